@@ -1,0 +1,20 @@
+"""Probabilistic prediction of structured outputs with deep conditional generative models."""
+
+from skcvae.estimators import (
+    CVAERegressor,
+    GSNNRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
+)
+from skcvae.pipelines import log_prob, sample
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CVAERegressor",
+    "GSNNRegressor",
+    "HybridStructuredPredictor",
+    "NNRegressor",
+    "log_prob",
+    "sample",
+]

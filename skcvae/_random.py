@@ -1,0 +1,83 @@
+"""Random numbers from explicit generators; no global state is read or written.
+
+torch's layers and distributions draw from one global generator and offer no way
+to pass another. :class:`drawing_from` is that way: inside it, every random
+operation of the current thread that could take a generator is handed one.
+"""
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from torch import Generator
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+def seed_from(random_state) -> int:
+    """Return a seed for torch generators.
+
+    Parameters
+    ----------
+    random_state : None, int or RandomState
+        None draws fresh entropy from the system, not from numpy's global state.
+
+    Returns
+    -------
+    int
+        In [0, 2**31).
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def generator(seed: int, device: str | torch.device = "cpu") -> Generator:
+    """Return a new generator.
+
+    Parameters
+    ----------
+    seed : int
+        Its seed.
+    device : str or torch.device, default="cpu"
+        Where its numbers are wanted.
+
+    Returns
+    -------
+    Generator
+        Seeded.
+    """
+    return Generator(device).manual_seed(seed)
+
+
+class drawing_from(TorchDispatchMode):  # noqa: N801 (used as a statement)
+    """Let every random operation of this thread draw from one generator.
+
+    Parameters
+    ----------
+    source : Generator
+        On the device of the tensors involved.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcvae._random import drawing_from, generator
+    >>> with drawing_from(generator(0)):
+    ...     first = torch.nn.Linear(2, 1).weight
+    >>> with drawing_from(generator(0)):
+    ...     second = torch.nn.Linear(2, 1).weight
+    >>> bool((first == second).all())
+    True
+    """
+
+    def __init__(self, source: Generator):
+        super().__init__()
+        self.source = source
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if kwargs.get("generator") is None and _takes_generator(func):
+            kwargs = {**kwargs, "generator": self.source}
+        return func(*args, **kwargs)
+
+
+def _takes_generator(func) -> bool:
+    return any(argument.name == "generator" for argument in func._schema.arguments)

@@ -1,0 +1,322 @@
+"""The one file that knows skorch's NeuralNet.
+
+A skorch net trains an objective, the module, with :class:`NegativeBound`, the
+criterion, on batches that are slices of tensors already on the device. Losses
+stay on the device until the epoch ends. What happens once per epoch is skorch
+callbacks: the best weights, early stopping, the KL warm-up, the progress line.
+"""
+
+import inspect
+import math
+import warnings
+from collections.abc import Iterator
+
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer, GradientNormClipping, LRScheduler
+from skorch.helper import predefined_split
+from torch import Generator, Tensor
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.utils.data import Dataset
+from tqdm.auto import tqdm
+
+from skcvae._arrays import FORWARD_ROWS, slices
+from skcvae._random import generator
+from skcvae.conditional_likelihood import importance_sampling
+from skcvae.networks.layers import Dropout
+from skcvae.objectives import Bound, Objective
+
+VALIDATION_DRAWS = 10
+
+
+class StopTraining(KeyboardInterrupt):  # noqa: N818 (skorch stops on KeyboardInterrupt)
+    """Raised by a callback to end training as planned."""
+
+
+class Rows(Dataset):
+    """Rows of (x, y, weight) as tensors on the device; weights have mean one, or are None."""
+
+    def __init__(self, x: Tensor, y: Tensor, weight: Tensor | None = None):
+        self.x = x
+        self.y = y
+        self.weight = weight
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows) -> tuple[Tensor, Tensor, Tensor | None]:
+        return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
+
+
+class ShuffledBatches:
+    """Iterate over rows in a new order each epoch, with noise of `shape` per example."""
+
+    def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, source: Generator):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shape = shape
+        self.source = source
+
+    def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
+        device = self.dataset.x.device
+        n_draws, *latent_shape = self.shape
+        order = torch.randperm(len(self.dataset), generator=self.source).to(device)
+        for rows in order.split(self.batch_size):
+            x, y, weight = self.dataset[rows]
+            noise = torch.randn((n_draws, len(x), *latent_shape), generator=self.source)
+            yield {"x": x, "y": y, "noise": noise.to(device, non_blocking=True)}, weight
+
+
+class OrderedBatches:
+    """Iterate over rows as they stand; all rows and epochs share the noise, so epochs compare."""
+
+    def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, seed: int):
+        del batch_size
+        self.dataset = dataset
+        n_draws, *latent_shape = shape
+        shape = (max(n_draws, VALIDATION_DRAWS), 1, *latent_shape)
+        self.noise = torch.randn(shape, generator=generator(seed)).to(dataset.x.device)
+
+    def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
+        for rows in slices(len(self.dataset), FORWARD_ROWS):
+            x, y, weight = self.dataset[rows]
+            yield {"x": x, "y": y, "noise": self.noise}, weight
+
+
+class Net(NeuralNet):
+    """A skorch net whose module is an objective and whose history is in nats of the user's y."""
+
+    def __init__(self, *args, log_jacobian: float, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.log_jacobian = log_jacobian
+        self.interrupted = False
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Return the loss of a batch: `y_pred` is its bound, `y_true` its weights or None."""
+        return self.criterion_(Bound(*y_pred), y_true)
+
+    @torch.no_grad()
+    def validation_step(self, batch, **fit_params):
+        """Evaluate the objective and the estimated CLL on a batch."""
+        self._set_training(False)
+        inputs, weight = batch
+        x, y, noise = inputs["x"], inputs["y"], inputs["noise"]
+        bound = self.module_(x, y, noise[: self.module_.n_draws])
+        model = self.module_.model
+        if model.generation is None:
+            cll = bound.reconstruction
+        else:
+            cll = importance_sampling(model, x, y, noise, block=1).log_prob
+        return {"loss": self.get_loss(bound, weight), "y_pred": bound, "cll": cll}
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Run the batches of one epoch; read their losses once, at its end."""
+        if iterator is None:
+            return
+        seen = []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            terms = [term.detach() for term in step["y_pred"]]
+            seen.append((*terms, step.get("cll"), batch[1]))
+        self._record(prefix, *zip(*seen, strict=True))
+
+    def _record(self, prefix, reconstruction, kl, cll, weight):
+        weight = None if weight[0] is None else torch.cat(weight).double()
+        reconstruction = _mean(reconstruction, weight) + self.log_jacobian
+        kl = _mean(kl, weight)
+        self.history.record(f"{prefix}_loss", self.criterion_.kl_weight * kl - reconstruction)
+        self.history.record(f"{prefix}_reconstruction", reconstruction)
+        self.history.record(f"{prefix}_kl", kl)
+        if cll[0] is not None:
+            self.history.record(f"{prefix}_cll", _mean(cll, weight) + self.log_jacobian)
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call every callback; an interrupt that a callback raises is a planned stop."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as stop:
+            raise StopTraining from stop
+
+    def fit_loop(self, X, y=None, epochs=None, **kwargs):
+        """Run the epochs; tell a user's interrupt from a planned stop."""
+        try:
+            return super().fit_loop(X, y, epochs, **kwargs)
+        except StopTraining:
+            return self
+        except KeyboardInterrupt:
+            self.interrupted = True
+            raise
+
+
+def _mean(parts: tuple[Tensor, ...], weight: Tensor | None) -> float:
+    whole = torch.cat(parts).double()
+    whole = whole if weight is None else whole * weight / weight.mean()
+    return whole.mean().item()
+
+
+class Warmup(Callback):
+    """Tell the criterion which epoch it is."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.criterion_.epoch = len(net.history) - 1
+
+
+class FiniteLoss(Callback):
+    """Stop with an error at the first epoch whose loss is not finite."""
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        for name in ("train_loss", "valid_loss"):
+            if not math.isfinite(row.get(name, 0.0)):
+                raise ValueError(
+                    f"Training diverged in epoch {row['epoch']}: {name} is {row[name]}, expected "
+                    "a finite number. Try a smaller lr or max_grad_norm, look for outliers in "
+                    "X and y, and keep normalize_X and normalize_y on."
+                )
+
+
+class BestWeights(Callback):
+    """Keep the weights of the highest validation CLL; stop `patience` epochs after."""
+
+    def __init__(self, patience: int):
+        self.patience = patience
+
+    def on_train_begin(self, net, **kwargs):
+        self.best_cll_, self.best_epoch_ = -math.inf, 0
+        self.weights_ = {}
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        better = row["valid_cll"] > self.best_cll_
+        net.history.record("valid_cll_best", better)
+        if better:
+            self.best_cll_, self.best_epoch_ = row["valid_cll"], row["epoch"]
+            for name, value in net.module_.state_dict().items():
+                self.weights_.setdefault(name, torch.empty_like(value)).copy_(value)
+        elif row["epoch"] - self.best_epoch_ >= self.patience:
+            raise StopTraining
+
+    def on_train_end(self, net, **kwargs):
+        if self.weights_:
+            net.module_.load_state_dict(self.weights_)
+        self.weights_ = {}
+
+
+class ProgressLine(Callback):
+    """One live line for a fit: epochs, losses, time left."""
+
+    def on_train_begin(self, net, **kwargs):
+        name = type(net.module_).__name__
+        self.line_ = tqdm(total=net.max_epochs, desc=name, unit="epoch")
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        shown = ("train_loss", "train_kl", "valid_cll")
+        self.line_.set_postfix({k: f"{row[k]:.3f}" for k in shown if k in row}, refresh=False)
+        self.line_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.line_.close()
+
+
+def new_net(
+    objective: Objective,
+    *,
+    loss,
+    n_rows: int,
+    validation: Rows | None,
+    latent_shape: tuple[int, ...],
+    log_jacobian: float,
+    seed: int,
+    device: str,
+    optimizer: type,
+    lr: float,
+    lr_schedule: str,
+    weight_decay: float,
+    max_grad_norm: float | None,
+    max_epochs: int,
+    batch_size: int | str,
+    patience: int | None,
+    callbacks: list | None,
+    verbose: int,
+    passed: dict,
+) -> Net:
+    """Return an initialised net that trains `objective`; the rest is named as in the estimators."""
+    batch_size = _batch_size(n_rows) if batch_size == "auto" else batch_size
+    noise_shape = (objective.n_draws, *latent_shape)
+    of_optimizer = {"optimizer__weight_decay": weight_decay}
+    if "fused" in inspect.signature(optimizer).parameters:
+        of_optimizer["optimizer__fused"] = True
+    every = [Warmup()]
+    if max_grad_norm is not None:
+        every.append(GradientNormClipping(max_grad_norm))
+    if lr_schedule == "one_cycle":
+        n_steps = max_epochs * math.ceil(n_rows / batch_size)
+        every.append(_one_cycle(lr, n_steps))
+    every.append(FiniteLoss())
+    if verbose:
+        every.append(ProgressLine())
+    every.extend(_copies(callbacks or []))
+    if patience is not None and validation is not None:
+        every.append(BestWeights(patience))
+    for layer in objective.modules():
+        if isinstance(layer, Dropout):
+            layer.generator = generator(seed + 2, device)
+    return Net(
+        objective,
+        loss,
+        log_jacobian=log_jacobian,
+        optimizer=optimizer,
+        lr=lr,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        iterator_train=ShuffledBatches,
+        iterator_train__shape=noise_shape,
+        iterator_train__source=generator(seed + 1),
+        iterator_valid=OrderedBatches,
+        iterator_valid__shape=noise_shape,
+        iterator_valid__seed=seed,
+        train_split=None if validation is None else predefined_split(validation),
+        callbacks=every,
+        device=device,
+        verbose=0,
+        **{**of_optimizer, **passed},
+    ).initialize()
+
+
+def _batch_size(n_rows: int) -> int:
+    """Return a power of two near n/32, from 16 to 256."""
+    return min(max(2 ** round(math.log2(max(n_rows / 32, 1))), 16), 256)
+
+
+def _one_cycle(lr: float, n_steps: int) -> LRScheduler:
+    return LRScheduler(OneCycleLR, max_lr=lr, total_steps=n_steps + 1, step_every="batch")
+
+
+def _copies(callbacks: list) -> list:
+    """Copy the user's callbacks, so that a fit changes none of them."""
+    return [(c[0], clone(c[1])) if isinstance(c, tuple) else clone(c) for c in callbacks]
+
+
+def train(net: Net, rows: Rows) -> None:
+    """Train a net; a user's interrupt keeps what was learned, if an epoch has ended."""
+    net.partial_fit(rows)
+    if not net.interrupted:
+        return
+    finished = sum("dur" in row for row in net.history)
+    if not finished:
+        raise KeyboardInterrupt
+    warnings.warn(
+        f"Training was interrupted after {finished} of {net.max_epochs} epochs; "
+        "the estimator keeps the best weights so far.",
+        ConvergenceWarning,
+        stacklevel=4,
+    )

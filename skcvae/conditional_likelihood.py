@@ -1,0 +1,149 @@
+r"""Estimates of the conditional log-likelihood :math:`\log p(y \mid x)`, in nats.
+
+Importance sampling (paper, equation 8) with the recognition network as proposal,
+
+.. math::
+
+    p(y|x) \approx \frac1S \sum_s w_s, \quad
+    w_s = \frac{p(y|x,z_s) \, p(z_s|x)}{q(z_s|x,y)}, \quad z_s \sim q(z|x,y),
+
+and Monte Carlo (equation 7), the same with :math:`z_s \sim p(z|x)` and
+:math:`w_s = p(y|x,z_s)`. Both are unbiased for p(y|x), so biased low for its
+logarithm. The weights are combined as they come, in float64, by
+
+.. math:: \ell \leftarrow \log(e^{\ell} + e^{\log w_s}),
+
+so memory does not grow with S. The effective sample size
+:math:`(\sum_s w_s)^2 / \sum_s w_s^2` runs from 1, one draw carries everything,
+to S, all weights equal.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from skcvae.distributions import reparameterize
+from skcvae.model import Model
+
+
+class Estimate(NamedTuple):
+    """An estimate for each of n rows.
+
+    Parameters
+    ----------
+    log_prob : Tensor of shape (n,)
+        log p(y|x), nats, float64.
+    effective_sample_size : Tensor of shape (n,)
+        Between 1 and the number of draws, float64.
+    """
+
+    log_prob: Tensor
+    effective_sample_size: Tensor
+
+
+
+def importance_sampling(
+    model: Model, x: Tensor, y: Tensor, noise: Tensor, block: int
+) -> Estimate:
+    """Estimate log p(y|x) with draws from the recognition network.
+
+    Without a recognition network the proposal is the prior, and the estimate is
+    Monte Carlo's.
+
+    Parameters
+    ----------
+    model : Model
+        Any model with latent variables.
+    x : Tensor of shape (n, *x_shape)
+        Inputs.
+    y : Tensor of shape (n, *y_shape)
+        Outputs.
+    noise : Tensor of shape (S, n, *latent_shape) or (S, 1, *latent_shape)
+        Standard normal numbers, one for each draw.
+    block : int
+        How many draws to evaluate at once.
+
+    Returns
+    -------
+    Estimate
+        For each row.
+    """
+    if model.recognition is None:
+        return monte_carlo(model, x, y, noise, block)
+    given = model.condition(x)
+    q = model.recognition(x, y)
+
+    def log_weights() -> Iterator[Tensor]:
+        for eps in noise.split(block):
+            z = reparameterize(q, eps)
+            yield given.likelihood(z).log_prob(y) + given.prior.log_prob(z) - q.log_prob(z)
+
+    return _log_mean_exp(log_weights(), len(noise))
+
+
+def monte_carlo(model: Model, x: Tensor, y: Tensor, noise: Tensor, block: int) -> Estimate:
+    """Estimate log p(y|x) with draws from the prior.
+
+    Parameters
+    ----------
+    model : Model
+        Any model with latent variables.
+    x : Tensor of shape (n, *x_shape)
+        Inputs.
+    y : Tensor of shape (n, *y_shape)
+        Outputs.
+    noise : Tensor of shape (S, n, *latent_shape) or (S, 1, *latent_shape)
+        Standard normal numbers, one for each draw.
+    block : int
+        How many draws to evaluate at once.
+
+    Returns
+    -------
+    Estimate
+        For each row.
+    """
+    given = model.condition(x)
+    log_weights = (
+        given.likelihood(reparameterize(given.prior, eps)).log_prob(y)
+        for eps in noise.split(block)
+    )
+    return _log_mean_exp(log_weights, len(noise))
+
+
+def exact(model: Model, x: Tensor, y: Tensor) -> Estimate:
+    """Evaluate log p(y|x) of a model without latent variables.
+
+    Parameters
+    ----------
+    model : Model
+        A deterministic model.
+    x : Tensor of shape (n, *x_shape)
+        Inputs.
+    y : Tensor of shape (n, *y_shape)
+        Outputs.
+
+    Returns
+    -------
+    Estimate
+        With an effective sample size of one.
+    """
+    log_p = model.condition(x).likelihood().log_prob(y).double()
+    return Estimate(log_p, torch.ones_like(log_p))
+
+
+def _log_mean_exp(blocks: Iterator[Tensor], n_draws: int) -> Estimate:
+    """Return log(mean w) and the effective sample size from blocks of log w.
+
+    Float64 from here on: over hundreds of outputs float32 loses 1e-4 nats.
+    """
+    log_sum = log_sum_squares = torch.tensor(-math.inf, dtype=torch.float64)
+    for log_w in blocks:
+        log_w = log_w.double()
+        log_sum = torch.logaddexp(log_sum.to(log_w.device), log_w.logsumexp(0))
+        log_sum_squares = torch.logaddexp(
+            log_sum_squares.to(log_w.device), (2 * log_w).logsumexp(0)
+        )
+    return Estimate(log_sum - math.log(n_draws), (2 * log_sum - log_sum_squares).exp())

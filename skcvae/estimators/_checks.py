@@ -1,0 +1,103 @@
+"""What users may hand over, and the errors that say what was expected instead."""
+
+import contextlib
+
+import numpy as np
+import torch
+from scipy.sparse import issparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+
+@contextlib.contextmanager
+def restored_on_error(estimator):
+    """Leave an estimator as it was if anything goes wrong inside."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def inputs(estimator, X, *, name="X", reset=False):
+    """Return X as an array of finite numbers, rows of the shape seen in fit."""
+    _refuse_strings(X, name)
+    X = validate_data(estimator, X, reset=reset, allow_nd=True)
+    if not reset and X.shape[1:] != estimator.x_shape_:
+        raise ValueError(
+            f"{name} has rows of shape {X.shape[1:]}, expected {estimator.x_shape_} as in fit."
+        )
+    return X
+
+
+def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None):
+    """Return y as an array of finite numbers that the likelihood accepts."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires {name} to be passed, but the target {name} is None."
+        )
+    if issparse(y):
+        raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
+    _refuse_strings(y, name)
+    y = check_array(y, ensure_2d=False, allow_nd=True, input_name=name, estimator=estimator)
+    if y.ndim == 0 or len(y) != n_rows:
+        raise ValueError(
+            f"{name} must have one row for each of the {n_rows} rows of X, got shape {y.shape}."
+        )
+    if shape is not None and y.shape[1:] != shape:
+        if y[0].size != np.prod(shape, dtype=int) or y.ndim > 2 or len(shape) > 1:
+            raise ValueError(
+                f"{name} has rows of shape {y.shape[1:]}, expected {shape} as in fit."
+            )
+        y = y.reshape(n_rows, *shape)
+    likelihood.check_targets(y)
+    return y
+
+
+def weights(sample_weight, X):
+    """Return weights as an array, or None where all are equal."""
+    if sample_weight is None:
+        return None
+    sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    if not sample_weight.any():
+        raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
+    return None if np.ptp(sample_weight) == 0 else sample_weight
+
+
+def levels(quantiles):
+    """Return quantile levels as an array."""
+    array = np.asarray(quantiles, dtype=float)
+    if array.ndim > 1 or not array.size or not ((array >= 0) & (array <= 1)).all():
+        raise ValueError(
+            "quantiles must be a number in [0, 1] or a non-empty sequence of them, "
+            f"got {quantiles!r}."
+        )
+    return array
+
+
+def available_device(name):
+    """Return the device to train on; "auto" takes CUDA where there is one."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    known = {"cpu": 1, "cuda": torch.cuda.device_count()}
+    if kind not in known or (index and not index.isdigit()) or int(index or 0) >= known[kind]:
+        raise ValueError(
+            "device must be 'auto', 'cpu', 'cuda' or 'cuda:N', and be there: got "
+            f"{name!r} on a machine with {known['cuda']} CUDA devices."
+        )
+    return name
+
+
+def _refuse_strings(array, name):
+    values = array if hasattr(array, "dtype") else np.asarray(array, dtype=object)
+    values = np.asarray(values) if not issparse(values) else values
+    found = None
+    if values.dtype.kind in "US":
+        found = values.flat[0] if values.size else ""
+    elif values.dtype.kind == "O":
+        found = next((v for v in values.flat if isinstance(v, str | bytes)), None)
+    if found is not None:
+        raise ValueError(f"{name} must hold numbers, got a string such as {str(found)!r}.")

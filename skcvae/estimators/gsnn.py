@@ -1,0 +1,190 @@
+"""The Gaussian stochastic neural network."""
+
+from skcvae.estimators._latent import LatentStructuredPredictor
+from skcvae.objectives import GSNN
+
+
+class GSNNRegressor(LatentStructuredPredictor):
+    r"""A Gaussian stochastic neural network: trained from the prior alone.
+
+    With the recognition network set equal to the prior the KL term of
+    :class:`CVAERegressor` vanishes and training maximises
+
+    .. math::
+
+        \frac1L \sum_{l=1}^L \log p(y|x,z_l), \quad z_l \sim p(z|x),
+
+    the mean of logs, not the log of the mean. There is no recognition network,
+    so the log-likelihood is estimated by Monte Carlo.
+
+    Parameters
+    ----------
+    architecture : {"mlp"} or object, default="mlp"
+        What the networks are built of, by name or as a parameter object such as
+        :class:`skcvae.architectures.MLP`.
+    likelihood : {"gaussian", "bernoulli"} or object, default="gaussian"
+        What is assumed of y given z: :class:`skcvae.likelihoods.Gaussian` for real
+        outputs, :class:`skcvae.likelihoods.Bernoulli` for outputs in [0, 1].
+    prior : {"gaussian", "standard"} or object, default="gaussian"
+        What is assumed of z given x: :class:`skcvae.priors.Gaussian`, a network, or
+        :class:`skcvae.priors.Standard`, N(0, I) for every x.
+    latent_dim : "auto" or int, default="auto"
+        Number of latent variables. "auto" takes about twice the square root of the
+        number of outputs, from 2 to 64.
+    initial_guess : bool, default=False
+        Whether a baseline network makes a first guess of y that the prior network
+        reads and whose features add to the generation network's: the paper's
+        recurrent connection, trained jointly.
+    n_train_samples : int, default=1
+        Draws L of z per example and step.
+    normalize_X : bool, default=True
+        Whether to standardise the columns of X inside.
+    normalize_y : bool, default=True
+        Whether to standardise real-valued y inside. Predictions, draws and
+        likelihoods are in the units of y all the same.
+    max_epochs : int, default=200
+        Passes over the training rows, at most.
+    lr : float, default=0.003
+        Learning rate, the highest one of the schedule.
+    lr_schedule : {"one_cycle", "constant"}, default="one_cycle"
+        How the learning rate moves over `max_epochs`: up and then down to zero, or
+        not at all.
+    batch_size : "auto" or int, default="auto"
+        Rows per step. "auto" grows with the rows, from 16 to 256.
+    optimizer : {"AdamW", "Adam", "SGD"} or type, default="AdamW"
+        Name or class of a torch optimizer.
+    weight_decay : float, default=0.0
+        L2 penalty of the optimizer.
+    max_grad_norm : float or None, default=None
+        Gradients are scaled down to this norm. None leaves them.
+    early_stopping : bool, default=True
+        Whether to hold out a share of the rows, watch its conditional
+        log-likelihood, stop `patience` epochs after its best, and restore the
+        weights of the best epoch.
+    validation_fraction : float, default=0.1
+        The share held out, in (0, 1). Not used where `fit` is given X_val.
+    patience : int, default=30
+        Epochs without a new best before training stops.
+    n_score_samples : int, default=100
+        Draws S per row in `score`, and in `log_prob` and `predict` where not given.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights, sizes and scaling of the last call,
+        with a new optimizer.
+    callbacks : list of skorch callbacks or None, default=None
+        More callbacks for the net; they are copied.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:1", or "auto": CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the split, the weights, the order of rows and all noise. None draws
+        a new one; no global random state is read or written.
+    verbose : int, default=0
+        1 shows one live line during `fit`.
+    **skorch_params
+        Parameters of skorch's net such as ``optimizer__betas``.
+
+    Attributes
+    ----------
+    architecture_ : object
+        The architecture with every size a number.
+    likelihood_ : object
+        The likelihood.
+    prior_ : object
+        The prior.
+    latent_dim_ : int
+        Number of latent variables.
+    net_ : skorch.NeuralNet
+        The fitted net; ``net_.module_.model`` has the networks.
+    history_ : skorch.history.History
+        For each epoch loss, reconstruction and KL of the training rows, and of the
+        validation rows with their CLL; nats, in the units of y.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of str
+        Names of the features, where X had names.
+    x_shape_ : tuple of int
+        Shape of one row of X.
+    y_shape_ : tuple of int
+        Shape of one row of y; () for 1-d y.
+    seed_ : int
+        The seed that followed from `random_state`.
+
+    See Also
+    --------
+    CVAERegressor : Trains with a recognition network.
+    HybridStructuredPredictor : Mixes both objectives.
+
+    References
+    ----------
+    Sohn, Lee and Yan (2015), *Learning Structured Output Representation using
+    Deep Conditional Generative Models*, NIPS, section 4.2.
+
+    Examples
+    --------
+    >>> from skcvae import GSNNRegressor
+    >>> from skcvae.datasets import make_linear_gaussian
+    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
+    >>> est = GSNNRegressor(max_epochs=5, random_state=0).fit(data.X, data.y)
+    >>> est.sample(data.X[:4], n_samples=2, random_state=0).shape
+    (2, 4, 3)
+    """
+
+    def __init__(
+        self,
+        *,
+        architecture="mlp",
+        likelihood="gaussian",
+        prior="gaussian",
+        latent_dim="auto",
+        initial_guess=False,
+        n_train_samples=1,
+        normalize_X=True,
+        normalize_y=True,
+        max_epochs=200,
+        lr=0.003,
+        lr_schedule="one_cycle",
+        batch_size="auto",
+        optimizer="AdamW",
+        weight_decay=0.0,
+        max_grad_norm=None,
+        early_stopping=True,
+        validation_fraction=0.1,
+        patience=30,
+        n_score_samples=100,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+        **skorch_params,
+    ):
+        self.architecture = architecture
+        self.likelihood = likelihood
+        self.prior = prior
+        self.latent_dim = latent_dim
+        self.initial_guess = initial_guess
+        self.n_train_samples = n_train_samples
+        self.normalize_X = normalize_X
+        self.normalize_y = normalize_y
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.n_score_samples = n_score_samples
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self._store_skorch_params(skorch_params)
+
+    def _uses_recognition(self):
+        return False
+
+    def _build_objective(self, model):
+        return GSNN(model, self.n_train_samples)

@@ -1,0 +1,113 @@
+r"""Predictions from a fitted model (paper, section 4.3).
+
+Deterministic inference takes :math:`y^* = E[y \mid x, z^*]` at
+:math:`z^* = E[z \mid x]`. Averaged inference takes moments or draws over
+:math:`z_l \sim p(z \mid x)`; by the law of total variance
+
+.. math:: \mathrm{Var}[y|x] = E_z[\mathrm{Var}[y|x,z]] + \mathrm{Var}_z[E[y|x,z]].
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Generator, Tensor
+
+from skcvae._random import drawing_from
+from skcvae.distributions import reparameterize
+from skcvae.model import Model
+
+
+def deterministic(model: Model, x: Tensor) -> Tensor:
+    """Return E[y|x,z*] at z* = E[z|x].
+
+    Parameters
+    ----------
+    model : Model
+        With or without latent variables.
+    x : Tensor of shape (n, *x_shape)
+        Inputs.
+
+    Returns
+    -------
+    Tensor of shape (n, *y_shape)
+        The prediction.
+    """
+    given = model.condition(x)
+    if given.prior is None:
+        return given.likelihood().mean
+    return given.likelihood(given.prior.mean[None]).mean[0]
+
+
+def moments(model: Model, x: Tensor, noise: Tensor, block: int) -> tuple[Tensor, Tensor]:
+    """Return mean and variance of p(y|x) over draws from the prior.
+
+    Parameters
+    ----------
+    model : Model
+        With or without latent variables.
+    x : Tensor of shape (n, *x_shape)
+        Inputs.
+    noise : Tensor of shape (L, 1, *latent_shape)
+        Standard normal numbers, the same for every row.
+    block : int
+        How many draws to evaluate at once.
+
+    Returns
+    -------
+    mean, variance : Tensor of shape (n, *y_shape)
+        Float64.
+    """
+    given = model.condition(x)
+    if given.prior is None:
+        p = given.likelihood()
+        return p.mean.double(), p.variance.double()
+    total = spread = within = 0.0
+    # Around the prediction at z*, so that the two sums of squares do not cancel.
+    centre = given.likelihood(given.prior.mean[None]).mean.double()
+    for eps in noise.split(block):
+        p = given.likelihood(reparameterize(given.prior, eps))
+        deviation = p.mean.double() - centre
+        total = total + deviation.sum(0)
+        spread = spread + deviation.square().sum(0)
+        within = within + p.variance.double().sum(0)
+    mean = total / len(noise)
+    variance = within / len(noise) + spread / len(noise) - mean.square()
+    return centre[0] + mean, variance.clamp_min(0)
+
+
+def draws(
+    model: Model, x: Tensor, n_draws: int, block: int, *, noise: Generator, outputs: Generator
+) -> Iterator[Tensor]:
+    """Yield joint draws y ~ p(y|x), each with a z of its own.
+
+    Parameters
+    ----------
+    model : Model
+        With or without latent variables.
+    x : Tensor of shape (n, *x_shape)
+        Inputs.
+    n_draws : int
+        Draws per row.
+    block : int
+        How many draws to make at once.
+    noise : Generator
+        Where z comes from, on the CPU.
+    outputs : Generator
+        Where y given z comes from, on the device of `x`.
+
+    Yields
+    ------
+    Tensor of shape (at most block, n, *y_shape)
+        Until `n_draws` are made.
+    """
+    given = model.condition(x)
+    for start in range(0, n_draws, block):
+        size = min(block, n_draws - start)
+        if given.prior is None:
+            p = given.likelihood().expand((size, len(x)))
+        else:
+            shape = (size, *given.prior.mean.shape)
+            eps = torch.randn(shape, generator=noise).to(x)
+            p = given.likelihood(reparameterize(given.prior, eps))
+        with drawing_from(outputs):
+            yield p.sample()

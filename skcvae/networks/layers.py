@@ -1,0 +1,148 @@
+r"""The layers the networks are stacked from, built from shapes.
+
+The first layer of a stack reads several inputs, :math:`h = \sum_i W_i x_i + b`.
+It is one linear map of their concatenation, written as a sum so that the share
+of x is computed once per row however many z are drawn for it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+Shape = tuple[int, ...]
+
+
+class Dropout(nn.Module):
+    """Dropout whose mask comes from a given generator, not from torch's global one.
+
+    Parameters
+    ----------
+    rate : float
+        The probability of a zero.
+
+    Attributes
+    ----------
+    generator : Generator or None
+        Set for the length of one training run, on the device of the inputs.
+    """
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+        self.generator: Generator | None = None
+
+    def forward(self, h: Tensor) -> Tensor:
+        if not self.training or not self.rate:
+            return h
+        keep = torch.empty_like(h).bernoulli_(1 - self.rate, generator=self.generator)
+        return h * keep / (1 - self.rate)
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate}"
+
+
+class JoinedLinear(nn.Module):
+    r"""A linear layer over several inputs, :math:`\sum_i W_i x_i + b`.
+
+    Parameters
+    ----------
+    in_shapes : sequence of tuples of int
+        The shape of one row of each input; every input is flattened.
+    width : int
+        The number of outputs.
+    """
+
+    def __init__(self, in_shapes: Sequence[Shape], width: int):
+        super().__init__()
+        self.in_shapes = tuple(in_shapes)
+        sizes = [math.prod(shape) for shape in self.in_shapes]
+        self.linears = nn.ModuleList(
+            nn.Linear(size, width, bias=i == 0) for i, size in enumerate(sizes)
+        )
+
+    def share(self, i: int, x: Tensor) -> Tensor:
+        """Return what input number `i` adds to the sum."""
+        return self.linears[i](x.flatten(x.ndim - len(self.in_shapes[i])))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return sum(self.share(i, x) for i, x in enumerate(inputs))
+
+
+class Stack(nn.Module):
+    """A multilayer perceptron without its last layer: inputs to features.
+
+    Parameters
+    ----------
+    in_shapes : sequence of tuples of int
+        The shape of one row of each input.
+    widths : sequence of int
+        Units per hidden layer.
+    activation : str
+        A key of `ACTIVATIONS`.
+    dropout : float
+        Rate of the dropout after every activation.
+
+    Attributes
+    ----------
+    out_shape : tuple of int
+        Shape of the features of one row.
+    """
+
+    def __init__(
+        self,
+        in_shapes: Sequence[Shape],
+        widths: Sequence[int],
+        *,
+        activation: str,
+        dropout: float,
+    ):
+        super().__init__()
+        self.first = JoinedLinear(in_shapes, widths[0])
+        layers: list[nn.Module] = []
+        for width, following in zip(widths, [*widths[1:], None], strict=True):
+            layers.append(ACTIVATIONS[activation]())
+            if dropout:
+                layers.append(Dropout(dropout))
+            if following is not None:
+                layers.append(nn.Linear(width, following))
+        self.rest = nn.Sequential(*layers)
+        self.out_shape = (widths[-1],)
+
+    def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the stack as a function of its second input alone.
+
+        The share of the first input is computed here, once.
+        """
+        share = self.first.share(0, x)
+        return lambda z: self.rest(share + self.first.share(1, z))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.rest(self.first(*inputs))
+
+
+class Readout(nn.Module):
+    """A linear last layer whose output has a given shape.
+
+    Parameters
+    ----------
+    in_shape, out_shape : tuple of int
+        Shapes of one row, in and out.
+    """
+
+    def __init__(self, in_shape: Shape, out_shape: Shape):
+        super().__init__()
+        self.out_shape = out_shape
+        self.linear = nn.Linear(math.prod(in_shape), math.prod(out_shape))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.linear(features).unflatten(-1, self.out_shape)

@@ -1,0 +1,29 @@
+r"""The recognition network :math:`q(z \mid x, y)`: trained with the bound, then the proposal."""
+
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from skcvae.networks.layers import Shape
+
+
+class RecognitionNetwork(nn.Module):
+    """Read (x, y) as a distribution over z.
+
+    Parameters
+    ----------
+    architecture : object
+        What the network is built of; see :mod:`skcvae.architectures`.
+    x_shape, y_shape : tuple of int
+        Shapes of one row.
+    family : Module
+        Turns the network's output into the distribution.
+    """
+
+    def __init__(self, architecture, x_shape: Shape, y_shape: Shape, family: nn.Module):
+        super().__init__()
+        self.trunk = architecture.encoder(x_shape, y_shape)
+        self.head = architecture.head(self.trunk.out_shape, family.parameter_shape)
+        self.family = family
+
+    def forward(self, x: Tensor, y: Tensor) -> Distribution:
+        return self.family(self.head(self.trunk(x, y)))

@@ -1,0 +1,169 @@
+r"""What training maximises, one value per example (paper, sections 4.1 and 4.2).
+
+.. math::
+
+    \mathcal L_{\mathrm{CVAE}} &= -(1 + \beta) \, KL(q(z|x,y) \,\|\, p(z|x))
+        + \tfrac1L \sum_l \log p(y|x,z_l), \quad z_l \sim q(z|x,y)
+
+    \mathcal L_{\mathrm{GSNN}} &= \tfrac1L \sum_l \log p(y|x,z_l),
+        \quad z_l \sim p(z|x)
+
+    \mathcal L_{\mathrm{hybrid}} &= \alpha \, \mathcal L_{\mathrm{CVAE}}
+        + (1 - \alpha) \, \mathcal L_{\mathrm{GSNN}}
+
+An objective returns the two terms apart, as a :class:`Bound`, so that a history
+can show both; :class:`NegativeBound` weights the KL term and takes the mean.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.distributions import kl_divergence
+
+from skcvae.distributions import reparameterize
+from skcvae.model import Conditional, Model
+
+
+class Bound(NamedTuple):
+    """The two terms of an objective, nats per example.
+
+    Parameters
+    ----------
+    reconstruction : Tensor of shape (n,)
+        The mean of log p(y|x,z) over the draws.
+    kl : Tensor of shape (n,)
+        KL(q(z|x,y) || p(z|x)), zero where there is no recognition network.
+    """
+
+    reconstruction: Tensor
+    kl: Tensor
+
+
+class Objective(nn.Module):
+    """What the objectives share: a model, and a switch to training that costs nothing."""
+
+    def __init__(self, model: Model, n_draws: int):
+        super().__init__()
+        self.model = model
+        self.n_draws = n_draws
+
+    def train(self, mode: bool = True) -> "Objective":
+        """Switch only if there is something to switch: skorch asks before each batch."""
+        return self if self.training == mode else super().train(mode)
+
+
+class CVAE(Objective):
+    """The variational lower bound of log p(y|x).
+
+    Parameters
+    ----------
+    model : Model
+        With a recognition network.
+    n_draws : int
+        Draws L per example.
+    """
+
+    def forward(self, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+        return _cvae(self.model, self.model.condition(x), x, y, noise)
+
+
+class GSNN(Objective):
+    """The Gaussian stochastic neural network: q := p, the mean of logs.
+
+    Parameters
+    ----------
+    model : Model
+        Its recognition network, if any, is not used.
+    n_draws : int
+        Draws L per example.
+    """
+
+    def forward(self, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+        return _gsnn(self.model.condition(x), y, noise)
+
+
+class Hybrid(Objective):
+    """The weighted sum of the CVAE's and the GSNN's objective, L draws for each.
+
+    Parameters
+    ----------
+    model : Model
+        With a recognition network.
+    n_draws : int
+        Draws for both, 2L per example.
+    alpha : float
+        The weight of the CVAE's objective, strictly between 0 and 1.
+    """
+
+    def __init__(self, model: Model, n_draws: int, alpha: float):
+        super().__init__(model, n_draws)
+        self.alpha = alpha
+
+    def forward(self, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+        given = self.model.condition(x)
+        from_posterior, from_prior = noise.chunk(2)
+        cvae = _cvae(self.model, given, x, y, from_posterior)
+        gsnn = _gsnn(given, y, from_prior)
+        return Bound(
+            self.alpha * cvae.reconstruction + (1 - self.alpha) * gsnn.reconstruction,
+            self.alpha * cvae.kl,
+        )
+
+
+class Deterministic(Objective):
+    """The log-likelihood of the baseline network, exact: no z, no draws.
+
+    Parameters
+    ----------
+    model : Model
+        Without latent variables.
+    """
+
+    def __init__(self, model: Model):
+        super().__init__(model, n_draws=0)
+
+    def forward(self, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+        del noise
+        log_p = self.model.condition(x).likelihood().log_prob(y)
+        return Bound(log_p, log_p.new_zeros(log_p.shape))
+
+
+class NegativeBound:
+    r"""The loss: minus the weighted mean of an objective.
+
+    Parameters
+    ----------
+    beta : float, default=0.0
+        The KL term counts :math:`1 + \beta` times.
+    warmup : int, default=0
+        Number of first epochs over which the weight of the KL term grows
+        linearly to its value. 0 is the paper's setting.
+    """
+
+    def __init__(self, beta: float = 0.0, warmup: int = 0):
+        self.beta = beta
+        self.warmup = warmup
+        self.epoch = warmup
+
+    @property
+    def kl_weight(self) -> float:
+        """What the KL term counts in the present epoch."""
+        progress = min((self.epoch + 1) / (self.warmup + 1), 1.0)
+        return (1 + self.beta) * progress
+
+    def __call__(self, bound: Bound, weight: Tensor | None = None) -> Tensor:
+        value = bound.reconstruction - self.kl_weight * bound.kl
+        return -(value if weight is None else value * weight).mean()
+
+
+def _cvae(model: Model, given: Conditional, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+    q = model.recognition(x, y)
+    z = reparameterize(q, noise)
+    reconstruction = given.likelihood(z).log_prob(y).mean(0)
+    return Bound(reconstruction, kl_divergence(q, given.prior))
+
+
+def _gsnn(given: Conditional, y: Tensor, noise: Tensor) -> Bound:
+    z = reparameterize(given.prior, noise)
+    reconstruction = given.likelihood(z).log_prob(y).mean(0)
+    return Bound(reconstruction, reconstruction.new_zeros(reconstruction.shape))

@@ -1,0 +1,100 @@
+"""Draws and log-likelihoods through a pipeline or a fitted search.
+
+scikit-learn's `Pipeline` and `GridSearchCV` hand on `predict` and `score`, but
+know nothing of `sample` and `log_prob`. These functions transform X with the
+first steps and ask the last.
+"""
+
+
+def sample(estimator, X, n_samples=1, random_state=None):
+    """Draw joint outputs y ~ p(y|x).
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted; its last step, or its best estimator's, has a method `sample`.
+    X : array-like
+        Inputs, as the first step takes them.
+    n_samples : int, default=1
+        Draws per row.
+    random_state : int, RandomState or None, default=None
+        None makes new draws at each call.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_rows, *y_shape)
+        Draws first, never squeezed.
+
+    Raises
+    ------
+    TypeError
+        If the last step cannot sample.
+
+    Examples
+    --------
+    >>> import skcvae
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skcvae.datasets import make_linear_gaussian
+    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
+    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
+    >>> skcvae.sample(est.fit(data.X, data.y), data.X, n_samples=4).shape
+    (4, 200, 3)
+    """
+    last, X = _last_step(estimator, X, "sample")
+    return last.sample(X, n_samples=n_samples, random_state=random_state)
+
+
+def log_prob(estimator, X, y, **params):
+    """Estimate log p(y|x) of each row, in nats.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted; its last step, or its best estimator's, has a method `log_prob`.
+    X : array-like
+        Inputs, as the first step takes them.
+    y : array-like
+        Outputs.
+    **params
+        Passed to `log_prob`, such as `n_samples` or `method`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        And what else `params` ask for.
+
+    Raises
+    ------
+    TypeError
+        If the last step has no `log_prob`.
+
+    Examples
+    --------
+    >>> import skcvae
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skcvae.datasets import make_linear_gaussian
+    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
+    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
+    >>> skcvae.log_prob(est.fit(data.X, data.y), data.X, data.y).shape
+    (200,)
+    """
+    last, X = _last_step(estimator, X, "log_prob")
+    return last.log_prob(X, y, **params)
+
+
+def _last_step(estimator, X, method):
+    """Return the estimator that has `method`, and X as it wants it."""
+    while not hasattr(estimator, method):
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
+            estimator = estimator[-1]
+        else:
+            raise TypeError(
+                f"estimator must be, or end in, a fitted estimator with a method {method!r}, "
+                f"got {type(estimator).__name__}."
+            )
+    return estimator, X
