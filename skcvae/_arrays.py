@@ -11,6 +11,7 @@ from torch import Tensor
 
 FORWARD_ROWS = 2048  # rows in one forward pass: fewer starve the cores, more miss the cache
 FORWARD_NUMBERS = 2**22  # numbers in the widest tensor of one forward pass
+KEPT_NUMBERS = 2**23  # numbers kept over all draws of a chunk: noise, or draws of y
 
 
 class Scaling(NamedTuple):
@@ -36,7 +37,7 @@ class Scaling(NamedTuple):
         flat = np.ascontiguousarray(array).reshape(len(array), -1)
         with np.errstate(over="ignore", invalid="ignore"):
             fitted = StandardScaler().fit(flat, sample_weight=weight)
-        if not np.isfinite(fitted.scale_).all():
+        if not np.isfinite(fitted.var_).all():
             largest = np.abs(flat).max()
             raise ValueError(
                 f"{name} cannot be standardised: values up to {largest:.3g} overflow. "
@@ -78,7 +79,7 @@ class Plan(NamedTuple):
     draws: int
 
 
-def plan(n_rows: int, n_draws: int, row_size: int) -> Plan:
+def plan(n_rows: int, n_draws: int, row_size: int, draw_size: int = 0) -> Plan:
     """Choose chunks so that memory stays flat in rows and draws.
 
     Parameters
@@ -86,7 +87,9 @@ def plan(n_rows: int, n_draws: int, row_size: int) -> Plan:
     n_rows, n_draws : int
         The work.
     row_size : int
-        Numbers per row in the widest tensor.
+        Numbers per row and draw in the widest tensor of a forward pass.
+    draw_size : int, default=0
+        Numbers per row and draw that are kept for all draws of a chunk.
 
     Returns
     -------
@@ -95,7 +98,8 @@ def plan(n_rows: int, n_draws: int, row_size: int) -> Plan:
     """
     budget = max(min(FORWARD_ROWS, FORWARD_NUMBERS // row_size), 1)
     wanted = budget if n_draws <= 1 else math.ceil(budget / 4)
-    rows = max(min(n_rows, wanted), 1)
+    kept = KEPT_NUMBERS // max(n_draws * draw_size, 1)
+    rows = max(min(n_rows, wanted, kept), 1)
     return Plan(rows, max(min(n_draws, budget // rows), 1))
 
 

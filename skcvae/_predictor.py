@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skcvae import conditional_likelihood, inference
 from skcvae._arrays import Plan, Scaling, plan, slices
-from skcvae._random import generator
+from skcvae._random import generator, row_noise
 from skcvae.model import Model
 
 
@@ -62,10 +62,10 @@ class Predictor:
     def moments(self, X: np.ndarray, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of p(y|x), of shape (n, *y_shape)."""
         mean, std = self._empty(len(X)), self._empty(len(X))
-        noise = self._shared_noise(n_samples, seed)
-        work = self._plan(len(X), n_samples)
+        work = self._plan(len(X), n_samples, self._latent_size)
         for rows in slices(len(X), work.rows):
             x = self._inputs(X[rows])
+            noise = self._row_noise(n_samples, seed, x)
             average, variance = inference.moments(self.model, x, noise, work.draws)
             mean[rows] = self.y_scaling.to_array(average)
             std[rows] = variance.sqrt().cpu().numpy() * self.y_scaling.scale
@@ -91,8 +91,8 @@ class Predictor:
     ) -> np.ndarray:
         """Return marginal quantiles from draws, of shape (*levels.shape, n, *y_shape)."""
         out = np.empty((*levels.shape, *self._empty(len(X)).shape))
-        row_size = n_samples * math.prod(self.y_scaling.loc.shape)
-        for i, rows in enumerate(slices(len(X), plan(len(X), 1, row_size).rows)):
+        size = math.prod(self.y_scaling.loc.shape)
+        for i, rows in enumerate(slices(len(X), plan(len(X), n_samples, 1, size).rows)):
             draws = self.sample(X[rows], n_samples, seed + i)
             out[..., rows, *(slice(None) for _ in self.y_scaling.loc.shape)] = np.quantile(
                 draws, levels, axis=0
@@ -105,16 +105,15 @@ class Predictor:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return log p(y|x) in the user's units and the effective sample size, each (n,)."""
         out = np.empty((2, len(X)))
-        noise = self._shared_noise(n_samples, seed)
-        work = self._plan(len(X), n_samples)
+        work = self._plan(len(X), n_samples, self._latent_size)
         for rows in slices(len(X), work.rows):
             x = self._inputs(X[rows])
             target = self.y_scaling.to_tensor(y[rows], torch.float32, self.device)
-            estimated = (
-                conditional_likelihood.exact(self.model, x, target)
-                if self.model.generation is None
-                else estimate(self.model, x, target, noise, work.draws)
-            )
+            if self.model.generation is None:
+                estimated = conditional_likelihood.exact(self.model, x, target)
+            else:
+                noise = self._row_noise(n_samples, seed, x, target)
+                estimated = estimate(self.model, x, target, noise, work.draws)
             out[:, rows] = torch.stack(estimated).cpu()
         out[0] += self.y_scaling.log_jacobian
         return out[0], out[1]
@@ -125,10 +124,14 @@ class Predictor:
     def _empty(self, n_rows: int) -> np.ndarray:
         return np.empty((n_rows, *self.y_scaling.loc.shape))
 
-    def _shared_noise(self, n_samples: int, seed: int) -> Tensor:
-        """Return the same draws for every row: estimates do not depend on chunks or order."""
-        shape = (n_samples, 1, *self.latent_shape)
-        return torch.randn(shape, generator=generator(seed)).to(self.device)
+    @property
+    def _latent_size(self) -> int:
+        return math.prod(self.latent_shape)
 
-    def _plan(self, n_rows: int, n_samples: int) -> Plan:
-        return plan(n_rows, n_samples, self.model.row_size)
+    def _row_noise(self, n_samples: int, seed: int, *rows: Tensor) -> Tensor:
+        """Return noise that follows from the rows: estimates do not feel chunks or order."""
+        content = torch.cat([part.flatten(1) for part in rows], dim=1)
+        return row_noise(content, (n_samples, *self.latent_shape), seed).to(self.device)
+
+    def _plan(self, n_rows: int, n_samples: int, draw_size: int = 0) -> Plan:
+        return plan(n_rows, n_samples, self.model.row_size, draw_size)

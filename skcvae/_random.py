@@ -5,10 +5,12 @@ to pass another. :class:`drawing_from` is that way: inside it, every random
 operation of the current thread that could take a generator is handed one.
 """
 
+import zlib
+
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from torch import Generator
+from torch import Generator, Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
@@ -48,6 +50,34 @@ def generator(seed: int, device: str | torch.device = "cpu") -> Generator:
     return Generator(device).manual_seed(seed)
 
 
+def row_noise(rows: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
+    """Return standard normal noise that follows from each row's own content.
+
+    Rows are independent of each other, and a row's noise does not depend on
+    where the row stands or what stands beside it.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n, n_numbers)
+        What tells the rows apart.
+    shape : tuple of int
+        Shape of the noise of one row; its first dimension counts draws.
+    seed : int
+        Varies the noise of all rows.
+
+    Returns
+    -------
+    Tensor of shape (n_draws, n, *shape[1:])
+        On the CPU.
+    """
+    noise = torch.empty((len(rows), *shape))
+    source = Generator()
+    for row, out in zip(rows.cpu().numpy(), noise.unbind(), strict=True):
+        source.manual_seed(zlib.crc32(row.tobytes(), seed))
+        out.normal_(generator=source)
+    return noise.transpose(0, 1)
+
+
 class drawing_from(TorchDispatchMode):  # noqa: N801 (used as a statement)
     """Let every random operation of this thread draw from one generator.
 
@@ -74,10 +104,9 @@ class drawing_from(TorchDispatchMode):  # noqa: N801 (used as a statement)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if kwargs.get("generator") is None and _takes_generator(func):
-            kwargs = {**kwargs, "generator": self.source}
+        if kwargs.get("generator") is None:
+            # randn and its like take a generator in an overload of that name.
+            with_generator = getattr(func.overloadpacket, "generator", func)
+            if any(argument.name == "generator" for argument in with_generator._schema.arguments):
+                return with_generator(*args, **{**kwargs, "generator": self.source})
         return func(*args, **kwargs)
-
-
-def _takes_generator(func) -> bool:
-    return any(argument.name == "generator" for argument in func._schema.arguments)

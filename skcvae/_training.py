@@ -70,27 +70,63 @@ class ShuffledBatches:
 
 
 class OrderedBatches:
-    """Iterate over rows as they stand; all rows and epochs share the noise, so epochs compare."""
+    """Iterate over rows as they stand, each with the same noise every time: epochs compare."""
 
     def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, seed: int):
         del batch_size
         self.dataset = dataset
-        n_draws, *latent_shape = shape
-        shape = (max(n_draws, VALIDATION_DRAWS), 1, *latent_shape)
-        self.noise = torch.randn(shape, generator=generator(seed)).to(dataset.x.device)
+        self.shape = shape
+        self.seed = seed
 
     def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
+        n_draws, *latent_shape = self.shape
+        n_draws = max(n_draws, VALIDATION_DRAWS)
+        source = generator(self.seed)
         for rows in slices(len(self.dataset), FORWARD_ROWS):
             x, y, weight = self.dataset[rows]
-            yield {"x": x, "y": y, "noise": self.noise}, weight
+            noise = torch.randn((n_draws, len(x), *latent_shape), generator=source).to(x)
+            yield {"x": x, "y": y, "noise": noise}, weight
+
+
+class WeightAverage:
+    """The exponential moving average of the weights, in place of them between epochs.
+
+    Averaging does what a decaying learning rate does, without a horizon: what
+    is validated and kept is the average, while steps go on from the weights.
+    The decay is shorter at the start, so that the first weights are forgotten.
+    """
+
+    def __init__(self, decay: float):
+        self.decay = decay
+        self.n_steps = 0
+        self.weights: list[Tensor] = []
+        self.average: list[Tensor] = []
+
+    def start(self, module: torch.nn.Module) -> None:
+        """Watch the weights of a module."""
+        self.weights = list(module.parameters())
+        self.average = [w.detach().clone() for w in self.weights]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the weights after a step."""
+        self.n_steps += 1
+        decay = min(self.decay, self.n_steps / (self.n_steps + 9))
+        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
+
+    def swap(self) -> None:
+        """Exchange the average and the weights."""
+        for average, weight in zip(self.average, self.weights, strict=True):
+            average.data, weight.data = weight.data, average.data
 
 
 class Net(NeuralNet):
     """A skorch net whose module is an objective and whose history is in nats of the user's y."""
 
-    def __init__(self, *args, log_jacobian: float, **kwargs):
+    def __init__(self, *args, log_jacobian: float, average: WeightAverage, **kwargs):
         super().__init__(*args, **kwargs)
         self.log_jacobian = log_jacobian
+        self.average = average
         self.interrupted = False
 
     @property
@@ -119,13 +155,19 @@ class Net(NeuralNet):
         """Run the batches of one epoch; read their losses once, at its end."""
         if iterator is None:
             return
+        if training:
+            self.average.swap()
         seen = []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
+            if training:
+                self.average.update()
             self.notify("on_batch_end", batch=batch, training=training, **step)
             terms = [term.detach() for term in step["y_pred"]]
             seen.append((*terms, step.get("cll"), batch[1]))
+        if training:
+            self.average.swap()
         self._record(prefix, *zip(*seen, strict=True))
 
     def _record(self, prefix, reconstruction, kl, cll, weight):
@@ -242,15 +284,19 @@ def new_net(
     lr_schedule: str,
     weight_decay: float,
     max_grad_norm: float | None,
-    max_epochs: int,
+    ema_decay: float,
+    max_epochs: int | str,
     batch_size: int | str,
-    patience: int | None,
+    patience: int | str | None,
     callbacks: list | None,
     verbose: int,
     passed: dict,
 ) -> Net:
     """Return an initialised net that trains `objective`; the rest is named as in the estimators."""
     batch_size = _batch_size(n_rows) if batch_size == "auto" else batch_size
+    steps_per_epoch = math.ceil(n_rows / batch_size)
+    max_epochs = _epochs(15_000, steps_per_epoch, 30, 500) if max_epochs == "auto" else max_epochs
+    patience = _epochs(1500, steps_per_epoch, 5, 50) if patience == "auto" else patience
     noise_shape = (objective.n_draws, *latent_shape)
     of_optimizer = {"optimizer__weight_decay": weight_decay}
     if "fused" in inspect.signature(optimizer).parameters:
@@ -259,8 +305,7 @@ def new_net(
     if max_grad_norm is not None:
         every.append(GradientNormClipping(max_grad_norm))
     if lr_schedule == "one_cycle":
-        n_steps = max_epochs * math.ceil(n_rows / batch_size)
-        every.append(_one_cycle(lr, n_steps))
+        every.append(_one_cycle(lr, max_epochs * steps_per_epoch))
     every.append(FiniteLoss())
     if verbose:
         every.append(ProgressLine())
@@ -270,10 +315,12 @@ def new_net(
     for layer in objective.modules():
         if isinstance(layer, Dropout):
             layer.generator = generator(seed + 2, device)
-    return Net(
+    average = WeightAverage(ema_decay)
+    net = Net(
         objective,
         loss,
         log_jacobian=log_jacobian,
+        average=average,
         optimizer=optimizer,
         lr=lr,
         max_epochs=max_epochs,
@@ -290,11 +337,18 @@ def new_net(
         verbose=0,
         **{**of_optimizer, **passed},
     ).initialize()
+    average.start(net.module_)
+    return net
 
 
 def _batch_size(n_rows: int) -> int:
     """Return a power of two near n/32, from 16 to 256."""
     return min(max(2 ** round(math.log2(max(n_rows / 32, 1))), 16), 256)
+
+
+def _epochs(n_steps: int, steps_per_epoch: int, least: int, most: int) -> int:
+    """Return how many epochs make about `n_steps` steps."""
+    return min(max(math.ceil(n_steps / steps_per_epoch), least), most)
 
 
 def _one_cycle(lr: float, n_steps: int) -> LRScheduler:

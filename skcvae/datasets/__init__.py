@@ -1,5 +1,14 @@
 """Data with structured outputs, and generators whose p(y|x) is known."""
 
+from skcvae.datasets._digits import fetch_mnist_quadrants, load_digits_quadrants
 from skcvae.datasets._generators import make_linear_gaussian, make_ring, make_two_branches
+from skcvae.datasets._quadrants import Quadrants
 
-__all__ = ["make_linear_gaussian", "make_ring", "make_two_branches"]
+__all__ = [
+    "Quadrants",
+    "fetch_mnist_quadrants",
+    "load_digits_quadrants",
+    "make_linear_gaussian",
+    "make_ring",
+    "make_two_branches",
+]

@@ -51,16 +51,17 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
         ],
         "normalize_X": ["boolean"],
         "normalize_y": ["boolean"],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"one_cycle", "constant"})],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "optimizer": [StrOptions({"Adam", "AdamW", "SGD"}), type],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "ema_decay": [Interval(Real, 0, 1, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "patience": [Interval(Integral, 1, None, closed="left")],
+        "patience": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "n_score_samples": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
@@ -353,7 +354,7 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
         return super().set_params(**params)
 
     def _store_skorch_params(self, skorch_params):
-        unknown = [k for k in skorch_params if not _is_passed_to_skorch(k) and k != "skorch_params"]
+        unknown = [k for k in skorch_params if not _is_passed_to_skorch(k)]
         if unknown:
             raise TypeError(
                 f"{type(self).__name__} got unknown parameters {unknown}, expected some of "
@@ -486,12 +487,15 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
             lr_schedule=self.lr_schedule,
             weight_decay=self.weight_decay,
             max_grad_norm=self.max_grad_norm,
+            ema_decay=self.ema_decay,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             patience=self.patience if self.early_stopping else None,
             callbacks=self.callbacks,
             verbose=self.verbose,
-            passed={k: v for k, v in vars(self).items() if _is_passed_to_skorch(k)},
+            passed={
+                k: v for k, v in vars(self).items() if "__" in k and _is_passed_to_skorch(k)
+            },
         )
 
     def _new_predictor(self):
@@ -541,5 +545,5 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
 
 
 def _is_passed_to_skorch(name):
-    prefix, found, _ = name.partition("__")
-    return bool(found) and prefix in PASSED_TO_SKORCH
+    # scikit-learn's checks set every name in the signature, the last one too.
+    return name.startswith(tuple(f"{p}__" for p in PASSED_TO_SKORCH)) or name == "skorch_params"

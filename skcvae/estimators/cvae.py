@@ -50,29 +50,34 @@ class CVAERegressor(LatentStructuredPredictor):
     normalize_y : bool, default=True
         Whether to standardise real-valued y inside. Predictions, draws and
         likelihoods are in the units of y all the same.
-    max_epochs : int, default=200
-        Passes over the training rows, at most.
+    max_epochs : "auto" or int, default="auto"
+        Passes over the training rows, at most. "auto" makes about 15,000 steps, in 30
+        to 500 epochs.
     lr : float, default=0.003
         Learning rate, the highest one of the schedule.
-    lr_schedule : {"one_cycle", "constant"}, default="one_cycle"
-        How the learning rate moves over `max_epochs`: up and then down to zero, or
-        not at all.
+    lr_schedule : {"constant", "one_cycle"}, default="constant"
+        Whether the learning rate stays, or goes up and then down to zero over
+        `max_epochs`.
     batch_size : "auto" or int, default="auto"
         Rows per step. "auto" grows with the rows, from 16 to 256.
     optimizer : {"AdamW", "Adam", "SGD"} or type, default="AdamW"
         Name or class of a torch optimizer.
     weight_decay : float, default=0.0
         L2 penalty of the optimizer.
-    max_grad_norm : float or None, default=None
+    max_grad_norm : float or None, default=1.0
         Gradients are scaled down to this norm. None leaves them.
+    ema_decay : float, default=0.995
+        Decay per step of the exponential moving average of the weights, which is what
+        is validated and kept. 0 keeps the last weights.
     early_stopping : bool, default=True
         Whether to hold out a share of the rows, watch its conditional
         log-likelihood, stop `patience` epochs after its best, and restore the
         weights of the best epoch.
     validation_fraction : float, default=0.1
         The share held out, in (0, 1). Not used where `fit` is given X_val.
-    patience : int, default=30
-        Epochs without a new best before training stops.
+    patience : "auto" or int, default="auto"
+        Epochs without a new best before training stops. "auto" waits about 1,500
+        steps, in 5 to 50 epochs.
     n_score_samples : int, default=100
         Draws S per row in `score`, and in `log_prob` and `predict` where not given.
     warm_start : bool, default=False
@@ -159,16 +164,17 @@ class CVAERegressor(LatentStructuredPredictor):
         kl_warmup=0,
         normalize_X=True,
         normalize_y=True,
-        max_epochs=200,
+        max_epochs="auto",
         lr=0.003,
-        lr_schedule="one_cycle",
+        lr_schedule="constant",
         batch_size="auto",
         optimizer="AdamW",
         weight_decay=0.0,
-        max_grad_norm=None,
+        max_grad_norm=1.0,
+        ema_decay=0.995,
         early_stopping=True,
         validation_fraction=0.1,
-        patience=30,
+        patience="auto",
         n_score_samples=100,
         warm_start=False,
         callbacks=None,
@@ -194,6 +200,7 @@ class CVAERegressor(LatentStructuredPredictor):
         self.optimizer = optimizer
         self.weight_decay = weight_decay
         self.max_grad_norm = max_grad_norm
+        self.ema_decay = ema_decay
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience

@@ -1,0 +1,119 @@
+"""Quadrants of real digits: the small set that scikit-learn ships, and MNIST."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import fetch_openml, get_data_home, load_digits
+from sklearn.utils import Bunch
+
+from skcvae.datasets._quadrants import Quadrants
+
+SUBSETS = {"train": slice(0, 50_000), "validation": slice(50_000, 60_000), "test": slice(60_000, 70_000)}
+IDX_FILES = (
+    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+)
+
+
+def load_digits_quadrants(n_quadrants=1, *, threshold=None, return_X_y=False):
+    """Load the quadrant task on scikit-learn's 1,797 digits of 8 x 8 pixels.
+
+    Parameters
+    ----------
+    n_quadrants : {1, 2, 3}, default=1
+        How many quadrants are seen: 16, 32 or 48 of the 64 pixels.
+    threshold : float, default=None
+        None gives grey pixels in [0, 1]. A number gives 0 and 1: whether a
+        pixel is above.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` alone.
+
+    Returns
+    -------
+    Bunch
+        `data` of shape (1797, n_seen), `target` of shape (1797, n_hidden),
+        `images`, `labels` (the digits) and `task`, the :class:`Quadrants` whose
+        ``join`` makes images again.
+
+    Examples
+    --------
+    >>> from skcvae.datasets import load_digits_quadrants
+    >>> digits = load_digits_quadrants(n_quadrants=2)
+    >>> digits.data.shape, digits.target.shape
+    ((1797, 32), (1797, 32))
+    """
+    digits = load_digits()
+    return _bunch(digits.images / 16, digits.target, n_quadrants, threshold, return_X_y)
+
+
+def fetch_mnist_quadrants(
+    n_quadrants=1, *, subset="train", threshold=None, data_home=None, return_X_y=False
+):
+    """Load the paper's quadrant task on MNIST, downloading it where it is not at hand.
+
+    Parameters
+    ----------
+    n_quadrants : {1, 2, 3}, default=1
+        How many quadrants are seen: 196, 392 or 588 of the 784 pixels.
+    subset : {"train", "validation", "test"}, default="train"
+        The first 50,000, the next 10,000 and the last 10,000 images.
+    threshold : float, default=None
+        None gives grey pixels in [0, 1], the paper's. A number gives 0 and 1.
+    data_home : str or path, default=None
+        Where the four original idx files are looked for, gzipped or not, and
+        where `sklearn.datasets.fetch_openml` keeps its download otherwise. None
+        is scikit-learn's own folder.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` alone.
+
+    Returns
+    -------
+    Bunch
+        As of :func:`load_digits_quadrants`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range or an idx file is damaged.
+    """
+    if subset not in SUBSETS:
+        raise ValueError(f"subset must be one of {sorted(SUBSETS)}, got {subset!r}.")
+    images, labels = _mnist(data_home)
+    rows = SUBSETS[subset]
+    return _bunch(images[rows] / 255, labels[rows], n_quadrants, threshold, return_X_y)
+
+
+def _bunch(images, labels, n_quadrants, threshold, return_X_y):
+    if threshold is not None:
+        images = (images > threshold).astype(float)
+    task = Quadrants(images.shape[1:], n_quadrants)
+    data, target = task.split(images)
+    if return_X_y:
+        return data, target
+    return Bunch(data=data, target=target, images=images, labels=labels, task=task)
+
+
+def _mnist(data_home):
+    """Return 70,000 images of 28 x 28 bytes and their labels, the test images last."""
+    folder = Path(get_data_home(data_home))
+    paths = [[_find(folder, name) for name in pair] for pair in IDX_FILES]
+    if all(path for pair in paths for path in pair):
+        images, labels = zip(*[[_read_idx(path) for path in pair] for pair in paths], strict=True)
+        return np.concatenate(images), np.concatenate(labels)
+    mnist = fetch_openml("mnist_784", version=1, as_frame=False, data_home=data_home)
+    return mnist.data.reshape(-1, 28, 28).astype(np.uint8), mnist.target.astype(np.uint8)
+
+
+def _find(folder, name):
+    return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+
+
+def _read_idx(path):
+    """Read an array of bytes: magic 0 0 8 ndim, big-endian sizes, the bytes."""
+    content = (gzip.decompress if path.suffix == ".gz" else bytes)(path.read_bytes())
+    ndim = content[3] if content[:3] == b"\0\0\x08" else 0
+    shape = np.frombuffer(content, ">i4", count=ndim, offset=4) if ndim else ()
+    if not ndim or len(content) != 4 + 4 * ndim + np.prod(shape, dtype=int):
+        raise ValueError(f"{path} must be an idx file of bytes, got another or a damaged one.")
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape)

@@ -1,0 +1,112 @@
+"""The paper's task: from some quadrants of an image, the rest."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_scalar
+
+# The order in which quadrants are given as input: bottom left, top left, top right.
+ORDER = ((1, 0), (0, 0), (0, 1))
+
+
+class Quadrants:
+    """Images cut into what is seen, X, and what is to be predicted, y.
+
+    One quadrant is the bottom left, two are the left half, three are all but
+    the bottom right. An odd side gives its middle row or column to the bottom
+    or the right.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Height and width.
+    n_quadrants : {1, 2, 3}, default=1
+        How many quadrants are seen.
+
+    Attributes
+    ----------
+    seen : ndarray of shape (height, width), bool
+        The pixels that are in X.
+
+    References
+    ----------
+    Sohn, Lee and Yan (2015), *Learning Structured Output Representation using
+    Deep Conditional Generative Models*, NIPS, section 5.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcvae.datasets import Quadrants
+    >>> images = np.arange(32).reshape(2, 4, 4)
+    >>> task = Quadrants((4, 4), n_quadrants=1)
+    >>> X, y = task.split(images)
+    >>> X.shape, y.shape
+    ((2, 4), (2, 12))
+    >>> bool((task.join(X, y) == images).all())
+    True
+    """
+
+    def __init__(self, image_shape, n_quadrants=1):
+        check_scalar(n_quadrants, "n_quadrants", Integral, min_val=1, max_val=3)
+        if len(image_shape) != 2 or min(image_shape) < 2:
+            raise ValueError(
+                f"image_shape must be (height, width), both at least 2, got {image_shape!r}."
+            )
+        self.image_shape = tuple(image_shape)
+        self.n_quadrants = n_quadrants
+        height, width = self.image_shape
+        bottom = np.arange(height) >= height // 2
+        right = np.arange(width) >= width // 2
+        self.seen = np.zeros(self.image_shape, dtype=bool)
+        for is_bottom, is_right in ORDER[:n_quadrants]:
+            self.seen |= np.outer(bottom == is_bottom, right == is_right)
+
+    def split(self, images):
+        """Cut images in two.
+
+        Parameters
+        ----------
+        images : array-like of shape (n_images, height, width)
+            A stack of images.
+
+        Returns
+        -------
+        X : ndarray of shape (n_images, n_seen)
+            The pixels seen, row by row.
+        y : ndarray of shape (n_images, n_hidden)
+            The others.
+
+        Raises
+        ------
+        ValueError
+            If the images are of another shape.
+        """
+        images = np.asarray(images)
+        if images.ndim != 3 or images.shape[1:] != self.image_shape:
+            raise ValueError(
+                f"images must have shape (n_images, {self.image_shape[0]}, {self.image_shape[1]}), "
+                f"got {images.shape}."
+            )
+        return images[:, self.seen], images[:, ~self.seen]
+
+    def join(self, X, y):
+        """Put images together again.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_images, n_seen)
+            The pixels seen.
+        y : array-like of shape (..., n_images, n_hidden)
+            The others; dimensions before are kept, so draws may come as
+            `sample` returns them.
+
+        Returns
+        -------
+        ndarray of shape (..., n_images, height, width)
+            Whole images.
+        """
+        y = np.asarray(y)
+        images = np.empty((*y.shape[:-1], *self.image_shape), dtype=np.result_type(X, y))
+        images[..., self.seen] = X
+        images[..., ~self.seen] = y
+        return images

@@ -1,0 +1,43 @@
+"""One torch thread per test process, a device, and small data."""
+
+import numpy as np
+import pytest
+import torch
+
+from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+LATENT = [CVAERegressor, GSNNRegressor, HybridStructuredPredictor]
+ESTIMATORS = [*LATENT, NNRegressor]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    return request.param
+
+
+@pytest.fixture(params=ESTIMATORS, ids=lambda e: e.__name__)
+def estimator_class(request):
+    return request.param
+
+
+@pytest.fixture(params=LATENT, ids=lambda e: e.__name__)
+def latent_class(request):
+    return request.param
+
+
+@pytest.fixture
+def data():
+    """Sixty rows, four features, three outputs that depend on each other."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    shared = rng.normal(size=(60, 1))
+    return X, X @ rng.normal(size=(4, 3)) + shared + 0.1 * rng.normal(size=(60, 3)) + 5

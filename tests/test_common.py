@@ -1,0 +1,22 @@
+"""scikit-learn's own checks."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from conftest import ESTIMATORS
+
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "a row of weight two counts twice in one step, a row repeated is in two steps: "
+        "the same objective, another order of stochastic gradients"
+    )
+}
+
+
+@parametrize_with_checks(
+    [estimator(max_epochs=8) for estimator in ESTIMATORS],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+    xfail_strict=True,
+)
+def test_scikit_learn(estimator, check, monkeypatch):
+    check(estimator)
