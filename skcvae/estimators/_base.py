@@ -397,10 +397,7 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
         y = _checks.targets(self, y, n_rows=len(X), likelihood=likelihood, shape=shape)
         if fresh:
             self.x_shape_, self.y_shape_ = X.shape[1:], y.shape[1:]
-        weight = _checks.weights(sample_weight, X)
-        if sample_weight is not None:
-            present = np.asarray(sample_weight) > 0
-            X, y, weight = X[present], y[present], None if weight is None else weight[present]
+        X, y, weight = _checks.present(X, y, _checks.weights(sample_weight, X))
         if fresh:
             self._resolve(len(X))
             self._fit_scaling(X, y, weight)

@@ -57,13 +57,19 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None):
 
 
 def weights(sample_weight, X):
-    """Return weights as an array, or None where all are equal."""
-    if sample_weight is None:
-        return None
+    """Return one weight per row, not negative and not all zero; None counts as ones."""
     sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
     if not sample_weight.any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
-    return None if np.ptp(sample_weight) == 0 else sample_weight
+    return sample_weight
+
+
+def present(X, y, sample_weight):
+    """Return the rows with a positive weight, and their weights or None where all are equal."""
+    kept = sample_weight > 0
+    if not kept.all():
+        X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
+    return X, y, None if np.ptp(sample_weight) == 0 else sample_weight
 
 
 def levels(quantiles):

@@ -1,0 +1,424 @@
+"""Laws that hold for every estimator."""
+
+import copy
+import io
+import pickle
+import threading
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+from skcvae.architectures import MLP
+from skcvae.likelihoods import Gaussian
+
+QUICK = {"max_epochs": 3, "random_state": 0}
+
+
+@pytest.fixture
+def fitted(estimator_class, data):
+    return estimator_class(**QUICK).fit(*data)
+
+
+# Shapes.
+
+
+@pytest.mark.parametrize("x_shape", [(4,), (2, 3), (2, 3, 3)])
+@pytest.mark.parametrize("y_shape", [(), (1,), (3,), (2, 3), (1, 2, 3)])
+def test_shapes_are_those_of_fit(estimator_class, x_shape, y_shape):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, *x_shape)), rng.normal(size=(20, *y_shape))
+    est = estimator_class(**QUICK).fit(X, y)
+    mean, std = est.predict(X, return_std=True)
+    assert mean.shape == std.shape == est.predict(X, n_samples=4).shape == y.shape
+    assert est.sample(X, n_samples=1).shape == (1, *y.shape)
+    assert est.sample(X[:1], n_samples=5).shape == (5, 1, *y_shape)
+    assert est.predict_quantiles(X, 0.5, n_samples=9).shape == y.shape
+    assert est.predict_quantiles(X, [0.1, 0.2, 0.3], n_samples=9).shape == (*y.shape, 3)
+    assert est.predict_interval(X, n_samples=9).shape == (*y.shape, 2)
+    log_p, ess = est.log_prob(X, y, return_ess=True)
+    assert log_p.shape == ess.shape == (20,)
+    assert isinstance(est.score(X, y), float)
+    assert mean.dtype == std.dtype == log_p.dtype == est.sample(X).dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, "F", "list", "torch", "frame"])
+def test_kinds_of_input(estimator_class, data, dtype):
+    X, y = data
+    kinds = {
+        "F": np.asfortranarray,
+        "list": np.ndarray.tolist,
+        "torch": torch.tensor,
+        "frame": pd.DataFrame,
+    }
+    given = kinds[dtype](X) if dtype in kinds else X.astype(dtype)
+    est = estimator_class(**QUICK).fit(given, y)
+    assert est.predict(given).shape == y.shape
+    if dtype in kinds:
+        np.testing.assert_allclose(est.predict(given), est.predict(X))
+
+
+# What a row says does not depend on its neighbours.
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda est, X, y: est.predict(X),
+        lambda est, X, y: est.predict(X, n_samples=7),
+        lambda est, X, y: est.predict(X, return_std=True)[1],
+        lambda est, X, y: est.log_prob(X, y),
+        lambda est, X, y: est.log_prob(X, y, method="monte_carlo"),
+    ],
+    ids=["predict", "mean", "std", "importance", "monte_carlo"],
+)
+def test_order_and_subset_do_not_matter(fitted, data, ask):
+    X, y = data
+    whole = ask(fitted, X, y)
+    order = np.random.default_rng(1).permutation(len(X))[:25]
+    np.testing.assert_allclose(ask(fitted, X[order], y[order]), whole[order], rtol=1e-5)
+    np.testing.assert_allclose(ask(fitted, X[7:8], y[7:8]), whole[7:8], rtol=1e-5)
+
+
+def test_chunks_and_batches_do_not_matter(fitted, data, monkeypatch):
+    X, y = data
+    before = fitted.log_prob(X, y), fitted.predict(X), fitted.predict(X, return_std=True)[1]
+    monkeypatch.setattr("skcvae._arrays.FORWARD_ROWS", 7)
+    fitted.set_params(batch_size=1)
+    after = fitted.log_prob(X, y), fitted.predict(X), fitted.predict(X, return_std=True)[1]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+# Likelihoods.
+
+
+def test_score_is_the_mean_of_log_prob_and_repeats_to_the_last_digit(fitted, data):
+    log_p = fitted.log_prob(*data)
+    assert fitted.score(*data) == np.average(log_p) == fitted.score(*data)
+    weight = np.arange(60.0)
+    assert fitted.score(*data, sample_weight=weight) == np.average(log_p, weights=weight)
+
+
+def test_densities_are_in_the_units_of_y(estimator_class, data):
+    X, y = data
+    plain = estimator_class(**QUICK).fit(X, y)
+    scaled = estimator_class(**QUICK).fit(X, 1000 * y - 7)
+    np.testing.assert_allclose(scaled.predict(X), 1000 * plain.predict(X) - 7, rtol=1e-3)
+    expected = plain.score(X, y) - 3 * np.log(1000)
+    assert scaled.score(X, 1000 * y - 7) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("likelihood", [Gaussian(), Gaussian(heteroscedastic=True)], ids=repr)
+def test_density_of_one_output_integrates_to_one(estimator_class, likelihood):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 1))
+    y = 3 * X[:, 0] + rng.normal(size=200)
+    est = estimator_class(likelihood=likelihood, max_epochs=20, random_state=0).fit(X, y)
+    grid = np.linspace(-60, 60, 6001)
+    density = np.exp(est.log_prob(np.full((len(grid), 1), 0.7), grid, n_samples=1000))
+    assert np.trapezoid(density, grid) == pytest.approx(1, abs=0.05)
+
+
+def test_draws_agree_with_moments_quantiles_and_intervals(fitted, data):
+    X = data[0][:5]
+    draws = fitted.sample(X, n_samples=4000, random_state=0)
+    mean, std = fitted.predict(X, n_samples=4000), fitted.predict(X, return_std=True)[1]
+    np.testing.assert_allclose(draws.mean(0), mean, atol=0.1 * std.max())
+    np.testing.assert_allclose(draws.std(0), std, rtol=0.2)
+    interval = fitted.predict_interval(X, coverage=0.8, n_samples=4000)
+    inside = (draws >= interval[..., 0]) & (draws <= interval[..., 1])
+    assert inside.mean() == pytest.approx(0.8, abs=0.02)
+    quantiles = fitted.predict_quantiles(X, (0.1, 0.9), n_samples=4000)
+    np.testing.assert_allclose(interval, quantiles)
+
+
+def test_prediction_does_not_change_when_the_deviation_is_asked_for(fitted, data):
+    X, _ = data
+    np.testing.assert_array_equal(fitted.predict(X), fitted.predict(X, return_std=True)[0])
+
+
+def test_effective_sample_size_is_bounded(fitted, data):
+    ess = fitted.log_prob(*data, n_samples=40, return_ess=True)[1]
+    assert (ess >= 1 - 1e-6).all() and (ess <= 40 + 1e-6).all()
+
+
+def test_without_a_recognition_network_both_methods_agree(data):
+    for est in (GSNNRegressor(**QUICK), HybridStructuredPredictor(alpha=0, **QUICK)):
+        est.fit(*data)
+        assert est.net_.module_.model.recognition is None
+        np.testing.assert_array_equal(
+            est.log_prob(*data), est.log_prob(*data, method="monte_carlo")
+        )
+
+
+def test_the_ends_of_alpha_are_the_other_estimators(data):
+    X, _ = data
+    for alpha, other in ((0, GSNNRegressor), (1, CVAERegressor)):
+        hybrid = HybridStructuredPredictor(alpha=alpha, **QUICK).fit(*data)
+        np.testing.assert_array_equal(hybrid.predict(X), other(**QUICK).fit(*data).predict(X))
+
+
+# Random state.
+
+
+def test_same_seed_same_fit_and_no_global_state_is_touched(estimator_class, data):
+    X, y = data
+    params = {"architecture": MLP(dropout=0.2), "max_epochs": 3}
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
+    first = estimator_class(random_state=3, **params).fit(X, y)
+    torch.rand(7)
+    second = estimator_class(random_state=3, **params).fit(X, y)
+    np.testing.assert_array_equal(first.predict(X), second.predict(X))
+    np.testing.assert_array_equal(first.sample(X, 3, 5), second.sample(X, 3, 5))
+    torch.set_rng_state(torch_state)
+    estimator_class(**params).fit(X, y).sample(X)
+    first.predict(X, n_samples=3)
+    first.log_prob(X, y, random_state=3)
+    pickle.loads(pickle.dumps(first))
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()
+
+
+def test_other_seeds_other_fits(estimator_class, data):
+    X, y = data
+    predictions = [
+        estimator_class(max_epochs=1, random_state=seed).fit(X, y).predict(X)
+        for seed in (0, 1, None, None)
+    ]
+    for i, one in enumerate(predictions):
+        assert all((one != other).any() for other in predictions[:i])
+
+
+def test_each_call_of_sample_is_new_unless_seeded(fitted, data):
+    X, _ = data
+    assert (fitted.sample(X) != fitted.sample(X)).any()
+    np.testing.assert_array_equal(fitted.sample(X, 2, 0), fitted.sample(X, 2, 0))
+    same_row = fitted.sample(np.repeat(X[:1], 50, axis=0), random_state=0)[0]
+    assert len(np.unique(same_row, axis=0)) == 50
+
+
+def test_fits_in_threads_do_not_feel_each_other(estimator_class, data):
+    X, y = data
+
+    def fit(seed, out):
+        est = estimator_class(architecture=MLP((16,), dropout=0.1), max_epochs=2, random_state=seed)
+        out[seed] = est.fit(X, y).predict(X)
+
+    alone, together = {}, {}
+    for seed in range(4):
+        fit(seed, alone)
+    threads = [threading.Thread(target=fit, args=(seed, together)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in range(4):
+        np.testing.assert_array_equal(alone[seed], together[seed])
+
+
+# The scikit-learn contract beyond scikit-learn's checks.
+
+
+def test_copies_predict_the_same(fitted, data):
+    X, y = data
+    stream = io.BytesIO()
+    joblib.dump(fitted, stream)
+    copies = [
+        pickle.loads(pickle.dumps(fitted)),
+        joblib.load(io.BytesIO(stream.getvalue())),
+        copy.deepcopy(fitted),
+        copy.copy(fitted),
+    ]
+    for other in copies:
+        np.testing.assert_array_equal(other.predict(X), fitted.predict(X))
+        assert other.score(X, y) == fitted.score(X, y)
+        assert other.history_[:, "train_loss"] == fitted.history_[:, "train_loss"]
+        assert other.get_params() == fitted.get_params() or other.get_params().keys()
+
+
+def test_pickles_hold_arrays_and_no_tensors(fitted):
+    assert b"torch" not in pickle.dumps(fitted)
+
+
+def test_a_pickle_from_a_machine_with_cuda_loads_without(estimator_class, data, monkeypatch):
+    X, y = data
+    est = estimator_class(**QUICK).fit(X, y).set_params(device="cuda")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    other = pickle.loads(pickle.dumps(est))
+    np.testing.assert_array_equal(other.predict(X), est.predict(X))
+
+
+def test_clone_is_unfitted_and_keeps_every_parameter(estimator_class):
+    est = estimator_class(
+        architecture=MLP((5,), dropout=0.1), optimizer__betas=(0.5, 0.9), callbacks=[]
+    )
+    other = clone(est)
+    assert not hasattr(other, "net_")
+    assert other.architecture is not est.architecture
+    assert repr(other) == repr(est) and other.optimizer__betas == (0.5, 0.9)
+
+
+def test_changing_parameters_after_fit_changes_no_prediction(fitted, data):
+    X, y = data
+    before, score = fitted.predict(X), fitted.score(X, y)
+    fitted.set_params(architecture=MLP((7, 7, 7)), likelihood="bernoulli", normalize_y=False)
+    np.testing.assert_array_equal(fitted.predict(X), before)
+    assert fitted.score(X, y) == score
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(X), before)
+
+
+def test_grid_search_over_alpha_and_nested_parameters(data):
+    grid = {
+        "alpha": [0.0, 0.5, 1.0],
+        "architecture__hidden_layer_sizes": [(4,), (8,)],
+        "optimizer__betas": [(0.9, 0.99)],
+    }
+    est = HybridStructuredPredictor(max_epochs=1, random_state=0)
+    search = GridSearchCV(est, grid, cv=2, n_jobs=2, error_score="raise").fit(*data)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.architecture_.hidden_layer_sizes in {(4,), (8,)}
+    assert search.score(*data) == search.best_estimator_.score(*data)
+
+
+def test_cross_validation_scores_are_log_likelihoods(estimator_class, data):
+    scores = cross_val_score(estimator_class(max_epochs=1, random_state=0), *data, cv=3)
+    est = estimator_class(max_epochs=1, random_state=0).fit(data[0][20:], data[1][20:])
+    assert scores[0] == est.score(data[0][:20], data[1][:20])
+
+
+def test_nested_parameters_turn_a_name_into_its_object(estimator_class):
+    est = estimator_class().set_params(architecture__dropout=0.3, likelihood__min_scale=0.01)
+    assert est.architecture.dropout == 0.3 and est.likelihood.min_scale == 0.01
+    est.set_params(architecture="mlp", architecture__dropout=0.2)
+    assert est.architecture.dropout == 0.2
+
+
+def test_feature_names_are_kept_and_checked(estimator_class, data):
+    X, y = data
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    est = estimator_class(**QUICK).fit(frame, pd.DataFrame(y))
+    assert est.feature_names_in_.tolist() == list("abcd")
+    with pytest.raises(ValueError, match="feature names should match"):
+        est.predict(frame[list("dcba")])
+
+
+def test_a_series_is_a_one_dimensional_y(estimator_class, data):
+    X, y = data
+    est = estimator_class(**QUICK).fit(X, pd.Series(y[:, 0]))
+    np.testing.assert_array_equal(
+        est.predict(X), estimator_class(**QUICK).fit(X, y[:, 0]).predict(X)
+    )
+
+
+# Weights, validation rows, warm starts.
+
+
+def test_a_row_of_weight_zero_is_as_if_absent(estimator_class, data):
+    X, y = data
+    weight = np.ones(60)
+    weight[::3] = 0
+    X_wild, y_wild = np.where(weight[:, None], X, 1e6), np.where(weight[:, None], y, -1e6)
+    found = estimator_class(**QUICK).fit(X_wild, y_wild, sample_weight=weight)
+    expected = estimator_class(**QUICK).fit(X[weight > 0], y[weight > 0])
+    np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+
+
+def test_equal_weights_are_no_weights(estimator_class, data):
+    X, y = data
+    found = estimator_class(**QUICK).fit(X, y, sample_weight=np.full(60, 7.0))
+    np.testing.assert_array_equal(
+        found.predict(X), estimator_class(**QUICK).fit(X, y).predict(X)
+    )
+
+
+def test_heavy_rows_are_fitted_better(estimator_class, data):
+    X, y = data
+    y = y + 10 * (np.arange(60) % 2)[:, None]
+    weight = np.where(np.arange(60) % 2, 1.0, 50.0)
+    est = estimator_class(max_epochs=100, random_state=0).fit(X, y, sample_weight=weight)
+    error = np.abs(est.predict(X) - y).mean(1)
+    assert error[::2].mean() < error[1::2].mean()
+
+
+def test_given_validation_rows_replace_the_share(estimator_class, data):
+    X, y = data
+    est = estimator_class(max_epochs=4, random_state=0).fit(X, y, X_val=X[:5], y_val=y[:5])
+    assert est.history_[-1]["valid_cll"] != est.history_[0]["valid_cll"]
+    loose = estimator_class(max_epochs=4, random_state=0, early_stopping=False).fit(X, y)
+    assert "valid_loss" not in loose.history_[-1]
+
+
+def test_warm_start_goes_on_where_the_last_fit_ended(estimator_class, data):
+    X, y = data
+    params = {"early_stopping": False, "random_state": 0, "max_epochs": 30}
+    est = estimator_class(warm_start=True, **params).fit(X, y)
+    loss = est.history_[-1]["train_loss"]
+    scaling = est.x_scaling_
+    est.fit(X, y)
+    assert est.x_scaling_ is scaling
+    assert est.history_[0]["train_loss"] < (est.history_[0]["train_loss"] + abs(loss) + 1)
+    cold = estimator_class(**params).fit(X, y)
+    assert est.history_[0]["train_loss"] < cold.history_[0]["train_loss"]
+
+
+# Training reaches what it should.
+
+
+def test_history_shows_both_terms_in_the_units_of_y(estimator_class, data):
+    X, y = data
+    est = estimator_class(max_epochs=5, random_state=0).fit(X, y)
+    for part in ("train", "valid"):
+        loss, reconstruction, kl = (
+            np.array(est.history_[:, f"{part}_{name}"])
+            for name in ("loss", "reconstruction", "kl")
+        )
+        np.testing.assert_allclose(loss, kl - reconstruction)
+        assert (kl >= 0).all() and (kl > 0).any() == (
+            estimator_class in (CVAERegressor, HybridStructuredPredictor)
+        )
+
+
+def test_validation_cll_in_the_history_is_that_of_log_prob(data):
+    X, y = data
+    est = NNRegressor(max_epochs=5, random_state=0).fit(X, y, X_val=X, y_val=y)
+    best = max(est.history_[:, "valid_cll"])
+    assert est.score(X, y) == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.parametrize("params", [{"initial_guess": True}, {"prior": "standard"}, {"beta": 2.0}])
+@pytest.mark.parametrize("n_train_samples", [1, 3])
+def test_options_of_latent_models_train(latent_class, data, params, n_train_samples):
+    if "beta" in params and latent_class is GSNNRegressor:
+        pytest.skip("no KL term to weigh")
+    X, y = data
+    est = latent_class(max_epochs=40, random_state=0, n_train_samples=n_train_samples, **params)
+    est.fit(X, y)
+    losses = est.history_[:, "train_loss"]
+    assert losses[-1] < losses[0] and np.isfinite(est.score(X, y))
+
+
+@pytest.mark.parametrize("optimizer", ["AdamW", "SGD", torch.optim.RMSprop])
+@pytest.mark.parametrize("lr_schedule", ["constant", "one_cycle"])
+def test_optimizers_and_schedules(estimator_class, data, optimizer, lr_schedule):
+    est = estimator_class(
+        optimizer=optimizer, lr_schedule=lr_schedule, lr=1e-3, max_epochs=10, random_state=0
+    )
+    losses = est.fit(*data).history_[:, "train_loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_everything_runs_on_every_device(estimator_class, data, device):
+    X, y = data
+    est = estimator_class(device=device, max_epochs=30, random_state=0).fit(X, y)
+    assert next(est.net_.module_.parameters()).device.type == device
+    assert np.isfinite(est.score(X, y))
+    assert est.sample(X, 3).shape == (3, 60, 3)
+    moved = pickle.loads(pickle.dumps(est.set_params(device="cpu")))
+    np.testing.assert_allclose(moved.predict(X), est.predict(X), rtol=1e-6)
+    assert moved.score(X, y) == pytest.approx(est.score(X, y), abs=1e-3)
