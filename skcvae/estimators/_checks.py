@@ -41,10 +41,12 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None):
     if issparse(y):
         raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
     _refuse_strings(y, name)
-    y = check_array(y, ensure_2d=False, allow_nd=True, input_name=name, estimator=estimator)
-    if y.ndim == 0 or len(y) != n_rows:
+    if not np.isscalar(y):
+        y = check_array(y, ensure_2d=False, allow_nd=True, input_name=name, estimator=estimator)
+    if np.isscalar(y) or len(y) != n_rows:
         raise ValueError(
-            f"{name} must have one row for each of the {n_rows} rows of X, got shape {y.shape}."
+            f"{name} must have one row for each of the {n_rows} rows of X, got shape "
+            f"{np.shape(y)}."
         )
     if shape is not None and y.shape[1:] != shape:
         if y[0].size != np.prod(shape, dtype=int) or y.ndim > 2 or len(shape) > 1:
@@ -58,10 +60,9 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None):
 
 def weights(sample_weight, X):
     """Return one weight per row, not negative and not all zero; None counts as ones."""
-    sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-    if not sample_weight.any():
+    if sample_weight is not None and not np.asarray(sample_weight).any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
-    return sample_weight
+    return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
 
 def present(X, y, sample_weight):

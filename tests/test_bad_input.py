@@ -1,0 +1,260 @@
+"""Every mistake gets an error that names what was got, and leaves a fitted estimator as it was."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from skcvae import CVAERegressor, HybridStructuredPredictor, NNRegressor
+from skcvae.architectures import MLP
+from skcvae.likelihoods import Gaussian
+
+X = np.random.default_rng(0).normal(size=(20, 3))
+Y = X @ np.ones((3, 2)) + 1
+
+
+def nan_at(array, value=np.nan):
+    array = array.copy()
+    array[3, 1] = value
+    return array
+
+
+FITS = {
+    "X has NaN": (nan_at(X), Y, {}, "Input X contains NaN"),
+    "X is infinite": (nan_at(X, np.inf), Y, {}, "Input X contains infinity"),
+    "y has NaN": (X, nan_at(Y), {}, "Input y contains NaN"),
+    "y is infinite": (X, nan_at(Y, -np.inf), {}, "Input y contains infinity"),
+    "no rows": (X[:0], Y[:0], {}, r"0 sample\(s\)"),
+    "one row": (X[:1], Y[:1], {}, "at least 2, got n_samples = 1"),
+    "rows differ": (X, Y[:7], {}, r"y must have one row for each of the 20 rows of X, got shape \(7, 2\)"),
+    "strings in X": (X.astype(str), Y, {}, "X must hold numbers, got a string such as"),
+    "strings in y": (X, Y.astype(str), {}, "y must hold numbers, got a string such as"),
+    "a string in X": ([["1", 2.0], [3.0, 4.0]], Y[:2], {}, "got a string such as '1'"),
+    "no y": (X, None, {}, "requires y to be passed"),
+    "y is a number": (X, 3.0, {}, "y must have one row for each"),
+    "X is 1-d": (X[:, 0], Y, {}, "Expected 2D array, got 1D array"),
+    "X is too large": (X * 1e300, Y, {}, "X cannot be standardised"),
+    "negative weights": (X, Y, {"sample_weight": -np.ones(20)}, "sample_weight"),
+    "zero weights": (X, Y, {"sample_weight": np.zeros(20)}, "only weights of zero"),
+    "weights differ": (X, Y, {"sample_weight": np.ones(7)}, "sample_weight.shape"),
+    "X_val alone": (X, Y, {"X_val": X}, "X_val and y_val go together, got no y_val"),
+    "y_val alone": (X, Y, {"y_val": Y}, "X_val and y_val go together, got no X_val"),
+    "X_val is narrow": (X, Y, {"X_val": X[:, :2], "y_val": Y}, "X has 2 features"),
+    "y_val is wide": (X, Y, {"X_val": X, "y_val": X}, r"y_val has rows of shape \(3,\), expected \(2,\)"),
+    "y_val has NaN": (X, Y, {"X_val": X, "y_val": nan_at(Y)}, "Input y_val contains NaN"),
+}
+
+PARAMETERS = {
+    "alpha": [-0.1, 1.5, "a"],
+    "beta": [-1, "a"],
+    "kl_warmup": [-1, 0.5],
+    "n_train_samples": [0, 1.5],
+    "latent_dim": [0, "big", 2.5],
+    "initial_guess": ["yes"],
+    "prior": ["flow", torch.nn.Linear(1, 1), 3],
+    "architecture": ["convnet", torch.nn.Linear(1, 1)],
+    "likelihood": ["poisson", torch.nn.Linear(1, 1)],
+    "normalize_X": ["yes"],
+    "normalize_y": [None],
+    "max_epochs": [0, "many", 1.5],
+    "lr": [0, -1, "a"],
+    "lr_schedule": ["cosine"],
+    "batch_size": [0, "big"],
+    "optimizer": ["LBFGS", 3],
+    "weight_decay": [-1],
+    "max_grad_norm": [0, -1],
+    "ema_decay": [1, -0.1],
+    "early_stopping": ["yes"],
+    "validation_fraction": [0, 1, 2],
+    "patience": [0, "long"],
+    "n_score_samples": [0],
+    "warm_start": ["yes"],
+    "callbacks": ["early"],
+    "device": [3],
+    "random_state": ["seed"],
+    "verbose": [-1],
+}
+
+
+def state(estimator):
+    return {k: v for k, v in vars(estimator).items() if k.endswith("_") or k.startswith("_")}
+
+
+def assert_as_before(estimator, before, prediction):
+    assert state(estimator) == before
+    np.testing.assert_array_equal(estimator.predict(X), prediction)
+
+
+@pytest.fixture
+def fitted(estimator_class):
+    return estimator_class(max_epochs=2, random_state=0).fit(X, Y)
+
+
+@pytest.mark.parametrize("case", FITS)
+def test_fit(fitted, case):
+    bad_X, bad_y, more, message = FITS[case]
+    before, prediction = state(fitted), fitted.predict(X)
+    with pytest.raises(ValueError, match=message):
+        fitted.fit(bad_X, bad_y, **more)
+    assert_as_before(fitted, before, prediction)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in PARAMETERS.items() for value in values]
+)
+def test_parameters(name, value):
+    est = HybridStructuredPredictor(max_epochs=2, random_state=0).fit(X, Y)
+    before, prediction = state(est), est.predict(X)
+    with pytest.raises(ValueError, match=f"'{name}'") as error:
+        est.set_params(**{name: value}).fit(X, Y)
+    assert "Got" in str(error.value)
+    assert_as_before(est, before, prediction)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "tpu", "cuda:x", "", "cpu:3"])
+def test_unavailable_devices(fitted, device):
+    before, prediction = state(fitted), fitted.predict(X)
+    with pytest.raises(ValueError, match=f"device must be .* got '{device}'"):
+        fitted.set_params(device=device).fit(X, Y)
+    assert_as_before(fitted, before, prediction)
+
+
+def test_misspelt_parameters(estimator_class):
+    with pytest.raises(TypeError, match=r"unknown parameters \['alhpa'\].*'lr'"):
+        estimator_class(alhpa=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'alhpa'"):
+        estimator_class().set_params(alhpa=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'width' for estimator MLP"):
+        estimator_class().set_params(architecture__width=3)
+
+
+def test_parameters_of_parameter_objects(estimator_class):
+    with pytest.raises(ValueError, match="'dropout' parameter of MLP"):
+        estimator_class(architecture=MLP(dropout=2)).fit(X, Y)
+    with pytest.raises(ValueError, match="'min_scale' parameter of Gaussian"):
+        estimator_class(likelihood=Gaussian(min_scale=-1)).fit(X, Y)
+
+
+def test_sparse_arrays(fitted):
+    with pytest.raises(TypeError, match="Sparse data was passed for X"):
+        fitted.fit(csr_matrix(X), Y)
+    with pytest.raises(TypeError, match="y must be dense, got a sparse csr_matrix"):
+        fitted.fit(X, csr_matrix(Y))
+
+
+def test_bernoulli_targets_outside_the_unit_interval(estimator_class):
+    est = estimator_class(likelihood="bernoulli", max_epochs=2).fit(X, Y > 0)
+    with pytest.raises(ValueError, match=r"expects y in \[0, 1\]"):
+        est.fit(X, Y)
+    with pytest.raises(ValueError, match=r"expects y in \[0, 1\]"):
+        est.log_prob(X, Y)
+
+
+ASKS = {
+    "features": (lambda e: e.predict(X[:, :2]), "X has 2 features, but .* expecting 3"),
+    "dimensions": (lambda e: e.sample(X[:, :, None]), r"rows of shape \(3, 1\), expected \(3,\)"),
+    "NaN": (lambda e: e.predict(nan_at(X)), "Input X contains NaN"),
+    "wide y": (lambda e: e.score(X, X), r"y has rows of shape \(3,\), expected \(2,\)"),
+    "flat y": (lambda e: e.score(X, Y[:, 0]), r"y has rows of shape \(\), expected \(2,\)"),
+    "short y": (lambda e: e.log_prob(X, Y[:3]), "one row for each of the 20 rows"),
+    "y with NaN": (lambda e: e.log_prob(X, nan_at(Y)), "Input y contains NaN"),
+    "no draws": (lambda e: e.sample(X, n_samples=0), "n_samples == 0, must be >= 1"),
+    "no draws to predict": (lambda e: e.predict(X, n_samples=0), "n_samples == 0"),
+    "no draws to score": (lambda e: e.log_prob(X, Y, n_samples=-1), "n_samples == -1"),
+    "method": (lambda e: e.log_prob(X, Y, method="exact"), "method must be one of .* got 'exact'"),
+    "quantiles": (lambda e: e.predict_quantiles(X, [0.1, 2]), r"quantiles must be .* got \[0.1, 2\]"),
+    "no quantiles": (lambda e: e.predict_quantiles(X, []), "quantiles must be"),
+    "coverage": (lambda e: e.predict_interval(X, coverage=1.0), "coverage == 1.0, must be < 1"),
+    "weights": (lambda e: e.score(X, Y, sample_weight=np.zeros(20)), "only weights of zero"),
+}
+
+
+@pytest.mark.parametrize("case", ASKS)
+def test_questions(fitted, case):
+    ask, message = ASKS[case]
+    before, prediction = state(fitted), fitted.predict(X)
+    with pytest.raises(ValueError, match=message):
+        ask(fitted)
+    assert_as_before(fitted, before, prediction)
+
+
+def test_numbers_of_the_wrong_type(fitted):
+    with pytest.raises(TypeError, match="n_samples must be an instance of"):
+        fitted.sample(X, n_samples=2.5)
+    with pytest.raises(TypeError, match="coverage must be an instance of"):
+        fitted.predict_interval(X, coverage="wide")
+
+
+@pytest.mark.parametrize("method", ["predict", "sample", "predict_quantiles", "predict_interval"])
+def test_unfitted(estimator_class, method):
+    with pytest.raises(NotFittedError):
+        getattr(estimator_class(), method)(X)
+    with pytest.raises(NotFittedError):
+        estimator_class().score(X, Y)
+
+
+def test_warm_start_with_other_shapes(estimator_class):
+    est = estimator_class(max_epochs=2, warm_start=True).fit(X, Y)
+    with pytest.raises(ValueError, match="X has 2 features"):
+        est.fit(X[:, :2], Y)
+    with pytest.raises(ValueError, match=r"y has rows of shape \(3,\), expected \(2,\)"):
+        est.fit(X, X)
+
+
+def test_divergence_says_when_and_what_to_try(estimator_class):
+    est = estimator_class(max_epochs=3, random_state=0).fit(X, Y)
+    before, prediction = state(est), est.predict(X)
+    est.set_params(optimizer="SGD", lr=1e30, max_grad_norm=None, max_epochs=20)
+    with pytest.raises(ValueError, match=r"diverged in epoch \d+: .* Try a smaller lr"):
+        est.fit(X, Y)
+    assert_as_before(est, before, prediction)
+
+
+def test_a_failing_fit_scores_as_an_error_in_a_search():
+    from sklearn.exceptions import FitFailedWarning
+    from sklearn.model_selection import GridSearchCV
+
+    search = GridSearchCV(NNRegressor(max_epochs=2), {"lr": [1e-3, -1.0]}, cv=2)
+    with pytest.warns(FitFailedWarning), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="One or more of the test scores")
+        search.fit(X, Y)
+    assert search.best_params_ == {"lr": 1e-3}
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_an_interrupt_keeps_what_was_learned(monkeypatch, early_stopping):
+    from skcvae import _training
+
+    getitem, count = _training.Rows.__getitem__, [0]
+
+    def interrupted(self, rows):
+        count[0] += 1
+        if count[0] > 12:
+            raise KeyboardInterrupt
+        return getitem(self, rows)
+
+    monkeypatch.setattr(_training.Rows, "__getitem__", interrupted)
+    est = CVAERegressor(max_epochs=50, random_state=0, early_stopping=early_stopping)
+    with pytest.warns(ConvergenceWarning, match=r"interrupted after \d+ of 50 epochs"):
+        est.fit(X, Y)
+    monkeypatch.undo()
+    assert np.isfinite(est.score(X, Y))
+
+
+def test_an_interrupt_before_the_first_epoch_is_passed_on(monkeypatch):
+    from skcvae import _training
+
+    est = CVAERegressor(max_epochs=2, random_state=0).fit(X, Y)
+    before, prediction = state(est), est.predict(X)
+
+    def interrupted(self, rows):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_training.Rows, "__getitem__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(X, Y)
+    monkeypatch.undo()
+    assert_as_before(est, before, prediction)

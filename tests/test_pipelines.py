@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+
+import skcvae
+from skcvae import CVAERegressor, HybridStructuredPredictor
+
+QUICK = {"max_epochs": 2, "random_state": 0}
+
+
+@pytest.fixture
+def pipeline(estimator_class, data):
+    return make_pipeline(PCA(2), estimator_class(**QUICK)).fit(*data)
+
+
+def test_functions_equal_the_methods_of_the_last_step(pipeline, data):
+    X, y = data
+    inside, last = pipeline[:-1].transform(X), pipeline[-1]
+    np.testing.assert_array_equal(skcvae.sample(pipeline, X, 3, 0), last.sample(inside, 3, 0))
+    np.testing.assert_array_equal(skcvae.log_prob(pipeline, X, y), last.log_prob(inside, y))
+    assert pipeline.score(X, y) == last.score(inside, y)
+    log_p, ess = skcvae.log_prob(pipeline, X, y, n_samples=5, return_ess=True)
+    assert log_p.shape == ess.shape == (60,)
+
+
+def test_predict_parameters_pass_through(pipeline, data):
+    mean, std = pipeline.predict(data[0], return_std=True)
+    assert mean.shape == std.shape == data[1].shape
+
+
+def test_a_search_over_a_pipeline_is_looked_into(data):
+    X, y = data
+    pipeline = make_pipeline(PCA(2), make_pipeline(PCA(1), HybridStructuredPredictor(**QUICK)))
+    grid = {"pipeline__hybridstructuredpredictor__alpha": [0.2, 0.8]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
+    best = search.best_estimator_
+    inside = best[-1][:-1].transform(best[:-1].transform(X))
+    np.testing.assert_array_equal(
+        skcvae.sample(search, X, 2, 0), best[-1][-1].sample(inside, 2, 0)
+    )
+    assert skcvae.log_prob(search, X, y).mean() == pytest.approx(search.score(X, y))
+
+
+def test_an_estimator_alone_will_do(data):
+    X, _ = data
+    est = CVAERegressor(**QUICK).fit(*data)
+    np.testing.assert_array_equal(skcvae.sample(est, X, 2, 0), est.sample(X, 2, 0))
+
+
+@pytest.mark.parametrize("function", ["sample", "log_prob"])
+def test_what_cannot_sample_is_refused(data, function):
+    X, y = data
+    arguments = (X, y) if function == "log_prob" else (X,)
+    for other in (LinearRegression(), make_pipeline(PCA(2), LinearRegression())):
+        with pytest.raises(TypeError, match=f"method '{function}', got LinearRegression"):
+            getattr(skcvae, function)(other.fit(X, y), *arguments)
+
+
+def test_weights_and_validation_rows_are_routed(data):
+    X, y = data
+    weight = np.arange(60.0)
+    with config_context(enable_metadata_routing=True):
+        est = CVAERegressor(**QUICK).set_fit_request(sample_weight=True)
+        est.set_score_request(sample_weight=True)
+        routed = cross_validate(est, X, y, cv=2, params={"sample_weight": weight})
+        last = CVAERegressor(**QUICK).set_fit_request(X_val=True, y_val=True)
+        pipeline = make_pipeline(PCA(2), last, transform_input=["X_val"])
+        pipeline.fit(X, y, X_val=X[:9], y_val=y[:9])
+    by_hand = CVAERegressor(**QUICK).fit(X[30:], y[30:], sample_weight=weight[30:])
+    expected = by_hand.score(X[:30], y[:30], sample_weight=weight[:30])
+    assert routed["test_score"][0] == expected
+    inside = pipeline[0].transform(X)
+    again = CVAERegressor(**QUICK).fit(inside, y, X_val=inside[:9], y_val=y[:9])
+    np.testing.assert_array_equal(pipeline.predict(X), again.predict(inside))
