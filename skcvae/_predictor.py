@@ -72,10 +72,13 @@ class Predictor:
         return mean, std
 
     @torch.inference_mode()
-    def sample(self, X: np.ndarray, n_samples: int, seed: int) -> np.ndarray:
-        """Return joint draws, of shape (n_samples, n, *y_shape)."""
+    def sample(
+        self, X: np.ndarray, n_samples: int, seed: int, *, observation_noise: bool = True
+    ) -> np.ndarray:
+        """Return joint draws of y, or of E[y|x,z], of shape (n_samples, n, *y_shape)."""
         out = np.empty((n_samples, len(X), *self.y_scaling.loc.shape))
-        noise, outputs = generator(seed), generator(seed + 1, self.device)
+        noise = generator(seed)
+        outputs = generator(seed + 1, self.device) if observation_noise else None
         work = self._plan(len(X), n_samples)
         for rows in slices(len(X), work.rows):
             x = self._inputs(X[rows])

@@ -76,9 +76,9 @@ def moments(model: Model, x: Tensor, noise: Tensor, block: int) -> tuple[Tensor,
 
 
 def draws(
-    model: Model, x: Tensor, n_draws: int, block: int, *, noise: Generator, outputs: Generator
+    model: Model, x: Tensor, n_draws: int, block: int, *, noise: Generator, outputs: Generator | None
 ) -> Iterator[Tensor]:
-    """Yield joint draws y ~ p(y|x), each with a z of its own.
+    """Yield joint draws y ~ p(y|x), or of E[y|x,z], each with a z of its own.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def draws(
         How many draws to make at once.
     noise : Generator
         Where z comes from, on the CPU.
-    outputs : Generator
-        Where y given z comes from, on the device of `x`.
+    outputs : Generator or None
+        Where y given z comes from, on the device of `x`. None yields E[y|x,z].
 
     Yields
     ------
@@ -109,5 +109,9 @@ def draws(
             shape = (size, *given.prior.mean.shape)
             eps = torch.randn(shape, generator=noise).to(x)
             p = given.likelihood(reparameterize(given.prior, eps))
-        with drawing_from(outputs):
-            yield p.sample()
+        if outputs is None:
+            yield p.mean
+        else:
+            with drawing_from(outputs):
+                y = p.sample()
+            yield y

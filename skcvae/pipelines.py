@@ -6,7 +6,7 @@ first steps and ask the last.
 """
 
 
-def sample(estimator, X, n_samples=1, random_state=None):
+def sample(estimator, X, n_samples=1, random_state=None, **params):
     """Draw joint outputs y ~ p(y|x).
 
     Parameters
@@ -19,6 +19,8 @@ def sample(estimator, X, n_samples=1, random_state=None):
         Draws per row.
     random_state : int, RandomState or None, default=None
         None makes new draws at each call.
+    **params
+        Passed to `sample`, such as `observation_noise`.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def sample(estimator, X, n_samples=1, random_state=None):
     (4, 200, 3)
     """
     last, X = _last_step(estimator, X, "sample")
-    return last.sample(X, n_samples=n_samples, random_state=random_state)
+    return last.sample(X, n_samples=n_samples, random_state=random_state, **params)
 
 
 def log_prob(estimator, X, y, **params):

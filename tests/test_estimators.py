@@ -138,6 +138,15 @@ def test_draws_agree_with_moments_quantiles_and_intervals(fitted, data):
     np.testing.assert_allclose(interval, quantiles)
 
 
+def test_draws_without_observation_noise_vary_with_z_alone(fitted, data):
+    X = data[0][:5]
+    draws = fitted.sample(X, n_samples=2000, random_state=0, observation_noise=False)
+    std = fitted.predict(X, return_std=True)[1]
+    assert (draws.std(0) < std).all()
+    np.testing.assert_allclose(draws.mean(0), fitted.predict(X, n_samples=2000), atol=std.max() / 10)
+    assert (draws.std(0) < 1e-12).all() == isinstance(fitted, NNRegressor)
+
+
 def test_prediction_does_not_change_when_the_deviation_is_asked_for(fitted, data):
     X, _ = data
     np.testing.assert_array_equal(fitted.predict(X), fitted.predict(X, return_std=True)[0])

@@ -211,7 +211,7 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
         tail = (1 - coverage) / 2
         return self.predict_quantiles(X, (tail, 1 - tail), n_samples)
 
-    def sample(self, X, n_samples=1, random_state=None):
+    def sample(self, X, n_samples=1, random_state=None, *, observation_noise=True):
         """Draw joint outputs y ~ p(y|x).
 
         Parameters
@@ -222,6 +222,9 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
             Draws per row.
         random_state : int, RandomState or None, default=None
             None makes new draws at each call.
+        observation_noise : bool, default=True
+            False draws z alone and returns E[y|x,z]: pixels as probabilities
+            rather than as 0 and 1, curves without the noise around them.
 
         Returns
         -------
@@ -233,7 +236,9 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         X = _checks.inputs(self, X)
-        draws = self._predictor.sample(X, n_samples, seed_from(random_state))
+        draws = self._predictor.sample(
+            X, n_samples, seed_from(random_state), observation_noise=observation_noise
+        )
         return draws.reshape(n_samples, len(X), *self.y_shape_)
 
     def log_prob(

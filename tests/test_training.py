@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+
+from skcvae import CVAERegressor, NNRegressor
+from skcvae._training import OrderedBatches, Rows, ShuffledBatches, WeightAverage
+
+
+class Watching(Callback):
+    """Keep the weights and the predictions at the end of each epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.weights_ = []
+
+    def on_epoch_end(self, net, **kwargs):
+        state = net.module_.state_dict()
+        self.weights_.append({k: v.clone() for k, v in state.items()})
+
+
+def watched(est):
+    return next(c for _, c in est.net_.callbacks_ if isinstance(c, Watching)).weights_
+
+
+def same(one, other):
+    return all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_the_weights_of_the_best_epoch_are_restored(estimator_class, data):
+    est = estimator_class(max_epochs=60, patience=5, lr=0.02, random_state=0, callbacks=[Watching()])
+    est.fit(*data)
+    cll = est.history_[:, "valid_cll"]
+    best = int(np.argmax(cll))
+    assert best < len(cll) - 1, "the test needs a fit that gets worse"
+    assert same(est.net_.module_.state_dict(), watched(est)[best])
+    assert len(cll) == best + 1 + 5
+    assert [row["valid_cll_best"] for row in est.history_][best]
+
+
+def test_without_early_stopping_the_last_weights_are_kept(estimator_class, data):
+    est = estimator_class(max_epochs=7, early_stopping=False, random_state=0, callbacks=[Watching()])
+    est.fit(*data)
+    assert len(est.history_) == 7
+    assert same(est.net_.module_.state_dict(), watched(est)[-1])
+
+
+def test_callbacks_of_the_user_are_used_and_not_changed(data):
+    watching = Watching()
+    stopping = EarlyStopping(monitor="train_loss", patience=2, threshold=1e9, threshold_mode="abs")
+    callbacks = [watching, ("stop", stopping), ("rate", LRScheduler("StepLR", step_size=9, gamma=0.5))]
+    est = NNRegressor(max_epochs=50, callbacks=callbacks, callbacks__rate__step_size=1).fit(*data)
+    assert len(est.history_) < 10
+    assert not hasattr(watching, "weights_") and watched(est)
+    assert est.net_.optimizer_.param_groups[0]["lr"] < 1e-3
+
+
+def test_parameters_of_the_optimizer_reach_it(data):
+    est = NNRegressor(max_epochs=1, optimizer__betas=(0.5, 0.6), weight_decay=0.3).fit(*data)
+    group = est.net_.optimizer_.param_groups[0]
+    assert group["betas"] == (0.5, 0.6) and group["weight_decay"] == 0.3
+
+
+def test_gradients_are_clipped(data):
+    class Largest(Callback):
+        def on_grad_computed(self, net, named_parameters, **kwargs):
+            norms = [p.grad.norm() for _, p in named_parameters]
+            net.history.record("norm", float(torch.stack(norms).norm()))
+
+    for limit in (0.01, None):
+        est = NNRegressor(max_epochs=2, max_grad_norm=limit, callbacks=[Largest()]).fit(*data)
+        assert (est.history_[-1]["norm"] <= 0.0101) == (limit is not None)
+
+
+def test_warmup_moves_the_weight_of_the_kl(data):
+    class Weight(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history.record("kl_weight", net.criterion_.kl_weight)
+
+    est = CVAERegressor(max_epochs=4, kl_warmup=1, beta=1.0, callbacks=[Weight()]).fit(*data)
+    assert est.history_[:, "kl_weight"] == [1.0, 2.0, 2.0, 2.0]
+
+
+def test_one_cycle_ends_near_zero(data):
+    class Rate(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
+
+    est = NNRegressor(
+        max_epochs=20, lr=0.01, lr_schedule="one_cycle", early_stopping=False, callbacks=[Rate()]
+    ).fit(*data)
+    rates = est.history_[:, "lr"]
+    assert max(rates) == pytest.approx(0.01, rel=0.05) and rates[-1] < 1e-4
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 40])
+def test_batches_cover_every_row_once_in_a_new_order(n):
+    rows = Rows(torch.arange(n)[:, None].float(), torch.zeros(n, 1), torch.ones(n))
+    source = torch.Generator().manual_seed(0)
+    batches = ShuffledBatches(rows, 16, shape=(3, 2), source=source)
+    epochs = []
+    for _ in range(2):
+        parts = list(batches)
+        assert all(len(p["x"]) <= 16 and p["noise"].shape == (3, len(p["x"]), 2) for p, _ in parts)
+        epochs.append(torch.cat([p["x"] for p, _ in parts])[:, 0])
+        assert sorted(epochs[-1].tolist()) == list(range(n))
+    assert n < 15 or not torch.equal(*epochs)
+
+
+def test_validation_noise_is_the_same_each_time_and_differs_between_rows():
+    rows = Rows(torch.zeros(5, 1), torch.zeros(5, 1))
+    batches = OrderedBatches(rows, 2, shape=(1, 2), seed=0)
+    (first, _), (second, _) = next(iter(batches)), next(iter(batches))
+    assert torch.equal(first["noise"], second["noise"])
+    assert len(first["noise"][0].unique()) == 10
+
+
+def test_average_forgets_the_start_and_swaps():
+    layer = torch.nn.Linear(1, 1, bias=False)
+    layer.weight.data.fill_(-1e6)
+    average = WeightAverage(decay=0.9)
+    average.start(layer)
+    for step in range(200):
+        layer.weight.data.fill_(float(step % 2))
+        average.update()
+    average.swap()
+    assert layer.weight.item() == pytest.approx(0.5, abs=0.1)
+    average.swap()
+    assert layer.weight.item() == 1.0
+
+
+def test_a_decay_of_zero_keeps_the_last_weights():
+    layer = torch.nn.Linear(1, 1)
+    average = WeightAverage(decay=0.0)
+    average.start(layer)
+    layer.weight.data.fill_(7.0)
+    average.update()
+    average.swap()
+    assert layer.weight.item() == 7.0
+
+
+def test_progress_is_one_line_when_asked_for_and_silence_otherwise(estimator_class, data, capfd):
+    estimator_class(max_epochs=2).fit(*data)
+    assert capfd.readouterr() == ("", "")
+    estimator_class(max_epochs=2, verbose=1).fit(*data)
+    out, err = capfd.readouterr()
+    assert out == "" and "2/2" in err and "valid_cll" in err
+    assert err.count("\n") == 1
+
+
+def test_a_fit_in_float64_data_trains_in_float32_and_leaves_the_default(data):
+    before = torch.get_default_dtype(), torch.get_num_threads()
+    est = CVAERegressor(max_epochs=1).fit(*data)
+    assert {p.dtype for p in est.net_.module_.parameters()} == {torch.float32}
+    assert (torch.get_default_dtype(), torch.get_num_threads()) == before
