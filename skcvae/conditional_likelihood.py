@@ -44,10 +44,7 @@ class Estimate(NamedTuple):
     effective_sample_size: Tensor
 
 
-
-def importance_sampling(
-    model: Model, x: Tensor, y: Tensor, noise: Tensor, block: int
-) -> Estimate:
+def importance_sampling(model: Model, x: Tensor, y: Tensor, noise: Tensor, block: int) -> Estimate:
     """Estimate log p(y|x) with draws from the recognition network.
 
     Without a recognition network the proposal is the prior, and the estimate is

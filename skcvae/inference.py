@@ -76,7 +76,13 @@ def moments(model: Model, x: Tensor, noise: Tensor, block: int) -> tuple[Tensor,
 
 
 def draws(
-    model: Model, x: Tensor, n_draws: int, block: int, *, noise: Generator, outputs: Generator | None
+    model: Model,
+    x: Tensor,
+    n_draws: int,
+    block: int,
+    *,
+    noise: Generator,
+    outputs: Generator | None,
 ) -> Iterator[Tensor]:
     """Yield joint draws y ~ p(y|x), or of E[y|x,z], each with a z of its own.
 

@@ -182,7 +182,7 @@ def _prior_network(architecture, prior: nn.Module, in_shapes: list[Shape]) -> nn
 
 
 def latent_size(y_shape: Shape) -> int:
-    r"""Return the default number of latent variables, near :math:`2 \sqrt{d_y}`.
+    r"""Return the default number of latent variables: :math:`d_y`, at most :math:`2 \sqrt{d_y}`.
 
     Parameters
     ----------
@@ -192,6 +192,7 @@ def latent_size(y_shape: Shape) -> int:
     Returns
     -------
     int
-        From 2 to 64.
+        From 1 to 64.
     """
-    return min(max(round(2 * math.sqrt(math.prod(y_shape))), 2), 64)
+    size = math.prod(y_shape)
+    return min(size, round(2 * math.sqrt(size)), 64)

@@ -102,9 +102,7 @@ class DiagonalGaussian(nn.Module):
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = len(self.parameter_shape) - 1
         loc, raw_scale = parameters.unbind(-event_ndim - 1)
-        return diagonal_normal(
-            loc, raw_scale, min_scale=self.min_scale, event_ndim=event_ndim
-        )
+        return diagonal_normal(loc, raw_scale, min_scale=self.min_scale, event_ndim=event_ndim)
 
 
 class StandardNormal(nn.Module):

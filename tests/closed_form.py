@@ -8,7 +8,6 @@ r"""A linear-Gaussian model with its true networks: everything is known exactly.
 The recognition network is the exact posterior, or the best diagonal one.
 """
 
-
 import torch
 from torch import nn
 from torch.distributions import Independent, MultivariateNormal, Normal
@@ -85,5 +84,3 @@ def make(n_rows=200, d_x=3, d_y=4, d_z=2, *, orthogonal, seed=0):
 def noise(n_draws, n_rows, d_z=2, seed=1):
     g = torch.Generator().manual_seed(seed)
     return torch.randn(n_draws, n_rows, d_z, generator=g, dtype=torch.float64)
-
-

@@ -29,7 +29,12 @@ FITS = {
     "y is infinite": (X, nan_at(Y, -np.inf), {}, "Input y contains infinity"),
     "no rows": (X[:0], Y[:0], {}, r"0 sample\(s\)"),
     "one row": (X[:1], Y[:1], {}, "at least 2, got n_samples = 1"),
-    "rows differ": (X, Y[:7], {}, r"y must have one row for each of the 20 rows of X, got shape \(7, 2\)"),
+    "rows differ": (
+        X,
+        Y[:7],
+        {},
+        r"y must have one row for each of the 20 rows of X, got shape \(7, 2\)",
+    ),
     "strings in X": (X.astype(str), Y, {}, "X must hold numbers, got a string such as"),
     "strings in y": (X, Y.astype(str), {}, "y must hold numbers, got a string such as"),
     "a string in X": ([["1", 2.0], [3.0, 4.0]], Y[:2], {}, "got a string such as '1'"),
@@ -43,7 +48,12 @@ FITS = {
     "X_val alone": (X, Y, {"X_val": X}, "X_val and y_val go together, got no y_val"),
     "y_val alone": (X, Y, {"y_val": Y}, "X_val and y_val go together, got no X_val"),
     "X_val is narrow": (X, Y, {"X_val": X[:, :2], "y_val": Y}, "X has 2 features"),
-    "y_val is wide": (X, Y, {"X_val": X, "y_val": X}, r"y_val has rows of shape \(3,\), expected \(2,\)"),
+    "y_val is wide": (
+        X,
+        Y,
+        {"X_val": X, "y_val": X},
+        r"y_val has rows of shape \(3,\), expected \(2,\)",
+    ),
     "y_val has NaN": (X, Y, {"X_val": X, "y_val": nan_at(Y)}, "Input y_val contains NaN"),
 }
 
@@ -165,7 +175,10 @@ ASKS = {
     "no draws to predict": (lambda e: e.predict(X, n_samples=0), "n_samples == 0"),
     "no draws to score": (lambda e: e.log_prob(X, Y, n_samples=-1), "n_samples == -1"),
     "method": (lambda e: e.log_prob(X, Y, method="exact"), "method must be one of .* got 'exact'"),
-    "quantiles": (lambda e: e.predict_quantiles(X, [0.1, 2]), r"quantiles must be .* got \[0.1, 2\]"),
+    "quantiles": (
+        lambda e: e.predict_quantiles(X, [0.1, 2]),
+        r"quantiles must be .* got \[0.1, 2\]",
+    ),
     "no quantiles": (lambda e: e.predict_quantiles(X, []), "quantiles must be"),
     "coverage": (lambda e: e.predict_interval(X, coverage=1.0), "coverage == 1.0, must be < 1"),
     "weights": (lambda e: e.score(X, Y, sample_weight=np.zeros(20)), "only weights of zero"),

@@ -47,7 +47,9 @@ def test_shapes_are_those_of_fit(estimator_class, x_shape, y_shape):
     assert mean.dtype == std.dtype == log_p.dtype == est.sample(X).dtype == np.float64
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, "F", "list", "torch", "frame"])
+@pytest.mark.parametrize(
+    "dtype", [np.float16, np.float32, np.int64, "F", "list", "torch", "frame"]
+)
 def test_kinds_of_input(estimator_class, data, dtype):
     X, y = data
     kinds = {
@@ -143,7 +145,9 @@ def test_draws_without_observation_noise_vary_with_z_alone(fitted, data):
     draws = fitted.sample(X, n_samples=2000, random_state=0, observation_noise=False)
     std = fitted.predict(X, return_std=True)[1]
     assert (draws.std(0) < std).all()
-    np.testing.assert_allclose(draws.mean(0), fitted.predict(X, n_samples=2000), atol=std.max() / 10)
+    np.testing.assert_allclose(
+        draws.mean(0), fitted.predict(X, n_samples=2000), atol=std.max() / 10
+    )
     assert (draws.std(0) < 1e-12).all() == isinstance(fitted, NNRegressor)
 
 
@@ -216,7 +220,9 @@ def test_fits_in_threads_do_not_feel_each_other(estimator_class, data):
     X, y = data
 
     def fit(seed, out):
-        est = estimator_class(architecture=MLP((16,), dropout=0.1), max_epochs=2, random_state=seed)
+        est = estimator_class(
+            architecture=MLP((16,), dropout=0.1), max_epochs=2, random_state=seed
+        )
         out[seed] = est.fit(X, y).predict(X)
 
     alone, together = {}, {}
@@ -341,9 +347,7 @@ def test_a_row_of_weight_zero_is_as_if_absent(estimator_class, data):
 def test_equal_weights_are_no_weights(estimator_class, data):
     X, y = data
     found = estimator_class(**QUICK).fit(X, y, sample_weight=np.full(60, 7.0))
-    np.testing.assert_array_equal(
-        found.predict(X), estimator_class(**QUICK).fit(X, y).predict(X)
-    )
+    np.testing.assert_array_equal(found.predict(X), estimator_class(**QUICK).fit(X, y).predict(X))
 
 
 def test_heavy_rows_are_fitted_better(estimator_class, data):

@@ -46,6 +46,4 @@ def test_draws_have_the_joint_covariance_of_the_marginal():
     covariance = B @ B.T + SIGMA**2 * torch.eye(4)
     assert y.shape == (40_000, 2, 4)
     torch.testing.assert_close(torch.cov(y[:, 0].T), covariance, atol=0.12, rtol=0.05)
-    torch.testing.assert_close(
-        y.mean(0), inference.deterministic(model, x), atol=0.05, rtol=0
-    )
+    torch.testing.assert_close(y.mean(0), inference.deterministic(model, x), atol=0.05, rtol=0)

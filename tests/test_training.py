@@ -27,7 +27,9 @@ def same(one, other):
 
 
 def test_the_weights_of_the_best_epoch_are_restored(estimator_class, data):
-    est = estimator_class(max_epochs=60, patience=5, lr=0.02, random_state=0, callbacks=[Watching()])
+    est = estimator_class(
+        max_epochs=60, patience=5, lr=0.02, random_state=0, callbacks=[Watching()]
+    )
     est.fit(*data)
     cll = est.history_[:, "valid_cll"]
     best = int(np.argmax(cll))
@@ -38,7 +40,9 @@ def test_the_weights_of_the_best_epoch_are_restored(estimator_class, data):
 
 
 def test_without_early_stopping_the_last_weights_are_kept(estimator_class, data):
-    est = estimator_class(max_epochs=7, early_stopping=False, random_state=0, callbacks=[Watching()])
+    est = estimator_class(
+        max_epochs=7, early_stopping=False, random_state=0, callbacks=[Watching()]
+    )
     est.fit(*data)
     assert len(est.history_) == 7
     assert same(est.net_.module_.state_dict(), watched(est)[-1])
@@ -47,7 +51,11 @@ def test_without_early_stopping_the_last_weights_are_kept(estimator_class, data)
 def test_callbacks_of_the_user_are_used_and_not_changed(data):
     watching = Watching()
     stopping = EarlyStopping(monitor="train_loss", patience=2, threshold=1e9, threshold_mode="abs")
-    callbacks = [watching, ("stop", stopping), ("rate", LRScheduler("StepLR", step_size=9, gamma=0.5))]
+    callbacks = [
+        watching,
+        ("stop", stopping),
+        ("rate", LRScheduler("StepLR", step_size=9, gamma=0.5)),
+    ]
     est = NNRegressor(max_epochs=50, callbacks=callbacks, callbacks__rate__step_size=1).fit(*data)
     assert len(est.history_) < 10
     assert not hasattr(watching, "weights_") and watched(est)

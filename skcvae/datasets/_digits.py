@@ -9,7 +9,11 @@ from sklearn.utils import Bunch
 
 from skcvae.datasets._quadrants import Quadrants
 
-SUBSETS = {"train": slice(0, 50_000), "validation": slice(50_000, 60_000), "test": slice(60_000, 70_000)}
+SUBSETS = {
+    "train": slice(0, 50_000),
+    "validation": slice(50_000, 60_000),
+    "test": slice(60_000, 70_000),
+}
 IDX_FILES = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),

@@ -495,9 +495,7 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
             patience=self.patience if self.early_stopping else None,
             callbacks=self.callbacks,
             verbose=self.verbose,
-            passed={
-                k: v for k, v in vars(self).items() if "__" in k and _is_passed_to_skorch(k)
-            },
+            passed={k: v for k, v in vars(self).items() if "__" in k and _is_passed_to_skorch(k)},
         )
 
     def _new_predictor(self):

@@ -32,8 +32,8 @@ class CVAERegressor(LatentStructuredPredictor):
         What is assumed of z given x: :class:`skcvae.priors.Gaussian`, a network, or
         :class:`skcvae.priors.Standard`, N(0, I) for every x.
     latent_dim : "auto" or int, default="auto"
-        Number of latent variables. "auto" takes about twice the square root of the
-        number of outputs, from 2 to 64.
+        Number of latent variables. "auto" takes the number of outputs, but at most
+        twice its square root, and at most 64.
     initial_guess : bool, default=False
         Whether a baseline network makes a first guess of y that the prior network
         reads and whose features add to the generation network's: the paper's
