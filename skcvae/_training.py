@@ -31,8 +31,8 @@ from skcvae.objectives import Bound, Objective
 VALIDATION_DRAWS = 10
 
 
-class StopTraining(KeyboardInterrupt):  # noqa: N818 (skorch stops on KeyboardInterrupt)
-    """Raised by a callback to end training as planned."""
+class StopTraining(KeyboardInterrupt):
+    """Raised by a callback to end training as planned: skorch stops on KeyboardInterrupt."""
 
 
 class Rows(Dataset):
@@ -292,7 +292,7 @@ def new_net(
     verbose: int,
     passed: dict,
 ) -> Net:
-    """Return an initialised net that trains `objective`; the rest is named as in the estimators."""
+    """Return an initialised net that trains `objective`, with the estimators' parameters."""
     batch_size = _batch_size(n_rows) if batch_size == "auto" else batch_size
     steps_per_epoch = math.ceil(n_rows / batch_size)
     max_epochs = _epochs(15_000, steps_per_epoch, 30, 500) if max_epochs == "auto" else max_epochs

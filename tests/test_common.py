@@ -1,9 +1,7 @@
 """scikit-learn's own checks."""
 
-import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
-
 from conftest import ESTIMATORS
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (

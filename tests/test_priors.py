@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from skcvae.networks import PriorNetwork, StandardPrior
 from skcvae.architectures import MLP
+from skcvae.networks import PriorNetwork, StandardPrior
 from skcvae.priors import Gaussian, Standard
 
 

@@ -84,8 +84,7 @@ class Quadrants:
         images = np.asarray(images)
         if images.ndim != 3 or images.shape[1:] != self.image_shape:
             raise ValueError(
-                f"images must have shape (n_images, {self.image_shape[0]}, {self.image_shape[1]}), "
-                f"got {images.shape}."
+                f"images must have shape {('n_images', *self.image_shape)}, got {images.shape}."
             )
         return images[:, self.seen], images[:, ~self.seen]
 

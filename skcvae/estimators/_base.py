@@ -1,99 +1,29 @@
 """The template of every estimator: fit, predict, sample, log_prob, score.
 
 A subclass says which networks it trains (`_build_model`), with which objective
-(`_build_objective`), and how the loss weighs its terms. Think twice before
-adding anything to this class.
+(`_build_objective`), and how the loss weighs its terms (`_loss_parameters`).
+Think twice before adding anything to this class.
 """
 
-from abc import ABC, abstractmethod
-from functools import partial
 from numbers import Integral, Real
-from typing import ClassVar
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.model_selection import train_test_split
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted, check_scalar
-from skorch.history import History
 
-from skcvae import _training, architectures, conditional_likelihood, likelihoods
-from skcvae._arrays import Scaling
-from skcvae._predictor import Predictor
-from skcvae._random import drawing_from, generator, seed_from
+from skcvae import conditional_likelihood
+from skcvae._random import seed_from
 from skcvae.estimators import _checks
-from skcvae.objectives import NegativeBound
+from skcvae.estimators._fitting import Fitting
 
 METHODS = {
     "importance_sampling": conditional_likelihood.importance_sampling,
     "monte_carlo": conditional_likelihood.monte_carlo,
 }
-PASSED_TO_SKORCH = ("optimizer", "callbacks")
 
 
-class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
+class StructuredPredictor(RegressorMixin, Fitting):
     """What the estimators share; not for use by itself."""
-
-    _named: ClassVar[dict] = {
-        "architecture": {"mlp": architectures.MLP},
-        "likelihood": {"bernoulli": likelihoods.Bernoulli, "gaussian": likelihoods.Gaussian},
-    }
-
-    _parameter_constraints: ClassVar[dict] = {
-        "architecture": [
-            StrOptions({"mlp"}),
-            HasMethods(["resolve", "encoder", "decoder", "head"]),
-        ],
-        "likelihood": [
-            StrOptions({"bernoulli", "gaussian"}),
-            HasMethods(["build", "check_targets"]),
-        ],
-        "normalize_X": ["boolean"],
-        "normalize_y": ["boolean"],
-        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "lr_schedule": [StrOptions({"one_cycle", "constant"})],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "optimizer": [StrOptions({"Adam", "AdamW", "SGD"}), type],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "ema_decay": [Interval(Real, 0, 1, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "patience": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "n_score_samples": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "callbacks": [list, None],
-        "device": [str],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
-    @abstractmethod
-    def _build_model(self):
-        """Return the untrained networks, from fitted parameters."""
-
-    @abstractmethod
-    def _build_objective(self, model):
-        """Return what training maximises."""
-
-    @abstractmethod
-    def _latent_shape(self):
-        """Return the shape of z for one row."""
-
-    def _loss_parameters(self):
-        """Return how the terms of the objective are weighed, as parameters of the loss."""
-        return {}
-
-    def _resolve(self, n_rows):
-        """Set the parameter objects and sizes that follow from the data."""
-        self.likelihood_ = clone(self._chosen("likelihood"))
-        self.architecture_ = self._chosen("architecture").resolve(
-            n_rows, self.x_shape_, self._y_row
-        )
-
-    # Public methods.
 
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Fit the networks.
@@ -317,224 +247,6 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
         log_p = self.log_prob(X, y)
         return float(np.average(log_p, weights=_checks.weights(sample_weight, log_p)))
 
-    # Parameters, and those of skorch behind a double underscore.
-
-    def get_params(self, deep=True):
-        """Get the parameters, with those passed to skorch.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to list the parameters of parameter objects too.
-
-        Returns
-        -------
-        dict
-            Names to values.
-        """
-        passed = {k: v for k, v in vars(self).items() if _is_passed_to_skorch(k)}
-        return {**super().get_params(deep), **passed}
-
-    def set_params(self, **params):
-        """Set parameters; a nested one turns a name into its parameter object.
-
-        Parameters
-        ----------
-        **params
-            Names to values, such as ``lr=1e-3``, ``architecture__dropout=0.1``
-            or ``optimizer__betas=(0.9, 0.99)``.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        for name in [k for k in params if _is_passed_to_skorch(k)]:
-            setattr(self, name, params.pop(name))
-        for name in {k.partition("__")[0] for k in params if "__" in k} & set(self._named):
-            setattr(self, name, params.get(name, getattr(self, name)))
-            if isinstance(getattr(self, name), str):
-                params.pop(name, None)
-                setattr(self, name, self._chosen(name))
-        return super().set_params(**params)
-
-    def _store_skorch_params(self, skorch_params):
-        unknown = [k for k in skorch_params if not _is_passed_to_skorch(k)]
-        if unknown:
-            raise TypeError(
-                f"{type(self).__name__} got unknown parameters {unknown}, expected some of "
-                f"{self._get_param_names()} or skorch's optimizer__* and callbacks__*."
-            )
-        vars(self).update(skorch_params)
-
-    def _chosen(self, name):
-        value = getattr(self, name)
-        return self._named[name][value]() if isinstance(value, str) else value
-
-    # Data.
-
-    @property
-    def _y_row(self):
-        """The shape of a row of y inside: a column where y is 1-d."""
-        return self.y_shape_ or (1,)
-
-    def _like_y(self, array):
-        return array.reshape(len(array), *self.y_shape_)
-
-    def _check_pair(self, X, y, *, suffix=""):
-        X = _checks.inputs(self, X, name="X" + suffix)
-        y = _checks.targets(
-            self,
-            y,
-            n_rows=len(X),
-            likelihood=self.likelihood_,
-            name="y" + suffix,
-            shape=self.y_shape_,
-        )
-        return X, y
-
-    def _check_rows(self, X, y, sample_weight, X_val, y_val):
-        """Return training rows (X, y, weight) and validation rows, or None."""
-        fresh = not self._continues()
-        X = _checks.inputs(self, X, reset=fresh)
-        likelihood = self._chosen("likelihood") if fresh else self.likelihood_
-        shape = None if fresh else self.y_shape_
-        y = _checks.targets(self, y, n_rows=len(X), likelihood=likelihood, shape=shape)
-        if fresh:
-            self.x_shape_, self.y_shape_ = X.shape[1:], y.shape[1:]
-        X, y, weight = _checks.present(X, y, _checks.weights(sample_weight, X))
-        if fresh:
-            self._resolve(len(X))
-            self._fit_scaling(X, y, weight)
-        self.seed_ = seed_from(self.random_state)
-        if (X_val is None) != (y_val is None):
-            missing = "X_val" if X_val is None else "y_val"
-            raise ValueError(f"X_val and y_val go together, got no {missing}.")
-        if X_val is not None:
-            return (X, y, weight), (*self._check_pair(X_val, y_val, suffix="_val"), None)
-        return self._split(X, y, weight) if self.early_stopping else ((X, y, weight), None)
-
-    def _fit_scaling(self, X, y, weight):
-        standardize_y = self.normalize_y and self.likelihood_.real_valued
-        y = y.reshape(len(y), *self._y_row)
-        self.x_scaling_ = (
-            Scaling.standardizing(X, weight, "X")
-            if self.normalize_X
-            else Scaling.identity(self.x_shape_)
-        )
-        self.y_scaling_ = (
-            Scaling.standardizing(y, weight, "y")
-            if standardize_y
-            else Scaling.identity(self._y_row)
-        )
-
-    def _split(self, X, y, weight):
-        if len(X) < 2:
-            raise ValueError(
-                "early_stopping=True holds out a share of the rows and needs at least 2, got "
-                "n_samples = 1. Set early_stopping=False or give X_val and y_val."
-            )
-        train, held_out = train_test_split(
-            np.arange(len(X)), test_size=self.validation_fraction, random_state=self.seed_
-        )
-        return tuple(
-            (X[rows], y[rows], None if weight is None else weight[rows])
-            for rows in (train, held_out)
-        )
-
-    # Networks.
-
-    def _train(self, rows, validation, device):
-        rows, validation = (
-            None if part is None else self._to_tensors(part, device) for part in (rows, validation)
-        )
-        objective = self._untrained(self.seed_)
-        if self._continues():
-            objective.model.load_state_dict(self.net_.module_.model.state_dict())
-        self.net_ = self._new_net(objective, device, len(rows), validation)
-        _training.train(self.net_, rows)
-        self._predictor = self._new_predictor()
-
-    def _continues(self):
-        return self.warm_start and hasattr(self, "net_")
-
-    def _to_tensors(self, rows, device):
-        X, y, weight = rows
-        if weight is not None:
-            weight = torch.tensor(weight / weight.mean(), dtype=torch.float32, device=device)
-        return _training.Rows(
-            self.x_scaling_.to_tensor(X, torch.float32, device),
-            self.y_scaling_.to_tensor(y, torch.float32, device),
-            weight,
-        )
-
-    def _untrained(self, seed):
-        with drawing_from(generator(seed)):
-            return self._build_objective(self._build_model())
-
-    def _new_net(self, objective, device, n_rows=1, validation=None):
-        """Return an initialised net; without rows, one to predict with."""
-        optimizer = self.optimizer
-        return _training.new_net(
-            objective,
-            loss=partial(NegativeBound, **self._loss_parameters()),
-            n_rows=n_rows,
-            validation=validation,
-            latent_shape=self._latent_shape(),
-            log_jacobian=self.y_scaling_.log_jacobian,
-            seed=self.seed_,
-            device=device,
-            optimizer=getattr(torch.optim, optimizer) if isinstance(optimizer, str) else optimizer,
-            lr=self.lr,
-            lr_schedule=self.lr_schedule,
-            weight_decay=self.weight_decay,
-            max_grad_norm=self.max_grad_norm,
-            ema_decay=self.ema_decay,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            patience=self.patience if self.early_stopping else None,
-            callbacks=self.callbacks,
-            verbose=self.verbose,
-            passed={k: v for k, v in vars(self).items() if "__" in k and _is_passed_to_skorch(k)},
-        )
-
-    def _new_predictor(self):
-        return Predictor(
-            self.net_.module_.model,
-            self.x_scaling_,
-            self.y_scaling_,
-            latent_shape=self._latent_shape(),
-            device=self.net_.device,
-        )
-
-    @property
-    def history_(self):
-        """The history of the fit, a row for each epoch."""
-        return self.net_.history
-
-    # A pickle holds arrays, so it loads on any device.
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        state.pop("_predictor", None)
-        if "net_" in state:
-            net = state.pop("net_")
-            state["_weights"] = {k: v.cpu().numpy() for k, v in net.module_.state_dict().items()}
-            state["_history"] = net.history.to_list()
-        return state
-
-    def __setstate__(self, state):
-        weights, history = state.pop("_weights", None), state.pop("_history", None)
-        super().__setstate__(state)
-        if weights is None:
-            return
-        objective = self._untrained(0)
-        objective.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
-        device = "cpu" if "cuda" in self.device and not torch.cuda.is_available() else self.device
-        self.net_ = self._new_net(objective, _checks.available_device(device))
-        self.net_.history_ = History(history)
-        self._predictor = self._new_predictor()
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
@@ -542,8 +254,3 @@ class StructuredPredictor(RegressorMixin, BaseEstimator, ABC):
         # score is a log-likelihood, not a coefficient of determination.
         tags.regressor_tags.poor_score = True
         return tags
-
-
-def _is_passed_to_skorch(name):
-    # scikit-learn's checks set every name in the signature, the last one too.
-    return name.startswith(tuple(f"{p}__" for p in PASSED_TO_SKORCH)) or name == "skorch_params"

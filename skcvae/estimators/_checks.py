@@ -36,7 +36,8 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None):
     """Return y as an array of finite numbers that the likelihood accepts."""
     if y is None:
         raise ValueError(
-            f"{type(estimator).__name__} requires {name} to be passed, but the target {name} is None."
+            f"{type(estimator).__name__} requires {name} to be passed, "
+            f"but the target {name} is None."
         )
     if issparse(y):
         raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")

@@ -1,7 +1,6 @@
 """What the estimators with latent variables share."""
 
 from numbers import Integral, Real
-from typing import ClassVar
 
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -14,12 +13,12 @@ from skcvae.model import latent_model, latent_size
 class LatentStructuredPredictor(StructuredPredictor):
     """The networks of p(y|x) with z; a subclass says the objective."""
 
-    _named: ClassVar[dict] = {
+    _named = {
         **StructuredPredictor._named,
         "prior": {"gaussian": priors.Gaussian, "standard": priors.Standard},
     }
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {
         **StructuredPredictor._parameter_constraints,
         "prior": [StrOptions({"gaussian", "standard"}), HasMethods(["build"])],
         "latent_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -27,7 +26,7 @@ class LatentStructuredPredictor(StructuredPredictor):
         "n_train_samples": [Interval(Integral, 1, None, closed="left")],
     }
 
-    _kl_constraints: ClassVar[dict] = {
+    _kl_constraints = {
         "beta": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [Interval(Integral, 0, None, closed="left")],
     }

@@ -1,7 +1,5 @@
 """The conditional variational autoencoder."""
 
-from typing import ClassVar
-
 from skcvae.estimators._latent import LatentStructuredPredictor
 from skcvae.objectives import CVAE
 
@@ -146,7 +144,7 @@ class CVAERegressor(LatentStructuredPredictor):
     (3,)
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {
         **LatentStructuredPredictor._parameter_constraints,
         **LatentStructuredPredictor._kl_constraints,
     }

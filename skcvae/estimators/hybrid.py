@@ -1,7 +1,6 @@
 """The hybrid of the CVAE's and the GSNN's objective."""
 
 from numbers import Real
-from typing import ClassVar
 
 from sklearn.utils._param_validation import Interval
 
@@ -145,7 +144,7 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
     ['alpha']
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints = {
         **LatentStructuredPredictor._parameter_constraints,
         **LatentStructuredPredictor._kl_constraints,
         "alpha": [Interval(Real, 0, 1, closed="both")],

@@ -1,4 +1,4 @@
-r"""The generation network :math:`p(y \mid x, z)`: features of (x, z), and the output that reads them.
+r"""The generation network :math:`p(y \mid x, z)`: features of (x, z), and their output.
 
 The output is a module of its own because the baseline network shares it: with an
 initial guess the features of both are added before the one output reads the sum.

@@ -1,4 +1,4 @@
-r"""The conditional prior network :math:`p(z \mid x)`; with an initial guess :math:`p(z \mid x, \hat y)`."""
+r"""The prior network :math:`p(z \mid x)`, or with a guess :math:`p(z \mid x, \hat y)`."""
 
 from torch import Tensor, nn
 from torch.distributions import Distribution

@@ -1,0 +1,107 @@
+"""The parameters that every estimator has, and those of skorch behind a double underscore."""
+
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from skcvae import architectures, likelihoods
+
+PASSED_TO_SKORCH = ("optimizer__", "callbacks__")
+
+
+class Parameters(BaseEstimator):
+    """Parameters by name, as parameter objects, and passed on to skorch."""
+
+    _named = {
+        "architecture": {"mlp": architectures.MLP},
+        "likelihood": {"bernoulli": likelihoods.Bernoulli, "gaussian": likelihoods.Gaussian},
+    }
+
+    _parameter_constraints = {
+        "architecture": [
+            StrOptions({"mlp"}),
+            HasMethods(["resolve", "encoder", "decoder", "head"]),
+        ],
+        "likelihood": [
+            StrOptions({"bernoulli", "gaussian"}),
+            HasMethods(["build", "check_targets"]),
+        ],
+        "normalize_X": ["boolean"],
+        "normalize_y": ["boolean"],
+        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"one_cycle", "constant"})],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "optimizer": [StrOptions({"Adam", "AdamW", "SGD"}), type],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "ema_decay": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "patience": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "n_score_samples": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "callbacks": [list, None],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def get_params(self, deep=True):
+        """Get the parameters, with those passed to skorch.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to list the parameters of parameter objects too.
+
+        Returns
+        -------
+        dict
+            Names to values.
+        """
+        passed = {k: v for k, v in vars(self).items() if is_passed_to_skorch(k)}
+        return {**super().get_params(deep), **passed}
+
+    def set_params(self, **params):
+        """Set parameters; a nested one turns a name into its parameter object.
+
+        Parameters
+        ----------
+        **params
+            Names to values, such as ``lr=1e-3``, ``architecture__dropout=0.1``
+            or ``optimizer__betas=(0.9, 0.99)``.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        for name in [k for k in params if is_passed_to_skorch(k)]:
+            setattr(self, name, params.pop(name))
+        for name in {k.partition("__")[0] for k in params if "__" in k} & set(self._named):
+            setattr(self, name, params.get(name, getattr(self, name)))
+            if isinstance(getattr(self, name), str):
+                params.pop(name, None)
+                setattr(self, name, self._chosen(name))
+        return super().set_params(**params)
+
+    def _store_skorch_params(self, skorch_params):
+        unknown = [k for k in skorch_params if not is_passed_to_skorch(k)]
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__} got unknown parameters {unknown}, expected some of "
+                f"{self._get_param_names()} or skorch's optimizer__* and callbacks__*."
+            )
+        vars(self).update(skorch_params)
+
+    def _chosen(self, name):
+        value = getattr(self, name)
+        return self._named[name][value]() if isinstance(value, str) else value
+
+
+def is_passed_to_skorch(name):
+    """Return whether a parameter is one of skorch's."""
+    # scikit-learn's checks set every name in the signature, the last one too.
+    return name.startswith(PASSED_TO_SKORCH) or name == "skorch_params"
