@@ -9,8 +9,9 @@ network averages them into a blur. A conditional variational autoencoder draws
 one whole digit after the other, and its log-likelihood says how much better it
 knows what may come.
 
-The data are the 1,797 digits of 8 x 8 grey pixels that scikit-learn ships. This
-is the task of Sohn, Lee and Yan (2015), who used MNIST.
+The data are the 1,797 digits of 8 x 8 pixels that scikit-learn ships, pixels
+above one half counted as 1, the others as 0, so that the likelihood is one of
+binary images. This is the task of Sohn, Lee and Yan (2015), who used MNIST.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -19,8 +20,8 @@ is the task of Sohn, Lee and Yan (2015), who used MNIST.
 # Three models, one interface
 # ---------------------------
 # The baseline network has no latent variables. The GSNN has, but trains from the
-# prior alone. The CVAE trains with a recognition network. Grey pixels in [0, 1]
-# are scored by the cross-entropy, as the paper does.
+# prior alone. The CVAE trains with a recognition network. All pixels share one
+# unit, so none is scaled by itself.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,21 +30,22 @@ from sklearn.model_selection import train_test_split
 from skcvae import CVAERegressor, GSNNRegressor, NNRegressor
 from skcvae.datasets import load_digits_quadrants
 
-digits = load_digits_quadrants(n_quadrants=1)
+digits = load_digits_quadrants(n_quadrants=1, threshold=0.5)
 X_train, X_test, y_train, y_test = train_test_split(
     digits.data, digits.target, test_size=400, random_state=0
 )
 
 models = {}
 for name, estimator in {"NN": NNRegressor, "GSNN": GSNNRegressor, "CVAE": CVAERegressor}.items():
-    est = estimator(likelihood="bernoulli", random_state=0, verbose=1)
+    est = estimator(likelihood="bernoulli", normalize_X=False, random_state=0, verbose=1)
     models[name] = est.fit(X_train, y_train)
 
 # %%
 # Inputs, truth, and what the models say
 # --------------------------------------
-# The pixels that are not seen are shown in blue in the first column. Each draw
-# of the CVAE is a digit; the network's answer is an average of digits.
+# The pixels that are not seen are blue in the first column. The network's answer
+# is an average of digits. Each draw of the CVAE has a z of its own and commits to
+# one; shown is E[y|x,z], the probability of each pixel.
 
 rng = np.random.default_rng(3)
 shown = rng.choice(len(X_test), 8, replace=False)

@@ -161,6 +161,13 @@ def test_effective_sample_size_is_bounded(fitted, data):
     assert (ess >= 1 - 1e-6).all() and (ess <= 40 + 1e-6).all()
 
 
+def test_a_collapse_of_the_weights_is_a_warning(latent_class, data):
+    X, y = data
+    est = latent_class(**QUICK).fit(X, y)
+    with pytest.warns(UserWarning, match="effective sample size of log_prob is 1.* of 100 draws"):
+        est.log_prob(X, y + 1e4)
+
+
 def test_without_a_recognition_network_both_methods_agree(data):
     for est in (GSNNRegressor(**QUICK), HybridStructuredPredictor(alpha=0, **QUICK)):
         est.fit(*data)

@@ -5,6 +5,7 @@ A subclass says which networks it trains (`_build_model`), with which objective
 Think twice before adding anything to this class.
 """
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,6 +16,8 @@ from skcvae import conditional_likelihood
 from skcvae._random import seed_from
 from skcvae.estimators import _checks
 from skcvae.estimators._fitting import Fitting
+
+COLLAPSED = 1.2  # median effective sample size under which an estimate says little
 
 METHODS = {
     "importance_sampling": conditional_likelihood.importance_sampling,
@@ -203,12 +206,17 @@ class StructuredPredictor(RegressorMixin, Fitting):
         Returns
         -------
         log_prob : ndarray of shape (n_rows,)
-            Higher is better. Biased low by less as `n_samples` grows. All rows
-            share the draws of the underlying noise, so a row's value does not
-            depend on the rows beside it.
+            Higher is better. Biased low, by less as `n_samples` grows. The
+            noise follows from the row itself, so a row's value does not depend
+            on the rows beside it.
         ess : ndarray of shape (n_rows,)
             Only if `return_ess`: from 1, one draw carries everything, to
             `n_samples`, all weigh the same.
+
+        Warns
+        -----
+        UserWarning
+            If importance sampling rests on one draw for half of the rows.
         """
         check_is_fitted(self)
         n_samples = self.n_score_samples if n_samples is None else n_samples
@@ -223,6 +231,8 @@ class StructuredPredictor(RegressorMixin, Fitting):
             n_samples=n_samples,
             seed=self.seed_ if random_state is None else seed_from(random_state),
         )
+        if method == "importance_sampling" and self._latent_shape() and n_samples >= 10:
+            _warn_of_collapse(ess, n_samples)
         return (log_p, ess) if return_ess else log_p
 
     def score(self, X, y, sample_weight=None):
@@ -254,3 +264,14 @@ class StructuredPredictor(RegressorMixin, Fitting):
         # score is a log-likelihood, not a coefficient of determination.
         tags.regressor_tags.poor_score = True
         return tags
+
+
+def _warn_of_collapse(ess, n_samples):
+    if np.median(ess) < COLLAPSED:
+        warnings.warn(
+            f"The effective sample size of log_prob is {np.median(ess):.2f} of {n_samples} draws "
+            "for the median row: one draw carries the estimate, which is then too low. Take a "
+            "larger n_samples or train longer.",
+            UserWarning,
+            stacklevel=3,
+        )

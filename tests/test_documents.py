@@ -1,0 +1,83 @@
+"""What the documents say is true: code blocks run, docstrings are complete."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from numpydoc.validate import validate
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+MODULES = [
+    "skcvae",
+    "skcvae.architectures",
+    "skcvae.conditional_likelihood",
+    "skcvae.datasets",
+    "skcvae.distributions",
+    "skcvae.inference",
+    "skcvae.likelihoods",
+    "skcvae.model",
+    "skcvae.objectives",
+    "skcvae.priors",
+]
+# Not asked for: extended summaries, See Also and Examples in every docstring, and
+# sections for what a type hint or the numbered shape already says.
+NOT_ASKED = {"ES01", "EX01", "SA01", "GL08", "RT03", "YD01", "PR01"}
+
+
+def code_blocks(path):
+    found = re.findall(r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)", path.read_text(), re.M)
+    return "\n".join(inspect.cleandoc(block) for block in found)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in DOCUMENTS if code_blocks(path)], ids=lambda path: path.name
+)
+def test_code_blocks_run(path):
+    exec(compile(code_blocks(path), path, "exec"), {})
+
+
+def public_objects():
+    for module in map(importlib.import_module, MODULES):
+        for name, obj in vars(module).items():
+            inside = getattr(obj, "__module__", "").startswith("skcvae")
+            if not name.startswith("_") and inside and callable(obj):
+                yield f"{obj.__module__}.{name}"
+                if inspect.isclass(obj):
+                    methods = [m for m in vars(obj) if not m.startswith("_")]
+                    yield from (
+                        f"{obj.__module__}.{name}.{m}"
+                        for m in methods
+                        if callable(getattr(obj, m))
+                    )
+    from skcvae.estimators._base import StructuredPredictor
+
+    for method in ("fit", "predict", "sample", "log_prob", "score", "predict_quantiles"):
+        yield f"{StructuredPredictor.__module__}.{StructuredPredictor.__name__}.{method}"
+
+
+@pytest.mark.parametrize("name", sorted(set(public_objects())))
+def test_docstrings_are_numpydoc(name):
+    errors = [f"{code} {text}" for code, text in validate(name)["errors"] if code not in NOT_ASKED]
+    assert not errors
+
+
+def test_every_parameter_is_documented_with_its_default(estimator_class):
+    text = inspect.getdoc(estimator_class)
+    for name, parameter in inspect.signature(estimator_class).parameters.items():
+        if parameter.kind is not parameter.VAR_KEYWORD:
+            default = str(parameter.default).replace("'", '"')
+            assert re.search(
+                rf"^{name} : .*, default=\"?{re.escape(default)}\"?$".replace('"', '"'), text, re.M
+            ), name
+
+
+def test_examples_compile_and_open_with_a_title():
+    examples = sorted((ROOT / "examples").glob("plot_*.py"))
+    assert len(examples) >= 4
+    for path in examples:
+        tree = compile(path.read_text(), path, "exec", flags=0x400)  # an ast, not run
+        lines = tree.body[0].value.value.strip().splitlines()
+        assert set(lines[0]) == {"="} and len(lines[0]) >= len(lines[1]), path
