@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
     Parameters
     ----------
     log_prob : Tensor of shape (n,)
-        log p(y|x), nats, float64.
+        The value log p(y|x), nats, float64.
     effective_sample_size : Tensor of shape (n,)
         Between 1 and the number of draws, float64.
     """

@@ -54,8 +54,10 @@ def moments(model: Model, x: Tensor, noise: Tensor, block: int) -> tuple[Tensor,
 
     Returns
     -------
-    mean, variance : Tensor of shape (n, *y_shape)
-        Float64.
+    mean : Tensor of shape (n, *y_shape)
+        The mean, float64.
+    variance : Tensor of shape (n, *y_shape)
+        The variance, float64.
     """
     given = model.condition(x)
     if given.prior is None:

@@ -35,7 +35,7 @@ class Conditional(NamedTuple):
     Parameters
     ----------
     prior : Distribution or None
-        p(z|x), batch shape (n,). None in a model without z.
+        The prior p(z|x), batch shape (n,). None in a model without z.
     likelihood : callable
         Draws of z, of shape (n_draws, n, *latent_shape), to p(y|x,z) with batch
         shape (n_draws, n). In a model without z it takes nothing and returns
@@ -54,7 +54,7 @@ class Model(nn.Module):
     output : Module
         Features to p(y|.).
     baseline : Module, optional
-        x to features; alone it is the deterministic network, beside a
+        From x to features; alone it is the deterministic network, beside a
         generation network it is the initial guess.
     generation : Module, optional
         Has ``given(x)``, a function from z to features.
@@ -97,7 +97,7 @@ class Model(nn.Module):
         Returns
         -------
         Conditional
-            p(z|x) and p(y|x,z).
+            The prior p(z|x) and the likelihood p(y|x,z).
         """
         if self.generation is None:
             return Conditional(None, lambda: self.output(self.baseline(x)))

@@ -40,7 +40,15 @@ class Bound(NamedTuple):
 
 
 class Objective(nn.Module):
-    """What the objectives share: a model, and a switch to training that costs nothing."""
+    """What the objectives share: a model, and a switch to training that costs nothing.
+
+    Parameters
+    ----------
+    model : Model
+        What is trained.
+    n_draws : int
+        How much noise `forward` wants for each example.
+    """
 
     def __init__(self, model: Model, n_draws: int):
         super().__init__()
@@ -48,7 +56,18 @@ class Objective(nn.Module):
         self.n_draws = n_draws
 
     def train(self, mode: bool = True) -> "Objective":
-        """Switch only if there is something to switch: skorch asks before each batch."""
+        """Switch only if there is something to switch: skorch asks before each batch.
+
+        Parameters
+        ----------
+        mode : bool, default=True
+            Whether to train.
+
+        Returns
+        -------
+        Objective
+            Itself.
+        """
         return self if self.training == mode else super().train(mode)
 
 

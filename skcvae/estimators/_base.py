@@ -163,8 +163,7 @@ class StructuredPredictor(RegressorMixin, Fitting):
         -------
         ndarray of shape (n_samples, n_rows, *y_shape)
             Draws first, never squeezed, float64. Each draw is joint over all
-            outputs of a row. (`GaussianProcessRegressor.sample_y` puts draws
-            last.)
+            outputs of a row. `GaussianProcessRegressor.sample_y` puts draws last.
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)

@@ -123,8 +123,8 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
 
     See Also
     --------
-    CVAERegressor : alpha = 1.
-    GSNNRegressor : alpha = 0.
+    CVAERegressor : The same with alpha = 1.
+    GSNNRegressor : The same with alpha = 0.
 
     References
     ----------
