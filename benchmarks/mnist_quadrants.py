@@ -71,7 +71,7 @@ def load(args, subset):
 def fit(estimator, args):
     X_val, y_val = load(args, "validation")
     est = estimator(
-        architecture=MLP((args.units, args.units)),
+        architecture=MLP((args.units, args.units), shortcut=False),
         likelihood="bernoulli",
         normalize_X=False,
         max_epochs=args.epochs,

@@ -32,6 +32,10 @@ class MLP(BaseEstimator):
         What follows each hidden layer.
     dropout : float, default=0.0
         Rate of the dropout after each hidden layer, in training only.
+    shortcut : bool, default=True
+        Whether each network adds a linear map of its inputs to its features, so
+        that what is linear in the data is fitted from few rows. The paper's
+        networks have none.
 
     Examples
     --------
@@ -44,12 +48,16 @@ class MLP(BaseEstimator):
         "hidden_layer_sizes": [StrOptions({"auto"}), Integral, "array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "shortcut": ["boolean"],
     }
 
-    def __init__(self, hidden_layer_sizes="auto", *, activation="relu", dropout=0.0):
+    def __init__(
+        self, hidden_layer_sizes="auto", *, activation="relu", dropout=0.0, shortcut=True
+    ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.dropout = dropout
+        self.shortcut = shortcut
 
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "MLP":
         """Return a copy with every size a number.
@@ -101,6 +109,7 @@ class MLP(BaseEstimator):
             self.hidden_layer_sizes,
             activation=self.activation,
             dropout=self.dropout,
+            shortcut=self.shortcut,
         )
 
     def decoder(self, x_shape: Shape, latent_shape: Shape) -> Stack:

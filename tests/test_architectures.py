@@ -41,6 +41,7 @@ def test_resolving_changes_nothing_in_place():
         {"activation": "softplus"},
         {"dropout": 1.0},
         {"dropout": -0.1},
+        {"shortcut": "yes"},
     ],
 )
 def test_parameters_out_of_range(bad):
@@ -56,8 +57,9 @@ def test_joined_linear_is_a_linear_map_of_the_concatenation():
     torch.testing.assert_close(joined(x, z), expected)
 
 
-def test_given_x_the_decoder_equals_its_forward_for_every_draw():
-    decoder = MLP((8, 6)).resolve(10, (3,), (1,)).decoder((3,), (2,))
+@pytest.mark.parametrize("shortcut", [True, False])
+def test_given_x_the_decoder_equals_its_forward_for_every_draw(shortcut):
+    decoder = MLP((8, 6), shortcut=shortcut).resolve(10, (3,), (1,)).decoder((3,), (2,))
     x, z = torch.randn(5, 3), torch.randn(7, 5, 2)
     together = decoder.given(x)(z)
     torch.testing.assert_close(together, torch.stack([decoder(x, one) for one in z]))
@@ -76,3 +78,11 @@ def test_dropout_draws_from_its_generator_only():
     assert (draws[0] == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
     assert draws[0].mean().item() == pytest.approx(1, abs=0.02)
     assert torch.equal(layer.eval()(h), h)
+
+
+def test_the_shortcut_is_linear_and_reads_every_input():
+    with_shortcut = MLP((8, 6)).resolve(10, (3,), (1,)).encoder((3,), (2,))
+    x, z = torch.randn(5, 3), torch.randn(5, 2)
+    linear = with_shortcut(x, z) - with_shortcut.rest(with_shortcut.first(x, z))
+    torch.testing.assert_close(linear, with_shortcut.shortcut(x, z))
+    assert MLP((8,), shortcut=False).resolve(10, (3,), (1,)).encoder((3,)).shortcut is None

@@ -1,6 +1,7 @@
 """The hybrid of the CVAE's and the GSNN's objective."""
 
 from numbers import Real
+
 from sklearn.utils._param_validation import Interval
 
 from skcvae.estimators._latent import LatentStructuredPredictor

@@ -91,6 +91,8 @@ class Stack(nn.Module):
         A key of `ACTIVATIONS`.
     dropout : float
         Rate of the dropout after every activation.
+    shortcut : bool
+        Whether a linear map of the inputs is added to the features.
 
     Attributes
     ----------
@@ -105,9 +107,11 @@ class Stack(nn.Module):
         *,
         activation: str,
         dropout: float,
+        shortcut: bool,
     ):
         super().__init__()
         self.first = JoinedLinear(in_shapes, widths[0])
+        self.shortcut = JoinedLinear(in_shapes, widths[-1]) if shortcut else None
         layers: list[nn.Module] = []
         for width, following in zip(widths, [*widths[1:], None], strict=True):
             layers.append(ACTIVATIONS[activation]())
@@ -124,10 +128,16 @@ class Stack(nn.Module):
         The share of the first input is computed here, once.
         """
         share = self.first.share(0, x)
-        return lambda z: self.rest(share + self.first.share(1, z))
+        if self.shortcut is None:
+            return lambda z: self.rest(share + self.first.share(1, z))
+        linear = self.shortcut.share(0, x)
+        return lambda z: (
+            self.rest(share + self.first.share(1, z)) + (linear + self.shortcut.share(1, z))
+        )
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.rest(self.first(*inputs))
+        features = self.rest(self.first(*inputs))
+        return features if self.shortcut is None else features + self.shortcut(*inputs)
 
 
 class Readout(nn.Module):
