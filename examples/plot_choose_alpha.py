@@ -26,12 +26,12 @@ from sklearn.model_selection import GridSearchCV
 from skcvae import HybridStructuredPredictor
 from skcvae.datasets import make_ring
 
-train = make_ring(n_samples=600, random_state=0)
+train = make_ring(n_samples=500, random_state=0)
 test = make_ring(n_samples=1000, random_state=1)
 
-alphas = [0.0, 0.25, 0.5, 0.75, 1.0]
+alphas = [0.0, 0.5, 0.9, 1.0]
 search = GridSearchCV(
-    HybridStructuredPredictor(max_epochs=120, random_state=0), {"alpha": alphas}, cv=3, n_jobs=2
+    HybridStructuredPredictor(max_epochs=100, random_state=0), {"alpha": alphas}, cv=3, n_jobs=2
 )
 search.fit(train.X, train.y)
 print(f"best alpha: {search.best_params_['alpha']}")
