@@ -14,7 +14,14 @@ extensions = [
 ]
 html_theme = "pydata_sphinx_theme"
 exclude_patterns = ["_build"]
+# Members of these base classes, and of theirs, are documented elsewhere.
+INHERITED = "BaseEstimator,Module,_MetadataRequester"
 autosummary_generate = True
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": INHERITED,
+    "exclude-members": "set_fit_request, set_predict_request, set_score_request",
+}
 numpydoc_show_class_members = False
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -54,11 +54,11 @@ def importance_sampling(model: Model, x: Tensor, y: Tensor, noise: Tensor, block
     ----------
     model : Model
         Any model with latent variables.
-    x : Tensor of shape (n, *x_shape)
+    x : Tensor of shape (n, ...)
         Inputs.
-    y : Tensor of shape (n, *y_shape)
+    y : Tensor of shape (n, ...)
         Outputs.
-    noise : Tensor of shape (S, n, *latent_shape) or (S, 1, *latent_shape)
+    noise : Tensor of shape (S, n, ...) or (S, 1, ...)
         Standard normal numbers, one for each draw.
     block : int
         How many draws to evaluate at once.
@@ -88,11 +88,11 @@ def monte_carlo(model: Model, x: Tensor, y: Tensor, noise: Tensor, block: int) -
     ----------
     model : Model
         Any model with latent variables.
-    x : Tensor of shape (n, *x_shape)
+    x : Tensor of shape (n, ...)
         Inputs.
-    y : Tensor of shape (n, *y_shape)
+    y : Tensor of shape (n, ...)
         Outputs.
-    noise : Tensor of shape (S, n, *latent_shape) or (S, 1, *latent_shape)
+    noise : Tensor of shape (S, n, ...) or (S, 1, ...)
         Standard normal numbers, one for each draw.
     block : int
         How many draws to evaluate at once.
@@ -117,9 +117,9 @@ def exact(model: Model, x: Tensor, y: Tensor) -> Estimate:
     ----------
     model : Model
         A deterministic model.
-    x : Tensor of shape (n, *x_shape)
+    x : Tensor of shape (n, ...)
         Inputs.
-    y : Tensor of shape (n, *y_shape)
+    y : Tensor of shape (n, ...)
         Outputs.
 
     Returns

@@ -40,9 +40,9 @@ def diagonal_normal(
 
     Parameters
     ----------
-    loc : Tensor of shape (*batch, *event)
+    loc : Tensor
         The location :math:`\mu`.
-    raw_scale : Tensor that broadcasts against `loc`
+    raw_scale : Tensor, broadcast against `loc`
         The raw scale :math:`r`; zero stands for a scale of one.
     min_scale : float
         The floor :math:`\sigma_{\min}` under every scale.
@@ -65,12 +65,12 @@ def reparameterize(distribution: Distribution, noise: Tensor) -> Tensor:
     ----------
     distribution : Distribution
         A diagonal Gaussian with batch shape (n,) and event shape ``event``.
-    noise : Tensor of shape (n_draws, n, *event) or (n_draws, 1, *event)
+    noise : Tensor of shape (n_draws, n, ...) or (n_draws, 1, ...)
         Standard normal :math:`\epsilon`.
 
     Returns
     -------
-    Tensor of shape (n_draws, n, *event)
+    Tensor of shape (n_draws, n, ...)
         The draws, differentiable in the parameters of `distribution`.
     """
     return torch.addcmul(distribution.mean, distribution.stddev, noise)

@@ -24,12 +24,12 @@ def deterministic(model: Model, x: Tensor) -> Tensor:
     ----------
     model : Model
         With or without latent variables.
-    x : Tensor of shape (n, *x_shape)
+    x : Tensor of shape (n, ...)
         Inputs.
 
     Returns
     -------
-    Tensor of shape (n, *y_shape)
+    Tensor of shape (n, ...)
         The prediction.
     """
     given = model.condition(x)
@@ -45,18 +45,18 @@ def moments(model: Model, x: Tensor, noise: Tensor, block: int) -> tuple[Tensor,
     ----------
     model : Model
         With or without latent variables.
-    x : Tensor of shape (n, *x_shape)
+    x : Tensor of shape (n, ...)
         Inputs.
-    noise : Tensor of shape (L, 1, *latent_shape)
+    noise : Tensor of shape (L, 1, ...)
         Standard normal numbers, the same for every row.
     block : int
         How many draws to evaluate at once.
 
     Returns
     -------
-    mean : Tensor of shape (n, *y_shape)
+    mean : Tensor of shape (n, ...)
         The mean, float64.
-    variance : Tensor of shape (n, *y_shape)
+    variance : Tensor of shape (n, ...)
         The variance, float64.
     """
     given = model.condition(x)
@@ -92,7 +92,7 @@ def draws(
     ----------
     model : Model
         With or without latent variables.
-    x : Tensor of shape (n, *x_shape)
+    x : Tensor of shape (n, ...)
         Inputs.
     n_draws : int
         Draws per row.
@@ -105,7 +105,7 @@ def draws(
 
     Yields
     ------
-    Tensor of shape (at most block, n, *y_shape)
+    Tensor of shape (at most block, n, ...)
         Until `n_draws` are made.
     """
     given = model.condition(x)

@@ -37,7 +37,7 @@ class Conditional(NamedTuple):
     prior : Distribution or None
         The prior p(z|x), batch shape (n,). None in a model without z.
     likelihood : callable
-        Draws of z, of shape (n_draws, n, *latent_shape), to p(y|x,z) with batch
+        Draws of z, of shape (n_draws, n, ...), to p(y|x,z) with batch
         shape (n_draws, n). In a model without z it takes nothing and returns
         p(y|x) with batch shape (n,).
     """
@@ -91,7 +91,7 @@ class Model(nn.Module):
 
         Parameters
         ----------
-        x : Tensor of shape (n, *x_shape)
+        x : Tensor of shape (n, ...)
             The inputs.
 
         Returns

@@ -24,7 +24,7 @@ def sample(estimator, X, n_samples=1, random_state=None, **params):
 
     Returns
     -------
-    ndarray of shape (n_samples, n_rows, *y_shape)
+    ndarray of shape (n_samples, n_rows, ...)
         Draws first, never squeezed.
 
     Raises

@@ -33,9 +33,9 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, *x_shape)
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
-        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, *y_shape)
+        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             Outputs.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights, not negative. A row of weight zero is as if absent.
@@ -65,7 +65,7 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, *x_shape)
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
         n_samples : int, default=None
             None predicts E[y|x,z*] at z* = E[z|x], the paper's deterministic
@@ -76,7 +76,7 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Returns
         -------
-        y : ndarray of shape (n_rows,), (n_rows, n_outputs) or (n_rows, *y_shape)
+        y : ndarray of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             The prediction, of the shape of y in `fit`, float64.
         std : ndarray of the same shape
             Only if `return_std`.
@@ -100,7 +100,7 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, *x_shape)
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
         quantiles : float or sequence of float, default=(0.05, 0.5, 0.95)
             Levels in [0, 1].
@@ -109,7 +109,7 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Returns
         -------
-        ndarray of shape (n_rows, *y_shape, n_quantiles)
+        ndarray of shape (n_rows, ..., n_quantiles)
             Marginal quantiles: each output by itself. The last axis is absent
             if `quantiles` is a number.
         """
@@ -126,7 +126,7 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, *x_shape)
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
         coverage : float, default=0.9
             The probability that the interval holds the output, in (0, 1).
@@ -135,7 +135,7 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Returns
         -------
-        ndarray of shape (n_rows, *y_shape, 2)
+        ndarray of shape (n_rows, ..., 2)
             Lower and upper end, marginal for each output.
         """
         check_scalar(
@@ -149,7 +149,7 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, *x_shape)
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
         n_samples : int, default=1
             Draws per row.
@@ -161,7 +161,7 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_rows, *y_shape)
+        ndarray of shape (n_samples, n_rows, ...)
             Draws first, never squeezed, float64. Each draw is joint over all
             outputs of a row. `GaussianProcessRegressor.sample_y` puts draws last.
         """
@@ -187,9 +187,9 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, *x_shape)
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
-        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, *y_shape)
+        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             Outputs.
         n_samples : int, default=None
             Draws of z per row; None takes `n_score_samples`.
@@ -239,9 +239,9 @@ class StructuredPredictor(RegressorMixin, Fitting):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, *x_shape)
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
-        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, *y_shape)
+        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             Outputs.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights of the rows.
