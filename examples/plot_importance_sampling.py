@@ -81,7 +81,7 @@ for estimate in (importance_sampling, monte_carlo):
     errors, sizes = [], []
     for S in draws:
         noise = torch.randn(S, n, d_z, generator=rng, dtype=torch.float64)
-        found = estimate(model, x, y, noise, block=100)
+        found = estimate(model, x, y, noise.split(100))
         errors.append((exact - found.log_prob).mean().item())
         sizes.append(found.effective_sample_size.median().item())
     name = estimate.__name__.replace("_", " ")

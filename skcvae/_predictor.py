@@ -3,6 +3,7 @@
 import copy
 import functools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from skcvae import conditional_likelihood, inference
 from skcvae._arrays import Plan, Scaling, plan, slices
 from skcvae._random import generator, row_noise
 from skcvae.model import Model
+
+NOISE_DRAWS = 100  # draws whose noise is made at once, whatever the chunks are
 
 
 class Predictor:
@@ -62,11 +65,11 @@ class Predictor:
     def moments(self, X: np.ndarray, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of p(y|x), of shape (n, *y_shape)."""
         mean, std = self._empty(len(X)), self._empty(len(X))
-        work = self._plan(len(X), n_samples, self._latent_size)
+        work = self._plan(len(X), n_samples)
         for rows in slices(len(X), work.rows):
             x = self._inputs(X[rows])
-            noise = self._row_noise(n_samples, seed, x)
-            average, variance = inference.moments(self.model, x, noise, work.draws)
+            noise = self._noise(n_samples, work.draws, seed, x)
+            average, variance = inference.moments(self.model, x, noise)
             mean[rows] = self.y_scaling.to_array(average)
             std[rows] = variance.sqrt().cpu().numpy() * self.y_scaling.scale
         return mean, std
@@ -108,15 +111,15 @@ class Predictor:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return log p(y|x) in the user's units and the effective sample size, each (n,)."""
         out = np.empty((2, len(X)))
-        work = self._plan(len(X), n_samples, self._latent_size)
+        work = self._plan(len(X), n_samples)
         for rows in slices(len(X), work.rows):
             x = self._inputs(X[rows])
             target = self.y_scaling.to_tensor(y[rows], torch.float32, self.device)
             if self.model.generation is None:
                 estimated = conditional_likelihood.exact(self.model, x, target)
             else:
-                noise = self._row_noise(n_samples, seed, x, target)
-                estimated = estimate(self.model, x, target, noise, work.draws)
+                noise = self._noise(n_samples, work.draws, seed, x, target)
+                estimated = estimate(self.model, x, target, noise)
             out[:, rows] = torch.stack(estimated).cpu()
         out[0] += self.y_scaling.log_jacobian
         return out[0], out[1]
@@ -127,14 +130,12 @@ class Predictor:
     def _empty(self, n_rows: int) -> np.ndarray:
         return np.empty((n_rows, *self.y_scaling.loc.shape))
 
-    @property
-    def _latent_size(self) -> int:
-        return math.prod(self.latent_shape)
-
-    def _row_noise(self, n_samples: int, seed: int, *rows: Tensor) -> Tensor:
-        """Return noise that follows from the rows: estimates do not feel chunks or order."""
+    def _noise(self, n_samples: int, block: int, seed: int, *rows: Tensor) -> Iterator[Tensor]:
+        """Yield noise that follows from the rows: estimates do not feel chunks or order."""
         content = torch.cat([part.flatten(1) for part in rows], dim=1)
-        return row_noise(content, (n_samples, *self.latent_shape), seed).to(self.device)
+        for i, drawn in enumerate(slices(n_samples, NOISE_DRAWS)):
+            shape = (drawn.stop - drawn.start, *self.latent_shape)
+            yield from row_noise(content, shape, seed + i).to(self.device).split(block)
 
-    def _plan(self, n_rows: int, n_samples: int, draw_size: int = 0) -> Plan:
-        return plan(n_rows, n_samples, self.model.row_size, draw_size)
+    def _plan(self, n_rows: int, n_samples: int) -> Plan:
+        return plan(n_rows, n_samples, self.model.row_size)

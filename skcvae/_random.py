@@ -73,7 +73,7 @@ def row_noise(rows: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
     noise = torch.empty((len(rows), *shape))
     source = Generator()
     for row, out in zip(rows.cpu().numpy(), noise.unbind(), strict=True):
-        source.manual_seed(zlib.crc32(row.tobytes(), seed))
+        source.manual_seed(zlib.crc32(row.tobytes(), seed % 2**32))
         out.normal_(generator=source)
     return noise.transpose(0, 1)
 

@@ -148,7 +148,7 @@ class Net(NeuralNet):
         if model.generation is None:
             cll = bound.reconstruction
         else:
-            cll = importance_sampling(model, x, y, noise, block=1).log_prob
+            cll = importance_sampling(model, x, y, noise.split(1)).log_prob
         return {"loss": self.get_loss(bound, weight), "y_pred": bound, "cll": cll}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):

@@ -19,7 +19,7 @@ to S, all weights equal.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -44,7 +44,7 @@ class Estimate(NamedTuple):
     effective_sample_size: Tensor
 
 
-def importance_sampling(model: Model, x: Tensor, y: Tensor, noise: Tensor, block: int) -> Estimate:
+def importance_sampling(model: Model, x: Tensor, y: Tensor, noise: Iterable[Tensor]) -> Estimate:
     """Estimate log p(y|x) with draws from the recognition network.
 
     Without a recognition network the proposal is the prior, and the estimate is
@@ -58,10 +58,9 @@ def importance_sampling(model: Model, x: Tensor, y: Tensor, noise: Tensor, block
         Inputs.
     y : Tensor of shape (n, ...)
         Outputs.
-    noise : Tensor of shape (S, n, ...) or (S, 1, ...)
-        Standard normal numbers, one for each draw.
-    block : int
-        How many draws to evaluate at once.
+    noise : iterable of Tensors of shape (n_draws, n, ...)
+        Standard normal numbers in blocks of draws, which are evaluated one after
+        the other; S is the number of draws in all.
 
     Returns
     -------
@@ -69,19 +68,19 @@ def importance_sampling(model: Model, x: Tensor, y: Tensor, noise: Tensor, block
         For each row.
     """
     if model.recognition is None:
-        return monte_carlo(model, x, y, noise, block)
+        return monte_carlo(model, x, y, noise)
     given = model.condition(x)
     q = model.recognition(x, y)
 
     def log_weights() -> Iterator[Tensor]:
-        for eps in noise.split(block):
+        for eps in noise:
             z = reparameterize(q, eps)
             yield given.likelihood(z).log_prob(y) + given.prior.log_prob(z) - q.log_prob(z)
 
-    return _log_mean_exp(log_weights(), len(noise))
+    return _log_mean_exp(log_weights())
 
 
-def monte_carlo(model: Model, x: Tensor, y: Tensor, noise: Tensor, block: int) -> Estimate:
+def monte_carlo(model: Model, x: Tensor, y: Tensor, noise: Iterable[Tensor]) -> Estimate:
     """Estimate log p(y|x) with draws from the prior.
 
     Parameters
@@ -92,10 +91,9 @@ def monte_carlo(model: Model, x: Tensor, y: Tensor, noise: Tensor, block: int) -
         Inputs.
     y : Tensor of shape (n, ...)
         Outputs.
-    noise : Tensor of shape (S, n, ...) or (S, 1, ...)
-        Standard normal numbers, one for each draw.
-    block : int
-        How many draws to evaluate at once.
+    noise : iterable of Tensors of shape (n_draws, n, ...)
+        Standard normal numbers in blocks of draws, which are evaluated one after
+        the other; S is the number of draws in all.
 
     Returns
     -------
@@ -103,11 +101,8 @@ def monte_carlo(model: Model, x: Tensor, y: Tensor, noise: Tensor, block: int) -
         For each row.
     """
     given = model.condition(x)
-    log_weights = (
-        given.likelihood(reparameterize(given.prior, eps)).log_prob(y)
-        for eps in noise.split(block)
-    )
-    return _log_mean_exp(log_weights, len(noise))
+    log_weights = (given.likelihood(reparameterize(given.prior, eps)).log_prob(y) for eps in noise)
+    return _log_mean_exp(log_weights)
 
 
 def exact(model: Model, x: Tensor, y: Tensor) -> Estimate:
@@ -131,16 +126,19 @@ def exact(model: Model, x: Tensor, y: Tensor) -> Estimate:
     return Estimate(log_p, torch.ones_like(log_p))
 
 
-def _log_mean_exp(blocks: Iterator[Tensor], n_draws: int) -> Estimate:
+def _log_mean_exp(blocks: Iterator[Tensor]) -> Estimate:
     """Return log(mean w) and the effective sample size from blocks of log w.
 
     Float64 from here on: over hundreds of outputs float32 loses 1e-4 nats.
     """
-    log_sum = log_sum_squares = torch.tensor(-math.inf, dtype=torch.float64)
+    n_draws, log_sum, log_sum_squares = 0, None, None
     for log_w in blocks:
+        n_draws += len(log_w)
         log_w = log_w.double()
-        log_sum = torch.logaddexp(log_sum.to(log_w.device), log_w.logsumexp(0))
-        log_sum_squares = torch.logaddexp(
-            log_sum_squares.to(log_w.device), (2 * log_w).logsumexp(0)
-        )
+        log_sum = _log_add(log_sum, log_w.logsumexp(0))
+        log_sum_squares = _log_add(log_sum_squares, (2 * log_w).logsumexp(0))
     return Estimate(log_sum - math.log(n_draws), (2 * log_sum - log_sum_squares).exp())
+
+
+def _log_add(log_sum: Tensor | None, log_term: Tensor) -> Tensor:
+    return log_term if log_sum is None else torch.logaddexp(log_sum, log_term)

@@ -7,7 +7,7 @@ Deterministic inference takes :math:`y^* = E[y \mid x, z^*]` at
 .. math:: \mathrm{Var}[y|x] = E_z[\mathrm{Var}[y|x,z]] + \mathrm{Var}_z[E[y|x,z]].
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Generator, Tensor
@@ -38,7 +38,7 @@ def deterministic(model: Model, x: Tensor) -> Tensor:
     return given.likelihood(given.prior.mean[None]).mean[0]
 
 
-def moments(model: Model, x: Tensor, noise: Tensor, block: int) -> tuple[Tensor, Tensor]:
+def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Return mean and variance of p(y|x) over draws from the prior.
 
     Parameters
@@ -47,10 +47,9 @@ def moments(model: Model, x: Tensor, noise: Tensor, block: int) -> tuple[Tensor,
         With or without latent variables.
     x : Tensor of shape (n, ...)
         Inputs.
-    noise : Tensor of shape (L, 1, ...)
-        Standard normal numbers, the same for every row.
-    block : int
-        How many draws to evaluate at once.
+    noise : iterable of Tensors of shape (n_draws, n, ...)
+        Standard normal numbers in blocks of draws, which are evaluated one after
+        the other.
 
     Returns
     -------
@@ -63,17 +62,18 @@ def moments(model: Model, x: Tensor, noise: Tensor, block: int) -> tuple[Tensor,
     if given.prior is None:
         p = given.likelihood()
         return p.mean.double(), p.variance.double()
-    total = spread = within = 0.0
+    n_draws, total, spread, within = 0, 0.0, 0.0, 0.0
     # Around the prediction at z*, so that the two sums of squares do not cancel.
     centre = given.likelihood(given.prior.mean[None]).mean.double()
-    for eps in noise.split(block):
+    for eps in noise:
+        n_draws += len(eps)
         p = given.likelihood(reparameterize(given.prior, eps))
         deviation = p.mean.double() - centre
         total = total + deviation.sum(0)
         spread = spread + deviation.square().sum(0)
         within = within + p.variance.double().sum(0)
-    mean = total / len(noise)
-    variance = within / len(noise) + spread / len(noise) - mean.square()
+    mean = total / n_draws
+    variance = within / n_draws + spread / n_draws - mean.square()
     return centre[0] + mean, variance.clamp_min(0)
 
 

@@ -15,7 +15,7 @@ def test_deterministic_inference_takes_the_mean_of_the_prior():
 def test_moments_are_those_of_the_marginal(block):
     model, x, _, _ = make(n_rows=10, orthogonal=False)
     n_draws = 5000 if block > 1 else 500
-    mean, variance = inference.moments(model, x, noise(n_draws, 10), block)
+    mean, variance = inference.moments(model, x, noise(n_draws, 10).split(block))
     B = model.generation.of_z
     expected = (B.square().sum(1) + SIGMA**2).expand(10, -1)
     tolerance = 8 / n_draws**0.5
@@ -26,8 +26,8 @@ def test_moments_are_those_of_the_marginal(block):
 def test_moments_do_not_cancel_far_from_zero():
     model, x, _, _ = make(n_rows=10, orthogonal=False)
     eps = noise(200, 10)
-    _, variance = inference.moments(model, x, eps, 50)
-    _, shifted = inference.moments(model, x + 1e7, eps, 50)
+    _, variance = inference.moments(model, x, eps.split(50))
+    _, shifted = inference.moments(model, x + 1e7, eps.split(50))
     torch.testing.assert_close(shifted, variance, rtol=1e-5, atol=0)
 
 
