@@ -1,91 +1,27 @@
 """The one file that knows skorch's NeuralNet.
 
 A skorch net trains an objective, the module, with :class:`NegativeBound`, the
-criterion, on batches that are slices of tensors already on the device. Losses
-stay on the device until the epoch ends. What happens once per epoch is skorch
-callbacks: the best weights, early stopping, the KL warm-up, the progress line.
+criterion. Losses stay on the device until the epoch ends, and what is validated
+and kept is an average of the weights.
 """
 
 import inspect
 import math
 import warnings
-from collections.abc import Iterator
 
 import torch
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, GradientNormClipping, LRScheduler
+from skorch.callbacks import EpochTimer
 from skorch.helper import predefined_split
 from torch import Generator, Tensor
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.utils.data import Dataset
-from tqdm.auto import tqdm
 
-from skcvae._arrays import FORWARD_ROWS, slices
+from skcvae._batches import OrderedBatches, Rows, ShuffledBatches
+from skcvae._callbacks import StopTraining, callbacks
 from skcvae._random import generator
 from skcvae.conditional_likelihood import importance_sampling
 from skcvae.networks.layers import Dropout
 from skcvae.objectives import Bound, Objective
-
-VALIDATION_DRAWS = 10
-
-
-class StopTraining(KeyboardInterrupt):
-    """Raised by a callback to end training as planned: skorch stops on KeyboardInterrupt."""
-
-
-class Rows(Dataset):
-    """Rows of (x, y, weight) as tensors on the device; weights have mean one, or are None."""
-
-    def __init__(self, x: Tensor, y: Tensor, weight: Tensor | None = None):
-        self.x = x
-        self.y = y
-        self.weight = weight
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, rows) -> tuple[Tensor, Tensor, Tensor | None]:
-        return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
-
-
-class ShuffledBatches:
-    """Iterate over rows in a new order each epoch, with noise of `shape` per example."""
-
-    def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, source: Generator):
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.shape = shape
-        self.source = source
-
-    def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
-        device = self.dataset.x.device
-        n_draws, *latent_shape = self.shape
-        order = torch.randperm(len(self.dataset), generator=self.source).to(device)
-        for rows in order.split(self.batch_size):
-            x, y, weight = self.dataset[rows]
-            noise = torch.randn((n_draws, len(x), *latent_shape), generator=self.source)
-            yield {"x": x, "y": y, "noise": noise.to(device, non_blocking=True)}, weight
-
-
-class OrderedBatches:
-    """Iterate over rows as they stand, each with the same noise every time: epochs compare."""
-
-    def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, seed: int):
-        del batch_size
-        self.dataset = dataset
-        self.shape = shape
-        self.seed = seed
-
-    def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
-        n_draws, *latent_shape = self.shape
-        n_draws = max(n_draws, VALIDATION_DRAWS)
-        source = generator(self.seed)
-        for rows in slices(len(self.dataset), FORWARD_ROWS):
-            x, y, weight = self.dataset[rows]
-            noise = torch.randn((n_draws, len(x), *latent_shape), generator=source).to(x)
-            yield {"x": x, "y": y, "noise": noise}, weight
 
 
 class WeightAverage:
@@ -204,71 +140,6 @@ def _mean(parts: tuple[Tensor, ...], weight: Tensor | None) -> float:
     return whole.mean().item()
 
 
-class Warmup(Callback):
-    """Tell the criterion which epoch it is."""
-
-    def on_epoch_begin(self, net, **kwargs):
-        net.criterion_.epoch = len(net.history) - 1
-
-
-class FiniteLoss(Callback):
-    """Stop with an error at the first epoch whose loss is not finite."""
-
-    def on_epoch_end(self, net, **kwargs):
-        row = net.history[-1]
-        for name in ("train_loss", "valid_loss"):
-            if not math.isfinite(row.get(name, 0.0)):
-                raise ValueError(
-                    f"Training diverged in epoch {row['epoch']}: {name} is {row[name]}, expected "
-                    "a finite number. Try a smaller lr or max_grad_norm, look for outliers in "
-                    "X and y, and keep normalize_X and normalize_y on."
-                )
-
-
-class BestWeights(Callback):
-    """Keep the weights of the highest validation CLL; stop `patience` epochs after."""
-
-    def __init__(self, patience: int):
-        self.patience = patience
-
-    def on_train_begin(self, net, **kwargs):
-        self.best_cll_, self.best_epoch_ = -math.inf, 0
-        self.weights_ = {}
-
-    def on_epoch_end(self, net, **kwargs):
-        row = net.history[-1]
-        better = row["valid_cll"] > self.best_cll_
-        net.history.record("valid_cll_best", better)
-        if better:
-            self.best_cll_, self.best_epoch_ = row["valid_cll"], row["epoch"]
-            for name, value in net.module_.state_dict().items():
-                self.weights_.setdefault(name, torch.empty_like(value)).copy_(value)
-        elif row["epoch"] - self.best_epoch_ >= self.patience:
-            raise StopTraining
-
-    def on_train_end(self, net, **kwargs):
-        if self.weights_:
-            net.module_.load_state_dict(self.weights_)
-        self.weights_ = {}
-
-
-class ProgressLine(Callback):
-    """One live line for a fit: epochs, losses, time left."""
-
-    def on_train_begin(self, net, **kwargs):
-        name = type(net.module_).__name__
-        self.line_ = tqdm(total=net.max_epochs, desc=name, unit="epoch")
-
-    def on_epoch_end(self, net, **kwargs):
-        row = net.history[-1]
-        shown = ("train_loss", "train_kl", "valid_cll")
-        self.line_.set_postfix({k: f"{row[k]:.3f}" for k in shown if k in row}, refresh=False)
-        self.line_.update()
-
-    def on_train_end(self, net, **kwargs):
-        self.line_.close()
-
-
 def new_net(
     objective: Objective,
     *,
@@ -288,7 +159,7 @@ def new_net(
     max_epochs: int | str,
     batch_size: int | str,
     patience: int | str | None,
-    callbacks: list | None,
+    user_callbacks: list,
     verbose: int,
     passed: dict,
 ) -> Net:
@@ -298,29 +169,12 @@ def new_net(
     max_epochs = _epochs(15_000, steps_per_epoch, 30, 500) if max_epochs == "auto" else max_epochs
     patience = _epochs(1500, steps_per_epoch, 5, 50) if patience == "auto" else patience
     noise_shape = (objective.n_draws, *latent_shape)
-    of_optimizer = {"optimizer__weight_decay": weight_decay}
-    if "fused" in inspect.signature(optimizer).parameters:
-        of_optimizer["optimizer__fused"] = True
-    every = [Warmup()]
-    if max_grad_norm is not None:
-        every.append(GradientNormClipping(max_grad_norm))
-    if lr_schedule == "one_cycle":
-        every.append(_one_cycle(lr, max_epochs * steps_per_epoch))
-    every.append(FiniteLoss())
-    if verbose:
-        every.append(ProgressLine())
-    every.extend(_copies(callbacks or []))
-    if patience is not None and validation is not None:
-        every.append(BestWeights(patience))
-    for layer in objective.modules():
-        if isinstance(layer, Dropout):
-            layer.generator = generator(seed + 2, device)
-    average = WeightAverage(ema_decay)
+    _give_generator(objective, generator(seed + 2, device))
     net = Net(
         objective,
         loss,
         log_jacobian=log_jacobian,
-        average=average,
+        average=WeightAverage(ema_decay),
         optimizer=optimizer,
         lr=lr,
         max_epochs=max_epochs,
@@ -332,13 +186,34 @@ def new_net(
         iterator_valid__shape=noise_shape,
         iterator_valid__seed=seed,
         train_split=None if validation is None else predefined_split(validation),
-        callbacks=every,
+        callbacks=callbacks(
+            max_grad_norm=max_grad_norm,
+            one_cycle=(lr, max_epochs * steps_per_epoch) if lr_schedule == "one_cycle" else None,
+            verbose=verbose,
+            of_user=user_callbacks,
+            patience=None if validation is None else patience,
+        ),
         device=device,
         verbose=0,
-        **{**of_optimizer, **passed},
+        **{**_of_optimizer(optimizer, weight_decay), **passed},
     ).initialize()
-    average.start(net.module_)
+    net.average.start(net.module_)
     return net
+
+
+def _give_generator(objective: Objective, source: Generator) -> None:
+    for layer in objective.modules():
+        if isinstance(layer, Dropout):
+            layer.generator = source
+
+
+def _of_optimizer(optimizer: type, weight_decay: float) -> dict:
+    """Return skorch's parameters for an optimizer: one fused kernel where there is one."""
+    accepted = inspect.signature(optimizer).parameters
+    chosen = {"optimizer__fused": True} if "fused" in accepted else {}
+    if weight_decay or "weight_decay" in accepted:
+        chosen["optimizer__weight_decay"] = weight_decay
+    return chosen
 
 
 def _batch_size(n_rows: int) -> int:
@@ -349,15 +224,6 @@ def _batch_size(n_rows: int) -> int:
 def _epochs(n_steps: int, steps_per_epoch: int, least: int, most: int) -> int:
     """Return how many epochs make about `n_steps` steps."""
     return min(max(math.ceil(n_steps / steps_per_epoch), least), most)
-
-
-def _one_cycle(lr: float, n_steps: int) -> LRScheduler:
-    return LRScheduler(OneCycleLR, max_lr=lr, total_steps=n_steps + 1, step_every="batch")
-
-
-def _copies(callbacks: list) -> list:
-    """Copy the user's callbacks, so that a fit changes none of them."""
-    return [(c[0], clone(c[1])) if isinstance(c, tuple) else clone(c) for c in callbacks]
 
 
 def train(net: Net, rows: Rows) -> None:

@@ -239,9 +239,9 @@ def test_a_failing_fit_scores_as_an_error_in_a_search():
 
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_an_interrupt_keeps_what_was_learned(monkeypatch, early_stopping):
-    from skcvae import _training
+    from skcvae import _batches
 
-    getitem, count = _training.Rows.__getitem__, [0]
+    getitem, count = _batches.Rows.__getitem__, [0]
 
     def interrupted(self, rows):
         count[0] += 1
@@ -249,7 +249,7 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch, early_stopping):
             raise KeyboardInterrupt
         return getitem(self, rows)
 
-    monkeypatch.setattr(_training.Rows, "__getitem__", interrupted)
+    monkeypatch.setattr(_batches.Rows, "__getitem__", interrupted)
     est = CVAERegressor(max_epochs=50, random_state=0, early_stopping=early_stopping)
     with pytest.warns(ConvergenceWarning, match=r"interrupted after \d+ of 50 epochs"):
         est.fit(X, Y)
@@ -258,7 +258,7 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch, early_stopping):
 
 
 def test_an_interrupt_before_the_first_epoch_is_passed_on(monkeypatch):
-    from skcvae import _training
+    from skcvae import _batches
 
     est = CVAERegressor(max_epochs=2, random_state=0).fit(X, Y)
     before, prediction = state(est), est.predict(X)
@@ -266,7 +266,7 @@ def test_an_interrupt_before_the_first_epoch_is_passed_on(monkeypatch):
     def interrupted(self, rows):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_training.Rows, "__getitem__", interrupted)
+    monkeypatch.setattr(_batches.Rows, "__getitem__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         est.fit(X, Y)
     monkeypatch.undo()

@@ -36,7 +36,9 @@ def code_blocks(path):
     "path", [path for path in DOCUMENTS if code_blocks(path)], ids=lambda path: path.name
 )
 def test_code_blocks_run(path):
-    exec(compile(code_blocks(path), path, "exec"), {})
+    names = {}
+    exec(compile(code_blocks(path), path, "exec"), names)
+    assert "est" in names
 
 
 def public_objects():

@@ -4,7 +4,8 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skcvae import CVAERegressor, NNRegressor
-from skcvae._training import OrderedBatches, Rows, ShuffledBatches, WeightAverage
+from skcvae._batches import OrderedBatches, Rows, ShuffledBatches
+from skcvae._training import WeightAverage
 
 
 class Watching(Callback):

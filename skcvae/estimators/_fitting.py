@@ -11,6 +11,7 @@ from skorch.history import History
 
 from skcvae import _training
 from skcvae._arrays import Scaling
+from skcvae._batches import Rows
 from skcvae._predictor import Predictor
 from skcvae._random import drawing_from, generator, seed_from
 from skcvae.estimators import _checks
@@ -135,7 +136,7 @@ class Fitting(Parameters, ABC):
         X, y, weight = rows
         if weight is not None:
             weight = torch.tensor(weight / weight.mean(), dtype=torch.float32, device=device)
-        return _training.Rows(
+        return Rows(
             self.x_scaling_.to_tensor(X, torch.float32, device),
             self.y_scaling_.to_tensor(y, torch.float32, device),
             weight,
@@ -166,7 +167,7 @@ class Fitting(Parameters, ABC):
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             patience=self.patience if self.early_stopping else None,
-            callbacks=self.callbacks,
+            user_callbacks=self.callbacks or [],
             verbose=self.verbose,
             passed={k: v for k, v in vars(self).items() if "__" in k and is_passed_to_skorch(k)},
         )

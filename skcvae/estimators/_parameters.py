@@ -81,10 +81,9 @@ class Parameters(BaseEstimator):
         for name in [k for k in params if is_passed_to_skorch(k)]:
             setattr(self, name, params.pop(name))
         for name in {k.partition("__")[0] for k in params if "__" in k} & set(self._named):
-            setattr(self, name, params.get(name, getattr(self, name)))
-            if isinstance(getattr(self, name), str):
-                params.pop(name, None)
-                setattr(self, name, self._chosen(name))
+            value = params.pop(name, getattr(self, name))
+            known = isinstance(value, str) and value in self._named[name]
+            setattr(self, name, self._named[name][value]() if known else value)
         return super().set_params(**params)
 
     def _store_skorch_params(self, skorch_params):

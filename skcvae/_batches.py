@@ -1,0 +1,65 @@
+"""Batches that are slices of tensors already on the device, with the noise for z."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import Dataset
+
+from skcvae._arrays import FORWARD_ROWS, slices
+from skcvae._random import generator
+
+VALIDATION_DRAWS = 10
+
+
+class Rows(Dataset):
+    """Rows of (x, y, weight) as tensors on the device; weights have mean one, or are None."""
+
+    def __init__(self, x: Tensor, y: Tensor, weight: Tensor | None = None):
+        self.x = x
+        self.y = y
+        self.weight = weight
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows) -> tuple[Tensor, Tensor, Tensor | None]:
+        return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
+
+
+class ShuffledBatches:
+    """Iterate over rows in a new order each epoch, with noise of `shape` per example."""
+
+    def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, source: Generator):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shape = shape
+        self.source = source
+
+    def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
+        device = self.dataset.x.device
+        n_draws, *latent_shape = self.shape
+        order = torch.randperm(len(self.dataset), generator=self.source).to(device)
+        for rows in order.split(self.batch_size):
+            x, y, weight = self.dataset[rows]
+            noise = torch.randn((n_draws, len(x), *latent_shape), generator=self.source)
+            yield {"x": x, "y": y, "noise": noise.to(device, non_blocking=True)}, weight
+
+
+class OrderedBatches:
+    """Iterate over rows as they stand, each with the same noise every time: epochs compare."""
+
+    def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, seed: int):
+        del batch_size
+        self.dataset = dataset
+        self.shape = shape
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
+        n_draws, *latent_shape = self.shape
+        n_draws = max(n_draws, VALIDATION_DRAWS)
+        source = generator(self.seed)
+        for rows in slices(len(self.dataset), FORWARD_ROWS):
+            x, y, weight = self.dataset[rows]
+            noise = torch.randn((n_draws, len(x), *latent_shape), generator=source).to(x)
+            yield {"x": x, "y": y, "noise": noise}, weight
