@@ -64,9 +64,11 @@ class BestWeights(Callback):
 class ProgressLine(Callback):
     """One live line for a fit: epochs, losses, time left."""
 
+    def __init__(self, title: str):
+        self.title = title
+
     def on_train_begin(self, net, **kwargs):
-        name = type(net.module_).__name__
-        self.line_ = tqdm(total=net.max_epochs, desc=name, unit="epoch")
+        self.line_ = tqdm(total=net.max_epochs, desc=self.title, unit="epoch")
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
@@ -82,7 +84,7 @@ def callbacks(
     *,
     max_grad_norm: float | None,
     one_cycle: tuple[float, int] | None,
-    verbose: int,
+    progress: str | None,
     of_user: list,
     patience: int | None,
 ) -> list:
@@ -100,8 +102,8 @@ def callbacks(
             LRScheduler(OneCycleLR, max_lr=lr, total_steps=n_steps + 1, step_every="batch")
         )
     chosen.append(FiniteLoss())
-    if verbose:
-        chosen.append(ProgressLine())
+    if progress is not None:
+        chosen.append(ProgressLine(progress))
     chosen.extend(_copy(callback) for callback in of_user)
     if patience is not None:
         chosen.append(BestWeights(patience))

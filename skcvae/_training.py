@@ -160,7 +160,7 @@ def new_net(
     batch_size: int | str,
     patience: int | str | None,
     user_callbacks: list,
-    verbose: int,
+    progress: str | None,
     passed: dict,
 ) -> Net:
     """Return an initialised net that trains `objective`, with the estimators' parameters."""
@@ -189,7 +189,7 @@ def new_net(
         callbacks=callbacks(
             max_grad_norm=max_grad_norm,
             one_cycle=(lr, max_epochs * steps_per_epoch) if lr_schedule == "one_cycle" else None,
-            verbose=verbose,
+            progress=progress,
             of_user=user_callbacks,
             patience=None if validation is None else patience,
         ),
@@ -229,6 +229,8 @@ def _epochs(n_steps: int, steps_per_epoch: int, least: int, most: int) -> int:
 def train(net: Net, rows: Rows) -> None:
     """Train a net; a user's interrupt keeps what was learned, if an epoch has ended."""
     net.partial_fit(rows)
+    # A fitted net keeps neither rows nor a second set of weights.
+    net.train_split, net.average = None, None
     if not net.interrupted:
         return
     finished = sum("dur" in row for row in net.history)

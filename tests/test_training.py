@@ -152,7 +152,7 @@ def test_progress_is_one_line_when_asked_for_and_silence_otherwise(estimator_cla
     assert capfd.readouterr() == ("", "")
     estimator_class(max_epochs=2, verbose=1).fit(*data)
     out, err = capfd.readouterr()
-    assert out == "" and "2/2" in err and "valid_cll" in err
+    assert out == "" and "2/2" in err and "valid_cll" in err and estimator_class.__name__ in err
     assert err.count("\n") == 1
 
 

@@ -168,7 +168,7 @@ class Fitting(Parameters, ABC):
             batch_size=self.batch_size,
             patience=self.patience if self.early_stopping else None,
             user_callbacks=self.callbacks or [],
-            verbose=self.verbose,
+            progress=type(self).__name__ if self.verbose else None,
             passed={k: v for k, v in vars(self).items() if "__" in k and is_passed_to_skorch(k)},
         )
 
