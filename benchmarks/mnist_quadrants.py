@@ -131,10 +131,11 @@ def table(rows, args):
         "=========  ==========  =======  ================  ============",
     ]
     for name, row in rows.items():
-        paper = PAPER[name][args.quadrants] if args.threshold is None else ("", "")
+        paper = PAPER[name][args.quadrants] if args.threshold is None else ()
+        validation, test = (f"{value:.2f}" for value in paper) if paper else ("", "")
         lines.append(
             f"{name:9}  {row['validation']:10.2f}  {row['test']:7.2f}"
-            f"  {paper[0]!s:>16}  {paper[1]!s:>12}"
+            f"  {validation:>16}  {test:>12}"
         )
     return "\n".join([*lines, lines[4], ""])
 
