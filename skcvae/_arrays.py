@@ -11,7 +11,7 @@ from torch import Tensor
 
 FORWARD_ROWS = 2048  # rows in one forward pass: fewer starve the cores, more miss the cache
 FORWARD_NUMBERS = 2**22  # numbers in the widest tensor of one forward pass
-KEPT_NUMBERS = 2**23  # numbers kept over all draws of a chunk: noise, or draws of y
+KEPT_NUMBERS = 2**23  # numbers kept over all draws of a chunk, where quantiles need them all
 
 
 class Scaling(NamedTuple):

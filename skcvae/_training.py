@@ -170,7 +170,7 @@ def new_net(
     patience = _epochs(1500, steps_per_epoch, 5, 50) if patience == "auto" else patience
     noise_shape = (objective.n_draws, *latent_shape)
     _give_generator(objective, generator(seed + 2, device))
-    net = Net(
+    return Net(
         objective,
         loss,
         log_jacobian=log_jacobian,
@@ -197,8 +197,6 @@ def new_net(
         verbose=0,
         **{**_of_optimizer(optimizer, weight_decay), **passed},
     ).initialize()
-    net.average.start(net.module_)
-    return net
 
 
 def _give_generator(objective: Objective, source: Generator) -> None:
@@ -228,6 +226,7 @@ def _epochs(n_steps: int, steps_per_epoch: int, least: int, most: int) -> int:
 
 def train(net: Net, rows: Rows) -> None:
     """Train a net; a user's interrupt keeps what was learned, if an epoch has ended."""
+    net.average.start(net.module_)
     net.partial_fit(rows)
     # A fitted net keeps neither rows nor a second set of weights.
     net.train_split, net.average = None, None

@@ -85,15 +85,13 @@ class StructuredPredictor(RegressorMixin, Fitting):
         if n_samples is not None:
             check_scalar(n_samples, "n_samples", Integral, min_val=1)
         X = _checks.inputs(self, X)
+        if n_samples is None and not return_std:
+            return self._like_y(self._predictor.deterministic(X))
+        mean, std = self._predictor.moments(X, n_samples or self.n_score_samples, self.seed_)
         if n_samples is None:
             mean = self._predictor.deterministic(X)
-        if n_samples is not None or return_std:
-            average, std = self._predictor.moments(
-                X, n_samples or self.n_score_samples, self.seed_
-            )
-            mean = mean if n_samples is None else average
-        mean = self._like_y(mean)
-        return (mean, self._like_y(std)) if return_std else mean
+        mean, std = self._like_y(mean), self._like_y(std)
+        return (mean, std) if return_std else mean
 
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95), n_samples=1000):
         """Estimate quantiles of each output from draws.

@@ -100,8 +100,11 @@ def available_device(name):
 
 
 def _refuse_strings(array, name):
-    values = array if hasattr(array, "dtype") else np.asarray(array, dtype=object)
-    values = np.asarray(values) if not issparse(values) else values
+    if issparse(array):
+        return
+    # A list of numbers and strings would turn into strings throughout; a frame would not.
+    kind = object if isinstance(array, list | tuple) else None
+    values = np.asarray(array, dtype=kind)
     found = None
     if values.dtype.kind in "US":
         found = values.flat[0] if values.size else ""
