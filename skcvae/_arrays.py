@@ -1,4 +1,7 @@
-"""Between numpy arrays of the user and tensors of the networks."""
+"""Between numpy arrays of the user and tensors of the networks.
+
+A row is a vector, an image (height, width), or an image with channels first.
+"""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ KEPT_NUMBERS = 2**23  # numbers kept over all draws of a chunk, where quantiles 
 
 
 class Scaling(NamedTuple):
-    """An affine map of rows, fitted or not.
+    """Real numbers as the networks see them: an affine map of rows, fitted or not.
 
     Parameters
     ----------
@@ -33,24 +36,42 @@ class Scaling(NamedTuple):
 
     @classmethod
     def standardizing(cls, array: np.ndarray, weight: np.ndarray | None, name: str) -> "Scaling":
-        """Return the map to mean 0 and variance 1; constant columns are only centred."""
-        flat = np.ascontiguousarray(array).reshape(len(array), -1)
+        """Return the map to mean 0 and variance 1 of each column, or channel of an image.
+
+        What is constant is only centred; NaN does not count.
+        """
+        scaler = StandardScaler()
         with np.errstate(over="ignore", invalid="ignore"):
-            fitted = StandardScaler().fit(flat, sample_weight=weight)
-        if not np.isfinite(fitted.var_).all():
-            largest = np.abs(flat).max()
-            raise ValueError(
-                f"{name} cannot be standardised: values up to {largest:.3g} overflow. "
-                f"Expected a finite variance; rescale {name} first."
-            )
+            for rows in slices(len(array), FORWARD_ROWS):
+                columns = _columns(array[rows])
+                repeats = len(columns) // len(array[rows])
+                scaler.partial_fit(
+                    columns, sample_weight=None if weight is None else weight[rows].repeat(repeats)
+                )
+        if not np.isfinite(scaler.var_).all():
+            raise ValueError(_not_standardised(array, name))
         row_shape = array.shape[1:]
-        return cls(fitted.mean_.reshape(row_shape), fitted.scale_.reshape(row_shape))
+        channels = (*row_shape[:-2], 1, 1) if len(row_shape) > 1 else row_shape
+        loc, scale = (v.reshape(channels) for v in (scaler.mean_, scaler.scale_))
+        return cls(
+            np.broadcast_to(loc, row_shape).copy(), np.broadcast_to(scale, row_shape).copy()
+        )
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row of the user's."""
+        return self.loc.shape
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Shape of one row of the networks'."""
+        return self.loc.shape
 
     def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
         """Return mapped rows on a device, without a second copy of all in float64."""
-        out = torch.empty((len(array), *self.loc.shape), dtype=dtype)
+        out = torch.empty((len(array), *self.row_shape), dtype=dtype)
         for rows in slices(len(array), FORWARD_ROWS):
-            block = np.reshape(array[rows], (-1, *self.loc.shape))
+            block = np.reshape(array[rows], (-1, *self.row_shape))
             out[rows] = torch.from_numpy((block - self.loc) / self.scale)
         return out.to(device)
 
@@ -58,10 +79,90 @@ class Scaling(NamedTuple):
         """Return rows in the user's units, float64."""
         return tensor.double().cpu().numpy() * self.scale + self.loc
 
+    def spread_to_array(self, tensor: Tensor) -> np.ndarray:
+        """Return deviations in the user's units, float64."""
+        return tensor.double().cpu().numpy() * self.scale
+
+    def log_jacobian(self, array: np.ndarray) -> np.ndarray:
+        """Return what each row's log density gains in the user's units; NaN gains nothing."""
+        gain = -np.log(self.scale).ravel()
+        if not np.isnan(array).any():
+            return np.full(len(array), gain.sum())
+        return ~np.isnan(array.reshape(len(array), -1)) @ gain
+
+
+class OneHot(NamedTuple):
+    """Labels as the networks see them: one number per class, 1 for the label's own.
+
+    A map of labels becomes an image with a channel per class; a vector of
+    labels becomes a longer vector, class by class.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    row_shape : tuple of int
+        Shape of one row of labels.
+    """
+
+    classes: np.ndarray
+    row_shape: tuple[int, ...]
+
     @property
-    def log_jacobian(self) -> float:
-        """What a log density gains by going back to the user's units."""
-        return -float(np.log(self.scale).sum())
+    def cells(self) -> tuple[int, ...]:
+        """Shape of one row, class by class."""
+        return (len(self.classes), *self.row_shape)
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Shape of one row of the networks'."""
+        return self.cells if len(self.row_shape) > 1 else (math.prod(self.cells),)
+
+    def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
+        """Return coded rows on a device; where a label is NaN, so is its code."""
+        labels = torch.from_numpy(np.reshape(array, (-1, 1, *self.row_shape)))
+        classes = torch.from_numpy(self.classes).reshape(-1, *[1] * len(self.row_shape))
+        code = (labels == classes).to(dtype)
+        if labels.is_floating_point():
+            code.masked_fill_(labels.isnan(), math.nan)
+        return code.reshape(-1, *self.code_shape).to(device)
+
+    def to_array(self, tensor: Tensor) -> np.ndarray:
+        """Return the label of the highest number."""
+        return self.most_likely(self.to_proba(tensor))
+
+    def to_proba(self, tensor: Tensor) -> np.ndarray:
+        """Return the numbers with an axis of classes, float64."""
+        batch = tensor.shape[: tensor.ndim - len(self.code_shape)]
+        return tensor.double().cpu().numpy().reshape(*batch, *self.cells)
+
+    def most_likely(self, proba: np.ndarray) -> np.ndarray:
+        """Return the label of the highest number along the axis of classes."""
+        return self.classes[proba.argmax(axis=-len(self.cells))]
+
+    def log_jacobian(self, array: np.ndarray) -> np.ndarray:
+        """Return zeros: a mass has no units."""
+        return np.zeros(len(array))
+
+
+def _columns(array: np.ndarray) -> np.ndarray:
+    """Return rows as a table: a column of a table each, or a channel of an image."""
+    if array.ndim < 3:
+        return np.ascontiguousarray(array).reshape(len(array), -1)
+    return np.moveaxis(array, (-2, -1), (1, 2)).reshape(
+        math.prod(array.shape[-2:]) * len(array), -1
+    )
+
+
+def _not_standardised(array: np.ndarray, name: str) -> str:
+    if np.isnan(_columns(array)).all(axis=0).any():
+        return (
+            f"{name} has outputs that are NaN in every row, expected each observed at least once."
+        )
+    return (
+        f"{name} cannot be standardised: values up to {np.nanmax(np.abs(array)):.3g} overflow. "
+        f"Expected a finite variance; rescale {name} first."
+    )
 
 
 class Plan(NamedTuple):

@@ -6,19 +6,26 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from skcvae._arrays import FORWARD_ROWS, slices
+from skcvae._arrays import slices
 from skcvae._random import generator
+from skcvae.omission import omit_square
 
 VALIDATION_DRAWS = 10
 
 
 class Rows(Dataset):
-    """Rows of (x, y, weight) as tensors on the device; weights have mean one, or are None."""
+    """Rows of (x, y, weight) as tensors on the device; weights have mean one, or are None.
 
-    def __init__(self, x: Tensor, y: Tensor, weight: Tensor | None = None):
+    `log_jacobian` is what their mean log density gains in the user's units.
+    """
+
+    def __init__(
+        self, x: Tensor, y: Tensor, weight: Tensor | None = None, *, log_jacobian: float = 0.0
+    ):
         self.x = x
         self.y = y
         self.weight = weight
+        self.log_jacobian = log_jacobian
 
     def __len__(self) -> int:
         return len(self.x)
@@ -28,13 +35,25 @@ class Rows(Dataset):
 
 
 class ShuffledBatches:
-    """Iterate over rows in a new order each epoch, with noise of `shape` per example."""
+    """Iterate over rows in a new order each epoch, with noise of `shape` per example.
 
-    def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, source: Generator):
+    Input omission noise is put on copies of x, if `omission` is above zero.
+    """
+
+    def __init__(
+        self,
+        dataset: Rows,
+        batch_size: int,
+        *,
+        shape: tuple,
+        source: Generator,
+        omission: float = 0.0,
+    ):
         self.dataset = dataset
         self.batch_size = batch_size
         self.shape = shape
         self.source = source
+        self.omission = omission
 
     def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
         device = self.dataset.x.device
@@ -42,16 +61,19 @@ class ShuffledBatches:
         order = torch.randperm(len(self.dataset), generator=self.source).to(device)
         for rows in order.split(self.batch_size):
             x, y, weight = self.dataset[rows]
+            if self.omission:
+                x = omit_square(x, self.omission, self.source)
             noise = torch.randn((n_draws, len(x), *latent_shape), generator=self.source)
             yield {"x": x, "y": y, "noise": noise.to(device, non_blocking=True)}, weight
 
 
 class OrderedBatches:
-    """Iterate over rows as they stand, each with the same noise every time: epochs compare."""
+    """Iterate over rows as they stand, `n_rows` at a time, with the same noise in each epoch."""
 
-    def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, seed: int):
+    def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, seed: int, n_rows: int):
         del batch_size
         self.dataset = dataset
+        self.n_rows = n_rows
         self.shape = shape
         self.seed = seed
 
@@ -59,7 +81,7 @@ class OrderedBatches:
         n_draws, *latent_shape = self.shape
         n_draws = max(n_draws, VALIDATION_DRAWS)
         source = generator(self.seed)
-        for rows in slices(len(self.dataset), FORWARD_ROWS):
+        for rows in slices(len(self.dataset), self.n_rows):
             x, y, weight = self.dataset[rows]
             noise = torch.randn((n_draws, len(x), *latent_shape), generator=source).to(x)
             yield {"x": x, "y": y, "noise": noise}, weight

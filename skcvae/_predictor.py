@@ -3,16 +3,18 @@
 import copy
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skcvae import conditional_likelihood, inference
-from skcvae._arrays import Plan, Scaling, plan, slices
+from skcvae import completion, conditional_likelihood, inference
+from skcvae._arrays import OneHot, Plan, Scaling, plan, slices
 from skcvae._random import generator, row_noise
 from skcvae.model import Model
+
+Read = Callable[[Tensor], np.ndarray]  # from the networks' numbers to the user's
 
 NOISE_DRAWS = 100  # draws whose noise is made at once, whatever the chunks are
 
@@ -24,8 +26,10 @@ class Predictor:
     ----------
     model : Model
         On its device.
-    x_scaling, y_scaling : Scaling
-        From the user's units to the networks'.
+    x_scaling : Scaling
+        From the user's units of X to the networks'.
+    y_coding : Scaling or OneHot
+        From the user's units, or labels, of y to the networks'.
     latent_shape : tuple of int
         Shape of z for one row.
     device : torch.device
@@ -36,14 +40,14 @@ class Predictor:
         self,
         model: Model,
         x_scaling: Scaling,
-        y_scaling: Scaling,
+        y_coding: Scaling | OneHot,
         *,
         latent_shape: tuple[int, ...],
         device: torch.device,
     ):
         self.model = model.eval()
         self.x_scaling = x_scaling
-        self.y_scaling = y_scaling
+        self.y_coding = y_coding
         self.latent_shape = latent_shape
         self.device = device
 
@@ -53,33 +57,40 @@ class Predictor:
         return copy.deepcopy(self.model).double()
 
     @torch.inference_mode()
-    def deterministic(self, X: np.ndarray) -> np.ndarray:
-        """Return E[y|x,z*] at z* = E[z|x], of shape (n, *y_shape)."""
-        out = self._empty(len(X))
+    def deterministic(self, X: np.ndarray, read: Read) -> np.ndarray:
+        """Return E[y|x,z*] at z* = E[z|x], read row by row; shape (n, ...)."""
+        out = None
         for rows in slices(len(X), self._plan(len(X), 1).rows):
             x = self._inputs(X[rows], torch.float64)
-            out[rows] = self.y_scaling.to_array(inference.deterministic(self._exact_model, x))
+            block = read(inference.deterministic(self._exact_model, x))
+            out = _room(len(X), block) if out is None else out
+            out[rows] = block
         return out
 
     @torch.inference_mode()
-    def moments(self, X: np.ndarray, n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation of p(y|x), of shape (n, *y_shape)."""
-        mean, std = self._empty(len(X)), self._empty(len(X))
+    def moments(
+        self, X: np.ndarray, n_samples: int, seed: int, *reads: tuple[str, Read]
+    ) -> list[np.ndarray]:
+        """Return "mean" or "std" of p(y|x), each as its function reads it; shapes (n, ...)."""
+        out: list[np.ndarray] = []
         work = self._plan(len(X), n_samples)
         for rows in slices(len(X), work.rows):
             x = self._inputs(X[rows])
             noise = self._noise(n_samples, work.draws, seed, x)
-            average, variance = inference.moments(self.model, x, noise)
-            mean[rows] = self.y_scaling.to_array(average)
-            std[rows] = variance.sqrt().cpu().numpy() * self.y_scaling.scale
-        return mean, std
+            mean, variance = inference.moments(self.model, x, noise)
+            found = {"mean": mean, "std": variance.sqrt()}
+            blocks = [read(found[name]) for name, read in reads]
+            out = out or [_room(len(X), block) for block in blocks]
+            for whole, block in zip(out, blocks, strict=True):
+                whole[rows] = block
+        return out
 
     @torch.inference_mode()
     def sample(
         self, X: np.ndarray, n_samples: int, seed: int, *, observation_noise: bool = True
     ) -> np.ndarray:
-        """Return joint draws of y, or of E[y|x,z], of shape (n_samples, n, *y_shape)."""
-        out = np.empty((n_samples, len(X), *self.y_scaling.loc.shape))
+        """Return joint draws of y, or of E[y|x,z], of shape (n_samples, n, *row_shape)."""
+        out = None
         noise = generator(seed)
         outputs = generator(seed + 1, self.device) if observation_noise else None
         work = self._plan(len(X), n_samples)
@@ -89,20 +100,48 @@ class Predictor:
                 self.model, x, n_samples, work.draws, noise=noise, outputs=outputs
             )
             for drawn, block in zip(slices(n_samples, work.draws), blocks, strict=True):
-                out[drawn, rows] = self.y_scaling.to_array(block)
+                values = self.y_coding.to_array(block)
+                out = _room(n_samples, len(X), values[0]) if out is None else out
+                out[drawn, rows] = values
+        return out
+
+    @torch.inference_mode()
+    def complete(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        n_samples: int,
+        seed: int,
+        *,
+        n_steps: int,
+        observation_noise: bool,
+    ) -> np.ndarray:
+        """Return y with NaN filled in, of shape (n_samples, n, *row_shape)."""
+        out = None
+        noise, outputs = generator(seed), generator(seed + 1, self.device)
+        work = self._plan(len(X), n_samples)
+        for rows in slices(len(X), work.rows):
+            x, known = self._inputs(X[rows]), self._outputs(y[rows])
+            for drawn in slices(n_samples, work.draws):
+                block = completion.complete(
+                    self.model, x, known, drawn.stop - drawn.start, n_steps=n_steps,
+                    noise=noise, outputs=outputs, observation_noise=observation_noise,
+                )  # fmt: skip
+                values = self.y_coding.to_array(block)
+                out = _room(n_samples, len(X), values[0]) if out is None else out
+                out[drawn, rows] = values
         return out
 
     def quantiles(
         self, X: np.ndarray, levels: np.ndarray, n_samples: int, seed: int
     ) -> np.ndarray:
-        """Return marginal quantiles from draws, of shape (*levels.shape, n, *y_shape)."""
-        out = np.empty((*levels.shape, *self._empty(len(X)).shape))
-        size = math.prod(self.y_scaling.loc.shape)
-        for i, rows in enumerate(slices(len(X), plan(len(X), n_samples, 1, size).rows)):
+        """Return marginal quantiles from draws, of shape (*levels.shape, n, *row_shape)."""
+        row_shape = self.y_coding.row_shape
+        out = np.empty((*levels.shape, len(X), *row_shape))
+        rows_at_once = plan(len(X), n_samples, 1, math.prod(row_shape)).rows
+        for i, rows in enumerate(slices(len(X), rows_at_once)):
             draws = self.sample(X[rows], n_samples, seed + i)
-            out[..., rows, *(slice(None) for _ in self.y_scaling.loc.shape)] = np.quantile(
-                draws, levels, axis=0
-            )
+            out[..., rows, *(slice(None) for _ in row_shape)] = np.quantile(draws, levels, axis=0)
         return out
 
     @torch.inference_mode()
@@ -113,22 +152,21 @@ class Predictor:
         out = np.empty((2, len(X)))
         work = self._plan(len(X), n_samples)
         for rows in slices(len(X), work.rows):
-            x = self._inputs(X[rows])
-            target = self.y_scaling.to_tensor(y[rows], torch.float32, self.device)
-            if self.model.generation is None:
+            x, target = self._inputs(X[rows]), self._outputs(y[rows])
+            if self.model.is_deterministic:
                 estimated = conditional_likelihood.exact(self.model, x, target)
             else:
                 noise = self._noise(n_samples, work.draws, seed, x, target)
                 estimated = estimate(self.model, x, target, noise)
             out[:, rows] = torch.stack(estimated).cpu()
-        out[0] += self.y_scaling.log_jacobian
+        out[0] += self.y_coding.log_jacobian(y)
         return out[0], out[1]
 
     def _inputs(self, X: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
         return self.x_scaling.to_tensor(X, dtype, self.device)
 
-    def _empty(self, n_rows: int) -> np.ndarray:
-        return np.empty((n_rows, *self.y_scaling.loc.shape))
+    def _outputs(self, y: np.ndarray) -> Tensor:
+        return self.y_coding.to_tensor(y, torch.float32, self.device)
 
     def _noise(self, n_samples: int, block: int, seed: int, *rows: Tensor) -> Iterator[Tensor]:
         """Yield noise that follows from the rows: estimates do not feel chunks or order."""
@@ -139,3 +177,9 @@ class Predictor:
 
     def _plan(self, n_rows: int, n_samples: int) -> Plan:
         return plan(n_rows, n_samples, self.model.row_size)
+
+
+def _room(*sizes) -> np.ndarray:
+    """Return an empty array for `sizes` rows such as the last argument holds one block of."""
+    *n, block = sizes
+    return np.empty((*n, *block.shape[1:]), block.dtype)

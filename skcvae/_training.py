@@ -16,6 +16,7 @@ from skorch.callbacks import EpochTimer
 from skorch.helper import predefined_split
 from torch import Generator, Tensor
 
+from skcvae._arrays import plan
 from skcvae._batches import OrderedBatches, Rows, ShuffledBatches
 from skcvae._callbacks import StopTraining, callbacks
 from skcvae._random import generator
@@ -59,9 +60,8 @@ class WeightAverage:
 class Net(NeuralNet):
     """A skorch net whose module is an objective and whose history is in nats of the user's y."""
 
-    def __init__(self, *args, log_jacobian: float, average: WeightAverage, **kwargs):
+    def __init__(self, *args, average: WeightAverage, **kwargs):
         super().__init__(*args, **kwargs)
-        self.log_jacobian = log_jacobian
         self.average = average
         self.interrupted = False
 
@@ -81,8 +81,8 @@ class Net(NeuralNet):
         x, y, noise = inputs["x"], inputs["y"], inputs["noise"]
         bound = self.module_(x, y, noise[: self.module_.n_draws])
         model = self.module_.model
-        if model.generation is None:
-            cll = bound.reconstruction
+        if model.is_deterministic:
+            cll = model.condition(x).likelihood().log_prob(y)
         else:
             cll = importance_sampling(model, x, y, noise.split(1)).log_prob
         return {"loss": self.get_loss(bound, weight), "y_pred": bound, "cll": cll}
@@ -104,17 +104,17 @@ class Net(NeuralNet):
             seen.append((*terms, step.get("cll"), batch[1]))
         if training:
             self.average.swap()
-        self._record(prefix, *zip(*seen, strict=True))
+        self._record(prefix, iterator.dataset.log_jacobian, *zip(*seen, strict=True))
 
-    def _record(self, prefix, reconstruction, kl, cll, weight):
+    def _record(self, prefix, log_jacobian, reconstruction, kl, cll, weight):
         weight = None if weight[0] is None else torch.cat(weight).double()
-        reconstruction = _mean(reconstruction, weight) + self.log_jacobian
+        reconstruction = _mean(reconstruction, weight) + log_jacobian
         kl = _mean(kl, weight)
         self.history.record(f"{prefix}_loss", self.criterion_.kl_weight * kl - reconstruction)
         self.history.record(f"{prefix}_reconstruction", reconstruction)
         self.history.record(f"{prefix}_kl", kl)
         if cll[0] is not None:
-            self.history.record(f"{prefix}_cll", _mean(cll, weight) + self.log_jacobian)
+            self.history.record(f"{prefix}_cll", _mean(cll, weight) + log_jacobian)
 
     def notify(self, method_name, **cb_kwargs):
         """Call every callback; an interrupt that a callback raises is a planned stop."""
@@ -147,7 +147,7 @@ def new_net(
     n_rows: int,
     validation: Rows | None,
     latent_shape: tuple[int, ...],
-    log_jacobian: float,
+    omission: float,
     seed: int,
     device: str,
     optimizer: type,
@@ -173,7 +173,6 @@ def new_net(
     return Net(
         objective,
         loss,
-        log_jacobian=log_jacobian,
         average=WeightAverage(ema_decay),
         optimizer=optimizer,
         lr=lr,
@@ -182,9 +181,11 @@ def new_net(
         iterator_train=ShuffledBatches,
         iterator_train__shape=noise_shape,
         iterator_train__source=generator(seed + 1),
+        iterator_train__omission=omission,
         iterator_valid=OrderedBatches,
         iterator_valid__shape=noise_shape,
         iterator_valid__seed=seed,
+        iterator_valid__n_rows=plan(len(validation or ()) or 1, 1, objective.model.row_size).rows,
         train_split=None if validation is None else predefined_split(validation),
         callbacks=callbacks(
             max_grad_norm=max_grad_norm,

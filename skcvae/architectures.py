@@ -3,8 +3,11 @@ r"""What the networks are built of.
 An architecture is a small parameter object, so that its parameters can be
 searched: ``GridSearchCV(CVAERegressor(), {"architecture__dropout": [0, 0.1]})``.
 To bring networks of your own, write a class with the methods of :class:`MLP`:
-`resolve`, `encoder`, `decoder` and `head`. They return modules; the sizes are
-known only in `fit`, so an architecture never holds a module itself.
+`resolve`, `latent_shape`, `encoder`, `decoder` and `head`. They return modules; the
+sizes are known only in `fit`, so an architecture never holds a module itself.
+
+The shape of a row is that of a vector, (d,), or of an image, (height, width) or
+(channels, height, width).
 """
 
 import math
@@ -14,9 +17,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from skcvae.networks.convolutions import Ascent, Descent, ImageReadout, is_image, level_sizes
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape, Stack
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "Conv"]
+
+LOWEST_SIDE = 8  # images are halved by default until no side is longer
 
 
 class MLP(BaseEstimator):
@@ -91,6 +97,24 @@ class MLP(BaseEstimator):
             )
         return clone(self).set_params(hidden_layer_sizes=tuple(int(s) for s in sizes))
 
+    def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
+        r"""Return the shape of z for one row.
+
+        Parameters
+        ----------
+        latent_dim : int or "auto"
+            Number of latent variables; "auto" takes the number of outputs
+            :math:`d_y`, but at most :math:`2 \sqrt{d_y}` and at most 64.
+        y_shape : tuple of int
+            Shape of one row.
+
+        Returns
+        -------
+        tuple of int
+            A vector's.
+        """
+        return (_latent_size(y_shape) if latent_dim == "auto" else latent_dim,)
+
     def encoder(self, *in_shapes: Shape) -> Stack:
         """Return a network from observed inputs to features.
 
@@ -112,21 +136,26 @@ class MLP(BaseEstimator):
             shortcut=self.shortcut,
         )
 
-    def decoder(self, x_shape: Shape, latent_shape: Shape) -> Stack:
-        """Return a network from (x, z) to features.
+    def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Stack:
+        """Return a network from x, or (x, z), to features of y.
 
         Parameters
         ----------
-        x_shape, latent_shape : tuple of int
-            Shapes of one row.
+        y_shape : tuple of int
+            Shape of one row of y.
+        *in_shapes : tuple of int
+            Shape of one row of x, and of z.
 
         Returns
         -------
         Stack
-            With ``given(x)``, which returns the features as a function of z
-            alone; has `out_shape`.
+            Has `out_shape`. With z: ``given(x)`` returns the features as a
+            function of z alone. Without: ``scales(x, n)`` returns the features
+            for full resolution, a half, a quarter, and ``scale_shapes(n)`` their
+            shapes.
         """
-        return self.encoder(x_shape, latent_shape)
+        del y_shape
+        return self.encoder(*in_shapes)
 
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
         """Return the last layer, from features to the numbers a distribution needs.
@@ -148,3 +177,214 @@ def _width(n_rows: int, n_columns: int) -> int:
     """Return a power of two near n_rows^(1/2) n_columns^(1/4)."""
     width = 1.5 * n_rows**0.5 * n_columns**0.25
     return int(min(max(2 ** round(math.log2(width)), 32), 512))
+
+
+def _latent_size(y_shape: Shape) -> int:
+    size = math.prod(y_shape)
+    return min(size, round(2 * math.sqrt(size)), 64)
+
+
+class Conv(BaseEstimator):
+    """Convolutional networks with a latent map, for images among X or y.
+
+    X and y may each be images or vectors, as long as one of them is an image, and
+    images of X and of y may differ in size. Recognition and prior network go
+    down to a map of low resolution, where the latent variables are. Generation
+    and baseline network go down from x and up to y.
+
+    Parameters
+    ----------
+    channels : "auto" or sequence of int, default="auto"
+        Channels at full resolution and at each level below, which halves height
+        and width; at least two numbers. "auto" halves until no side is longer
+        than 8, with 16, 32, 64, 96 and then 128 channels.
+    kernel_size : int, default=3
+        Side of every convolution, odd.
+    activation : {"elu", "gelu", "relu", "silu", "tanh"}, default="relu"
+        What follows each convolution.
+    shortcut : bool, default=True
+        Whether the features of x at each level are added to those on the way up
+        to y, so that y follows the detail of x. The paper's networks have none.
+    image_size : "auto" or tuple of int, default="auto"
+        Height and width of full resolution; images of another size are resized
+        inside. "auto" takes y's, or x's where y is a vector.
+
+    References
+    ----------
+    Sohn, Lee and Yan (2015), *Learning Structured Output Representation using
+    Deep Conditional Generative Models*, NIPS, section 5.2.
+
+    Examples
+    --------
+    >>> from skcvae.architectures import Conv
+    >>> conv = Conv().resolve(n_rows=1000, x_shape=(3, 60, 50), y_shape=(60, 50))
+    >>> conv
+    Conv(channels=(16, 32, 64, 96), image_size=(60, 50))
+    >>> conv.latent_shape(4, y_shape=(60, 50))
+    (4, 8, 7)
+    """
+
+    _parameter_constraints = {
+        "channels": [StrOptions({"auto"}), "array-like"],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "shortcut": ["boolean"],
+        "image_size": [StrOptions({"auto"}), "array-like"],
+    }
+
+    def __init__(
+        self,
+        channels="auto",
+        *,
+        kernel_size=3,
+        activation="relu",
+        shortcut=True,
+        image_size="auto",
+    ):
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.activation = activation
+        self.shortcut = shortcut
+        self.image_size = image_size
+
+    def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "Conv":
+        """Return a copy with every size a number.
+
+        Parameters
+        ----------
+        n_rows : int
+            Rows of the training data.
+        x_shape, y_shape : tuple of int
+            Shapes of one row.
+
+        Returns
+        -------
+        Conv
+            With `channels` and `image_size` tuples.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, or if neither is an image.
+        """
+        del n_rows
+        self._validate_params()
+        if not is_image(x_shape) and not is_image(y_shape):
+            raise ValueError(
+                "architecture='conv' expects images in X or y, rows of shape (height, width) or "
+                f"(channels, height, width), got rows of shape {x_shape} and {y_shape}. Give "
+                "x_shape or y_shape where they are flat, or choose architecture='mlp'."
+            )
+        if self.kernel_size % 2 == 0:
+            raise ValueError(
+                f"The 'kernel_size' parameter of Conv must be odd. Got {self.kernel_size} instead."
+            )
+        size = self.image_size
+        if isinstance(size, str):
+            size = (y_shape if is_image(y_shape) else x_shape)[-2:]
+        size = self._positive("image_size", size, "'auto' or two positive ints", 2, 2)
+        channels = _channels(size) if isinstance(self.channels, str) else self.channels
+        channels = self._positive("channels", channels, "'auto' or at least two positive ints", 2)
+        return clone(self).set_params(channels=channels, image_size=size)
+
+    def _positive(self, name, values, expected, least, most=math.inf):
+        values = tuple(values)
+        if not (
+            least <= len(values) <= most
+            and all(isinstance(value, Integral) and value > 0 for value in values)
+        ):
+            raise ValueError(
+                f"The {name!r} parameter of Conv must be {expected}. "
+                f"Got {getattr(self, name)!r} instead."
+            )
+        return tuple(int(value) for value in values)
+
+    def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
+        """Return the shape of z for one row.
+
+        Parameters
+        ----------
+        latent_dim : int or "auto"
+            Channels of the latent map, or number of latent variables where y is
+            a vector; "auto" takes 4 channels, or what :class:`MLP` takes.
+        y_shape : tuple of int
+            Shape of one row.
+
+        Returns
+        -------
+        tuple of int
+            A map of the lowest resolution, or a vector's.
+        """
+        if not is_image(y_shape):
+            return MLP().latent_shape(latent_dim, y_shape)
+        lowest = level_sizes(self.image_size, len(self.channels))[-1]
+        return (4 if latent_dim == "auto" else latent_dim, *lowest)
+
+    def encoder(self, *in_shapes: Shape) -> Descent:
+        """Return a network from observed inputs to features.
+
+        Parameters
+        ----------
+        *in_shapes : tuple of int
+            Shape of one row of each input.
+
+        Returns
+        -------
+        Descent
+            Called with the inputs; has `out_shape`.
+        """
+        return Descent(
+            in_shapes,
+            self.channels,
+            self.image_size,
+            kernel_size=self.kernel_size,
+            activation=self.activation,
+        )
+
+    def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Ascent:
+        """Return a network from x, or (x, z), to features of y.
+
+        Parameters
+        ----------
+        y_shape : tuple of int
+            Shape of one row of y.
+        *in_shapes : tuple of int
+            Shape of one row of x, and of z.
+
+        Returns
+        -------
+        Ascent
+            As of :meth:`MLP.decoder`.
+        """
+        return Ascent(
+            in_shapes,
+            self.channels,
+            self.image_size,
+            to_image=is_image(y_shape),
+            kernel_size=self.kernel_size,
+            activation=self.activation,
+            shortcut=self.shortcut,
+        )
+
+    def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
+        """Return the last layer, from features to the numbers a distribution needs.
+
+        Parameters
+        ----------
+        in_shape, out_shape : tuple of int
+            Shapes of one row; the first dimension of `out_shape` counts numbers.
+
+        Returns
+        -------
+        Module
+            A convolution to an image, a linear layer to a vector.
+        """
+        if is_image(out_shape[1:]):
+            return ImageReadout(in_shape, out_shape, self.kernel_size)
+        return Readout(in_shape, out_shape)
+
+
+def _channels(size: Shape) -> tuple[int, ...]:
+    """Return channels for as many halvings as bring no side above `LOWEST_SIDE`."""
+    n_halvings = max(math.ceil(math.log2(max(size) / LOWEST_SIDE)), 1)
+    return ((16, 32, 64, 96) + (128,) * n_halvings)[: n_halvings + 1]

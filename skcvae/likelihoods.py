@@ -4,6 +4,8 @@ A likelihood is a small parameter object, as a kernel is for a Gaussian process.
 Its `build` returns a module that reads the network's output, a tensor of shape
 ``(*batch, *parameter_shape)``, as a :class:`torch.distributions.Distribution`
 over y. Outputs are independent given z; it is z that ties them together.
+
+:class:`Partial` wraps any of them where y is observed in part: the rest is NaN.
 """
 
 from numbers import Real
@@ -16,9 +18,9 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.distributions import Distribution, Independent
 
-from skcvae.distributions import diagonal_normal, raw_scale_of
+from skcvae.distributions import Labels, Observed, diagonal_normal, raw_scale_of
 
-__all__ = ["Bernoulli", "Gaussian"]
+__all__ = ["Bernoulli", "Categorical", "Gaussian"]
 
 
 class Gaussian(BaseEstimator):
@@ -46,7 +48,7 @@ class Gaussian(BaseEstimator):
     CVAERegressor(likelihood=Gaussian(heteroscedastic=True))
     """
 
-    real_valued = True
+    targets = "real"
 
     _parameter_constraints = {
         "heteroscedastic": ["boolean"],
@@ -101,7 +103,7 @@ class Bernoulli(BaseEstimator):
     (1, 4, 4)
     """
 
-    real_valued = False
+    targets = "unit interval"
 
     _parameter_constraints = {}
 
@@ -118,7 +120,7 @@ class Bernoulli(BaseEstimator):
         ValueError
             If any target lies outside.
         """
-        low, high = np.min(y), np.max(y)
+        low, high = np.nanmin(y), np.nanmax(y)
         if low < 0 or high > 1:
             raise ValueError(
                 f"likelihood='bernoulli' expects y in [0, 1], got values in [{low:g}, {high:g}]. "
@@ -139,6 +141,122 @@ class Bernoulli(BaseEstimator):
             With an attribute `parameter_shape`.
         """
         return _Logits(y_shape)
+
+
+class Categorical(BaseEstimator):
+    r"""Labels: :math:`p(y \mid x, z) = \prod_j \pi_{j, y_j}`, a class for each output.
+
+    Made for label maps, one integer per pixel. The networks read and predict one
+    number per class and output; `predict` returns labels, and the class maps
+    :math:`\pi` with ``return_proba=True``.
+
+    Parameters
+    ----------
+    classes : sequence of int, default=None
+        Every label that may occur. None takes those of the training data; a
+        label that is met later and was not among them is an error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcvae.likelihoods import Categorical
+    >>> Categorical().classes_of(np.array([[0, 2], [2, 5]]))
+    array([0, 2, 5])
+    """
+
+    targets = "label"
+
+    _parameter_constraints = {"classes": ["array-like", None]}
+
+    def __init__(self, classes=None):
+        self.classes = classes
+
+    def check_targets(self, y):
+        """Refuse targets that are no whole numbers.
+
+        Parameters
+        ----------
+        y : ndarray
+            The targets.
+
+        Raises
+        ------
+        ValueError
+            If any is not.
+        """
+        fractional = np.isfinite(y) & (y % 1 != 0)
+        if fractional.any():
+            raise ValueError(
+                "likelihood='categorical' expects labels, whole numbers, in y, got "
+                f"{y[fractional][0]:g}. Use likelihood='gaussian' for real numbers."
+            )
+
+    def classes_of(self, y):
+        """Return the labels that may occur.
+
+        Parameters
+        ----------
+        y : ndarray
+            The targets of training.
+
+        Returns
+        -------
+        ndarray of shape (n_classes,)
+            Sorted integers.
+
+        Raises
+        ------
+        ValueError
+            If `classes` are no distinct whole numbers or fewer than two.
+        """
+        self._validate_params()
+        given = np.unique(y[np.isfinite(y)] if self.classes is None else self.classes)
+        expected = len(given) if self.classes is None else len(self.classes)
+        if given.dtype.kind not in "iufb" or (given % 1 != 0).any() or len(given) != expected:
+            raise ValueError(
+                f"The 'classes' parameter of Categorical must be distinct whole numbers or None. "
+                f"Got {self.classes!r} instead."
+            )
+        if len(given) < 2:
+            raise ValueError(
+                "likelihood='categorical' expects at least 2 classes, got y with the one label "
+                f"{given.tolist()}. Name all that may occur by Categorical(classes=...)."
+            )
+        return given.astype(y.dtype if y.dtype.kind in "iu" else np.int64)
+
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        """Return the module that turns network outputs into the distribution.
+
+        Parameters
+        ----------
+        y_shape : tuple of int
+            Shape of one row of coded labels: an image with a channel for each of
+            `classes`, or a vector with a block for each.
+
+        Returns
+        -------
+        Module
+            With an attribute `parameter_shape`.
+        """
+        return _ClassLogits(y_shape, len(self.classes))
+
+
+class Partial(nn.Module):
+    """A likelihood of what is observed of y: an output that is NaN does not count.
+
+    Parameters
+    ----------
+    likelihood : Module
+        Made by the `build` of a likelihood whose outputs are independent.
+    """
+
+    def __init__(self, likelihood: nn.Module):
+        super().__init__()
+        self.likelihood = likelihood
+        self.parameter_shape = likelihood.parameter_shape
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        return Observed(self.likelihood(parameters))
 
 
 class _LearnedScale(nn.Module):
@@ -186,3 +304,17 @@ class _Logits(nn.Module):
         # Grey targets lie outside the support that torch would check.
         pixels = BernoulliDistribution(logits=logits, validate_args=False)
         return Independent(pixels, event_ndim, validate_args=False)
+
+
+class _ClassLogits(nn.Module):
+    def __init__(self, y_shape: tuple[int, ...], n_classes: int):
+        super().__init__()
+        self.parameter_shape = (1, *y_shape)
+        self.n_classes = n_classes
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        event_ndim = len(self.parameter_shape) - 1
+        (logits,) = parameters.unbind(-event_ndim - 1)
+        return Independent(
+            Labels(logits, self.n_classes, event_ndim), event_ndim, validate_args=False
+        )

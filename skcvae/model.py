@@ -8,10 +8,13 @@ of z follow. Arrows of the recurrent connection (paper, figure 1d and section
 4.1): a baseline network gives features and, through the output, the initial
 guess; the prior network reads (x, guess); the output reads the sum of the
 baseline and the generation features. Gradients flow through the guess.
+
+Without noise, at z = E[z|x], the same networks are the paper's deterministic
+counterpart (GDNN).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -40,10 +43,14 @@ class Conditional(NamedTuple):
         Draws of z, of shape (n_draws, n, ...), to p(y|x,z) with batch
         shape (n_draws, n). In a model without z it takes nothing and returns
         p(y|x) with batch shape (n,).
+    coarse : callable
+        Takes nothing and returns the distributions of y pooled to a half, a
+        quarter of its resolution given x, where the model has them.
     """
 
     prior: Distribution | None
     likelihood: Callable[..., Distribution]
+    coarse: Callable[[], list[Distribution]]
 
 
 class Model(nn.Module):
@@ -62,6 +69,11 @@ class Model(nn.Module):
         (x,) or (x, guess) to p(z|x).
     recognition : Module, optional
         (x, y) to q(z|x,y); absent where the prior is the only proposal.
+    coarse : sequence of Modules, default=()
+        The baseline network's features of a half, a quarter of the resolution to
+        p(y|x) at that resolution.
+    noiseless : bool, default=False
+        Whether z is E[z|x] always.
     """
 
     def __init__(
@@ -72,6 +84,8 @@ class Model(nn.Module):
         generation: nn.Module | None = None,
         prior: nn.Module | None = None,
         recognition: nn.Module | None = None,
+        coarse: Sequence[nn.Module] = (),
+        noiseless: bool = False,
     ):
         super().__init__()
         self.output = output
@@ -79,6 +93,13 @@ class Model(nn.Module):
         self.generation = generation
         self.prior = prior
         self.recognition = recognition
+        self.coarse = nn.ModuleList(coarse)
+        self.noiseless = noiseless
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether p(y|x) is a likelihood itself, with no z to average over."""
+        return self.generation is None or self.noiseless
 
     @property
     def row_size(self) -> int:
@@ -99,40 +120,59 @@ class Model(nn.Module):
         Conditional
             The prior p(z|x) and the likelihood p(y|x,z).
         """
+        guess, *features = [None] if self.baseline is None else self.baseline(x)
+
+        def coarse() -> list[Distribution]:
+            return [out(h) for out, h in zip(self.coarse, features, strict=True)]
+
         if self.generation is None:
-            return Conditional(None, lambda: self.output(self.baseline(x)))
-        features = self.generation.given(x)
-        if self.baseline is None:
-            return Conditional(self.prior(x), lambda z: self.output(features(z)))
-        guess = self.baseline(x)
-        prior = self.prior(x, self.output(guess).mean)
-        return Conditional(prior, lambda z: self.output(guess + features(z)))
+            return Conditional(None, lambda: self.output(guess), coarse)
+        of_z = self.generation.given(x)
+        if guess is None:
+            prior, likelihood = self.prior(x), lambda z: self.output(of_z(z))
+        else:
+            prior = self.prior(x, self.output(guess).mean)
+            likelihood = lambda z: self.output(guess + of_z(z))  # noqa: E731
+        if self.noiseless:
+            return Conditional(None, lambda: likelihood(prior.mean), coarse)
+        return Conditional(prior, likelihood, coarse)
 
 
-def deterministic_model(architecture, likelihood: nn.Module, x_shape: Shape) -> Model:
+def deterministic_model(
+    architecture,
+    likelihoods: Sequence[nn.Module],
+    *,
+    x_shape: Shape,
+    y_shape: Shape,
+) -> Model:
     """Build the paper's baseline: the networks without z.
 
     Parameters
     ----------
     architecture : object
         A resolved architecture.
-    likelihood : Module
-        What reads the output as a distribution of y.
-    x_shape : tuple of int
-        Shape of one row.
+    likelihoods : sequence of Modules
+        What reads the output as a distribution of y; and of y at a half, a
+        quarter of its resolution, if these are wanted.
+    x_shape, y_shape : tuple of int
+        Shapes of one row.
 
     Returns
     -------
     Model
-        With `baseline` and `output` only.
+        With `baseline`, `output` and `coarse` only.
     """
-    baseline = BaselineNetwork(architecture, x_shape)
-    return Model(Output(architecture, baseline.out_shape, likelihood), baseline=baseline)
+    baseline = BaselineNetwork(architecture, x_shape, y_shape, len(likelihoods))
+    output, *coarse = (
+        Output(architecture, shape, likelihood)
+        for shape, likelihood in zip(baseline.scale_shapes, likelihoods, strict=True)
+    )
+    return Model(output, baseline=baseline, coarse=coarse)
 
 
 def latent_model(
     architecture,
-    likelihood: nn.Module,
+    likelihoods: Sequence[nn.Module],
     prior: nn.Module,
     *,
     x_shape: Shape,
@@ -140,6 +180,8 @@ def latent_model(
     latent_shape: Shape,
     initial_guess: bool,
     recognition: bool,
+    partial: bool = False,
+    noiseless: bool = False,
 ) -> Model:
     """Build a model with latent variables from shapes.
 
@@ -147,31 +189,47 @@ def latent_model(
     ----------
     architecture : object
         A resolved architecture.
-    likelihood, prior : Module
-        What reads network outputs as distributions of y and z.
+    likelihoods : sequence of Modules
+        As of :func:`deterministic_model`; more than one only with an initial guess.
+    prior : Module
+        What reads the prior network's output as a distribution of z.
     x_shape, y_shape, latent_shape : tuple of int
         Shapes of one row.
     initial_guess : bool
         Whether a baseline network feeds the prior and the output.
     recognition : bool
         Whether there is a recognition network.
+    partial : bool, default=False
+        Whether the recognition network is told which outputs are observed.
+    noiseless : bool, default=False
+        Whether z is E[z|x] always.
 
     Returns
     -------
     Model
         Untrained.
     """
-    generation = GenerationNetwork(architecture, x_shape, latent_shape)
-    return Model(
-        Output(architecture, generation.out_shape, likelihood),
-        baseline=BaselineNetwork(architecture, x_shape) if initial_guess else None,
-        generation=generation,
-        prior=_prior_network(architecture, prior, [x_shape, y_shape][: 1 + initial_guess]),
-        recognition=RecognitionNetwork(
-            architecture, x_shape, y_shape, DiagonalGaussian(latent_shape)
+    generation = GenerationNetwork(architecture, x_shape, y_shape, latent_shape)
+    guess = (
+        deterministic_model(architecture, likelihoods, x_shape=x_shape, y_shape=y_shape)
+        if initial_guess
+        else None
+    )
+    proposal = (
+        RecognitionNetwork(
+            architecture, x_shape, y_shape, DiagonalGaussian(latent_shape), partial=partial
         )
         if recognition
-        else None,
+        else None
+    )
+    return Model(
+        guess.output if guess else Output(architecture, generation.out_shape, likelihoods[0]),
+        baseline=guess.baseline if guess else None,
+        generation=generation,
+        prior=_prior_network(architecture, prior, [x_shape, y_shape][: 1 + initial_guess]),
+        recognition=proposal,
+        coarse=guess.coarse if guess else (),
+        noiseless=noiseless,
     )
 
 
@@ -179,20 +237,3 @@ def _prior_network(architecture, prior: nn.Module, in_shapes: list[Shape]) -> nn
     if prior.parameter_shape is None:
         return StandardPrior(prior)
     return PriorNetwork(architecture, in_shapes, prior)
-
-
-def latent_size(y_shape: Shape) -> int:
-    r"""Return the default number of latent variables: :math:`d_y`, at most :math:`2 \sqrt{d_y}`.
-
-    Parameters
-    ----------
-    y_shape : tuple of int
-        Shape of one row of y.
-
-    Returns
-    -------
-    int
-        From 1 to 64.
-    """
-    size = math.prod(y_shape)
-    return min(size, round(2 * math.sqrt(size)), 64)

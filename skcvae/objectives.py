@@ -15,6 +15,7 @@ An objective returns the two terms apart, as a :class:`Bound`, so that a history
 can show both; :class:`NegativeBound` weights the KL term and takes the mean.
 """
 
+from abc import abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -55,6 +56,30 @@ class Objective(nn.Module):
         self.model = model
         self.n_draws = n_draws
 
+    def forward(self, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+        return self.bound(self.model.condition(x), x, y, noise)
+
+    @abstractmethod
+    def bound(self, given: Conditional, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+        """Return the objective of each example.
+
+        Parameters
+        ----------
+        given : Conditional
+            The model given x.
+        x : Tensor of shape (n, ...)
+            Inputs.
+        y : Tensor of shape (n, ...)
+            Outputs.
+        noise : Tensor of shape (n_draws, n, ...)
+            Standard normal numbers.
+
+        Returns
+        -------
+        Bound
+            The two terms.
+        """
+
     def train(self, mode: bool = True) -> "Objective":
         """Switch only if there is something to switch: skorch asks before each batch.
 
@@ -82,8 +107,8 @@ class CVAE(Objective):
         Draws L per example.
     """
 
-    def forward(self, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
-        return _cvae(self.model, self.model.condition(x), x, y, noise)
+    def bound(self, given: Conditional, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+        return _cvae(self.model, given, x, y, noise)
 
 
 class GSNN(Objective):
@@ -97,8 +122,8 @@ class GSNN(Objective):
         Draws L per example.
     """
 
-    def forward(self, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
-        return _gsnn(self.model.condition(x), y, noise)
+    def bound(self, given: Conditional, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+        return _gsnn(given, y, noise)
 
 
 class Hybrid(Objective):
@@ -118,8 +143,7 @@ class Hybrid(Objective):
         super().__init__(model, n_draws)
         self.alpha = alpha
 
-    def forward(self, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
-        given = self.model.condition(x)
+    def bound(self, given: Conditional, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
         from_posterior, from_prior = noise.chunk(2)
         cvae = _cvae(self.model, given, x, y, from_posterior)
         gsnn = _gsnn(given, y, from_prior)
@@ -141,9 +165,9 @@ class Deterministic(Objective):
     def __init__(self, model: Model):
         super().__init__(model, n_draws=0)
 
-    def forward(self, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
-        del noise
-        log_p = self.model.condition(x).likelihood().log_prob(y)
+    def bound(self, given: Conditional, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+        del x, noise
+        log_p = given.likelihood().log_prob(y)
         return Bound(log_p, log_p.new_zeros(log_p.shape))
 
 

@@ -60,8 +60,8 @@ class StructuredPredictor(RegressorMixin, Fitting):
             self._train(rows, validation, device)
         return self
 
-    def predict(self, X, n_samples=None, return_std=False):
-        """Predict y.
+    def predict(self, X, n_samples=None, return_std=False, return_proba=False):
+        """Predict y: its mean, or the most likely labels.
 
         Parameters
         ----------
@@ -72,26 +72,66 @@ class StructuredPredictor(RegressorMixin, Fitting):
             inference. A number predicts the mean over so many draws of z.
         return_std : bool, default=False
             Whether to return the standard deviation of p(y|x) as well, from
-            `n_samples` draws, or `n_score_samples` where that is None.
+            `n_samples` draws, or `n_score_samples` where that is None. Not for
+            labels.
+        return_proba : bool, default=False
+            Whether to return the probability of each class as well. For labels
+            only.
 
         Returns
         -------
         y : ndarray of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            The prediction, of the shape of y in `fit`, float64.
+            The prediction, of the shape of y in `fit`: float64, or labels.
         std : ndarray of the same shape
             Only if `return_std`.
+        proba : ndarray of shape (n_rows, n_classes, ...)
+            Only if `return_proba`: a map for each of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If `return_std` is asked of labels, or `return_proba` of numbers.
         """
         check_is_fitted(self)
         if n_samples is not None:
             check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        if return_std:
+            self._refuse(labels=True, what="return_std=True")
+        if return_proba:
+            self._refuse(labels=False, what="return_proba=True")
         X = _checks.inputs(self, X)
-        if n_samples is None and not return_std:
-            return self._like_y(self._predictor.deterministic(X))
-        mean, std = self._predictor.moments(X, n_samples or self.n_score_samples, self.seed_)
+        if return_proba:
+            proba = self._expected(X, n_samples, self.y_coding_.to_proba)
+            y = self._like_y(self.y_coding_.most_likely(proba))
+            return y, proba.reshape(*proba.shape[:2], *self.y_shape_)
+        if return_std:
+            return self._mean_and_std(X, n_samples)
+        return self._like_y(self._expected(X, n_samples, self.y_coding_.to_array))
+
+    def _expected(self, X, n_samples, read):
         if n_samples is None:
-            mean = self._predictor.deterministic(X)
-        mean, std = self._like_y(mean), self._like_y(std)
-        return (mean, std) if return_std else mean
+            return self._predictor.deterministic(X, read)
+        (mean,) = self._predictor.moments(X, n_samples, self.seed_, ("mean", read))
+        return mean
+
+    def _mean_and_std(self, X, n_samples):
+        coding = self.y_coding_
+        mean, std = self._predictor.moments(
+            X,
+            n_samples or self.n_score_samples,
+            self.seed_,
+            ("mean", coding.to_array),
+            ("std", coding.spread_to_array),
+        )
+        if n_samples is None:
+            mean = self._predictor.deterministic(X, coding.to_array)
+        return self._like_y(mean), self._like_y(std)
+
+    def _refuse(self, *, labels, what):
+        """Refuse what is not for labels, or for labels alone."""
+        if labels == (self.likelihood_.targets == "label"):
+            other = "numbers" if labels else "labels, likelihood='categorical'"
+            raise ValueError(f"{what} expects {other}, got likelihood={self.likelihood!r}.")
 
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95), n_samples=1000):
         """Estimate quantiles of each output from draws.
@@ -110,13 +150,19 @@ class StructuredPredictor(RegressorMixin, Fitting):
         ndarray of shape (n_rows, ..., n_quantiles)
             Marginal quantiles: each output by itself. The last axis is absent
             if `quantiles` is a number.
+
+        Raises
+        ------
+        ValueError
+            If y are labels.
         """
         check_is_fitted(self)
+        self._refuse(labels=True, what="a quantile")
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         levels = _checks.levels(quantiles)
         X = _checks.inputs(self, X)
         found = self._predictor.quantiles(X, levels, n_samples, self.seed_)
-        found = found.reshape(*levels.shape, len(X), *self.y_shape_)
+        found = self._like_y(found)
         return np.moveaxis(found, 0, -1) if levels.ndim else found
 
     def predict_interval(self, X, coverage=0.9, n_samples=1000):
@@ -155,13 +201,14 @@ class StructuredPredictor(RegressorMixin, Fitting):
             None makes new draws at each call.
         observation_noise : bool, default=True
             False draws z alone and returns E[y|x,z]: pixels as probabilities
-            rather than as 0 and 1, curves without the noise around them.
+            rather than as 0 and 1, curves without the noise around them, the most
+            likely labels.
 
         Returns
         -------
         ndarray of shape (n_samples, n_rows, ...)
-            Draws first, never squeezed, float64. Each draw is joint over all
-            outputs of a row. `GaussianProcessRegressor.sample_y` puts draws last.
+            Draws first, never squeezed, float64 or labels. Each draw is joint over
+            all outputs of a row. `GaussianProcessRegressor.sample_y` puts draws last.
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
@@ -169,7 +216,78 @@ class StructuredPredictor(RegressorMixin, Fitting):
         draws = self._predictor.sample(
             X, n_samples, seed_from(random_state), observation_noise=observation_noise
         )
-        return draws.reshape(n_samples, len(X), *self.y_shape_)
+        return self._like_y(draws)
+
+    def complete(
+        self,
+        X,
+        y_partial,
+        n_samples=1,
+        mask=None,
+        *,
+        n_steps=20,
+        observation_noise=True,
+        random_state=None,
+    ):
+        """Draw what is not known of y, given x and what is known.
+
+        With a recognition network z ~ q(z|x,y_o,y_u) and y_u ~ p(y_u|x,z)
+        alternate. Without one (GSNN, `alpha` = 0), z is chosen from draws of the
+        prior by p(y_o|x,z). Without z (NN), what is known of y tells nothing of
+        the rest.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        y_partial : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
+            Outputs, NaN where not known.
+        n_samples : int, default=1
+            Joint completions per row.
+        mask : array-like of bool of the shape of `y_partial`, default=None
+            True where not known, whatever `y_partial` holds there; NaN is not
+            known in any case.
+        n_steps : int, default=20
+            How often z is drawn anew; or, without a recognition network, from how
+            many draws of the prior each z is chosen.
+        observation_noise : bool, default=True
+            False ends in E[y|x,z] or the most likely labels, rather than in a
+            draw of y.
+        random_state : int, RandomState or None, default=None
+            None makes new draws at each call.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_rows, ...)
+            Whole y: what is known is untouched.
+
+        Raises
+        ------
+        ValueError
+            If what is known is not as y in `fit`.
+
+        References
+        ----------
+        Sohn, Lee and Yan (2015), *Learning Structured Output Representation using
+        Deep Conditional Generative Models*, NIPS, section 5.2.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        check_scalar(n_steps, "n_steps", Integral, min_val=1)
+        X = _checks.inputs(self, X)
+        y = _checks.unknown(mask, y_partial)
+        y = self._check_targets(y, len(X), name="y_partial", partial=True)
+        filled = self._like_y(
+            self._predictor.complete(
+                X,
+                y,
+                n_samples,
+                seed_from(random_state),
+                n_steps=n_steps,
+                observation_noise=observation_noise,
+            )
+        )
+        return np.where(np.isnan(y), filled, y).astype(filled.dtype)
 
     def log_prob(
         self,
@@ -188,7 +306,8 @@ class StructuredPredictor(RegressorMixin, Fitting):
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs.
+            Outputs. Where `partial_y` was set, NaN is not observed, and the value
+            is that of the rest.
         n_samples : int, default=None
             Draws of z per row; None takes `n_score_samples`.
         method : {"importance_sampling", "monte_carlo"}, default="importance_sampling"

@@ -1,6 +1,8 @@
 """What users may hand over, and the errors that say what was expected instead."""
 
 import contextlib
+import math
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -32,8 +34,8 @@ def inputs(estimator, X, *, name="X", reset=False):
     return X
 
 
-def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None):
-    """Return y as an array of finite numbers that the likelihood accepts."""
+def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=False):
+    """Return y as an array of numbers that the likelihood accepts; NaN if `partial`."""
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires {name} to be passed, "
@@ -43,7 +45,14 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None):
         raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
     _refuse_strings(y, name)
     if not np.isscalar(y):
-        y = check_array(y, ensure_2d=False, allow_nd=True, input_name=name, estimator=estimator)
+        y = check_array(
+            y,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_all_finite="allow-nan",
+            input_name=name,
+            estimator=estimator,
+        )
     if np.isscalar(y) or len(y) != n_rows:
         raise ValueError(
             f"{name} must have one row for each of the {n_rows} rows of X, got shape "
@@ -55,7 +64,72 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None):
                 f"{name} has rows of shape {y.shape[1:]}, expected {shape} as in fit."
             )
         y = y.reshape(n_rows, *shape)
-    likelihood.check_targets(y)
+    if np.isnan(y).any() and not partial:
+        raise ValueError(
+            f"Input {name} contains NaN. {type(estimator).__name__} takes NaN, not observed, only "
+            "where partial_y=True in fit, and in complete."
+        )
+    if not np.isnan(y).all():
+        likelihood.check_targets(y)
+    return y
+
+
+def known_labels(y, classes, name):
+    """Refuse labels that are not among those of the fit; NaN is none."""
+    strange = np.setdiff1d(y[np.isfinite(y)], classes)
+    if len(strange):
+        raise ValueError(
+            f"{name} has labels {strange[:5].tolist()} that were not in y in fit, expected among "
+            f"{classes.tolist()}. Name all that may occur by likelihood=Categorical(classes=...)."
+        )
+
+
+def row_shape(given, array, name):
+    """Return the shape that the networks see one row of an array in."""
+    own = array.shape[1:] or (1,)
+    if given is None:
+        return own
+    shape = tuple(given)
+    whole = all(isinstance(side, Integral) and side > 0 for side in shape)
+    if not whole or math.prod(shape) != math.prod(own):
+        raise ValueError(
+            f"{name} must be the shape of one row, positive ints whose product is the "
+            f"{math.prod(own)} numbers of a row, got {given!r}."
+        )
+    return shape
+
+
+def image_parameters(estimator, x_row, y_row):
+    """Refuse parameters that are for images where rows are vectors."""
+    for parameter, off, what, row in (
+        ("omission", 0, "x", x_row),
+        ("n_scales", 1, "y", y_row),
+    ):
+        value = getattr(estimator, parameter)
+        if value > off and len(row) < 2:
+            raise ValueError(
+                f"{parameter}={value} expects images, rows of {what} of shape (height, width) or "
+                f"(channels, height, width), got rows of shape {row}. Give {what}_shape where "
+                "they are flat."
+            )
+    if estimator.n_scales > 1 and estimator._reads_no_baseline():
+        raise ValueError(
+            f"n_scales={estimator.n_scales} predicts the coarser scales from the baseline network "
+            "and expects initial_guess=True, got False."
+        )
+
+
+def unknown(mask, y):
+    """Return y as floats with NaN where the mask says that nothing is known."""
+    if mask is None:
+        return y
+    y, mask = np.array(y, dtype=float), np.asarray(mask)
+    if mask.dtype != bool or mask.shape != y.shape:
+        raise ValueError(
+            f"mask must be boolean and of the shape of y_partial, {y.shape}, got {mask.dtype} of "
+            f"shape {mask.shape}."
+        )
+    y[mask] = np.nan
     return y
 
 

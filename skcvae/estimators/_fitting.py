@@ -10,12 +10,14 @@ from sklearn.model_selection import train_test_split
 from skorch.history import History
 
 from skcvae import _training
-from skcvae._arrays import Scaling
+from skcvae._arrays import OneHot, Scaling
 from skcvae._batches import Rows
 from skcvae._predictor import Predictor
 from skcvae._random import drawing_from, generator, seed_from
 from skcvae.estimators import _checks
 from skcvae.estimators._parameters import Parameters, is_passed_to_skorch
+from skcvae.likelihoods import Partial
+from skcvae.multiscale import MultiScale, pooled_shape
 from skcvae.objectives import NegativeBound
 
 
@@ -32,54 +34,72 @@ class Fitting(Parameters, ABC):
 
     @abstractmethod
     def _latent_shape(self):
-        """Return the shape of z for one row."""
+        """Return the shape of the noise of one row: of z, where there is noise."""
+
+    @abstractmethod
+    def _reads_no_baseline(self):
+        """Return whether there is no baseline network to predict coarse scales from."""
 
     def _loss_parameters(self):
         """Return how the terms of the objective are weighed, as parameters of the loss."""
         return {}
 
-    def _resolve(self, n_rows):
-        """Set the parameter objects and sizes that follow from the data."""
+    def _resolve(self, X, y, weight):
+        """Set what follows from the data: row shapes, scaling, sizes, parameter objects."""
         self.likelihood_ = clone(self._chosen("likelihood"))
+        self.partial_y_, self._scales = self.partial_y, self.n_scales
+        self._x_row = _checks.row_shape(self.x_shape, X, "x_shape")
+        self._y_row = _checks.row_shape(self.y_shape, y, "y_shape")
+        self._fit_scaling(X, y, weight)
         self.architecture_ = self._chosen("architecture").resolve(
-            n_rows, self.x_shape_, self._y_row
+            len(X), self._x_row, self.y_coding_.code_shape
         )
 
     # Data.
 
-    @property
-    def _y_row(self):
-        """The shape of a row of y inside: a column where y is 1-d."""
-        return self.y_shape_ or (1,)
-
     def _like_y(self, array):
-        return array.reshape(len(array), *self.y_shape_)
+        """Return an array with rows of the shape of the user's."""
+        lead = array.shape[: array.ndim - len(self._y_row)]
+        return array.reshape(*lead, *self.y_shape_)
 
-    def _check_pair(self, X, y, *, suffix=""):
-        X = _checks.inputs(self, X, name="X" + suffix)
+    def _check_targets(self, y, n_rows, *, name="y", partial=None):
+        """Return y checked against what was fitted."""
         y = _checks.targets(
             self,
             y,
-            n_rows=len(X),
+            n_rows=n_rows,
             likelihood=self.likelihood_,
-            name="y" + suffix,
+            name=name,
             shape=self.y_shape_,
+            partial=self.partial_y_ if partial is None else partial,
         )
-        return X, y
+        if self.likelihood_.targets == "label":
+            _checks.known_labels(y, self.classes_, name)
+        return y
+
+    def _check_pair(self, X, y, *, suffix=""):
+        X = _checks.inputs(self, X, name="X" + suffix)
+        return X, self._check_targets(y, len(X), name="y" + suffix)
 
     def _check_rows(self, X, y, sample_weight, X_val, y_val):
         """Return training rows (X, y, weight) and validation rows, or None."""
         fresh = not self._continues()
         X = _checks.inputs(self, X, reset=fresh)
-        likelihood = self._chosen("likelihood") if fresh else self.likelihood_
-        shape = None if fresh else self.y_shape_
-        y = _checks.targets(self, y, n_rows=len(X), likelihood=likelihood, shape=shape)
         if fresh:
+            y = _checks.targets(
+                self,
+                y,
+                n_rows=len(X),
+                likelihood=self._chosen("likelihood"),
+                partial=self.partial_y,
+            )
             self.x_shape_, self.y_shape_ = X.shape[1:], y.shape[1:]
+        else:
+            y = self._check_targets(y, len(X))
         X, y, weight = _checks.present(X, y, _checks.weights(sample_weight, X))
         if fresh:
-            self._resolve(len(X))
-            self._fit_scaling(X, y, weight)
+            self._resolve(X, y, weight)
+        _checks.image_parameters(self, self._x_row, self._y_row)
         self.seed_ = seed_from(self.random_state)
         if (X_val is None) != (y_val is None):
             missing = "X_val" if X_val is None else "y_val"
@@ -89,18 +109,22 @@ class Fitting(Parameters, ABC):
         return self._split(X, y, weight) if self.early_stopping else ((X, y, weight), None)
 
     def _fit_scaling(self, X, y, weight):
-        standardize_y = self.normalize_y and self.likelihood_.real_valued
-        y = y.reshape(len(y), *self._y_row)
+        X, y = X.reshape(-1, *self._x_row), y.reshape(-1, *self._y_row)
+        kind = self.likelihood_.targets
         self.x_scaling_ = (
             Scaling.standardizing(X, weight, "X")
             if self.normalize_X
-            else Scaling.identity(self.x_shape_)
+            else Scaling.identity(self._x_row)
         )
-        self.y_scaling_ = (
-            Scaling.standardizing(y, weight, "y")
-            if standardize_y
-            else Scaling.identity(self._y_row)
-        )
+        if kind == "label":
+            self.classes_ = self.likelihood_.classes_of(y)
+            self.likelihood_.set_params(classes=self.classes_)
+            _checks.known_labels(y, self.classes_, "y")
+            self.y_coding_ = OneHot(self.classes_, self._y_row)
+        elif kind == "real" and self.normalize_y:
+            self.y_coding_ = Scaling.standardizing(y, weight, "y")
+        else:
+            self.y_coding_ = Scaling.identity(self._y_row)
 
     def _split(self, X, y, weight):
         if len(X) < 2:
@@ -134,17 +158,26 @@ class Fitting(Parameters, ABC):
 
     def _to_tensors(self, rows, device):
         X, y, weight = rows
+        gain = np.average(self.y_coding_.log_jacobian(y), weights=weight)
         if weight is not None:
             weight = torch.tensor(weight / weight.mean(), dtype=torch.float32, device=device)
         return Rows(
             self.x_scaling_.to_tensor(X, torch.float32, device),
-            self.y_scaling_.to_tensor(y, torch.float32, device),
+            self.y_coding_.to_tensor(y, torch.float32, device),
             weight,
+            log_jacobian=float(gain),
         )
+
+    def _build_likelihoods(self):
+        """Return the likelihoods of y at full resolution, a half, a quarter."""
+        shapes = [pooled_shape(self.y_coding_.code_shape, i) for i in range(1, self._scales)]
+        built = map(self.likelihood_.build, [self.y_coding_.code_shape, *shapes])
+        return [Partial(likelihood) if self.partial_y_ else likelihood for likelihood in built]
 
     def _untrained(self, seed):
         with drawing_from(generator(seed)):
-            return self._build_objective(self._build_model())
+            objective = self._build_objective(self._build_model())
+            return MultiScale(objective) if self._scales > 1 else objective
 
     def _new_net(self, objective, device, n_rows=1, validation=None):
         """Return an initialised net; without rows, one to predict with."""
@@ -155,7 +188,7 @@ class Fitting(Parameters, ABC):
             n_rows=n_rows,
             validation=validation,
             latent_shape=self._latent_shape(),
-            log_jacobian=self.y_scaling_.log_jacobian,
+            omission=self.omission,
             seed=self.seed_,
             device=device,
             optimizer=getattr(torch.optim, optimizer) if isinstance(optimizer, str) else optimizer,
@@ -176,7 +209,7 @@ class Fitting(Parameters, ABC):
         return Predictor(
             self.net_.module_.model,
             self.x_scaling_,
-            self.y_scaling_,
+            self.y_coding_,
             latent_shape=self._latent_shape(),
             device=self.net_.device,
         )

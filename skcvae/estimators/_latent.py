@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skcvae import priors
 from skcvae.estimators._base import StructuredPredictor
-from skcvae.model import latent_model, latent_size
+from skcvae.model import latent_model
 
 
 class LatentStructuredPredictor(StructuredPredictor):
@@ -35,26 +35,30 @@ class LatentStructuredPredictor(StructuredPredictor):
         """Return whether a recognition network is trained."""
         return True
 
-    def _resolve(self, n_rows):
-        super()._resolve(n_rows)
+    def _reads_no_baseline(self):
+        return not self.initial_guess
+
+    def _resolve(self, X, y, weight):
+        super()._resolve(X, y, weight)
         self.prior_ = clone(self._chosen("prior"))
-        self.latent_dim_ = (
-            latent_size(self._y_row) if self.latent_dim == "auto" else self.latent_dim
+        self.latent_shape_ = self.architecture_.latent_shape(
+            self.latent_dim, self.y_coding_.code_shape
         )
         self.initial_guess_ = self.initial_guess
         self.recognition_ = self._uses_recognition()
 
     def _latent_shape(self):
-        return (self.latent_dim_,)
+        return self.latent_shape_
 
     def _build_model(self):
         return latent_model(
             self.architecture_,
-            self.likelihood_.build(self._y_row),
-            self.prior_.build(self._latent_shape()),
-            x_shape=self.x_shape_,
-            y_shape=self._y_row,
-            latent_shape=self._latent_shape(),
+            self._build_likelihoods(),
+            self.prior_.build(self.latent_shape_),
+            x_shape=self._x_row,
+            y_shape=self.y_coding_.code_shape,
+            latent_shape=self.latent_shape_,
             initial_guess=self.initial_guess_,
             recognition=self.recognition_,
+            partial=self.partial_y_,
         )

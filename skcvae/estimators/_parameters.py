@@ -14,19 +14,28 @@ class Parameters(BaseEstimator):
     """Parameters by name, as parameter objects, and passed on to skorch."""
 
     _named = {
-        "architecture": {"mlp": architectures.MLP},
-        "likelihood": {"bernoulli": likelihoods.Bernoulli, "gaussian": likelihoods.Gaussian},
+        "architecture": {"conv": architectures.Conv, "mlp": architectures.MLP},
+        "likelihood": {
+            "bernoulli": likelihoods.Bernoulli,
+            "categorical": likelihoods.Categorical,
+            "gaussian": likelihoods.Gaussian,
+        },
     }
 
     _parameter_constraints = {
         "architecture": [
-            StrOptions({"mlp"}),
-            HasMethods(["resolve", "encoder", "decoder", "head"]),
+            StrOptions({"conv", "mlp"}),
+            HasMethods(["resolve", "latent_shape", "encoder", "decoder", "head"]),
         ],
         "likelihood": [
-            StrOptions({"bernoulli", "gaussian"}),
+            StrOptions({"bernoulli", "categorical", "gaussian"}),
             HasMethods(["build", "check_targets"]),
         ],
+        "x_shape": ["array-like", None],
+        "y_shape": ["array-like", None],
+        "partial_y": ["boolean"],
+        "omission": [Interval(Real, 0, 1, closed="left")],
+        "n_scales": [Interval(Integral, 1, 3, closed="both")],
         "normalize_X": ["boolean"],
         "normalize_y": ["boolean"],
         "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],

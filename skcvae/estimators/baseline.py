@@ -1,8 +1,13 @@
 """The deterministic baseline network."""
 
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
 from skcvae.estimators._base import StructuredPredictor
-from skcvae.model import deterministic_model
+from skcvae.model import deterministic_model, latent_model
 from skcvae.objectives import Deterministic
+from skcvae.priors import Gaussian
 
 
 class NNRegressor(StructuredPredictor):
@@ -13,14 +18,36 @@ class NNRegressor(StructuredPredictor):
 
     Parameters
     ----------
-    architecture : {"mlp"} or object, default="mlp"
-        What the networks are built of, by name or as a parameter object such as
-        :class:`skcvae.architectures.MLP`.
-    likelihood : {"gaussian", "bernoulli"} or object, default="gaussian"
+    architecture : {"mlp", "conv"} or object, default="mlp"
+        What the networks are built of, by name or as a parameter object:
+        :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
+        images among X and y.
+    likelihood : {"gaussian", "bernoulli", "categorical"} or object, default="gaussian"
         What is assumed of y: :class:`skcvae.likelihoods.Gaussian` for real outputs,
-        :class:`skcvae.likelihoods.Bernoulli` for outputs in [0, 1].
+        :class:`skcvae.likelihoods.Bernoulli` for outputs in [0, 1],
+        :class:`skcvae.likelihoods.Categorical` for labels, such as label maps.
+    x_shape, y_shape : tuple of int or None, default=None
+        Shape of one row where images come flat, such as (3, 32, 32). Predictions
+        and draws have the shape of y in `fit` all the same. None takes rows as
+        they are.
+    initial_guess : bool, default=False
+        Whether a prior and a generation network refine the baseline network's answer
+        without noise, at z = E[z|x]: the paper's GDNN, the networks of
+        ``CVAERegressor(initial_guess=True)`` made deterministic.
+    latent_dim : "auto" or int, default="auto"
+        Size of z where `initial_guess` is True, as of :class:`CVAERegressor`.
+    partial_y : bool, default=False
+        Whether y may hold NaN, for what was not observed: it does not count, and
+        the recognition network is told. Otherwise NaN is an error.
+    omission : float, default=0.0
+        Input omission noise: in training one square of each image in X, of a side
+        up to this share of the image's, is set to zero. The paper takes 0.4.
+    n_scales : {1, 2, 3}, default=1
+        At how many resolutions of images y is predicted in training: full, a half, a
+        quarter. The paper takes 3. The coarser ones are predicted from the baseline
+        network.
     normalize_X : bool, default=True
-        Whether to standardise the columns of X inside.
+        Whether to standardise the columns of X inside, or the channels of images.
     normalize_y : bool, default=True
         Whether to standardise real-valued y inside. Predictions, draws and
         likelihoods are in the units of y all the same.
@@ -75,6 +102,8 @@ class NNRegressor(StructuredPredictor):
         The architecture with every size a number.
     likelihood_ : object
         The likelihood.
+    classes_ : ndarray of int
+        The labels, where y are labels.
     net_ : skorch.NeuralNet
         The fitted net; ``net_.module_.model`` has the networks.
     history_ : skorch.history.History
@@ -110,11 +139,24 @@ class NNRegressor(StructuredPredictor):
     (200, 3)
     """
 
+    _parameter_constraints = {
+        **StructuredPredictor._parameter_constraints,
+        "initial_guess": ["boolean"],
+        "latent_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    }
+
     def __init__(
         self,
         *,
         architecture="mlp",
         likelihood="gaussian",
+        x_shape=None,
+        y_shape=None,
+        initial_guess=False,
+        latent_dim="auto",
+        partial_y=False,
+        omission=0.0,
+        n_scales=1,
         normalize_X=True,
         normalize_y=True,
         max_epochs="auto",
@@ -138,6 +180,13 @@ class NNRegressor(StructuredPredictor):
     ):
         self.architecture = architecture
         self.likelihood = likelihood
+        self.x_shape = x_shape
+        self.y_shape = y_shape
+        self.initial_guess = initial_guess
+        self.latent_dim = latent_dim
+        self.partial_y = partial_y
+        self.omission = omission
+        self.n_scales = n_scales
         self.normalize_X = normalize_X
         self.normalize_y = normalize_y
         self.max_epochs = max_epochs
@@ -159,12 +208,32 @@ class NNRegressor(StructuredPredictor):
         self.verbose = verbose
         self._store_skorch_params(skorch_params)
 
+    def _reads_no_baseline(self):
+        return False
+
+    def _resolve(self, X, y, weight):
+        super()._resolve(X, y, weight)
+        self.initial_guess_ = self.initial_guess
+        self.latent_shape_ = self.architecture_.latent_shape(
+            self.latent_dim, self.y_coding_.code_shape
+        )
+
     def _latent_shape(self):
         return ()
 
     def _build_model(self):
-        return deterministic_model(
-            self.architecture_, self.likelihood_.build(self._y_row), self.x_shape_
+        shapes = {"x_shape": self._x_row, "y_shape": self.y_coding_.code_shape}
+        if not self.initial_guess_:
+            return deterministic_model(self.architecture_, self._build_likelihoods(), **shapes)
+        return latent_model(
+            self.architecture_,
+            self._build_likelihoods(),
+            Gaussian().build(self.latent_shape_),
+            **shapes,
+            latent_shape=self.latent_shape_,
+            initial_guess=True,
+            recognition=False,
+            noiseless=True,
         )
 
     def _build_objective(self, model):

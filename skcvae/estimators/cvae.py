@@ -20,18 +20,21 @@ class CVAERegressor(LatentStructuredPredictor):
 
     Parameters
     ----------
-    architecture : {"mlp"} or object, default="mlp"
-        What the networks are built of, by name or as a parameter object such as
-        :class:`skcvae.architectures.MLP`.
-    likelihood : {"gaussian", "bernoulli"} or object, default="gaussian"
+    architecture : {"mlp", "conv"} or object, default="mlp"
+        What the networks are built of, by name or as a parameter object:
+        :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
+        images among X and y.
+    likelihood : {"gaussian", "bernoulli", "categorical"} or object, default="gaussian"
         What is assumed of y given z: :class:`skcvae.likelihoods.Gaussian` for real
-        outputs, :class:`skcvae.likelihoods.Bernoulli` for outputs in [0, 1].
+        outputs, :class:`skcvae.likelihoods.Bernoulli` for outputs in [0, 1],
+        :class:`skcvae.likelihoods.Categorical` for labels, such as label maps.
     prior : {"gaussian", "standard"} or object, default="gaussian"
         What is assumed of z given x: :class:`skcvae.priors.Gaussian`, a network, or
         :class:`skcvae.priors.Standard`, N(0, I) for every x.
     latent_dim : "auto" or int, default="auto"
-        Number of latent variables. "auto" takes the number of outputs, but at most
-        twice its square root, and at most 64.
+        Number of latent variables, or channels of the latent map where the
+        architecture is convolutional and y an image. "auto" takes the number of
+        outputs, but at most twice its square root, and at most 64; or 4 channels.
     initial_guess : bool, default=False
         Whether a baseline network makes a first guess of y that the prior network
         reads and whose features add to the generation network's: the paper's
@@ -43,8 +46,23 @@ class CVAERegressor(LatentStructuredPredictor):
     kl_warmup : int, default=0
         Number of first epochs over which the weight of the KL term grows linearly.
         0 is the paper's setting.
+    x_shape, y_shape : tuple of int or None, default=None
+        Shape of one row where images come flat, such as (3, 32, 32). Predictions
+        and draws have the shape of y in `fit` all the same. None takes rows as
+        they are.
+    partial_y : bool, default=False
+        Whether y may hold NaN, for what was not observed: it does not count, and
+        the recognition network is told. Otherwise NaN is an error.
+    omission : float, default=0.0
+        Input omission noise: in training one square of each image in X, of a side
+        up to this share of the image's, is set to zero. The paper takes 0.4.
+    n_scales : {1, 2, 3}, default=1
+        At how many resolutions of images y is predicted in training: full, a half, a
+        quarter. The paper takes 3. The coarser ones are predicted from the baseline
+        network,
+        so that `initial_guess` must be True.
     normalize_X : bool, default=True
-        Whether to standardise the columns of X inside.
+        Whether to standardise the columns of X inside, or the channels of images.
     normalize_y : bool, default=True
         Whether to standardise real-valued y inside. Predictions, draws and
         likelihoods are in the units of y all the same.
@@ -101,8 +119,10 @@ class CVAERegressor(LatentStructuredPredictor):
         The likelihood.
     prior_ : object
         The prior.
-    latent_dim_ : int
-        Number of latent variables.
+    latent_shape_ : tuple of int
+        Shape of z for one row.
+    classes_ : ndarray of int
+        The labels, where y are labels.
     net_ : skorch.NeuralNet
         The fitted net; ``net_.module_.model`` has the networks.
     history_ : skorch.history.History
@@ -160,6 +180,11 @@ class CVAERegressor(LatentStructuredPredictor):
         n_train_samples=1,
         beta=0.0,
         kl_warmup=0,
+        x_shape=None,
+        y_shape=None,
+        partial_y=False,
+        omission=0.0,
+        n_scales=1,
         normalize_X=True,
         normalize_y=True,
         max_epochs="auto",
@@ -189,6 +214,11 @@ class CVAERegressor(LatentStructuredPredictor):
         self.n_train_samples = n_train_samples
         self.beta = beta
         self.kl_warmup = kl_warmup
+        self.x_shape = x_shape
+        self.y_shape = y_shape
+        self.partial_y = partial_y
+        self.omission = omission
+        self.n_scales = n_scales
         self.normalize_X = normalize_X
         self.normalize_y = normalize_y
         self.max_epochs = max_epochs

@@ -23,18 +23,21 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
     alpha : float, default=0.5
         Weight of the CVAE's objective, in [0, 1]; the GSNN's has the rest. 1 trains
         as `CVAERegressor` does, 0 as `GSNNRegressor`.
-    architecture : {"mlp"} or object, default="mlp"
-        What the networks are built of, by name or as a parameter object such as
-        :class:`skcvae.architectures.MLP`.
-    likelihood : {"gaussian", "bernoulli"} or object, default="gaussian"
+    architecture : {"mlp", "conv"} or object, default="mlp"
+        What the networks are built of, by name or as a parameter object:
+        :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
+        images among X and y.
+    likelihood : {"gaussian", "bernoulli", "categorical"} or object, default="gaussian"
         What is assumed of y given z: :class:`skcvae.likelihoods.Gaussian` for real
-        outputs, :class:`skcvae.likelihoods.Bernoulli` for outputs in [0, 1].
+        outputs, :class:`skcvae.likelihoods.Bernoulli` for outputs in [0, 1],
+        :class:`skcvae.likelihoods.Categorical` for labels, such as label maps.
     prior : {"gaussian", "standard"} or object, default="gaussian"
         What is assumed of z given x: :class:`skcvae.priors.Gaussian`, a network, or
         :class:`skcvae.priors.Standard`, N(0, I) for every x.
     latent_dim : "auto" or int, default="auto"
-        Number of latent variables. "auto" takes the number of outputs, but at most
-        twice its square root, and at most 64.
+        Number of latent variables, or channels of the latent map where the
+        architecture is convolutional and y an image. "auto" takes the number of
+        outputs, but at most twice its square root, and at most 64; or 4 channels.
     initial_guess : bool, default=False
         Whether a baseline network makes a first guess of y that the prior network
         reads and whose features add to the generation network's: the paper's
@@ -46,8 +49,23 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
     kl_warmup : int, default=0
         Number of first epochs over which the weight of the KL term grows linearly.
         0 is the paper's setting.
+    x_shape, y_shape : tuple of int or None, default=None
+        Shape of one row where images come flat, such as (3, 32, 32). Predictions
+        and draws have the shape of y in `fit` all the same. None takes rows as
+        they are.
+    partial_y : bool, default=False
+        Whether y may hold NaN, for what was not observed: it does not count, and
+        the recognition network is told. Otherwise NaN is an error.
+    omission : float, default=0.0
+        Input omission noise: in training one square of each image in X, of a side
+        up to this share of the image's, is set to zero. The paper takes 0.4.
+    n_scales : {1, 2, 3}, default=1
+        At how many resolutions of images y is predicted in training: full, a half, a
+        quarter. The paper takes 3. The coarser ones are predicted from the baseline
+        network,
+        so that `initial_guess` must be True.
     normalize_X : bool, default=True
-        Whether to standardise the columns of X inside.
+        Whether to standardise the columns of X inside, or the channels of images.
     normalize_y : bool, default=True
         Whether to standardise real-valued y inside. Predictions, draws and
         likelihoods are in the units of y all the same.
@@ -104,8 +122,10 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         The likelihood.
     prior_ : object
         The prior.
-    latent_dim_ : int
-        Number of latent variables.
+    latent_shape_ : tuple of int
+        Shape of z for one row.
+    classes_ : ndarray of int
+        The labels, where y are labels.
     net_ : skorch.NeuralNet
         The fitted net; ``net_.module_.model`` has the networks.
     history_ : skorch.history.History
@@ -162,6 +182,11 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         n_train_samples=1,
         beta=0.0,
         kl_warmup=0,
+        x_shape=None,
+        y_shape=None,
+        partial_y=False,
+        omission=0.0,
+        n_scales=1,
         normalize_X=True,
         normalize_y=True,
         max_epochs="auto",
@@ -192,6 +217,11 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         self.n_train_samples = n_train_samples
         self.beta = beta
         self.kl_warmup = kl_warmup
+        self.x_shape = x_shape
+        self.y_shape = y_shape
+        self.partial_y = partial_y
+        self.omission = omission
+        self.n_scales = n_scales
         self.normalize_X = normalize_X
         self.normalize_y = normalize_y
         self.max_epochs = max_epochs
@@ -215,6 +245,14 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
 
     def _uses_recognition(self):
         return self.alpha > 0
+
+    def _continues(self):
+        if super()._continues() and self.alpha > 0 and not self.recognition_:
+            raise ValueError(
+                f"warm_start=True cannot go on with alpha={self.alpha:g} from a fit with alpha=0, "
+                "which trained no recognition network: expected alpha=0 or warm_start=False."
+            )
+        return super()._continues()
 
     def _build_objective(self, model):
         if self.alpha == 0:

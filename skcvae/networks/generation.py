@@ -19,13 +19,13 @@ class GenerationNetwork(nn.Module):
     ----------
     architecture : object
         What the network is built of; see :mod:`skcvae.architectures`.
-    x_shape, latent_shape : tuple of int
+    x_shape, y_shape, latent_shape : tuple of int
         Shapes of one row.
     """
 
-    def __init__(self, architecture, x_shape: Shape, latent_shape: Shape):
+    def __init__(self, architecture, x_shape: Shape, y_shape: Shape, latent_shape: Shape):
         super().__init__()
-        self.trunk = architecture.decoder(x_shape, latent_shape)
+        self.trunk = architecture.decoder(y_shape, x_shape, latent_shape)
         self.out_shape = self.trunk.out_shape
 
     def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:

@@ -139,6 +139,14 @@ class Stack(nn.Module):
         features = self.rest(self.first(*inputs))
         return features if self.shortcut is None else features + self.shortcut(*inputs)
 
+    def scales(self, x: Tensor, n_scales: int) -> list[Tensor]:
+        """Return the features for full resolution, a half, a quarter: all the same."""
+        return [self(x)] * n_scales
+
+    def scale_shapes(self, n_scales: int) -> list[Shape]:
+        """Return the shapes of what `scales` returns."""
+        return [self.out_shape] * n_scales
+
 
 class Readout(nn.Module):
     """A linear last layer whose output has a given shape.
@@ -147,12 +155,16 @@ class Readout(nn.Module):
     ----------
     in_shape, out_shape : tuple of int
         Shapes of one row, in and out.
+    bias : bool, default=True
+        Whether to add a number per output.
     """
 
-    def __init__(self, in_shape: Shape, out_shape: Shape):
+    def __init__(self, in_shape: Shape, out_shape: Shape, *, bias: bool = True):
         super().__init__()
-        self.out_shape = out_shape
-        self.linear = nn.Linear(math.prod(in_shape), math.prod(out_shape))
+        self.in_ndim = len(in_shape)
+        self.out_shape = tuple(out_shape)
+        self.linear = nn.Linear(math.prod(in_shape), math.prod(out_shape), bias=bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.linear(features).unflatten(-1, self.out_shape)
+        flat = features.flatten(features.ndim - self.in_ndim)
+        return self.linear(flat).unflatten(-1, self.out_shape)

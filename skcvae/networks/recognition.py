@@ -1,4 +1,8 @@
-r"""The recognition network :math:`q(z \mid x, y)`: trained with the bound, then the proposal."""
+r"""The recognition network :math:`q(z \mid x, y)`: trained with the bound, then the proposal.
+
+Where y is observed in part it reads what is observed, with zeros elsewhere, and
+which outputs these are.
+"""
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -17,13 +21,30 @@ class RecognitionNetwork(nn.Module):
         Shapes of one row.
     family : Module
         Turns the network's output into the distribution.
+    partial : bool, default=False
+        Whether y may be observed in part: NaN elsewhere.
     """
 
-    def __init__(self, architecture, x_shape: Shape, y_shape: Shape, family: nn.Module):
+    def __init__(
+        self,
+        architecture,
+        x_shape: Shape,
+        y_shape: Shape,
+        family: nn.Module,
+        *,
+        partial: bool = False,
+    ):
         super().__init__()
-        self.trunk = architecture.encoder(x_shape, y_shape)
+        self.trunk = architecture.encoder(x_shape, *[y_shape] * (1 + partial))
         self.head = architecture.head(self.trunk.out_shape, family.parameter_shape)
         self.family = family
+        self.partial = partial
 
     def forward(self, x: Tensor, y: Tensor) -> Distribution:
-        return self.family(self.head(self.trunk(x, y)))
+        return self.family(self.head(self.trunk(x, *self._read(y))))
+
+    def _read(self, y: Tensor) -> tuple[Tensor, ...]:
+        if not self.partial:
+            return (y,)
+        observed = ~y.isnan()
+        return y.where(observed, 0.0), observed.to(y.dtype)

@@ -1,0 +1,124 @@
+r"""Partial observation: what is not known of y, given x and the rest of y.
+
+With a recognition network the paper alternates
+
+.. math::
+
+    y_u \sim p(y_u \mid x, z), \qquad z \sim q(z \mid x, y_o, y_u),
+
+from a first z of the prior, or of q(z|x,y_o) where the recognition network was
+trained with missing y. This is Gibbs sampling as far as q is the posterior.
+Without one, draws of the prior are chosen between by how well they explain what
+is known, :math:`p(y_o \mid x, z)`; without z, y_u does not depend on y_o.
+
+Throughout, NaN in y stands for what is not known.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+from torch.distributions import Distribution
+
+from skcvae._random import drawing_from
+from skcvae.distributions import Observed, reparameterize
+from skcvae.model import Conditional, Model
+
+
+def complete(
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    n_draws: int,
+    *,
+    n_steps: int,
+    noise: Generator,
+    outputs: Generator,
+    observation_noise: bool,
+) -> Tensor:
+    """Return joint completions of y.
+
+    Parameters
+    ----------
+    model : Model
+        With or without latent variables.
+    x : Tensor of shape (n, ...)
+        Inputs.
+    y : Tensor of shape (n, ...)
+        Outputs, NaN where not known.
+    n_draws : int
+        Completions per row, independent of each other.
+    n_steps : int
+        How often z is drawn anew, or from how many draws of the prior each z is
+        chosen.
+    noise : Generator
+        Where z comes from, on the CPU.
+    outputs : Generator
+        Where y given z comes from, on the device of `x`.
+    observation_noise : bool
+        False ends in E[y|x,z].
+
+    Returns
+    -------
+    Tensor of shape (n_draws, n, ...)
+        What is known is as it was.
+    """
+    given = model.condition(x)
+
+    def drawn(p: Distribution) -> Tensor:
+        with drawing_from(outputs):
+            return p.sample()
+
+    if given.prior is None:
+        p = given.likelihood().expand((n_draws, len(x)))
+    elif model.recognition is None:
+        p = given.likelihood(_chosen(given, y, n_draws, n_steps, noise))
+    else:
+        p = given.likelihood(_alternated(model, given, x, y, n_draws, n_steps, noise, drawn))
+    return _filled(y, drawn(p) if observation_noise else p.mean)
+
+
+def _alternated(
+    model: Model,
+    given: Conditional,
+    x: Tensor,
+    y: Tensor,
+    n_draws: int,
+    n_steps: int,
+    noise: Generator,
+    drawn: Callable[[Distribution], Tensor],
+) -> Tensor:
+    """Return the last z of the chains."""
+
+    def draw(p: Distribution) -> Tensor:
+        return reparameterize(p, torch.randn(shape, generator=noise).to(x))
+
+    shape = (n_draws, *given.prior.mean.shape)
+    z = draw(model.recognition(x, y) if model.recognition.partial else given.prior)
+    for _ in range(n_steps):
+        z = draw(model.recognition(x, _filled(y, drawn(given.likelihood(z)))))
+    return z
+
+
+def _chosen(
+    given: Conditional, y: Tensor, n_draws: int, n_candidates: int, noise: Generator
+) -> Tensor:
+    """Return draws of z from the prior, chosen by p(y_o|x,z): importance resampling."""
+    best, z = None, None
+    shape = (n_draws, *given.prior.mean.shape)
+    for _ in range(n_candidates):
+        candidate = reparameterize(given.prior, torch.randn(shape, generator=noise).to(y))
+        log_w = Observed(given.likelihood(candidate)).log_prob(y)
+        # The largest log weight plus Gumbel noise is a draw from among them.
+        log_w = log_w - torch.empty(log_w.shape).exponential_(generator=noise).log().to(y)
+        if z is None:
+            best, z = log_w, candidate
+            continue
+        better = log_w > best
+        best = best.where(~better, log_w)
+        z = z.where(~better.reshape(*better.shape, *[1] * (z.ndim - 2)), candidate)
+    return z
+
+
+def _filled(y: Tensor, values: Tensor) -> Tensor:
+    return values.where(y.isnan(), y)

@@ -1,0 +1,42 @@
+"""Input omission noise (paper, section 4.4): one square of each image is set to zero.
+
+In training only. Zero is the mean where X is standardised. The side of the
+square is uniform between nothing and a share of the image's shorter side, and
+its place uniform among those inside the image.
+"""
+
+import torch
+from torch import Generator, Tensor
+
+
+def omit_square(x: Tensor, largest: float, source: Generator) -> Tensor:
+    """Return images with one square of each set to zero.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, ..., height, width)
+        Images.
+    largest : float
+        The longest side of a square, as a share of the image's shorter side.
+    source : Generator
+        Where sides and places come from, on the CPU.
+
+    Returns
+    -------
+    Tensor of shape (n, ..., height, width)
+        New images.
+    """
+    height, width = x.shape[-2:]
+    side, down, right = torch.rand((3, len(x), 1), generator=source)
+    side = side * largest * min(height, width)
+    rows = _inside(height, down, side)
+    columns = _inside(width, right, side)
+    omitted = (rows[:, :, None] & columns[:, None, :]).to(x.device)
+    return x.masked_fill(omitted.reshape(len(x), *[1] * (x.ndim - 3), height, width), 0.0)
+
+
+def _inside(length: int, place: Tensor, side: Tensor) -> Tensor:
+    """Return which centres of pixels lie in a stretch of length `side`, for each row."""
+    start = place * (length - side)
+    centres = torch.arange(length) + 0.5
+    return (start <= centres) & (centres < start + side)
