@@ -1,4 +1,4 @@
-"""Quadrants of real digits: the small set that scikit-learn ships, and MNIST."""
+"""Tasks on real digits: the small set that scikit-learn ships, and MNIST."""
 
 import gzip
 from pathlib import Path
@@ -49,6 +49,42 @@ def load_digits_quadrants(n_quadrants=1, *, threshold=None, return_X_y=False):
     """
     digits = load_digits()
     return _bunch(digits.images / 16, digits.target, n_quadrants, threshold, return_X_y)
+
+
+def load_digits_label_maps(*, return_X_y=False):
+    """Load label maps of scikit-learn's 1,797 digits, to be predicted from thumbnails.
+
+    A small segmentation task: which of the 8 x 8 pixels are background, edge or
+    ink, given the digit at 2 x 2, where each pixel is the mean of sixteen. Most of
+    the detail is lost, so that many maps fit one thumbnail.
+
+    Parameters
+    ----------
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` alone.
+
+    Returns
+    -------
+    Bunch
+        `data` of shape (1797, 2, 2) in [0, 1]; `target` of shape (1797, 8, 8), a
+        label for each pixel; `target_names`, what the labels 0, 1 and 2 stand
+        for: a grey value below 4, below 12, and from 12 to 16; `labels` (the
+        digits).
+
+    Examples
+    --------
+    >>> from skcvae.datasets import load_digits_label_maps
+    >>> digits = load_digits_label_maps()
+    >>> digits.data.shape, digits.target.shape, digits.target_names
+    ((1797, 2, 2), (1797, 8, 8), ['background', 'edge', 'ink'])
+    """
+    digits = load_digits()
+    data = digits.images.reshape(-1, 2, 4, 2, 4).mean(axis=(2, 4)) / 16
+    target = np.digitize(digits.images, [4, 12])
+    if return_X_y:
+        return data, target
+    names = ["background", "edge", "ink"]
+    return Bunch(data=data, target=target, target_names=names, labels=digits.target)
 
 
 def fetch_mnist_quadrants(
