@@ -129,12 +129,16 @@ class OneHot(NamedTuple):
 
     def to_array(self, tensor: Tensor) -> np.ndarray:
         """Return the label of the highest number."""
-        return self.most_likely(self.to_proba(tensor))
+        return self.most_likely(self._by_class(tensor).numpy())
 
     def to_proba(self, tensor: Tensor) -> np.ndarray:
-        """Return the numbers with an axis of classes, float64."""
+        """Return the numbers with an axis of classes, which sum to one in float64."""
+        proba = self._by_class(tensor).double()
+        return (proba / proba.sum(-len(self.cells), keepdim=True)).numpy()
+
+    def _by_class(self, tensor: Tensor) -> Tensor:
         batch = tensor.shape[: tensor.ndim - len(self.code_shape)]
-        return tensor.double().cpu().numpy().reshape(*batch, *self.cells)
+        return tensor.cpu().reshape(*batch, *self.cells)
 
     def most_likely(self, proba: np.ndarray) -> np.ndarray:
         """Return the label of the highest number along the axis of classes."""

@@ -45,18 +45,23 @@ class Output(nn.Module):
 
 
 class Posterior(nn.Module):
-    """Exact where B'B is diagonal; otherwise right in the mean, too narrow in scale."""
+    """Exact where B'B is diagonal; otherwise right in the mean, too narrow in scale.
 
-    def __init__(self, prior, generation):
+    B has the rows of the observed outputs: y may hold NaN.
+    """
+
+    def __init__(self, prior, generation, *, partial=False):
         super().__init__()
-        self.prior, self.generation = prior, generation
+        self.prior, self.generation, self.partial = prior, generation, partial
 
     def forward(self, x, y):
-        B = self.generation.of_z
-        precision = torch.eye(B.shape[1], dtype=B.dtype) + B.T @ B / SIGMA**2
-        residual = y - self.generation.given(x)(self.prior(x).mean)
-        loc = self.prior(x).mean + residual @ B @ torch.linalg.inv(precision) / SIGMA**2
-        return Independent(Normal(loc, precision.diagonal().rsqrt().expand_as(loc)), 1)
+        observed = ~y.isnan()
+        B = self.generation.of_z * observed[..., None]
+        precision = torch.eye(B.shape[-1], dtype=B.dtype) + B.mT @ B / SIGMA**2
+        residual = (y - self.generation.given(x)(self.prior(x).mean)).where(observed, 0.0)
+        pull = B.mT @ residual[..., None] / SIGMA**2
+        loc = self.prior(x).mean + torch.linalg.solve(precision, pull).squeeze(-1)
+        return Independent(Normal(loc, precision.diagonal(dim1=-2, dim2=-1).rsqrt()), 1)
 
 
 def make(n_rows=200, d_x=3, d_y=4, d_z=2, *, orthogonal, seed=0):

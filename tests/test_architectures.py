@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from skcvae.architectures import MLP
+from skcvae.architectures import MLP, Conv
 from skcvae.networks.layers import ACTIVATIONS, Dropout, JoinedLinear
 
 
@@ -24,29 +24,92 @@ def test_automatic_width_grows_with_rows_and_columns():
     assert width(1000, 500) > width(1000, 5)
 
 
-def test_resolving_changes_nothing_in_place():
-    architecture = MLP(dropout=0.1)
-    resolved = architecture.resolve(100, (3,), (1,))
-    assert architecture.hidden_layer_sizes == "auto" and resolved.dropout == 0.1
+@pytest.mark.parametrize("latent_dim", [1, 7])
+@pytest.mark.parametrize("y_shape", [(9,), (6, 5), (2, 6, 5)])
+def test_latent_shapes_hold_what_was_asked_for(latent_dim, y_shape):
+    conv = Conv((4, 6)).resolve(10, (6, 5), y_shape)
+    assert MLP().latent_shape(latent_dim, y_shape) == (latent_dim,)
+    lowest = (3, 3) if len(y_shape) > 1 else ()
+    assert conv.latent_shape(latent_dim, y_shape) == (latent_dim, *lowest)
+    assert conv.latent_shape("auto", y_shape)[0] == (4 if lowest else 6)
+
+
+def test_latent_size_grows_with_the_outputs():
+    sizes = [MLP().latent_shape("auto", (d,)) for d in (1, 3, 48, 588, 10**6)]
+    assert sizes == [(1,), (3,), (14,), (48,), (64,)]
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("architecture", "auto"),
+    [(MLP(dropout=0.1), ["hidden_layer_sizes"]), (Conv(), ["channels", "image_size"])],
+    ids=repr,
+)
+def test_resolving_changes_nothing_in_place_and_leaves_nothing_to_resolve(architecture, auto):
+    before = repr(architecture)
+    resolved = architecture.resolve(100, (9, 12), (1,))
+    assert repr(architecture) == before
+    assert all(getattr(architecture, name) == "auto" for name in auto)
+    assert all(isinstance(getattr(resolved, name), tuple) for name in auto)
+    assert repr(resolved.resolve(7, (9, 12), (1,))) == repr(resolved)
+
+
+def test_levels_halve_until_no_side_is_long():
+    for side, n_levels in ((1, 2), (8, 2), (16, 2), (17, 3), (33, 4), (200, 6)):
+        conv = Conv().resolve(10, (side, 3), (1,))
+        assert len(conv.channels) == n_levels and conv.image_size == (side, 3)
+        assert list(conv.channels) == sorted(conv.channels)
+
+
+def test_full_resolution_is_that_of_y_unless_it_is_a_vector():
+    assert Conv().resolve(10, (9, 12), (3, 5, 4)).image_size == (5, 4)
+    assert Conv().resolve(10, (9, 12), (3,)).image_size == (9, 12)
+    assert Conv(image_size=[6, 7]).resolve(10, (9, 12), (5, 4)).image_size == (6, 7)
+
+
+@pytest.mark.parametrize(
+    ("family", "bad"),
     [
-        {"hidden_layer_sizes": ()},
-        {"hidden_layer_sizes": (8, 0)},
-        {"hidden_layer_sizes": (8, 2.5)},
-        {"hidden_layer_sizes": -3},
-        {"hidden_layer_sizes": "big"},
-        {"activation": "softplus"},
-        {"dropout": 1.0},
-        {"dropout": -0.1},
-        {"shortcut": "yes"},
+        (MLP, {"hidden_layer_sizes": ()}),
+        (MLP, {"hidden_layer_sizes": (8, 0)}),
+        (MLP, {"hidden_layer_sizes": (8, 2.5)}),
+        (MLP, {"hidden_layer_sizes": -3}),
+        (MLP, {"hidden_layer_sizes": "big"}),
+        (MLP, {"activation": "softplus"}),
+        (MLP, {"dropout": 1.0}),
+        (MLP, {"dropout": -0.1}),
+        (MLP, {"shortcut": "yes"}),
+        (Conv, {"channels": ()}),
+        (Conv, {"channels": (8,)}),
+        (Conv, {"channels": (8, 0)}),
+        (Conv, {"channels": (8, 2.5)}),
+        (Conv, {"channels": 8}),
+        (Conv, {"channels": "big"}),
+        (Conv, {"kernel_size": 0}),
+        (Conv, {"kernel_size": 4}),
+        (Conv, {"kernel_size": 2.5}),
+        (Conv, {"activation": "softplus"}),
+        (Conv, {"shortcut": "yes"}),
+        (Conv, {"image_size": (8,)}),
+        (Conv, {"image_size": (8, 0)}),
+        (Conv, {"image_size": (3, 8, 8)}),
+        (Conv, {"image_size": (8.5, 8)}),
+        (Conv, {"image_size": 8}),
+        (Conv, {"image_size": "big"}),
     ],
 )
-def test_parameters_out_of_range(bad):
-    with pytest.raises(ValueError, match=f"The '{next(iter(bad))}' parameter of MLP must be"):
-        MLP(**bad).resolve(10, (3,), (1,))
+def test_parameters_out_of_range(family, bad):
+    (name,) = bad
+    message = f"The '{name}' parameter of {family.__name__} must be"
+    with pytest.raises(ValueError, match=message) as error:
+        family(**bad).resolve(10, (8, 8), (1,))
+    assert f"Got {bad[name]!r} instead" in str(error.value)
+
+
+def test_convolutions_expect_an_image():
+    with pytest.raises(
+        ValueError, match=r"images in X or y, .* got rows of shape \(3,\) and \(1,"
+    ):
+        Conv().resolve(10, (3,), (1,))
 
 
 def test_joined_linear_is_a_linear_map_of_the_concatenation():
@@ -59,7 +122,7 @@ def test_joined_linear_is_a_linear_map_of_the_concatenation():
 
 @pytest.mark.parametrize("shortcut", [True, False])
 def test_given_x_the_decoder_equals_its_forward_for_every_draw(shortcut):
-    decoder = MLP((8, 6), shortcut=shortcut).resolve(10, (3,), (1,)).decoder((3,), (2,))
+    decoder = MLP((8, 6), shortcut=shortcut).resolve(10, (3,), (1,)).decoder((1,), (3,), (2,))
     x, z = torch.randn(5, 3), torch.randn(7, 5, 2)
     together = decoder.given(x)(z)
     torch.testing.assert_close(together, torch.stack([decoder(x, one) for one in z]))

@@ -2,18 +2,79 @@ import numpy as np
 import pytest
 import torch
 
-from skcvae._arrays import FORWARD_NUMBERS, FORWARD_ROWS, KEPT_NUMBERS, Scaling, plan, slices
+from skcvae._arrays import (
+    FORWARD_NUMBERS,
+    FORWARD_ROWS,
+    KEPT_NUMBERS,
+    OneHot,
+    Scaling,
+    plan,
+    slices,
+)
+
+ROW_SHAPES = [(1,), (3,), (4, 5), (2, 4, 4), (2, 3, 4, 5)]
+LABELS = np.array([-3, 7, 100])
+
+of_each_shape = pytest.mark.parametrize("row_shape", ROW_SHAPES)
 
 
-@pytest.mark.parametrize("row_shape", [(3,), (2, 4, 4)])
+def numbers(n_rows, row_shape, share_of_nan=0.0):
+    rng = np.random.default_rng(0)
+    array = rng.normal(7, 30, (n_rows, *row_shape)) * (1 + np.arange(row_shape[0])).reshape(
+        -1, *[1] * (len(row_shape) - 1)
+    )
+    array[rng.random(array.shape) < share_of_nan] = np.nan
+    return array
+
+
+def labels(n_rows, row_shape):
+    return np.random.default_rng(0).choice(LABELS, (n_rows, *row_shape))
+
+
+@of_each_shape
 @pytest.mark.parametrize("n_rows", [1, 5, FORWARD_ROWS + 3])
-def test_scaling_there_and_back(row_shape, n_rows):
-    array = np.random.default_rng(0).normal(7, 30, (n_rows, *row_shape))
+@pytest.mark.parametrize("share_of_nan", [0, 0.3])
+def test_scaling_there_and_back(row_shape, n_rows, share_of_nan):
+    array = numbers(n_rows, row_shape, share_of_nan)
+    array[0] = 1.0
     scaling = Scaling.standardizing(array, None, "X")
     inside = scaling.to_tensor(array, torch.float64, "cpu")
-    assert inside.shape == array.shape
-    np.testing.assert_allclose(inside.mean(0), 0, atol=1e-9)
+    assert inside.shape == array.shape and scaling.row_shape == scaling.code_shape == row_shape
     np.testing.assert_allclose(scaling.to_array(inside), array)
+    spread = scaling.spread_to_array(inside)
+    np.testing.assert_allclose(spread, array - scaling.loc, atol=1e-9)
+
+
+@of_each_shape
+@pytest.mark.parametrize("share_of_nan", [0, 0.3])
+def test_columns_and_channels_are_standardised(row_shape, share_of_nan):
+    array = numbers(50, row_shape, share_of_nan)
+    scaling = Scaling.standardizing(array, None, "X")
+    inside = scaling.to_tensor(array, torch.float64, "cpu").numpy()
+    pixels = (0, -2, -1) if len(row_shape) > 1 else 0
+    np.testing.assert_allclose(np.nanmean(inside, axis=pixels), 0, atol=1e-12)
+    np.testing.assert_allclose(np.nanvar(inside, axis=pixels), 1)
+    n_scales = len(np.unique(scaling.scale))
+    assert n_scales == np.prod(row_shape[:-2] if len(row_shape) > 1 else row_shape)
+
+
+def test_what_is_missing_in_one_chunk_is_learned_from_the_others():
+    array = np.random.default_rng(0).normal(3, 2, (FORWARD_ROWS + 200, 2))
+    array[:FORWARD_ROWS, 0] = array[-100:, 1] = np.nan
+    scaling = Scaling.standardizing(array, None, "y")
+    np.testing.assert_allclose(scaling.loc, np.nanmean(array, axis=0))
+    np.testing.assert_allclose(scaling.scale, np.nanstd(array, axis=0))
+
+
+@pytest.mark.parametrize("share_of_nan", [0, 0.3])
+@pytest.mark.parametrize("row_shape", [(3,), (2, 4, 4)])
+def test_weights_count_rows(row_shape, share_of_nan):
+    array = numbers(9, row_shape, share_of_nan)
+    weight = np.arange(1, 10)
+    weighted = Scaling.standardizing(array, weight, "X")
+    repeated = Scaling.standardizing(array.repeat(weight, axis=0), None, "X")
+    np.testing.assert_allclose(weighted.loc, repeated.loc)
+    np.testing.assert_allclose(weighted.scale, repeated.scale)
 
 
 def test_constant_columns_survive():
@@ -23,16 +84,70 @@ def test_constant_columns_survive():
     assert scaling.to_tensor(array, torch.float32, "cpu").isfinite().all()
 
 
-def test_weights_move_the_moments():
-    array = np.array([[0.0], [10.0], [99.0]])
-    scaling = Scaling.standardizing(array, np.array([1.0, 3.0, 0.0]), "X")
-    assert scaling.loc.item() == pytest.approx(7.5)
-
-
-def test_log_jacobian_is_that_of_the_map():
+def test_log_jacobian_is_that_of_what_is_observed():
     scaling = Scaling(np.zeros(2), np.array([2.0, 5.0]))
-    assert scaling.log_jacobian == pytest.approx(-np.log(10))
-    assert Scaling.identity((2,)).log_jacobian == 0
+    rows = np.array([[1, 1], [np.nan, 1], [1, np.nan], [np.nan, np.nan]])
+    np.testing.assert_allclose(scaling.log_jacobian(rows), -np.log([10, 5, 2, 1]), atol=1e-12)
+    np.testing.assert_allclose(scaling.log_jacobian(rows[:1]), -np.log([10]))
+    assert (Scaling.identity((2,)).log_jacobian(rows) == 0).all()
+    assert (OneHot(LABELS, (2,)).log_jacobian(rows) == 0).all()
+
+
+def test_a_column_without_a_number_is_an_error():
+    array = numbers(9, (2, 4, 4))
+    array[:, 1] = np.nan
+    with pytest.raises(ValueError, match="y has outputs that are NaN in every row"):
+        Scaling.standardizing(array, None, "y")
+
+
+@of_each_shape
+def test_labels_there_and_back(row_shape):
+    array = labels(9, row_shape)
+    coding = OneHot(LABELS, row_shape)
+    code = coding.to_tensor(array, torch.float32, "cpu")
+    assert code.shape == (9, *coding.code_shape) and code.dtype == torch.float32
+    assert len(coding.code_shape) == (1 if len(row_shape) == 1 else len(row_shape) + 1)
+    proba = coding.to_proba(code)
+    expected = [array == label for label in LABELS]
+    np.testing.assert_array_equal(proba, np.stack(expected, axis=1))
+    found = coding.to_array(code.expand(4, *code.shape) + 0.1 * torch.rand(4, *code.shape))
+    np.testing.assert_array_equal(found, np.broadcast_to(array, found.shape))
+    assert found.shape == (4, *array.shape) and found.dtype == LABELS.dtype
+
+
+@of_each_shape
+def test_a_missing_label_is_missing_for_every_class(row_shape):
+    array = labels(9, row_shape).astype(float)
+    array[::2, ..., 0] = np.nan
+    coding = OneHot(LABELS, row_shape)
+    proba = coding.to_proba(coding.to_tensor(array, torch.float32, "cpu"))
+    np.testing.assert_array_equal(np.isnan(proba), np.isnan(array)[:, None].repeat(3, axis=1))
+    whole = coding.to_tensor(np.nan_to_num(array), torch.float32, "cpu")
+    assert (np.nan_to_num(proba) == np.where(np.isnan(proba), 0, coding.to_proba(whole))).all()
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+KINDS = {
+    "bytes": lambda array: array.astype(np.int8),
+    "float32": lambda array: array.astype(np.float32),
+    "other byte order": lambda array: array.astype(array.dtype.newbyteorder()),
+    "backwards": lambda array: array[::-1].copy()[::-1],
+    "columns first": np.asfortranarray,
+    "read only": read_only,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("coding", [Scaling.identity((4, 5)), OneHot(LABELS, (4, 5))])
+def test_the_memory_of_an_array_does_not_matter(kind, coding):
+    array = labels(9, (4, 5))
+    found = coding.to_tensor(KINDS[kind](array), torch.float32, "cpu")
+    assert torch.equal(found, coding.to_tensor(array, torch.float32, "cpu"))
 
 
 def test_overflow_is_an_error_that_names_the_array():

@@ -9,11 +9,13 @@ from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skcvae import CVAERegressor, HybridStructuredPredictor, NNRegressor
-from skcvae.architectures import MLP
-from skcvae.likelihoods import Gaussian
+from skcvae.architectures import MLP, Conv
+from skcvae.likelihoods import Categorical, Gaussian
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 Y = X @ np.ones((3, 2)) + 1
+LABELS = np.where(Y > 1, 4, 1)
+IMAGES = np.random.default_rng(0).normal(size=(20, 8, 6))
 
 
 def nan_at(array, value=np.nan):
@@ -25,7 +27,7 @@ def nan_at(array, value=np.nan):
 FITS = {
     "X has NaN": (nan_at(X), Y, {}, "Input X contains NaN"),
     "X is infinite": (nan_at(X, np.inf), Y, {}, "Input X contains infinity"),
-    "y has NaN": (X, nan_at(Y), {}, "Input y contains NaN"),
+    "y has NaN": (X, nan_at(Y), {}, "Input y contains NaN.* only where partial_y=True"),
     "y is infinite": (X, nan_at(Y, -np.inf), {}, "Input y contains infinity"),
     "no rows": (X[:0], Y[:0], {}, r"0 sample\(s\)"),
     "one row": (X[:1], Y[:1], {}, "at least 2, got n_samples = 1"),
@@ -57,6 +59,94 @@ FITS = {
     "y_val has NaN": (X, Y, {"X_val": X, "y_val": nan_at(Y)}, "Input y_val contains NaN"),
 }
 
+# Parameters, X, y, what else is given to fit, message.
+FITS_WITH = {
+    "tables as images": ({"architecture": "conv"}, X, Y, {}, "'conv' expects images in X or y"),
+    "convolutions of a side that is even": (
+        {"architecture": Conv(kernel_size=4)},
+        IMAGES,
+        Y,
+        {},
+        "'kernel_size' parameter of Conv must be odd. Got 4",
+    ),
+    "omission from a table": (
+        {"omission": 0.4},
+        X,
+        IMAGES,
+        {},
+        r"omission=0.4 expects images, rows of x .* got rows of shape \(3,\). Give x_shape",
+    ),
+    "scales of a vector": (
+        {"n_scales": 2, "initial_guess": True},
+        IMAGES,
+        Y,
+        {},
+        r"n_scales=2 expects images, rows of y .* got rows of shape \(2,\). Give y_shape",
+    ),
+    "more scales than levels": (
+        {"n_scales": 3, "initial_guess": True, "architecture": Conv((4, 6))},
+        IMAGES,
+        IMAGES,
+        {},
+        "n_scales=3 expects Conv to have at least 3 levels, got 2",
+    ),
+    "x_shape of another size": (
+        {"x_shape": (2, 2)},
+        X,
+        Y,
+        {},
+        r"x_shape must be .* product is the 3 numbers of a row, got \(2, 2\)",
+    ),
+    "y_shape of another size": ({"y_shape": (3,)}, X, Y, {}, "y_shape must be .* the 2 numbers"),
+    "negative x_shape": ({"x_shape": (-1, -3)}, X, Y, {}, r"x_shape must be .* got \(-1, -3\)"),
+    "fractional x_shape": ({"x_shape": (1.5, 2)}, X, Y, {}, r"x_shape must be .* got \(1.5, 2\)"),
+    "empty x_shape": ({"x_shape": ()}, X[:, :1], Y, {}, r"x_shape must be .* got \(\)"),
+    "empty y_shape": ({"y_shape": ()}, X, Y[:, 0], {}, r"y_shape must be .* got \(\)"),
+    "fractional labels": ({"likelihood": "categorical"}, X, Y, {}, "whole numbers, in y, got"),
+    "one label": (
+        {"likelihood": "categorical"},
+        X,
+        np.ones((20, 2)),
+        {},
+        "at least 2 classes, got y with the one label",
+    ),
+    "a label that is not named": (
+        {"likelihood": Categorical(classes=[1, 2, 3])},
+        X,
+        LABELS,
+        {},
+        r"y has labels \[4\] .* expected among \[1, 2, 3\]",
+    ),
+    "a label in y_val alone": (
+        {"likelihood": "categorical"},
+        X,
+        LABELS,
+        {"X_val": X, "y_val": 2 * LABELS},
+        r"y_val has labels \[2, 8\] that were not in y in fit, expected among \[1, 4\]",
+    ),
+    "a label of weight zero": (
+        {"likelihood": "categorical"},
+        X,
+        np.where(np.arange(20)[:, None] == 3, 9, LABELS),
+        {"sample_weight": np.arange(20) != 3, "X_val": X, "y_val": np.full_like(LABELS, 9)},
+        r"y_val has labels \[9\]",
+    ),
+    "an output that is never observed": (
+        {"partial_y": True},
+        X,
+        np.where([True, False], Y, np.nan),
+        {},
+        "y has outputs that are NaN in every row, expected each observed at least once",
+    ),
+    "infinite y, in part": (
+        {"partial_y": True},
+        X,
+        nan_at(Y, np.inf),
+        {},
+        "Input y contains infinity",
+    ),
+}
+
 PARAMETERS = {
     "alpha": [-0.1, 1.5, "a"],
     "beta": [-1, "a"],
@@ -67,6 +157,11 @@ PARAMETERS = {
     "prior": ["flow", torch.nn.Linear(1, 1), 3],
     "architecture": ["convnet", torch.nn.Linear(1, 1)],
     "likelihood": ["poisson", torch.nn.Linear(1, 1)],
+    "x_shape": [3, "8x8"],
+    "y_shape": [3, "8x8"],
+    "partial_y": ["yes", None],
+    "omission": [-0.1, 1, "a"],
+    "n_scales": [0, 4, 1.5],
     "normalize_X": ["yes"],
     "normalize_y": [None],
     "max_epochs": [0, "many", 1.5],
@@ -112,6 +207,23 @@ def test_fit(fitted, case):
     assert_as_before(fitted, before, prediction)
 
 
+@pytest.mark.parametrize("case", FITS_WITH)
+def test_fit_with_parameters(fitted, case):
+    params, bad_X, bad_y, more, message = FITS_WITH[case]
+    before, prediction = state(fitted), fitted.predict(X)
+    with pytest.raises(ValueError, match=message):
+        fitted.set_params(**params).fit(bad_X, bad_y, **more)
+    assert_as_before(fitted, before, prediction)
+
+
+def test_scales_without_an_initial_guess(latent_class):
+    est = latent_class(max_epochs=2, random_state=0).fit(X, Y)
+    before, prediction = state(est), est.predict(X)
+    with pytest.raises(ValueError, match="n_scales=2 .* expects initial_guess=True, got False"):
+        est.set_params(n_scales=2).fit(IMAGES, IMAGES)
+    assert_as_before(est, before, prediction)
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, values in PARAMETERS.items() for value in values]
 )
@@ -146,6 +258,8 @@ def test_parameters_of_parameter_objects(estimator_class):
         estimator_class(architecture=MLP(dropout=2)).fit(X, Y)
     with pytest.raises(ValueError, match="'min_scale' parameter of Gaussian"):
         estimator_class(likelihood=Gaussian(min_scale=-1)).fit(X, Y)
+    with pytest.raises(ValueError, match="'classes' parameter of Categorical"):
+        estimator_class(likelihood=Categorical(classes=[1, 1, 4])).fit(X, LABELS)
 
 
 def test_sparse_arrays(fitted):
@@ -182,6 +296,57 @@ ASKS = {
     "no quantiles": (lambda e: e.predict_quantiles(X, []), "quantiles must be"),
     "coverage": (lambda e: e.predict_interval(X, coverage=1.0), "coverage == 1.0, must be < 1"),
     "weights": (lambda e: e.score(X, Y, sample_weight=np.zeros(20)), "only weights of zero"),
+    "classes of numbers": (
+        lambda e: e.predict(X, return_proba=True),
+        "return_proba=True expects labels, likelihood='categorical', got likelihood='gaussian'",
+    ),
+    "wide y_partial": (
+        lambda e: e.complete(X, X),
+        r"y_partial has rows of shape \(3,\), expected \(2,\)",
+    ),
+    "short y_partial": (lambda e: e.complete(X, Y[:3]), "y_partial must have one row for each"),
+    "infinite y_partial": (
+        lambda e: e.complete(X, nan_at(Y, np.inf)),
+        "Input y_partial contains infinity",
+    ),
+    "strings in y_partial": (
+        lambda e: e.complete(X, Y.astype(str)),
+        "y_partial must hold numbers, got a string",
+    ),
+    "strings beside a mask": (
+        lambda e: e.complete(X, Y.astype(str), mask=Y > 1),
+        "y_partial must hold numbers, got a string",
+    ),
+    "mask of rows": (
+        lambda e: e.complete(X, Y, mask=np.ones(20, dtype=bool)),
+        r"mask must be boolean .* of y_partial, \(20, 2\), got bool of shape \(20,\)",
+    ),
+    "mask of numbers": (
+        lambda e: e.complete(X, Y, mask=np.ones((20, 2))),
+        r"mask must be boolean .* got float64 of shape \(20, 2\)",
+    ),
+    "no completions": (lambda e: e.complete(X, Y, 0), "n_samples == 0, must be >= 1"),
+    "no steps": (lambda e: e.complete(X, Y, n_steps=0), "n_steps == 0, must be >= 1"),
+}
+
+ASKS_OF_LABELS = {
+    "unseen labels": (
+        lambda e: e.score(X, 2 * LABELS),
+        r"y has labels \[2, 8\] that were not in y in fit, expected among \[1, 4\]. "
+        r".*likelihood=Categorical\(classes=...\)",
+    ),
+    "unseen labels, in part": (
+        lambda e: e.complete(X, np.where(Y > 1, np.nan, 2)),
+        r"y_partial has labels \[2(.0)?\]",
+    ),
+    "fractional labels": (lambda e: e.log_prob(X, LABELS / 2), "whole numbers, in y, got"),
+    "labels with NaN": (lambda e: e.score(X, nan_at(LABELS * 1.0)), "y contains NaN.* partial_y"),
+    "deviations": (
+        lambda e: e.predict(X, return_std=True),
+        "return_std=True expects numbers, got likelihood='categorical'",
+    ),
+    "quantiles": (lambda e: e.predict_quantiles(X), "a quantile expects numbers"),
+    "intervals": (lambda e: e.predict_interval(X), "a quantile expects numbers"),
 }
 
 
@@ -192,6 +357,16 @@ def test_questions(fitted, case):
     with pytest.raises(ValueError, match=message):
         ask(fitted)
     assert_as_before(fitted, before, prediction)
+
+
+@pytest.mark.parametrize("case", ASKS_OF_LABELS)
+def test_questions_about_labels(estimator_class, case):
+    est = estimator_class(likelihood="categorical", max_epochs=2, random_state=0).fit(X, LABELS)
+    ask, message = ASKS_OF_LABELS[case]
+    before, prediction = state(est), est.predict(X)
+    with pytest.raises(ValueError, match=message):
+        ask(est)
+    assert_as_before(est, before, prediction)
 
 
 def test_numbers_of_the_wrong_type(fitted):
@@ -207,6 +382,26 @@ def test_unfitted(estimator_class, method):
         getattr(estimator_class(), method)(X)
     with pytest.raises(NotFittedError):
         estimator_class().score(X, Y)
+    with pytest.raises(NotFittedError):
+        estimator_class().complete(X, Y)
+
+
+def test_warm_start_with_other_labels(estimator_class):
+    est = estimator_class(likelihood="categorical", max_epochs=2, warm_start=True).fit(X, LABELS)
+    before, prediction = state(est), est.predict(X)
+    with pytest.raises(ValueError, match=r"y has labels \[2, 8\] that were not in y in fit"):
+        est.fit(X, 2 * LABELS)
+    assert_as_before(est, before, prediction)
+
+
+def test_warm_start_without_the_recognition_network_that_alpha_needs():
+    est = HybridStructuredPredictor(alpha=0, max_epochs=2, warm_start=True).fit(X, Y)
+    before, prediction = state(est), est.predict(X)
+    with pytest.raises(ValueError, match="cannot go on with alpha=0.5 from a fit with alpha=0"):
+        est.set_params(alpha=0.5).fit(X, Y)
+    assert_as_before(est, before, prediction)
+    est.set_params(alpha=0.5, warm_start=False).fit(X, Y).set_params(alpha=0, warm_start=True)
+    assert np.isfinite(est.fit(X, Y).score(X, Y))
 
 
 def test_warm_start_with_other_shapes(estimator_class):

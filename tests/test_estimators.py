@@ -435,12 +435,28 @@ def test_optimizers_and_schedules(estimator_class, data, optimizer, lr_schedule)
     assert losses[-1] < losses[0]
 
 
-def test_everything_runs_on_every_device(estimator_class, data, device):
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"likelihood": "categorical"},
+        {
+            "architecture": "conv", "x_shape": (2, 2), "omission": 0.4, "n_scales": 2,
+            "y_shape": (1, 3), "initial_guess": True, "partial_y": True,
+        },
+    ],
+    ids=["tables", "labels", "images"],
+)  # fmt: skip
+def test_everything_runs_on_every_device(estimator_class, data, device, params):
     X, y = data
-    est = estimator_class(device=device, max_epochs=30, random_state=0).fit(X, y)
+    y = np.sign(y - 5) if "likelihood" in params else y
+    est = estimator_class(device=device, max_epochs=30, random_state=0, **params).fit(X, y)
     assert next(est.net_.module_.parameters()).device.type == device
     assert np.isfinite(est.score(X, y))
     assert est.sample(X, 3).shape == (3, 60, 3)
+    hidden = y == y.max(axis=1, keepdims=True)
+    completed = est.complete(X, y, 3, hidden)
+    assert np.isfinite(completed).all() and (completed[:, ~hidden] == y[~hidden]).all()
     moved = pickle.loads(pickle.dumps(est.set_params(device="cpu")))
     np.testing.assert_allclose(moved.predict(X), est.predict(X), rtol=1e-6)
     assert moved.score(X, y) == pytest.approx(est.score(X, y), abs=1e-3)

@@ -1,82 +1,175 @@
 import itertools
+import math
+from functools import partial
 
 import pytest
 import torch
 
-from skcvae.architectures import MLP
-from skcvae.likelihoods import Bernoulli, Gaussian
-from skcvae.model import deterministic_model, latent_model, latent_size
+from skcvae.architectures import MLP, Conv
+from skcvae.likelihoods import Bernoulli, Categorical, Gaussian, Partial
+from skcvae.model import deterministic_model, latent_model
+from skcvae.multiscale import pooled_shape
 from skcvae.priors import Gaussian as GaussianPrior
 from skcvae.priors import Standard
 
-N, DRAWS, X_SHAPE, Y_SHAPE, Z_SHAPE = 5, 7, (3,), (4,), (2,)
-ARCHITECTURE = MLP((8, 6)).resolve(100, X_SHAPE, Y_SHAPE)
+N, DRAWS = 5, 7
+ROWS = {
+    "vectors": (MLP((8, 6)), (3,), (4,)),
+    "flattened images": (MLP((8, 6)), (2, 6, 5), (2, 6, 5)),
+    "image to image": (Conv((4, 5, 6), activation="tanh"), (2, 6, 5), (2, 6, 5)),
+    "vector to image": (Conv((4, 6), activation="tanh"), (3,), (2, 6, 5)),
+    "image to vector": (Conv((4, 6), activation="tanh"), (6, 5), (4,)),
+}
+LIKELIHOODS = [
+    Gaussian(),
+    Gaussian(heteroscedastic=True),
+    Bernoulli(),
+    Categorical(classes=(0, 1)),
+]
+
+each_kind_of_row = pytest.mark.parametrize("rows", ROWS)
 
 
-def build(likelihood=None, prior=None, initial_guess=False, recognition=True):
+def build(rows="vectors", likelihood=None, prior=None, *, scales=1, in_part=False, **options):
+    architecture, x_shape, y_shape = ROWS[rows]
+    architecture = architecture.resolve(100, x_shape, y_shape)
+    latent_shape = architecture.latent_shape(2, y_shape)
+    likelihood = likelihood or Gaussian()
+    built = [likelihood.build(pooled_shape(y_shape, i)) for i in range(scales)]
     return latent_model(
-        ARCHITECTURE,
-        (likelihood or Gaussian()).build(Y_SHAPE),
-        (prior or GaussianPrior()).build(Z_SHAPE),
-        x_shape=X_SHAPE,
-        y_shape=Y_SHAPE,
-        latent_shape=Z_SHAPE,
-        initial_guess=initial_guess,
-        recognition=recognition,
+        architecture,
+        [Partial(one) if in_part else one for one in built],
+        (prior or GaussianPrior()).build(latent_shape),
+        x_shape=x_shape,
+        y_shape=y_shape,
+        latent_shape=latent_shape,
+        partial=in_part,
+        **{"initial_guess": False, "recognition": True, **options},
     )
 
 
+def baseline(rows, *, scales=1):
+    architecture, x_shape, y_shape = ROWS[rows]
+    return deterministic_model(
+        architecture.resolve(100, x_shape, y_shape),
+        [Gaussian().build(pooled_shape(y_shape, i)) for i in range(scales)],
+        x_shape=x_shape,
+        y_shape=y_shape,
+    )
+
+
+def inputs(rows):
+    _, x_shape, y_shape = ROWS[rows]
+    return torch.randn(N, *x_shape), torch.rand(N, *y_shape)
+
+
+def draws(given):
+    return torch.randn(DRAWS, *given.prior.mean.shape)
+
+
 @pytest.mark.parametrize(
-    ("likelihood", "prior", "initial_guess"),
+    ("rows", "likelihood", "prior", "initial_guess", "in_part"),
     [
         *itertools.product(
-            [Gaussian(), Gaussian(heteroscedastic=True), Bernoulli()],
-            [GaussianPrior(), Standard()],
-            [False, True],
+            ROWS, LIKELIHOODS, [GaussianPrior(), Standard()], [False, True], [False, True]
         )
     ],
-    ids=repr,
 )
-def test_shapes_and_gradients_of_every_combination(likelihood, prior, initial_guess):
-    model = build(likelihood, prior, initial_guess)
-    x, y = torch.randn(N, *X_SHAPE), torch.rand(N, *Y_SHAPE)
+def test_shapes_and_gradients_of_every_combination(
+    rows, likelihood, prior, initial_guess, in_part
+):
+    model = build(rows, likelihood, prior, initial_guess=initial_guess, in_part=in_part)
+    x, y = inputs(rows)
+    if in_part:
+        y[torch.rand_like(y) < 0.5] = math.nan
     given = model.condition(x)
     q = model.recognition(x, y)
     z = q.rsample((DRAWS,))
     log_w = given.likelihood(z).log_prob(y) + given.prior.log_prob(z) - q.log_prob(z)
     assert given.prior.batch_shape == q.batch_shape == (N,)
+    assert given.likelihood(z).mean.shape == (DRAWS, *y.shape)
     assert log_w.shape == (DRAWS, N)
     log_w.sum().backward()
-    assert all(weight.grad is not None for weight in model.parameters())
+    assert all(weight.grad.isfinite().all() for weight in model.parameters())
 
 
-def test_initial_guess_feeds_the_prior_and_gradients_flow_through_it():
-    model = build(initial_guess=True)
-    model.condition(torch.randn(N, *X_SHAPE)).prior.mean.sum().backward()
-    assert all(weight.grad.abs().sum() > 0 for weight in model.baseline.parameters())
-    assert model.output.head.linear.weight.grad.abs().sum() > 0
+@pytest.mark.parametrize("rows", [rows for rows in ROWS if rows != "vectors"])
+def test_every_weight_is_reached(rows):
+    model = build(rows, initial_guess=True)
+    x, y = inputs(rows)
+    given, q = model.condition(x), model.recognition(x, y)
+    log_p = given.likelihood(q.rsample((DRAWS,))).log_prob(y)
+    (log_p + given.prior.log_prob(q.mean)).sum().backward()
+    assert all(weight.grad.abs().sum() > 0 for weight in model.parameters())
 
 
-def test_initial_guess_adds_its_features_before_the_shared_output():
-    model = build(initial_guess=True)
-    x, z = torch.randn(N, *X_SHAPE), torch.randn(DRAWS, N, *Z_SHAPE)
-    features = model.baseline(x) + model.generation.given(x)(z)
-    expected = model.output(features).mean
-    torch.testing.assert_close(model.condition(x).likelihood(z).mean, expected)
+@each_kind_of_row
+def test_what_is_not_observed_is_not_read(rows):
+    model = build(rows, in_part=True)
+    x, y = inputs(rows)
+    y.view(N, -1)[:, ::2] = math.nan
+    z = draws(model.condition(x))
+    found = model.recognition(x, y).log_prob(z)
+    some = model.recognition(x, y.where(~y.isnan(), 0.0)).log_prob(z)
+    assert found.isfinite().all() and (found != some).all()
 
 
-def test_deterministic_model_has_no_latent_variables():
-    model = deterministic_model(ARCHITECTURE, Gaussian().build(Y_SHAPE), X_SHAPE)
-    given = model.condition(torch.randn(N, *X_SHAPE))
-    assert given.prior is None
-    assert given.likelihood().mean.shape == (N, *Y_SHAPE)
+@each_kind_of_row
+def test_initial_guess_feeds_the_prior_and_gradients_flow_through_it(rows):
+    model = build(rows, initial_guess=True)
+    model.condition(inputs(rows)[0]).prior.mean.sum().backward()
+    guessing = [*model.baseline.parameters(), *model.output.head.parameters()]
+    assert all(weight.grad.abs().sum() > 0 for weight in guessing)
+
+
+@each_kind_of_row
+def test_initial_guess_adds_its_features_before_the_shared_output(rows):
+    model = build(rows, initial_guess=True)
+    x, _ = inputs(rows)
+    given = model.condition(x)
+    z = draws(given)
+    (guess,) = model.baseline(x)
+    expected = model.output(guess + model.generation.given(x)(z)).mean
+    torch.testing.assert_close(given.likelihood(z).mean, expected)
+
+
+@each_kind_of_row
+def test_deterministic_model_has_no_latent_variables(rows):
+    model = baseline(rows)
+    x, y = inputs(rows)
+    given = model.condition(x)
+    assert model.is_deterministic and given.prior is None and given.coarse() == []
+    assert given.likelihood().mean.shape == y.shape
+
+
+@each_kind_of_row
+def test_without_noise_a_latent_model_answers_at_the_mean_of_its_prior(rows):
+    noisy, noiseless = build(rows, initial_guess=True), build(rows, initial_guess=True)
+    noiseless.load_state_dict(noisy.state_dict())
+    noiseless.noiseless = True
+    x, _ = inputs(rows)
+    given = noisy.condition(x)
+    found = noiseless.condition(x)
+    assert noiseless.is_deterministic and not noisy.is_deterministic and found.prior is None
+    torch.testing.assert_close(found.likelihood().mean, given.likelihood(given.prior.mean).mean)
+
+
+@pytest.mark.parametrize("rows", ["flattened images", "image to image"])
+@pytest.mark.parametrize("scales", [2, 3])
+@pytest.mark.parametrize("make", [baseline, partial(build, initial_guess=True)])
+def test_coarse_predictions_halve_and_follow_from_the_baseline_alone(rows, scales, make):
+    model = make(rows, scales=scales)
+    coarse = model.condition(inputs(rows)[0]).coarse()
+    assert [p.event_shape for p in coarse] == [(2, 3, 3), (2, 2, 2)][: scales - 1]
+    assert all(p.batch_shape == (N,) for p in coarse)
+    sum(p.mean.sum() for p in coarse).backward()
+    reached = {name.split(".")[0] for name, w in model.named_parameters() if w.grad is not None}
+    assert reached == {"baseline", "coarse"}
 
 
 def test_row_size_is_that_of_the_widest_layer():
     assert build().row_size == 6
-    assert build(Gaussian(heteroscedastic=True)).row_size == 8
-
-
-def test_latent_size_grows_with_the_outputs():
-    sizes = [latent_size((d,)) for d in (1, 3, 48, 588, 10**6)]
-    assert sizes == [1, 3, 14, 48, 64]
+    assert build(likelihood=Gaussian(heteroscedastic=True)).row_size == 8
+    assert build("image to image").row_size == 4 * 6 * 5
+    assert build("image to image", Categorical(classes=(0, 1))).row_size == 4 * 6 * 5
+    assert baseline("vector to image").row_size == 4 * 6 * 5

@@ -115,12 +115,16 @@ def test_batches_cover_every_row_once_in_a_new_order(n):
     assert n < 15 or not torch.equal(*epochs)
 
 
-def test_validation_noise_is_the_same_each_time_and_differs_between_rows():
-    rows = Rows(torch.zeros(5, 1), torch.zeros(5, 1))
-    batches = OrderedBatches(rows, 2, shape=(1, 2), seed=0)
-    (first, _), (second, _) = next(iter(batches)), next(iter(batches))
-    assert torch.equal(first["noise"], second["noise"])
-    assert len(first["noise"][0].unique()) == 10
+@pytest.mark.parametrize("n_rows", [1, 2, 5, 7])
+def test_validation_noise_is_the_same_each_time_and_differs_between_rows(n_rows):
+    rows = Rows(torch.arange(5.0)[:, None], torch.zeros(5, 1))
+    batches = OrderedBatches(rows, 999, shape=(1, 2), seed=0, n_rows=n_rows)
+    first, second = list(batches), list(batches)
+    for (one, _), (other, _) in zip(first, second, strict=True):
+        assert torch.equal(one["noise"], other["noise"])
+    assert max(len(batch["x"]) for batch, _ in first) == min(n_rows, 5)
+    assert torch.cat([batch["x"] for batch, _ in first])[:, 0].tolist() == list(range(5))
+    assert len(torch.cat([batch["noise"] for batch, _ in first], dim=1)[0].unique()) == 10
 
 
 def test_average_forgets_the_start_and_swaps():

@@ -1,0 +1,169 @@
+"""Fully connected networks."""
+
+import math
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from skcvae.networks.layers import ACTIVATIONS, Readout, Shape, Stack
+
+
+class MLP(BaseEstimator):
+    """Multilayer perceptrons: every network a stack of fully connected layers.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : "auto", int or sequence of int, default="auto"
+        Units in each hidden layer, the same for every network. "auto" takes two
+        layers whose width grows with the rows and the columns of the data, from
+        32 to 512.
+    activation : {"elu", "gelu", "relu", "silu", "tanh"}, default="relu"
+        What follows each hidden layer.
+    dropout : float, default=0.0
+        Rate of the dropout after each hidden layer, in training only.
+    shortcut : bool, default=True
+        Whether each network adds a linear map of its inputs to its features, so
+        that what is linear in the data is fitted from few rows. The paper's
+        networks have none.
+
+    Examples
+    --------
+    >>> from skcvae.architectures import MLP
+    >>> MLP().resolve(n_rows=1000, x_shape=(5,), y_shape=(2,))
+    MLP(hidden_layer_sizes=(64, 64))
+    """
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": [StrOptions({"auto"}), Integral, "array-like"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "shortcut": ["boolean"],
+    }
+
+    def __init__(
+        self, hidden_layer_sizes="auto", *, activation="relu", dropout=0.0, shortcut=True
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.shortcut = shortcut
+
+    def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "MLP":
+        """Return a copy with every size a number.
+
+        Parameters
+        ----------
+        n_rows : int
+            Rows of the training data.
+        x_shape, y_shape : tuple of int
+            Shapes of one row.
+
+        Returns
+        -------
+        MLP
+            With `hidden_layer_sizes` a tuple.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        """
+        self._validate_params()
+        sizes = self.hidden_layer_sizes
+        if isinstance(sizes, str):
+            sizes = (_width(n_rows, math.prod(x_shape) + math.prod(y_shape)),) * 2
+        sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
+        if not sizes or not all(isinstance(s, Integral) and s > 0 for s in sizes):
+            raise ValueError(
+                "The 'hidden_layer_sizes' parameter of MLP must be 'auto', a positive int or a "
+                f"non-empty sequence of positive ints. Got {self.hidden_layer_sizes!r} instead."
+            )
+        return clone(self).set_params(hidden_layer_sizes=tuple(int(s) for s in sizes))
+
+    def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
+        r"""Return the shape of z for one row.
+
+        Parameters
+        ----------
+        latent_dim : int or "auto"
+            Number of latent variables; "auto" takes the number of outputs
+            :math:`d_y`, but at most :math:`2 \sqrt{d_y}` and at most 64.
+        y_shape : tuple of int
+            Shape of one row.
+
+        Returns
+        -------
+        tuple of int
+            A vector's.
+        """
+        return (_latent_size(y_shape) if latent_dim == "auto" else latent_dim,)
+
+    def encoder(self, *in_shapes: Shape) -> Stack:
+        """Return a network from observed inputs to features.
+
+        Parameters
+        ----------
+        *in_shapes : tuple of int
+            Shape of one row of each input.
+
+        Returns
+        -------
+        Stack
+            Called with the inputs; has `out_shape`.
+        """
+        return Stack(
+            in_shapes,
+            self.hidden_layer_sizes,
+            activation=self.activation,
+            dropout=self.dropout,
+            shortcut=self.shortcut,
+        )
+
+    def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Stack:
+        """Return a network from x, or (x, z), to features of y.
+
+        Parameters
+        ----------
+        y_shape : tuple of int
+            Shape of one row of y.
+        *in_shapes : tuple of int
+            Shape of one row of x, and of z.
+
+        Returns
+        -------
+        Stack
+            Has `out_shape`. With z: ``given(x)`` returns the features as a
+            function of z alone. Without: ``scales(x, n)`` returns the features
+            for full resolution, a half, a quarter, and ``scale_shapes(n)`` their
+            shapes.
+        """
+        del y_shape
+        return self.encoder(*in_shapes)
+
+    def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
+        """Return the last layer, from features to the numbers a distribution needs.
+
+        Parameters
+        ----------
+        in_shape, out_shape : tuple of int
+            Shapes of one row.
+
+        Returns
+        -------
+        Module
+            A linear layer.
+        """
+        return Readout(in_shape, out_shape)
+
+
+def _width(n_rows: int, n_columns: int) -> int:
+    """Return a power of two near n_rows^(1/2) n_columns^(1/4)."""
+    width = 1.5 * n_rows**0.5 * n_columns**0.25
+    return int(min(max(2 ** round(math.log2(width)), 32), 512))
+
+
+def _latent_size(y_shape: Shape) -> int:
+    size = math.prod(y_shape)
+    return min(size, round(2 * math.sqrt(size)), 64)

@@ -1,0 +1,134 @@
+"""y at lower resolution, and what its prediction adds to an objective."""
+
+import math
+
+import pytest
+import torch
+
+from skcvae.architectures import MLP, Conv
+from skcvae.likelihoods import Bernoulli, Categorical, Gaussian, Partial
+from skcvae.model import deterministic_model, latent_model
+from skcvae.multiscale import MultiScale, pooled, pooled_shape
+from skcvae.objectives import CVAE, GSNN, Deterministic, Hybrid
+from skcvae.priors import Gaussian as GaussianPrior
+
+SIZES = [(8, 8), (9, 7), (1, 5), (2, 3)]
+
+each_size = pytest.mark.parametrize("size", SIZES, ids=str)
+each_scale = pytest.mark.parametrize("halvings", [0, 1, 2])
+
+
+@each_size
+@each_scale
+@pytest.mark.parametrize("leading", [(5,), (5, 3), (5, 2, 3)])
+def test_pooled_images_have_the_pooled_shape(size, halvings, leading):
+    found = pooled(torch.rand(*leading, *size), halvings)
+    assert found.shape == pooled_shape((*leading, *size), halvings)
+    assert found.shape == (*leading, *(math.ceil(side / 2**halvings) for side in size))
+
+
+@each_size
+@each_scale
+@pytest.mark.parametrize("share_of_nan", [0, 0.5])
+def test_pixels_are_means_of_what_is_observed_of_their_blocks(size, halvings, share_of_nan):
+    y = torch.rand(6, 2, *size, dtype=torch.float64)
+    y[torch.rand_like(y) < share_of_nan] = math.nan
+    found, side = pooled(y, halvings), 2**halvings
+    for i in range(found.shape[-2]):
+        for j in range(found.shape[-1]):
+            block = y[..., i * side : (i + 1) * side, j * side : (j + 1) * side]
+            expected = block.flatten(-2).nanmean(-1)
+            torch.testing.assert_close(found[..., i, j], expected, equal_nan=True)
+
+
+@each_scale
+def test_where_nothing_is_observed_nothing_is_known(halvings):
+    y = torch.rand(3, 8, 8)
+    y[:, :4, :4] = math.nan
+    expected = torch.zeros(3, 8 // 2**halvings, 8 // 2**halvings, dtype=torch.bool)
+    expected[:, : 4 // 2**halvings, : 4 // 2**halvings] = True
+    assert torch.equal(pooled(y, halvings).isnan(), expected)
+
+
+@each_size
+@each_scale
+def test_pooled_labels_are_shares_of_the_classes(size, halvings):
+    labels = torch.randint(4, (6, *size))
+    labels[0] = 2
+    code = torch.nn.functional.one_hot(labels, 4).movedim(-1, 1).double()
+    code[1, :, 0, 0] = math.nan
+    shares = pooled(code, halvings)
+    total = shares.sum(1)
+    torch.testing.assert_close(total[~total.isnan()], torch.ones_like(total[~total.isnan()]))
+    assert total[2:].isfinite().all()
+    assert torch.equal(shares[0].argmax(0).unique(), torch.tensor([2]))
+
+
+def make(architecture, likelihood, n_scales, *, latent, in_part):
+    shape = (3, 9, 7)
+    architecture = architecture.resolve(10, (9, 7), shape)
+    latent_shape = architecture.latent_shape(2, shape)
+    built = [likelihood.build(pooled_shape(shape, i)) for i in range(n_scales)]
+    built = [Partial(one) if in_part else one for one in built]
+    if not latent:
+        return deterministic_model(architecture, built, x_shape=(9, 7), y_shape=shape), ()
+    model = latent_model(
+        architecture, built, GaussianPrior().build(latent_shape), x_shape=(9, 7), y_shape=shape,
+        latent_shape=latent_shape, initial_guess=True, recognition=True, partial=in_part,
+    )  # fmt: skip
+    return model, latent_shape
+
+
+OBJECTIVES = {
+    "cvae": lambda model: CVAE(model, 2),
+    "gsnn": lambda model: GSNN(model, 2),
+    "hybrid": lambda model: Hybrid(model, 2, 0.3),
+    "deterministic": Deterministic,
+}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("architecture", [MLP((6,)), Conv((4, 5, 6))], ids=repr)
+@pytest.mark.parametrize(
+    "likelihood", [Gaussian(), Bernoulli(), Categorical(classes=(0, 1, 2))], ids=repr
+)
+@pytest.mark.parametrize("n_scales", [1, 2, 3])
+@pytest.mark.parametrize("in_part", [False, True])
+def test_the_coarse_predictions_are_added(objective, architecture, likelihood, n_scales, in_part):
+    latent = objective != "deterministic"
+    model, latent_shape = make(architecture, likelihood, n_scales, latent=latent, in_part=in_part)
+    inner = OBJECTIVES[objective](model)
+    whole = MultiScale(inner)
+    assert whole.model is model and whole.n_draws == inner.n_draws
+    x, y = torch.randn(5, 9, 7), torch.rand(5, 3, 9, 7).softmax(1)
+    if in_part:
+        y[:, :, :5, :4] = math.nan
+    noise = torch.randn(2, 5, *latent_shape)
+    found, expected = whole(x, y, noise), inner(x, y, noise)
+    coarse = model.condition(x).coarse()
+    gain = sum(p.log_prob(pooled(y, i)) for i, p in enumerate(coarse, start=1))
+    torch.testing.assert_close(found.reconstruction, expected.reconstruction + gain)
+    torch.testing.assert_close(found.kl, expected.kl)
+    assert len(coarse) == n_scales - 1
+    assert found.reconstruction.shape == (5,) and found.reconstruction.isfinite().all()
+    assert n_scales == 1 or (gain != 0).all()
+
+
+def test_no_weight_is_there_twice_and_all_are_trained():
+    model, latent_shape = make(
+        Conv((4, 5, 6), activation="tanh"), Gaussian(), 3, latent=True, in_part=False
+    )
+    whole = MultiScale(CVAE(model, 1))
+    places = [weight.data_ptr() for weight in whole.state_dict().values()]
+    assert len(set(places)) == len(places) == len([*model.parameters()])
+    x, y = torch.randn(5, 9, 7), torch.rand(5, 3, 9, 7)
+    bound = whole(x, y, torch.randn(1, 5, *latent_shape))
+    (bound.reconstruction - bound.kl).sum().backward()
+    assert all(weight.grad.abs().sum() > 0 for weight in whole.parameters())
+
+
+def test_switching_to_training_reaches_every_layer():
+    whole = MultiScale(CVAE(make(MLP((6,)), Gaussian(), 2, latent=True, in_part=False)[0], 1))
+    for mode in (False, True):
+        whole.train(mode)
+        assert all(module.training == mode for module in whole.modules())
