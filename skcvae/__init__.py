@@ -6,7 +6,7 @@ from skcvae.estimators import (
     HybridStructuredPredictor,
     NNRegressor,
 )
-from skcvae.pipelines import log_prob, sample
+from skcvae.pipelines import complete, log_prob, sample
 
 __version__ = "0.1.0"
 
@@ -15,6 +15,7 @@ __all__ = [
     "GSNNRegressor",
     "HybridStructuredPredictor",
     "NNRegressor",
+    "complete",
     "log_prob",
     "sample",
 ]

@@ -40,16 +40,17 @@ class Scaling(NamedTuple):
 
         What is constant is only centred; NaN does not count.
         """
-        scaler = StandardScaler()
+        columns = columns_of(array)
+        repeats = len(columns) // len(array)
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows in slices(len(array), FORWARD_ROWS):
-                columns = _columns(array[rows])
-                repeats = len(columns) // len(array[rows])
-                scaler.partial_fit(
-                    columns, sample_weight=None if weight is None else weight[rows].repeat(repeats)
-                )
+            scaler = StandardScaler().fit(
+                columns, sample_weight=None if weight is None else weight.repeat(repeats)
+            )
         if not np.isfinite(scaler.var_).all():
-            raise ValueError(_not_standardised(array, name))
+            raise ValueError(
+                f"{name} cannot be standardised: values up to {np.nanmax(np.abs(array)):.3g} "
+                f"overflow. Expected a finite variance; rescale {name} first."
+            )
         row_shape = array.shape[1:]
         channels = (*row_shape[:-2], 1, 1) if len(row_shape) > 1 else row_shape
         loc, scale = (v.reshape(channels) for v in (scaler.mean_, scaler.scale_))
@@ -120,12 +121,10 @@ class OneHot(NamedTuple):
 
     def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
         """Return coded rows on a device; where a label is NaN, so is its code."""
-        labels = torch.from_numpy(np.reshape(array, (-1, 1, *self.row_shape)))
-        classes = torch.from_numpy(self.classes).reshape(-1, *[1] * len(self.row_shape))
-        code = (labels == classes).to(dtype)
-        if labels.is_floating_point():
-            code.masked_fill_(labels.isnan(), math.nan)
-        return code.reshape(-1, *self.code_shape).to(device)
+        labels = np.reshape(array, (-1, 1, *self.row_shape))
+        code = (labels == self.classes.reshape(-1, *[1] * len(self.row_shape))).astype(float)
+        code[np.broadcast_to(np.isnan(labels), code.shape)] = np.nan
+        return torch.from_numpy(code).to(dtype).reshape(-1, *self.code_shape).to(device)
 
     def to_array(self, tensor: Tensor) -> np.ndarray:
         """Return the label of the highest number."""
@@ -149,23 +148,12 @@ class OneHot(NamedTuple):
         return np.zeros(len(array))
 
 
-def _columns(array: np.ndarray) -> np.ndarray:
+def columns_of(array: np.ndarray) -> np.ndarray:
     """Return rows as a table: a column of a table each, or a channel of an image."""
     if array.ndim < 3:
         return np.ascontiguousarray(array).reshape(len(array), -1)
     return np.moveaxis(array, (-2, -1), (1, 2)).reshape(
         math.prod(array.shape[-2:]) * len(array), -1
-    )
-
-
-def _not_standardised(array: np.ndarray, name: str) -> str:
-    if np.isnan(_columns(array)).all(axis=0).any():
-        return (
-            f"{name} has outputs that are NaN in every row, expected each observed at least once."
-        )
-    return (
-        f"{name} cannot be standardised: values up to {np.nanmax(np.abs(array)):.3g} overflow. "
-        f"Expected a finite variance; rescale {name} first."
     )
 
 

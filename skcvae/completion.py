@@ -21,8 +21,9 @@ from torch import Generator, Tensor
 from torch.distributions import Distribution
 
 from skcvae._random import drawing_from
-from skcvae.distributions import Observed, reparameterize
+from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
+from skcvae.partial import Observed
 
 
 def complete(

@@ -1,4 +1,4 @@
-r"""Distributions that the networks end in: the diagonal Gaussian, labels, observed parts.
+r"""Distributions that the networks end in: the diagonal Gaussian, and labels.
 
 A network ends in two numbers per coordinate, a location :math:`\mu` and a raw
 scale :math:`r`, read as :math:`\sigma = \mathrm{softplus}(r + c) + \sigma_{\min}`
@@ -6,8 +6,7 @@ with :math:`c` such that :math:`r = 0` means :math:`\sigma \approx 1`. A draw is
 :math:`z = \mu + \sigma \epsilon` with :math:`\epsilon \sim N(0, I)` given from
 outside, so that a network stays a pure function of its inputs.
 
-:class:`Labels` and :class:`Observed` are what torch's distributions lack for y:
-soft targets, and targets of which a part is missing.
+:class:`Labels` is what torch's distributions lack for y: labels with soft targets.
 """
 
 import math
@@ -171,51 +170,3 @@ class Labels(Distribution):
         noisy = self._by_class(log_pi - torch.empty_like(log_pi).exponential_().log())
         drawn = noisy.argmax(self._axis, keepdim=True)
         return torch.zeros_like(noisy).scatter_(self._axis, drawn, 1.0).reshape(log_pi.shape)
-
-
-class Observed(Independent):
-    """A distribution whose log-probability is that of the observed outputs; others are NaN.
-
-    Parameters
-    ----------
-    whole : Independent
-        Over all outputs, which are independent.
-    """
-
-    def __init__(self, whole: Independent):
-        super().__init__(whole.base_dist, whole.reinterpreted_batch_ndims, validate_args=False)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Return the log-probability of what is observed.
-
-        Parameters
-        ----------
-        value : Tensor
-            NaN where nothing is known.
-
-        Returns
-        -------
-        Tensor of shape batch
-            Zero for a row of NaN alone.
-        """
-        log_p = self.base_dist.log_prob(value.nan_to_num(0.0))
-        return log_p.where(~value.isnan(), 0.0).flatten(-self.reinterpreted_batch_ndims).sum(-1)
-
-    def expand(self, batch_shape, _instance=None) -> "Observed":
-        """Return a distribution with more rows.
-
-        Parameters
-        ----------
-        batch_shape : torch.Size
-            The new batch shape.
-
-        Returns
-        -------
-        Observed
-            Sharing the numbers.
-        """
-        return Observed(
-            Independent(
-                self.base_dist, self.reinterpreted_batch_ndims, validate_args=False
-            ).expand(batch_shape)
-        )

@@ -4,8 +4,6 @@ A likelihood is a small parameter object, as a kernel is for a Gaussian process.
 Its `build` returns a module that reads the network's output, a tensor of shape
 ``(*batch, *parameter_shape)``, as a :class:`torch.distributions.Distribution`
 over y. Outputs are independent given z; it is z that ties them together.
-
-:class:`Partial` wraps any of them where y is observed in part: the rest is NaN.
 """
 
 from numbers import Real
@@ -18,7 +16,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.distributions import Distribution, Independent
 
-from skcvae.distributions import Labels, Observed, diagonal_normal, raw_scale_of
+from skcvae.distributions import Labels, diagonal_normal, raw_scale_of
 
 __all__ = ["Bernoulli", "Categorical", "Gaussian"]
 
@@ -219,10 +217,11 @@ class Categorical(BaseEstimator):
             )
         if len(given) < 2:
             raise ValueError(
-                "likelihood='categorical' expects at least 2 classes, got y with the one label "
-                f"{given.tolist()}. Name all that may occur by Categorical(classes=...)."
+                "likelihood='categorical' expects at least 2 classes, got labels "
+                f"{given.tolist()} in y. Name all that may occur by Categorical(classes=...)."
             )
-        return given.astype(y.dtype if y.dtype.kind in "iu" else np.int64)
+        integers = given.dtype if given.dtype.kind in "iu" else np.int64
+        return given.astype(integers)
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         """Return the module that turns network outputs into the distribution.
@@ -239,24 +238,6 @@ class Categorical(BaseEstimator):
             With an attribute `parameter_shape`.
         """
         return _ClassLogits(y_shape, len(self.classes))
-
-
-class Partial(nn.Module):
-    """A likelihood of what is observed of y: an output that is NaN does not count.
-
-    Parameters
-    ----------
-    likelihood : Module
-        Made by the `build` of a likelihood whose outputs are independent.
-    """
-
-    def __init__(self, likelihood: nn.Module):
-        super().__init__()
-        self.likelihood = likelihood
-        self.parameter_shape = likelihood.parameter_shape
-
-    def forward(self, parameters: Tensor) -> Distribution:
-        return Observed(self.likelihood(parameters))
 
 
 class _LearnedScale(nn.Module):

@@ -93,13 +93,6 @@ def test_log_jacobian_is_that_of_what_is_observed():
     assert (OneHot(LABELS, (2,)).log_jacobian(rows) == 0).all()
 
 
-def test_a_column_without_a_number_is_an_error():
-    array = numbers(9, (2, 4, 4))
-    array[:, 1] = np.nan
-    with pytest.raises(ValueError, match="y has outputs that are NaN in every row"):
-        Scaling.standardizing(array, None, "y")
-
-
 @of_each_shape
 def test_labels_there_and_back(row_shape):
     array = labels(9, row_shape)

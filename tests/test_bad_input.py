@@ -108,7 +108,7 @@ FITS_WITH = {
         X,
         np.ones((20, 2)),
         {},
-        "at least 2 classes, got y with the one label",
+        r"at least 2 classes, got labels \[1.*\] in y",
     ),
     "a label that is not named": (
         {"likelihood": Categorical(classes=[1, 2, 3])},
@@ -130,6 +130,13 @@ FITS_WITH = {
         np.where(np.arange(20)[:, None] == 3, 9, LABELS),
         {"sample_weight": np.arange(20) != 3, "X_val": X, "y_val": np.full_like(LABELS, 9)},
         r"y_val has labels \[9\]",
+    ),
+    "a label that is never observed": (
+        {"partial_y": True, "likelihood": "categorical"},
+        X,
+        np.where([True, False], LABELS, np.nan),
+        {},
+        r"y has outputs that are NaN in every row, .* never are: \[1\]",
     ),
     "an output that is never observed": (
         {"partial_y": True},
@@ -298,7 +305,7 @@ ASKS = {
     "weights": (lambda e: e.score(X, Y, sample_weight=np.zeros(20)), "only weights of zero"),
     "classes of numbers": (
         lambda e: e.predict(X, return_proba=True),
-        "return_proba=True expects labels, likelihood='categorical', got likelihood='gaussian'",
+        "return_proba=True expects labels, likelihood='categorical', got Gaussian",
     ),
     "wide y_partial": (
         lambda e: e.complete(X, X),
@@ -343,7 +350,7 @@ ASKS_OF_LABELS = {
     "labels with NaN": (lambda e: e.score(X, nan_at(LABELS * 1.0)), "y contains NaN.* partial_y"),
     "deviations": (
         lambda e: e.predict(X, return_std=True),
-        "return_std=True expects numbers, got likelihood='categorical'",
+        "return_std=True expects numbers, got Categorical",
     ),
     "quantiles": (lambda e: e.predict_quantiles(X), "a quantile expects numbers"),
     "intervals": (lambda e: e.predict_interval(X), "a quantile expects numbers"),

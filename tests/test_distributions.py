@@ -6,11 +6,11 @@ from torch.distributions import Bernoulli, Categorical, Independent
 
 from skcvae.distributions import (
     Labels,
-    Observed,
     diagonal_normal,
     raw_scale_of,
     reparameterize,
 )
+from skcvae.partial import Observed
 
 K = 4
 MAPS = [(1, 1), (3, 2), (2, 3, 5)]  # shapes of rows of labels; a vector is coded flat

@@ -24,6 +24,7 @@ MODULES = [
     "skcvae.multiscale",
     "skcvae.objectives",
     "skcvae.omission",
+    "skcvae.partial",
     "skcvae.priors",
 ]
 # Not asked for: extended summaries, See Also and Examples in every docstring, and

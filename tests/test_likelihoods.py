@@ -7,7 +7,8 @@ import torch
 from scipy.integrate import quad
 
 from skcvae._arrays import OneHot, Scaling
-from skcvae.likelihoods import Bernoulli, Categorical, Gaussian, Partial
+from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
+from skcvae.partial import Partial
 
 LABELS = np.array([-3, 7, 100])
 FAMILY = [Gaussian(), Gaussian(heteroscedastic=True), Bernoulli(), Categorical(classes=LABELS)]
@@ -118,7 +119,7 @@ def test_classes_are_those_of_the_targets_unless_named(dtype):
     assert found.tolist() == ([0, 1] if dtype is bool else [0, 1, 3])
     assert found.dtype == (dtype if np.dtype(dtype).kind in "iu" else np.int64)
     named = Categorical(classes=[7, 3, 1, 0]).classes_of(y)
-    assert named.tolist() == [0, 1, 3, 7] and named.dtype == found.dtype
+    assert named.tolist() == [0, 1, 3, 7] and named.dtype.kind in "iu"
     assert Categorical().classes_of(np.array([np.nan, 2, 1, 2])).tolist() == [1, 2]
 
 
@@ -130,7 +131,7 @@ def test_named_classes_stay_what_they_are(classes):
 
 @pytest.mark.parametrize("y", [[4, 4], [np.nan, 4], [np.nan]])
 def test_one_class_is_none(y):
-    with pytest.raises(ValueError, match="at least 2 classes, got y with the one label"):
+    with pytest.raises(ValueError, match="at least 2 classes, got labels "):
         Categorical().classes_of(np.array(y))
 
 

@@ -8,7 +8,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skcvae.architectures.mlp import MLP
-from skcvae.networks.convolutions import Ascent, Descent, ImageReadout, is_image, level_sizes
+from skcvae.networks.convolutions import ImageReadout, is_image, level_sizes
+from skcvae.networks.hourglass import Ascent, Descent
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
 
 LOWEST_SIDE = 8  # images are halved by default until no side is longer

@@ -10,6 +10,8 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skcvae._arrays import columns_of
+
 
 @contextlib.contextmanager
 def restored_on_error(estimator):
@@ -84,13 +86,23 @@ def known_labels(y, classes, name):
         )
 
 
+def observed(y):
+    """Refuse a column, or a channel of images, of which nothing is observed."""
+    missing = np.isnan(columns_of(y)).all(axis=0)
+    if missing.any():
+        raise ValueError(
+            "y has outputs that are NaN in every row, expected each observed at least once; "
+            f"these columns or channels never are: {np.flatnonzero(missing)[:5].tolist()}."
+        )
+
+
 def row_shape(given, array, name):
     """Return the shape that the networks see one row of an array in."""
     own = array.shape[1:] or (1,)
     if given is None:
         return own
     shape = tuple(given)
-    whole = all(isinstance(side, Integral) and side > 0 for side in shape)
+    whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)
     if not whole or math.prod(shape) != math.prod(own):
         raise ValueError(
             f"{name} must be the shape of one row, positive ints whose product is the "
@@ -121,7 +133,8 @@ def image_parameters(estimator, x_row, y_row):
 
 def unknown(mask, y):
     """Return y as floats with NaN where the mask says that nothing is known."""
-    if mask is None:
+    _refuse_strings(y, "y_partial")
+    if mask is None or issparse(y):
         return y
     y, mask = np.array(y, dtype=float), np.asarray(mask)
     if mask.dtype != bool or mask.shape != y.shape:

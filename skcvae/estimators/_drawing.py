@@ -173,4 +173,4 @@ class Drawing(Fitting):
         """Refuse what is not for labels, or for labels alone."""
         if labels == (self.likelihood_.targets == "label"):
             other = "numbers" if labels else "labels, likelihood='categorical'"
-            raise ValueError(f"{what} expects {other}, got likelihood={self.likelihood!r}.")
+            raise ValueError(f"{what} expects {other}, got {self.likelihood_!r}.")

@@ -16,9 +16,9 @@ from skcvae._predictor import Predictor
 from skcvae._random import drawing_from, generator, seed_from
 from skcvae.estimators import _checks
 from skcvae.estimators._parameters import Parameters, is_passed_to_skorch
-from skcvae.likelihoods import Partial
 from skcvae.multiscale import MultiScale, pooled_shape
 from skcvae.objectives import NegativeBound
+from skcvae.partial import Partial
 
 
 class Fitting(Parameters, ABC):
@@ -110,6 +110,8 @@ class Fitting(Parameters, ABC):
 
     def _fit_scaling(self, X, y, weight):
         X, y = X.reshape(-1, *self._x_row), y.reshape(-1, *self._y_row)
+        _checks.observed(y)
+        vars(self).pop("classes_", None)
         kind = self.likelihood_.targets
         self.x_scaling_ = (
             Scaling.standardizing(X, weight, "X")

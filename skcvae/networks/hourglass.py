@@ -1,0 +1,195 @@
+r"""The convolutional networks: down to a map of low resolution, and up again.
+
+Images go in at full resolution, which each level halves. Vectors join at the
+lowest level, as latent maps do. The way up goes back through the same sizes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from torch import Tensor, nn
+
+from skcvae.networks.convolutions import Convolution, entrance, is_image, level_sizes
+from skcvae.networks.layers import ACTIVATIONS, Shape
+
+
+class Descent(nn.Module):
+    """From images and vectors to a map of low resolution.
+
+    Parameters
+    ----------
+    in_shapes : sequence of tuples of int
+        The shape of one row of each input.
+    channels : sequence of int
+        Channels at full resolution, which are not used here, and at each level.
+    size : tuple of int
+        Height and width of full resolution.
+    kernel_size : int
+        Of every convolution.
+    activation : str
+        A key of `ACTIVATIONS`.
+
+    Attributes
+    ----------
+    level_shapes : list of tuples of int
+        Shapes of what `levels` returns.
+    out_shape : tuple of int
+        Shape of the last of them.
+    """
+
+    def __init__(
+        self,
+        in_shapes: Sequence[Shape],
+        channels: Sequence[int],
+        size: Shape,
+        *,
+        kernel_size: int,
+        activation: str,
+    ):
+        super().__init__()
+        every = list(zip(channels, level_sizes(size, len(channels)), strict=True))
+        shapes = [(c, *level) for c, level in every]
+        self.out_shape = shapes[-1]
+        self.is_image = [is_image(shape) for shape in in_shapes]
+        self.level_shapes = shapes[1:] if any(self.is_image) else shapes[-1:]
+        halving = {"kernel_size": kernel_size, "stride": 2}
+        self.entrances = nn.ModuleList(
+            entrance(
+                shape, shapes[1] if is_image(shape) else shapes[-1], bias=i == 0,
+                size=size, **halving,
+            )
+            for i, shape in enumerate(in_shapes)
+        )  # fmt: skip
+        self.steps = nn.ModuleList(
+            Convolution(fine, coarse[0], fine[1:], **halving)
+            for fine, coarse in zip(self.level_shapes, self.level_shapes[1:], strict=False)
+        )
+        self.last = Convolution(
+            self.out_shape, self.out_shape[0], self.out_shape[1:], kernel_size=kernel_size
+        )
+        self.activation = ACTIVATIONS[activation]()
+
+    def levels(self, *inputs: Tensor) -> list[Tensor]:
+        """Return the features of each level, from half the resolution to the lowest."""
+        found: list[Tensor] = []
+        entered = [layer(x) for layer, x in zip(self.entrances, inputs, strict=True)]
+        images = [h for h, wide in zip(entered, self.is_image, strict=True) if wide]
+        vectors = [h for h, wide in zip(entered, self.is_image, strict=True) if not wide]
+        if images:
+            h = sum(images)
+            for step in self.steps:
+                found.append(self.activation(h))
+                h = step(found[-1])
+            vectors.append(h)
+        found.append(self.activation(self.last(self.activation(sum(vectors)))))
+        return found
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.levels(*inputs)[-1]
+
+
+class Ascent(nn.Module):
+    """From x, and draws of z where there are any, to features of y.
+
+    x goes down by a :class:`Descent`; z joins at the lowest level; both go up.
+
+    Parameters
+    ----------
+    in_shapes : sequence of tuples of int
+        The shape of one row of x, and of z.
+    channels : sequence of int
+        Channels at full resolution and at each level.
+    size : tuple of int
+        Height and width of full resolution.
+    to_image : bool
+        Whether to go up to full resolution; otherwise the features are those of
+        the lowest level.
+    kernel_size : int
+        Of every convolution.
+    activation : str
+        A key of `ACTIVATIONS`.
+    shortcut : bool
+        Whether x's features of each level are added to those of the way up.
+
+    Attributes
+    ----------
+    out_shape : tuple of int
+        Shape of the features of one row.
+    """
+
+    def __init__(
+        self,
+        in_shapes: Sequence[Shape],
+        channels: Sequence[int],
+        size: Shape,
+        *,
+        to_image: bool,
+        kernel_size: int,
+        activation: str,
+        shortcut: bool,
+    ):
+        super().__init__()
+        x_shape, *z_shape = in_shapes
+        self.descent = Descent(
+            [x_shape], channels, size, kernel_size=kernel_size, activation=activation
+        )
+        sizes = level_sizes(size, len(channels))
+        shapes = [(c, *level) for c, level in zip(channels, sizes, strict=True)]
+        at_bottom = {"size": sizes[-1], "kernel_size": kernel_size}
+        self.mix = Convolution(shapes[-1], channels[-1], **at_bottom)
+        self.entrances = nn.ModuleList(
+            entrance(shape, shapes[-1], bias=False, **at_bottom) for shape in z_shape
+        )
+        climb = list(zip(shapes[:0:-1], shapes[-2::-1], strict=True)) if to_image else []
+        self.steps = nn.ModuleList(
+            Convolution(coarse, fine[0], fine[1:], kernel_size=kernel_size)
+            for coarse, fine in climb
+        )
+        self.skips = nn.ModuleList(
+            Convolution(seen, fine[0], fine[1:], kernel_size=kernel_size, bias=False)
+            for seen, (_, fine) in zip(
+                [*self.descent.level_shapes[-2::-1], x_shape], climb, strict=False
+            )
+            if shortcut and is_image(x_shape)
+        )
+        self.activation = ACTIVATIONS[activation]()
+        self.level_shapes = [shapes[-1], *(fine for _, fine in climb)]
+        self.out_shape = self.level_shapes[-1]
+
+    def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the features as a function of z alone, all work on x done once."""
+        share, skips = self._of_x(x)
+        (enter,) = self.entrances
+        return lambda z: list(self._up(share + enter(z), skips))[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scales(x, 1)[0]
+
+    def scales(self, x: Tensor, n_scales: int) -> list[Tensor]:
+        """Return the features without z at full resolution, a half, a quarter."""
+        return list(self._up(*self._of_x(x)))[: -n_scales - 1 : -1]
+
+    def scale_shapes(self, n_scales: int) -> list[Shape]:
+        """Return the shapes of what `scales` returns.
+
+        Raises ValueError where the way up has fewer levels.
+        """
+        if n_scales > len(self.level_shapes):
+            raise ValueError(
+                f"n_scales={n_scales} expects Conv to have at least {n_scales} levels, got "
+                f"{len(self.level_shapes)}: take more channels."
+            )
+        return self.level_shapes[: -n_scales - 1 : -1]
+
+    def _of_x(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        levels = self.descent.levels(x)
+        seen = [*levels[-2::-1], x]
+        skips = [skip(h) for skip, h in zip(self.skips, seen, strict=False)]
+        return self.mix(levels[-1]), skips
+
+    def _up(self, h: Tensor, skips: list[Tensor]) -> Iterator[Tensor]:
+        h = self.activation(h)
+        yield h
+        for i, step in enumerate(self.steps):
+            h = step(h)
+            h = self.activation(h + skips[i] if skips else h)
+            yield h
