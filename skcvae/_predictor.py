@@ -95,20 +95,14 @@ class Predictor:
         self, X: np.ndarray, n_samples: int, seed: int, *, observation_noise: bool = True
     ) -> np.ndarray:
         """Return joint draws of y, or of E[y|x,z], of shape (n_samples, n, *row_shape)."""
-        out = None
         noise = generator(seed)
         outputs = generator(seed + 1, self.device) if observation_noise else None
-        work = self._plan(len(X), n_samples)
-        for rows in slices(len(X), work.rows):
+
+        def blocks(rows: slice, size: int) -> Iterator[Tensor]:
             x = self._inputs(X[rows])
-            blocks = inference.draws(
-                self.model, x, n_samples, work.draws, noise=noise, outputs=outputs
-            )
-            for drawn, block in zip(slices(n_samples, work.draws), blocks, strict=True):
-                values = self.y_coding.to_array(block)
-                out = _room(n_samples, len(X), values[0]) if out is None else out
-                out[drawn, rows] = values
-        return out
+            return inference.draws(self.model, x, n_samples, size, noise=noise, outputs=outputs)
+
+        return self._drawn(len(X), n_samples, blocks)
 
     @torch.inference_mode()
     def complete(
@@ -122,19 +116,36 @@ class Predictor:
         observation_noise: bool,
     ) -> np.ndarray:
         """Return y with NaN filled in, of shape (n_samples, n, *row_shape)."""
-        out = None
         noise, outputs = generator(seed), generator(seed + 1, self.device)
-        work = self._plan(len(X), n_samples)
-        for rows in slices(len(X), work.rows):
+
+        def blocks(rows: slice, size: int) -> Iterator[Tensor]:
             x, known = self._inputs(X[rows]), self._outputs(y[rows])
-            for drawn in slices(n_samples, work.draws):
-                block = completion.complete(
-                    self.model, x, known, drawn.stop - drawn.start, n_steps=n_steps,
-                    noise=noise, outputs=outputs, observation_noise=observation_noise,
-                )  # fmt: skip
+            for drawn in slices(n_samples, size):
+                yield completion.complete(
+                    self.model,
+                    x,
+                    known,
+                    drawn.stop - drawn.start,
+                    n_steps=n_steps,
+                    noise=noise,
+                    outputs=outputs,
+                    observation_noise=observation_noise,
+                )
+
+        return self._drawn(len(X), n_samples, blocks)
+
+    def _drawn(
+        self, n_rows: int, n_samples: int, blocks: Callable[[slice, int], Iterator[Tensor]]
+    ) -> np.ndarray:
+        """Return what `blocks` yields for some rows, so many draws at a time."""
+        out = None
+        work = self._plan(n_rows, n_samples)
+        for rows in slices(n_rows, work.rows):
+            drawn = slices(n_samples, work.draws)
+            for part, block in zip(drawn, blocks(rows, work.draws), strict=True):
                 values = self.y_coding.to_array(block)
-                out = _room(n_samples, len(X), values[0]) if out is None else out
-                out[drawn, rows] = values
+                out = _room(n_samples, n_rows, values[0]) if out is None else out
+                out[part, rows] = values
         return out
 
     def quantiles(

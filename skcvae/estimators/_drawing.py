@@ -112,7 +112,8 @@ class Drawing(Fitting):
                 observation_noise=observation_noise,
             )
         )
-        return np.where(np.isnan(y), filled, y).astype(filled.dtype)
+        np.copyto(filled, y, where=~np.isnan(y), casting="unsafe")
+        return filled
 
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95), n_samples=1000):
         """Estimate quantiles of each output from draws.
