@@ -15,7 +15,7 @@ import math
 from torch import Tensor
 from torch.nn import functional as F
 
-from skcvae.model import Conditional, Model
+from skcvae.model import Conditional
 from skcvae.objectives import Bound, Objective
 
 
@@ -29,21 +29,12 @@ class MultiScale(Objective):
     """
 
     def __init__(self, objective: Objective):
-        super(Objective, self).__init__()
-        self.objective = objective
-
-    @property
-    def model(self) -> Model:
-        """What is trained."""
-        return self.objective.model
-
-    @property
-    def n_draws(self) -> int:
-        """How much noise `forward` wants for each example."""
-        return self.objective.n_draws
+        super().__init__(objective.model, objective.n_draws)
+        # The method alone: as a part of this module the objective would list its weights twice.
+        self.full_scale = objective.bound
 
     def bound(self, given: Conditional, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
-        reconstruction, kl = self.objective.bound(given, x, y, noise)
+        reconstruction, kl = self.full_scale(given, x, y, noise)
         for halvings, p in enumerate(given.coarse(), start=1):
             reconstruction = reconstruction + p.log_prob(pooled(y, halvings))
         return Bound(reconstruction, kl)

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -246,6 +247,33 @@ def test_chunks_do_not_matter(estimator_class, likelihood, monkeypatch):
     completed = est.complete(X, hide(y), 7, n_steps=2)
     known = ~np.isnan(hide(y))
     assert (completed[:, known] == y[known]).all()
+
+
+ASKS = {
+    "predict": lambda est, X, y: est.predict(X),
+    "mean": lambda est, X, y: est.predict(X, n_samples=30),
+    "sample": lambda est, X, y: est.sample(X, 30),
+    "log_prob": lambda est, X, y: est.log_prob(X, y),
+    "complete": lambda est, X, y: est.complete(X, hide(y), 30, n_steps=2),
+}
+
+
+@pytest.mark.parametrize("ask", ASKS)
+def test_no_tensor_outgrows_the_budget(estimator_class, ask, monkeypatch):
+    est, (X, y) = fitted(estimator_class, "conv", "categorical"), data("categorical")
+    budget = 8 * est.net_.module_.model.row_size
+    monkeypatch.setattr("skcvae._arrays.FORWARD_NUMBERS", budget)
+    sizes = []
+
+    def watch(module, inputs, output):
+        sizes.extend(t.numel() for t in [output] if isinstance(t, torch.Tensor))
+
+    hook = torch.nn.modules.module.register_module_forward_hook(watch)
+    try:
+        ASKS[ask](est, np.concatenate([X] * 3), np.concatenate([y] * 3))
+    finally:
+        hook.remove()
+    assert budget / 8 <= max(sizes) <= budget
 
 
 def test_a_fit_does_not_depend_on_how_y_lies_in_memory(estimator_class):

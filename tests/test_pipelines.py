@@ -23,6 +23,11 @@ def test_functions_equal_the_methods_of_the_last_step(pipeline, data):
     np.testing.assert_array_equal(skcvae.sample(pipeline, X, 3, 0), last.sample(inside, 3, 0))
     np.testing.assert_array_equal(skcvae.log_prob(pipeline, X, y), last.log_prob(inside, y))
     assert pipeline.score(X, y) == last.score(inside, y)
+    hidden = np.tile([True, False, False], (60, 1))
+    np.testing.assert_array_equal(
+        skcvae.complete(pipeline, X, y, 2, hidden, n_steps=3, random_state=0),
+        last.complete(inside, y, 2, hidden, n_steps=3, random_state=0),
+    )
     log_p, ess = skcvae.log_prob(pipeline, X, y, n_samples=5, return_ess=True)
     assert log_p.shape == ess.shape == (60,)
 
@@ -51,10 +56,10 @@ def test_an_estimator_alone_will_do(data):
     np.testing.assert_array_equal(skcvae.sample(est, X, 2, 0), est.sample(X, 2, 0))
 
 
-@pytest.mark.parametrize("function", ["sample", "log_prob"])
+@pytest.mark.parametrize("function", ["sample", "complete", "log_prob"])
 def test_what_cannot_sample_is_refused(data, function):
     X, y = data
-    arguments = (X, y) if function == "log_prob" else (X,)
+    arguments = (X,) if function == "sample" else (X, y)
     for other in (LinearRegression(), make_pipeline(PCA(2), LinearRegression())):
         with pytest.raises(TypeError, match=f"method '{function}', got LinearRegression"):
             getattr(skcvae, function)(other.fit(X, y), *arguments)
