@@ -14,7 +14,7 @@ is known, :math:`p(y_o \mid x, z)`; without z, y_u does not depend on y_o.
 Throughout, NaN in y stands for what is not known.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import torch
 from torch import Generator, Tensor
@@ -66,59 +66,45 @@ def complete(
     """
     given = model.condition(x)
 
-    def drawn(p: Distribution) -> Tensor:
+    def draw_z(p: Distribution) -> Tensor:
+        shape = (n_draws, *given.prior.mean.shape)
+        return reparameterize(p, torch.randn(shape, generator=noise).to(x))
+
+    def draw_y(p: Distribution) -> Tensor:
         with drawing_from(outputs):
             return p.sample()
 
     if given.prior is None:
         p = given.likelihood().expand((n_draws, len(x)))
     elif model.recognition is None:
-        p = given.likelihood(_chosen(given, y, n_draws, n_steps, noise))
+        candidates = (draw_z(given.prior) for _ in range(n_steps))
+        p = given.likelihood(_chosen(given, y, candidates, noise))
     else:
-        p = given.likelihood(_alternated(model, given, x, y, n_draws, n_steps, noise, drawn))
-    return _filled(y, drawn(p) if observation_noise else p.mean)
-
-
-def _alternated(
-    model: Model,
-    given: Conditional,
-    x: Tensor,
-    y: Tensor,
-    n_draws: int,
-    n_steps: int,
-    noise: Generator,
-    drawn: Callable[[Distribution], Tensor],
-) -> Tensor:
-    """Return the last z of the chains."""
-
-    def draw(p: Distribution) -> Tensor:
-        return reparameterize(p, torch.randn(shape, generator=noise).to(x))
-
-    shape = (n_draws, *given.prior.mean.shape)
-    z = draw(model.recognition(x, y) if model.recognition.partial else given.prior)
-    for _ in range(n_steps):
-        z = draw(model.recognition(x, _filled(y, drawn(given.likelihood(z)))))
-    return z
+        z = draw_z(model.recognition(x, y) if model.recognition.partial else given.prior)
+        for _ in range(n_steps):
+            z = draw_z(model.recognition(x, _filled(y, draw_y(given.likelihood(z)))))
+        p = given.likelihood(z)
+    return _filled(y, draw_y(p) if observation_noise else p.mean)
 
 
 def _chosen(
-    given: Conditional, y: Tensor, n_draws: int, n_candidates: int, noise: Generator
+    given: Conditional, y: Tensor, candidates: Iterator[Tensor], noise: Generator
 ) -> Tensor:
-    """Return draws of z from the prior, chosen by p(y_o|x,z): importance resampling."""
-    best, z = None, None
-    shape = (n_draws, *given.prior.mean.shape)
-    for _ in range(n_candidates):
-        candidate = reparameterize(given.prior, torch.randn(shape, generator=noise).to(y))
-        log_w = Observed(given.likelihood(candidate)).log_prob(y)
-        # The largest log weight plus Gumbel noise is a draw from among them.
-        log_w = log_w - torch.empty(log_w.shape).exponential_(generator=noise).log().to(y)
-        if z is None:
-            best, z = log_w, candidate
-            continue
+    """Return draws of z from among candidates by p(y_o|x,z): importance resampling."""
+    z = next(candidates)
+    best = _perturbed(given, y, z, noise)
+    for other in candidates:
+        log_w = _perturbed(given, y, other, noise)
         better = log_w > best
         best = best.where(~better, log_w)
-        z = z.where(~better.reshape(*better.shape, *[1] * (z.ndim - 2)), candidate)
+        z = z.where(~better.reshape(*better.shape, *[1] * (z.ndim - 2)), other)
     return z
+
+
+def _perturbed(given: Conditional, y: Tensor, z: Tensor, noise: Generator) -> Tensor:
+    """Return log weights plus Gumbel noise: the largest is a draw from among them."""
+    log_w = Observed(given.likelihood(z)).log_prob(y)
+    return log_w - torch.empty(log_w.shape).exponential_(generator=noise).log().to(y)
 
 
 def _filled(y: Tensor, values: Tensor) -> Tensor:
