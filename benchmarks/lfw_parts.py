@@ -164,8 +164,9 @@ def table(record):
         f"{protocol['epochs']} epochs,",
         f"best epoch by validation CLL on 500 images; seed {protocol['seed']}, "
         f"S = {protocol['samples']}; all but the baseline",
-        "with the recurrent connection. IoU: mean of the three classes. The effective sample size",
-        "of the CVAE's score is small, so that its CLL is rather too low.",
+        "with the recurrent connection, CVAE and hybrid with a KL warm-up of 5 epochs. IoU: mean of",
+        "the three classes. The effective sample size (ESS) of the CVAE's score is small, so that",
+        "its CLL is rather too low.",
         "",
     ]
     bar = f"{'=' * 8}  {'=' * 21}  {'=' * 10}  {'=' * 8}  {'=' * 21}  {'=' * 10}"
@@ -200,9 +201,9 @@ def _completion_table(rows, protocol):
         "Pixel accuracy in percent of test maps of which blocks are missing, over all pixels;",
         "what is known is given; both models with multi-scale and omission. Each pixel takes the",
         f"most frequent of the likeliest labels of {protocol['completions']} completions of "
-        f"{protocol['steps']} steps. The",
-        "paper's columns are of another subset with four classes, at 128 x 128, where a block is",
-        "a smaller part of the image: they compare in kind, not digit by digit.",
+        f"{protocol['steps']} steps.",
+        "The paper's columns are of another subset with four classes, at 128 x 128, where a block",
+        "is a smaller part of the image: they compare in kind, not digit by digit.",
         "",
         bar,
         "missing %  block  GDNN     CVAE     paper's GDNN  paper's CVAE",

@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skcvae._arrays import columns_of
+from skcvae._arrays import FORWARD_ROWS, columns_of, slices
 
 
 @contextlib.contextmanager
@@ -78,12 +78,14 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
 
 def known_labels(y, classes, name):
     """Refuse labels that are not among those of the fit; NaN is none."""
-    strange = np.setdiff1d(y[np.isfinite(y)], classes)
-    if len(strange):
-        raise ValueError(
-            f"{name} has labels {strange[:5].tolist()} that were not in y in fit, expected among "
-            f"{classes.tolist()}. Name all that may occur by likelihood=Categorical(classes=...)."
-        )
+    for rows in slices(len(y), FORWARD_ROWS):
+        strange = np.setdiff1d(y[rows][np.isfinite(y[rows])], classes)
+        if len(strange):
+            raise ValueError(
+                f"{name} has labels {strange[:5].tolist()} that were not in y in fit, expected "
+                f"among {classes.tolist()}. Name all that may occur by "
+                "likelihood=Categorical(classes=...)."
+            )
 
 
 def observed(y):
