@@ -164,9 +164,9 @@ def table(record):
         f"{protocol['epochs']} epochs,",
         f"best epoch by validation CLL on 500 images; seed {protocol['seed']}, "
         f"S = {protocol['samples']}; all but the baseline",
-        "with the recurrent connection, CVAE and hybrid with a KL warm-up of 5 epochs. IoU: mean of",
-        "the three classes. The effective sample size (ESS) of the CVAE's score is small, so that",
-        "its CLL is rather too low.",
+        "with the recurrent connection, CVAE and hybrid with a KL warm-up of 5 epochs. IoU: mean",
+        "of the three classes. The effective sample size (ESS) of the CVAE's score is small, so",
+        "that its CLL is rather too low.",
         "",
     ]
     bar = f"{'=' * 8}  {'=' * 21}  {'=' * 10}  {'=' * 8}  {'=' * 21}  {'=' * 10}"
