@@ -50,6 +50,7 @@ class Predictor:
         self.y_coding = y_coding
         self.latent_shape = latent_shape
         self.device = device
+        self.row_size = model.row_size  # once: a single row should not wait for it
 
     @functools.cached_property
     def _exact_model(self) -> Model:
@@ -192,7 +193,7 @@ class Predictor:
             yield from row_noise(content, shape, seed + i).to(self.device).split(block)
 
     def _plan(self, n_rows: int, n_samples: int) -> Plan:
-        return plan(n_rows, n_samples, self.model.row_size)
+        return plan(n_rows, n_samples, self.row_size)
 
 
 def _room(*sizes) -> np.ndarray:
