@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.distributions import Distribution, Independent
+from torch.nn import functional as F
 
 from skcvae.distributions import Labels, diagonal_normal, raw_scale_of
 
@@ -283,8 +284,15 @@ class _Logits(nn.Module):
         event_ndim = len(self.parameter_shape) - 1
         (logits,) = parameters.unbind(-event_ndim - 1)
         # Grey targets lie outside the support that torch would check.
-        pixels = BernoulliDistribution(logits=logits, validate_args=False)
+        pixels = _Pixels(logits=logits, validate_args=False)
         return Independent(pixels, event_ndim, validate_args=False)
+
+
+class _Pixels(BernoulliDistribution):
+    """torch's distribution with a log-probability in fewer passes over the numbers."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return torch.addcmul(F.softplus(self.logits).neg_(), value, self.logits)
 
 
 class _ClassLogits(nn.Module):

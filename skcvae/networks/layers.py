@@ -7,14 +7,17 @@ of x is computed once per row however many z are drawn for it.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
 
+# In place where the derivative follows from the result: what comes in is the fresh
+# output of a layer, and is not needed again.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "elu": nn.ELU,
+    "elu": partial(nn.ELU, inplace=True),
     "gelu": nn.GELU,
-    "relu": nn.ReLU,
+    "relu": partial(nn.ReLU, inplace=True),
     "silu": nn.SiLU,
     "tanh": nn.Tanh,
 }
@@ -129,10 +132,10 @@ class Stack(nn.Module):
         """
         share = self.first.share(0, x)
         if self.shortcut is None:
-            return lambda z: self.rest(share + self.first.share(1, z))
+            return lambda z: self.rest(self.first.share(1, z).add_(share))
         linear = self.shortcut.share(0, x)
         return lambda z: (
-            self.rest(share + self.first.share(1, z)) + (linear + self.shortcut.share(1, z))
+            self.rest(self.first.share(1, z).add_(share)) + self.shortcut.share(1, z).add_(linear)
         )
 
     def forward(self, *inputs: Tensor) -> Tensor:
