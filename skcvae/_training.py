@@ -40,13 +40,15 @@ class WeightAverage:
         self.average: list[Tensor] = []
 
     def start(self, module: torch.nn.Module) -> None:
-        """Watch the weights of a module."""
-        self.weights = list(module.parameters())
+        """Watch the weights of a module; without a decay they are their own average."""
+        self.weights = list(module.parameters()) if self.decay else []
         self.average = [w.detach().clone() for w in self.weights]
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the weights after a step."""
+        if not self.weights:
+            return
         self.n_steps += 1
         decay = min(self.decay, self.n_steps / (self.n_steps + 9))
         torch._foreach_lerp_(self.average, self.weights, 1 - decay)
