@@ -165,15 +165,3 @@ def test_a_fit_in_float64_data_trains_in_float32_and_leaves_the_default(data):
     est = CVAERegressor(max_epochs=1).fit(*data)
     assert {p.dtype for p in est.net_.module_.parameters()} == {torch.float32}
     assert (torch.get_default_dtype(), torch.get_num_threads()) == before
-
-
-def test_without_a_decay_the_weights_are_their_own_average():
-    module = torch.nn.Linear(2, 1)
-    average = WeightAverage(0.0)
-    average.start(module)
-    with torch.no_grad():
-        module.weight.add_(1.0)
-    stepped = module.weight.detach().clone()
-    average.update()
-    average.swap()
-    assert torch.equal(module.weight, stepped)
