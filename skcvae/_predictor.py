@@ -69,7 +69,7 @@ class Predictor:
         for rows in slices(len(X), self._plan(len(X), 1).rows):
             x = self._inputs(X[rows], next(self._exact_model.parameters()).dtype)
             block = read(inference.deterministic(self._exact_model, x))
-            out = _room(len(X), block) if out is None else out
+            out = _room((len(X),), block) if out is None else out
             out[rows] = block
         return out
 
@@ -86,7 +86,7 @@ class Predictor:
             mean, variance = inference.moments(self.model, x, noise)
             found = {"mean": mean, "std": variance.sqrt()}
             blocks = [read(found[name]) for name, read in reads]
-            out = out or [_room(len(X), block) for block in blocks]
+            out = out or [_room((len(X),), block) for block in blocks]
             for whole, block in zip(out, blocks, strict=True):
                 whole[rows] = block
         return out
@@ -145,7 +145,7 @@ class Predictor:
             drawn = slices(n_samples, work.draws)
             for part, block in zip(drawn, blocks(rows, work.draws), strict=True):
                 values = self.y_coding.to_array(block)
-                out = _room(n_samples, n_rows, values[0]) if out is None else out
+                out = _room((n_samples, n_rows), values) if out is None else out
                 out[part, rows] = values
         return out
 
@@ -196,7 +196,6 @@ class Predictor:
         return plan(n_rows, n_samples, self.row_size)
 
 
-def _room(*sizes) -> np.ndarray:
-    """Return an empty array for `sizes` rows such as the last argument holds one block of."""
-    *n, block = sizes
-    return np.empty((*n, *block.shape[1:]), block.dtype)
+def _room(sizes: tuple[int, ...], block: np.ndarray) -> np.ndarray:
+    """Return an empty array like a block, but with other first dimensions."""
+    return np.empty((*sizes, *block.shape[len(sizes) :]), block.dtype)

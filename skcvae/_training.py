@@ -81,10 +81,11 @@ class Net(NeuralNet):
         self._set_training(False)
         inputs, weight = batch
         x, y, noise = inputs["x"], inputs["y"], inputs["noise"]
-        bound = self.module_(x, y, noise[: self.module_.n_draws])
         model = self.module_.model
+        given = model.condition(x)
+        bound = self.module_.bound(given, x, y, noise[: self.module_.n_draws])
         if model.is_deterministic:
-            cll = model.condition(x).likelihood().log_prob(y)
+            cll = given.likelihood().log_prob(y)
         else:
             cll = importance_sampling(model, x, y, noise.split(1)).log_prob
         return {"loss": self.get_loss(bound, weight), "y_pred": bound, "cll": cll}

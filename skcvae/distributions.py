@@ -135,7 +135,11 @@ class Labels(Distribution):
         Labels
             Sharing the numbers.
         """
-        return Labels(self.log_pi.expand(batch_shape), self.n_classes, self.event_ndim)
+        new = self._get_checked_instance(Labels, _instance)
+        new.n_classes, new.event_ndim = self.n_classes, self.event_ndim
+        new.log_pi = self.log_pi.expand(batch_shape)
+        super(Labels, new).__init__(new.log_pi.shape, validate_args=False)
+        return new
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return each number's share of the log-probability.

@@ -10,12 +10,11 @@ become soft labels, which are weighted by the share of each class. The sum is no
 weighted.
 """
 
-import math
-
 from torch import Tensor
 from torch.nn import functional as F
 
 from skcvae.model import Conditional
+from skcvae.networks.convolutions import level_sizes
 from skcvae.objectives import Bound, Objective
 
 
@@ -82,4 +81,4 @@ def pooled_shape(shape: tuple[int, ...], halvings: int) -> tuple[int, ...]:
     tuple of int
         With smaller height and width.
     """
-    return (*shape[:-2], *(math.ceil(side / 2**halvings) for side in shape[-2:]))
+    return (*shape[:-2], *level_sizes(shape[-2:], halvings + 1)[-1])

@@ -54,6 +54,10 @@ class Fitting(Parameters, ABC):
         self.architecture_ = self._chosen("architecture").resolve(
             len(X), self._x_row, self.y_coding_.code_shape
         )
+        self.initial_guess_ = self.initial_guess
+        self.latent_shape_ = self.architecture_.latent_shape(
+            self.latent_dim, self.y_coding_.code_shape
+        )
 
     # Data.
 
@@ -110,7 +114,8 @@ class Fitting(Parameters, ABC):
 
     def _fit_scaling(self, X, y, weight):
         X, y = X.reshape(-1, *self._x_row), y.reshape(-1, *self._y_row)
-        _checks.observed(y)
+        if self.partial_y_:
+            _checks.observed(y)
         vars(self).pop("classes_", None)
         kind = self.likelihood_.targets
         self.x_scaling_ = (

@@ -41,10 +41,6 @@ class LatentStructuredPredictor(StructuredPredictor):
     def _resolve(self, X, y, weight):
         super()._resolve(X, y, weight)
         self.prior_ = clone(self._chosen("prior"))
-        self.latent_shape_ = self.architecture_.latent_shape(
-            self.latent_dim, self.y_coding_.code_shape
-        )
-        self.initial_guess_ = self.initial_guess
         self.recognition_ = self._uses_recognition()
 
     def _latent_shape(self):

@@ -211,13 +211,6 @@ class NNRegressor(StructuredPredictor):
     def _reads_no_baseline(self):
         return False
 
-    def _resolve(self, X, y, weight):
-        super()._resolve(X, y, weight)
-        self.initial_guess_ = self.initial_guess
-        self.latent_shape_ = self.architecture_.latent_shape(
-            self.latent_dim, self.y_coding_.code_shape
-        )
-
     def _latent_shape(self):
         return ()
 
