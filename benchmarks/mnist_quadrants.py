@@ -52,6 +52,8 @@ def parse():
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--samples", type=int, default=100, help="S of importance sampling")
     parser.add_argument("--mc-samples", type=int, default=1000, help="S of Monte Carlo")
     parser.add_argument("--seed", type=int, default=0)
@@ -71,7 +73,7 @@ def load(args, subset):
 def fit(estimator, args):
     X_val, y_val = load(args, "validation")
     est = estimator(
-        architecture=MLP((args.units, args.units), shortcut=False),
+        architecture=MLP((args.units, args.units), shortcut=False, dropout=args.dropout),
         likelihood="bernoulli",
         normalize_X=False,
         max_epochs=args.epochs,
@@ -79,6 +81,7 @@ def fit(estimator, args):
         lr=args.lr,
         lr_schedule="one_cycle",
         batch_size=args.batch,
+        precision=args.precision,
         random_state=args.seed,
         device=args.device,
         verbose=1,

@@ -40,18 +40,20 @@ class Scaling(NamedTuple):
 
         What is constant is only centred; NaN does not count.
         """
-        columns = columns_of(array)
-        repeats = len(columns) // len(array)
+        row_shape = array.shape[1:]
+        scaler = StandardScaler()
         with np.errstate(over="ignore", invalid="ignore"):
-            scaler = StandardScaler().fit(
-                columns, sample_weight=None if weight is None else weight.repeat(repeats)
-            )
+            for rows in slices(len(array), max(FORWARD_NUMBERS // math.prod(row_shape), 1)):
+                columns = columns_of(array[rows])
+                share = None if weight is None else weight[rows]
+                if share is not None:
+                    share = share.repeat(len(columns) // len(share))
+                scaler.partial_fit(columns, sample_weight=share)
         if not np.isfinite(scaler.var_).all():
             raise ValueError(
                 f"{name} cannot be standardised: values up to {np.nanmax(np.abs(array)):.3g} "
                 f"overflow. Expected a finite variance; rescale {name} first."
             )
-        row_shape = array.shape[1:]
         channels = (*row_shape[:-2], 1, 1) if len(row_shape) > 1 else row_shape
         loc, scale = (v.reshape(channels) for v in (scaler.mean_, scaler.scale_))
         return cls(

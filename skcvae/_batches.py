@@ -1,12 +1,17 @@
-"""Batches that are slices of tensors already on the device, with the noise for z."""
+"""Batches of tensors on the device, with the noise for z.
 
-from collections.abc import Iterator
+They are slices of tensors that are there already. Where the data would take more
+than `resident_bytes`, a batch is read and coded when its turn comes.
+"""
+
+from collections.abc import Callable, Iterator
 
 import torch
+from sklearn import get_config
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from skcvae._arrays import slices
+from skcvae._arrays import FORWARD_ROWS, slices
 from skcvae._random import generator
 from skcvae.omission import omit_square
 
@@ -26,12 +31,110 @@ class Rows(Dataset):
         self.y = y
         self.weight = weight
         self.log_jacobian = log_jacobian
+        self.device = self.index_device = x.device
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, rows) -> tuple[Tensor, Tensor, Tensor | None]:
         return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
+
+
+class StreamedRows(Dataset):
+    """Rows of (x, y, weight) that are read and brought to the device when asked for.
+
+    Parameters
+    ----------
+    read : callable
+        Takes a slice or an array of row numbers and returns the tensors x and y.
+    n_rows : int
+        How many there are.
+    weight : Tensor of shape (n_rows,) or None
+        As of :class:`Rows`.
+    device : torch.device
+        Where they are wanted.
+    log_jacobian : float
+        As of :class:`Rows`.
+    """
+
+    index_device = torch.device("cpu")
+
+    def __init__(
+        self,
+        read: Callable[..., tuple[Tensor, Tensor]],
+        n_rows: int,
+        weight: Tensor | None,
+        *,
+        device: torch.device,
+        log_jacobian: float,
+    ):
+        self.read = read
+        self.n_rows = n_rows
+        self.weight = weight
+        self.device = device
+        self.log_jacobian = log_jacobian
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __getitem__(self, rows) -> tuple[Tensor, Tensor, Tensor | None]:
+        x, y = self.read(rows if isinstance(rows, slice) else rows.numpy())
+        weight = None if self.weight is None else self.weight[rows]
+        return self._sent(x), self._sent(y), None if weight is None else self._sent(weight)
+
+    def _sent(self, tensor: Tensor) -> Tensor:
+        if self.device.type != "cuda":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
+
+
+def rows_of(
+    read: Callable[..., tuple[Tensor, Tensor]],
+    n_rows: int,
+    weight: Tensor | None,
+    *,
+    device: torch.device,
+    log_jacobian: float,
+) -> Rows | StreamedRows:
+    """Return rows on the device, or, where they would take too much of it, on demand.
+
+    Parameters
+    ----------
+    read, n_rows, weight, device, log_jacobian
+        As of :class:`StreamedRows`.
+
+    Returns
+    -------
+    Rows or StreamedRows
+        The same numbers either way.
+    """
+    x, y = read(slice(1))
+    if n_rows * 4 * (x.numel() + y.numel()) > resident_bytes(device):
+        return StreamedRows(read, n_rows, weight, device=device, log_jacobian=log_jacobian)
+    x, y = (torch.empty((n_rows, *part.shape[1:])) for part in (x, y))
+    for rows in slices(n_rows, FORWARD_ROWS):
+        x[rows], y[rows] = read(rows)
+    weight = None if weight is None else weight.to(device)
+    return Rows(x.to(device), y.to(device), weight, log_jacobian=log_jacobian)
+
+
+def resident_bytes(device: torch.device) -> int:
+    """Return how much data training may keep on a device at once.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the networks are.
+
+    Returns
+    -------
+    int
+        Half of what a GPU has free; elsewhere scikit-learn's `working_memory`, one
+        GiB unless ``sklearn.set_config`` says otherwise.
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    return get_config()["working_memory"] * 2**20
 
 
 class ShuffledBatches:
@@ -42,7 +145,7 @@ class ShuffledBatches:
 
     def __init__(
         self,
-        dataset: Rows,
+        dataset: Rows | StreamedRows,
         batch_size: int,
         *,
         shape: tuple,
@@ -56,9 +159,10 @@ class ShuffledBatches:
         self.omission = omission
 
     def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
-        device = self.dataset.x.device
+        device = self.dataset.device
         n_draws, *latent_shape = self.shape
-        order = torch.randperm(len(self.dataset), generator=self.source).to(device)
+        order = torch.randperm(len(self.dataset), generator=self.source)
+        order = order.to(self.dataset.index_device)
         for rows in order.split(self.batch_size):
             x, y, weight = self.dataset[rows]
             if self.omission:
@@ -70,7 +174,15 @@ class ShuffledBatches:
 class OrderedBatches:
     """Iterate over rows as they stand, `n_rows` at a time, with the same noise in each epoch."""
 
-    def __init__(self, dataset: Rows, batch_size: int, *, shape: tuple, seed: int, n_rows: int):
+    def __init__(
+        self,
+        dataset: Rows | StreamedRows,
+        batch_size: int,
+        *,
+        shape: tuple,
+        seed: int,
+        n_rows: int,
+    ):
         del batch_size
         self.dataset = dataset
         self.n_rows = n_rows

@@ -4,7 +4,7 @@ import math
 
 import torch
 from sklearn.base import clone
-from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm.auto import tqdm
 
@@ -50,14 +50,14 @@ class BestWeights(Callback):
         net.history.record("valid_cll_best", better)
         if better:
             self.best_cll_, self.best_epoch_ = row["valid_cll"], row["epoch"]
-            for name, value in net.module_.state_dict().items():
+            for name, value in net.module.state_dict().items():
                 self.weights_.setdefault(name, torch.empty_like(value)).copy_(value)
         elif row["epoch"] - self.best_epoch_ >= self.patience:
             raise StopTraining
 
     def on_train_end(self, net, **kwargs):
         if self.weights_:
-            net.module_.load_state_dict(self.weights_)
+            net.module.load_state_dict(self.weights_)
         self.weights_ = {}
 
 
@@ -82,7 +82,6 @@ class ProgressLine(Callback):
 
 def callbacks(
     *,
-    max_grad_norm: float | None,
     one_cycle: tuple[float, int] | None,
     progress: str | None,
     of_user: list,
@@ -94,8 +93,6 @@ def callbacks(
     the epoch as it is.
     """
     chosen = [Warmup()]
-    if max_grad_norm is not None:
-        chosen.append(GradientNormClipping(max_grad_norm))
     if one_cycle is not None:
         lr, n_steps = one_cycle
         chosen.append(

@@ -5,6 +5,8 @@ criterion. Losses stay on the device until the epoch ends, and what is validated
 and kept is an average of the weights.
 """
 
+import contextlib
+import functools
 import inspect
 import math
 import warnings
@@ -39,9 +41,9 @@ class WeightAverage:
         self.weights: list[Tensor] = []
         self.average: list[Tensor] = []
 
-    def start(self, module: torch.nn.Module) -> None:
-        """Watch the weights of a module; without a decay they are their own average."""
-        self.weights = list(module.parameters()) if self.decay else []
+    def start(self, weights: list[Tensor]) -> None:
+        """Watch weights; without a decay they are their own average."""
+        self.weights = weights if self.decay else []
         self.average = [w.detach().clone() for w in self.weights]
 
     @torch.no_grad()
@@ -62,14 +64,60 @@ class WeightAverage:
 class Net(NeuralNet):
     """A skorch net whose module is an objective and whose history is in nats of the user's y."""
 
-    def __init__(self, *args, average: WeightAverage, **kwargs):
+    def __init__(
+        self,
+        *args,
+        average: WeightAverage,
+        max_grad_norm: float | None,
+        precision: str,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.average = average
+        self.max_grad_norm = max_grad_norm
+        self.precision = precision
         self.interrupted = False
 
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer())]
+
+    @functools.cached_property
+    def weights(self) -> list[Tensor]:
+        """What is trained."""
+        return list(self.module.parameters())
+
+    def autocast(self):
+        """Return a context in which matrix products have the chosen precision."""
+        if self.precision == "float32":
+            return contextlib.nullcontext()
+        device = torch.device(self.device or "cpu").type
+        return torch.autocast(device, getattr(torch, self.precision))
+
+    def infer(self, x, **fit_params):
+        """Evaluate the objective in the chosen precision."""
+        with self.autocast():
+            return super().infer(x, **fit_params)
+
+    def train_step(self, batch, **fit_params):
+        """Make a step of the optimizer, with gradients scaled down to their largest norm."""
+        step = {}
+
+        def closure() -> Tensor:
+            self._zero_grad_optimizer()
+            step.update(self.train_step_single(batch, **fit_params))
+            if self.max_grad_norm is not None:
+                torch.nn.utils.clip_grad_norm_(self.weights, self.max_grad_norm)
+            self.notify(
+                "on_grad_computed",
+                named_parameters=self.module.named_parameters(),
+                batch=batch,
+                training=True,
+            )
+            return step["loss"]
+
+        self._step_optimizer(closure)
+        return step
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss of a batch: `y_pred` is its bound, `y_true` its weights or None."""
@@ -80,15 +128,17 @@ class Net(NeuralNet):
         """Evaluate the objective and the estimated CLL on a batch."""
         self._set_training(False)
         inputs, weight = batch
-        x, y, noise = inputs["x"], inputs["y"], inputs["noise"]
-        model = self.module_.model
-        given = model.condition(x)
-        bound = self.module_.bound(given, x, y, noise[: self.module_.n_draws])
-        if model.is_deterministic:
-            cll = given.likelihood().log_prob(y)
-        else:
-            cll = importance_sampling(model, x, y, noise.split(1)).log_prob
+        with self.autocast():
+            bound, cll = self._evaluated(**inputs)
         return {"loss": self.get_loss(bound, weight), "y_pred": bound, "cll": cll}
+
+    def _evaluated(self, x: Tensor, y: Tensor, noise: Tensor) -> tuple[Bound, Tensor]:
+        model = self.module.model
+        given = model.condition(x)
+        bound = self.module.bound(given, x, y, noise[: self.module.n_draws])
+        if model.is_deterministic:
+            return bound, given.likelihood().log_prob(y)
+        return bound, importance_sampling(model, x, y, noise.split(1), given).log_prob
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run the batches of one epoch; read their losses once, at its end."""
@@ -162,6 +212,8 @@ def new_net(
     max_epochs: int | str,
     batch_size: int | str,
     patience: int | str | None,
+    precision: str,
+    compile: bool,
     user_callbacks: list,
     progress: str | None,
     passed: dict,
@@ -177,6 +229,9 @@ def new_net(
         objective,
         loss,
         average=WeightAverage(ema_decay),
+        max_grad_norm=max_grad_norm,
+        precision=precision,
+        compile=compile,
         optimizer=optimizer,
         lr=lr,
         max_epochs=max_epochs,
@@ -191,7 +246,6 @@ def new_net(
         iterator_valid__n_rows=plan(len(validation or ()) or 1, 1, objective.model.row_size).rows,
         train_split=None if validation is None else predefined_split(validation),
         callbacks=callbacks(
-            max_grad_norm=max_grad_norm,
             one_cycle=(lr, max_epochs * steps_per_epoch) if lr_schedule == "one_cycle" else None,
             progress=progress,
             of_user=user_callbacks,
@@ -230,7 +284,7 @@ def _epochs(n_steps: int, steps_per_epoch: int, least: int, most: int) -> int:
 
 def train(net: Net, rows: Rows) -> None:
     """Train a net; a user's interrupt keeps what was learned, if an epoch has ended."""
-    net.average.start(net.module_)
+    net.average.start(net.weights)
     net.partial_fit(rows)
     # A fitted net keeps neither rows nor a second set of weights.
     net.train_split, net.average = None, None

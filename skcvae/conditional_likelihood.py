@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from skcvae.distributions import reparameterize
-from skcvae.model import Model
+from skcvae.model import Conditional, Model
 
 
 class Estimate(NamedTuple):
@@ -44,7 +44,9 @@ class Estimate(NamedTuple):
     effective_sample_size: Tensor
 
 
-def importance_sampling(model: Model, x: Tensor, y: Tensor, noise: Iterable[Tensor]) -> Estimate:
+def importance_sampling(
+    model: Model, x: Tensor, y: Tensor, noise: Iterable[Tensor], given: Conditional | None = None
+) -> Estimate:
     """Estimate log p(y|x) with draws from the recognition network.
 
     Without a recognition network the proposal is the prior, and the estimate is
@@ -61,6 +63,8 @@ def importance_sampling(model: Model, x: Tensor, y: Tensor, noise: Iterable[Tens
     noise : iterable of Tensors of shape (n_draws, n, ...)
         Standard normal numbers in blocks of draws, which are evaluated one after
         the other; S is the number of draws in all.
+    given : Conditional, default=None
+        The model given x, where it is at hand.
 
     Returns
     -------
@@ -68,8 +72,8 @@ def importance_sampling(model: Model, x: Tensor, y: Tensor, noise: Iterable[Tens
         For each row.
     """
     if model.recognition is None:
-        return monte_carlo(model, x, y, noise)
-    given = model.condition(x)
+        return monte_carlo(model, x, y, noise, given)
+    given = given or model.condition(x)
     q = model.recognition(x, y)
 
     def log_weights() -> Iterator[Tensor]:
@@ -80,7 +84,9 @@ def importance_sampling(model: Model, x: Tensor, y: Tensor, noise: Iterable[Tens
     return _log_mean_exp(log_weights())
 
 
-def monte_carlo(model: Model, x: Tensor, y: Tensor, noise: Iterable[Tensor]) -> Estimate:
+def monte_carlo(
+    model: Model, x: Tensor, y: Tensor, noise: Iterable[Tensor], given: Conditional | None = None
+) -> Estimate:
     """Estimate log p(y|x) with draws from the prior.
 
     Parameters
@@ -94,13 +100,15 @@ def monte_carlo(model: Model, x: Tensor, y: Tensor, noise: Iterable[Tensor]) -> 
     noise : iterable of Tensors of shape (n_draws, n, ...)
         Standard normal numbers in blocks of draws, which are evaluated one after
         the other; S is the number of draws in all.
+    given : Conditional, default=None
+        The model given x, where it is at hand.
 
     Returns
     -------
     Estimate
         For each row.
     """
-    given = model.condition(x)
+    given = given or model.condition(x)
     log_weights = (given.likelihood(reparameterize(given.prior, eps)).log_prob(y) for eps in noise)
     return _log_mean_exp(log_weights)
 

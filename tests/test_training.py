@@ -131,7 +131,7 @@ def test_average_forgets_the_start_and_swaps():
     layer = torch.nn.Linear(1, 1, bias=False)
     layer.weight.data.fill_(-1e6)
     average = WeightAverage(decay=0.9)
-    average.start(layer)
+    average.start(list(layer.parameters()))
     for step in range(200):
         layer.weight.data.fill_(float(step % 2))
         average.update()
@@ -144,7 +144,7 @@ def test_average_forgets_the_start_and_swaps():
 def test_a_decay_of_zero_keeps_the_last_weights():
     layer = torch.nn.Linear(1, 1)
     average = WeightAverage(decay=0.0)
-    average.start(layer)
+    average.start(list(layer.parameters()))
     layer.weight.data.fill_(7.0)
     average.update()
     average.swap()

@@ -66,12 +66,13 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
                 f"{name} has rows of shape {y.shape[1:]}, expected {shape} as in fit."
             )
         y = y.reshape(n_rows, *shape)
-    if np.isnan(y).any() and not partial:
+    holes = any(np.isnan(y[rows]).any() for rows in slices(len(y), FORWARD_ROWS))
+    if holes and not partial:
         raise ValueError(
             f"Input {name} contains NaN. {type(estimator).__name__} takes NaN, not observed, only "
             "where partial_y=True in fit, and in complete."
         )
-    if not np.isnan(y).all():
+    if not (holes and np.isnan(y).all()):
         likelihood.check_targets(y)
     return y
 
@@ -161,6 +162,18 @@ def present(X, y, sample_weight):
     if not kept.all():
         X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
     return X, y, None if np.ptp(sample_weight) == 0 else sample_weight
+
+
+def pairs(dataset, y, name="X"):
+    """Return a Dataset of pairs (x, y), of which y is a part."""
+    if y is not None:
+        raise ValueError(
+            f"{name} is a Dataset, whose items are pairs (x, y): expected no y beside it, got a "
+            f"{type(y).__name__}."
+        )
+    if not hasattr(dataset, "__len__") or not len(dataset):
+        raise ValueError(f"{name} as a Dataset must have a length above zero, got {dataset!r}.")
+    return dataset
 
 
 def levels(quantiles):

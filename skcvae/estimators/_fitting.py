@@ -8,17 +8,21 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 from skorch.history import History
+from torch.utils.data import Dataset
 
 from skcvae import _training
-from skcvae._arrays import OneHot, Scaling
-from skcvae._batches import Rows
+from skcvae._arrays import FORWARD_NUMBERS, FORWARD_ROWS, OneHot, Scaling, slices
+from skcvae._batches import rows_of
 from skcvae._predictor import Predictor
 from skcvae._random import drawing_from, generator, seed_from
+from skcvae._tables import Arrays, Items, Table
 from skcvae.estimators import _checks
 from skcvae.estimators._parameters import Parameters, is_passed_to_skorch
 from skcvae.multiscale import MultiScale, pooled_shape
 from skcvae.objectives import NegativeBound
 from skcvae.partial import Partial
+
+SAMPLED_ROWS = 10_000  # of a Dataset, for scaling, labels and sizes
 
 
 class Fitting(Parameters, ABC):
@@ -86,7 +90,16 @@ class Fitting(Parameters, ABC):
         return X, self._check_targets(y, len(X), name="y" + suffix)
 
     def _check_rows(self, X, y, sample_weight, X_val, y_val):
-        """Return training rows (X, y, weight) and validation rows, or None."""
+        """Return the rows to train on and to validate, or None, as tables."""
+        self.seed_ = seed_from(self.random_state)
+        check = self._check_dataset if isinstance(X, Dataset) else self._check_arrays
+        table = check(X, y, sample_weight)
+        _checks.image_parameters(self, self._x_row, self._y_row)
+        if X_val is None and y_val is None:
+            return self._split(table) if self.early_stopping else (table, None)
+        return table, self._check_validation(X_val, y_val)
+
+    def _check_arrays(self, X, y, sample_weight):
         fresh = not self._continues()
         X = _checks.inputs(self, X, reset=fresh)
         if fresh:
@@ -103,14 +116,24 @@ class Fitting(Parameters, ABC):
         X, y, weight = _checks.present(X, y, _checks.weights(sample_weight, X))
         if fresh:
             self._resolve(X, y, weight)
-        _checks.image_parameters(self, self._x_row, self._y_row)
-        self.seed_ = seed_from(self.random_state)
-        if (X_val is None) != (y_val is None):
+        return Table.of(Arrays(X, y), weight)
+
+    def _check_dataset(self, dataset, y, sample_weight):
+        """Resolve from some rows what otherwise follows from all."""
+        _checks.pairs(dataset, y)
+        weight = _checks.weights(sample_weight, np.empty(len(dataset)))
+        table = Table.of(Items(dataset), weight)
+        some = table.part(_sample(table, self.seed_))
+        self._check_arrays(*some.read(slice(None)), some.weight)
+        return table._replace(source=Items(dataset, self._check_pair))
+
+    def _check_validation(self, X_val, y_val):
+        if isinstance(X_val, Dataset):
+            return Table.of(Items(_checks.pairs(X_val, y_val, "X_val"), self._check_pair))
+        if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"X_val and y_val go together, got no {missing}.")
-        if X_val is not None:
-            return (X, y, weight), (*self._check_pair(X_val, y_val, suffix="_val"), None)
-        return self._split(X, y, weight) if self.early_stopping else ((X, y, weight), None)
+        return Table.of(Arrays(*self._check_pair(X_val, y_val, suffix="_val")))
 
     def _fit_scaling(self, X, y, weight):
         X, y = X.reshape(-1, *self._x_row), y.reshape(-1, *self._y_row)
@@ -133,19 +156,18 @@ class Fitting(Parameters, ABC):
         else:
             self.y_coding_ = Scaling.identity(self._y_row)
 
-    def _split(self, X, y, weight):
-        if len(X) < 2:
+    def _split(self, table):
+        if table.n_rows < 2:
             raise ValueError(
                 "early_stopping=True holds out a share of the rows and needs at least 2, got "
                 "n_samples = 1. Set early_stopping=False or give X_val and y_val."
             )
-        train, held_out = train_test_split(
-            np.arange(len(X)), test_size=self.validation_fraction, random_state=self.seed_
+        parts = train_test_split(
+            np.arange(table.n_rows),
+            test_size=self.validation_fraction,
+            random_state=self.seed_,
         )
-        return tuple(
-            (X[rows], y[rows], None if weight is None else weight[rows])
-            for rows in (train, held_out)
-        )
+        return tuple(map(table.part, parts))
 
     # Networks.
 
@@ -163,17 +185,29 @@ class Fitting(Parameters, ABC):
     def _continues(self):
         return self.warm_start and hasattr(self, "net_")
 
-    def _to_tensors(self, rows, device):
-        X, y, weight = rows
-        gain = np.average(self.y_coding_.log_jacobian(y), weights=weight)
+    def _to_tensors(self, table, device):
+        """Return rows as the networks see them, at once or, if they are too many, on demand."""
+
+        def read(rows):
+            X, y = table.read(rows)
+            return (
+                self.x_scaling_.to_tensor(X, torch.float32, "cpu"),
+                self.y_coding_.to_tensor(y, torch.float32, "cpu"),
+            )
+
+        weight = table.weight
         if weight is not None:
-            weight = torch.tensor(weight / weight.mean(), dtype=torch.float32, device=device)
-        return Rows(
-            self.x_scaling_.to_tensor(X, torch.float32, device),
-            self.y_coding_.to_tensor(y, torch.float32, device),
-            weight,
-            log_jacobian=float(gain),
-        )
+            weight = torch.tensor(weight / weight.mean(), dtype=torch.float32)
+        gain = self._log_jacobian(table)
+        return rows_of(read, table.n_rows, weight, device=torch.device(device), log_jacobian=gain)
+
+    def _log_jacobian(self, table):
+        """Return what the mean log density of the rows gains in the user's units."""
+        if not self.partial_y_:
+            return self.y_coding_.log_jacobian(table.read(slice(1))[1]).item()
+        blocks = (table.read(rows)[1] for rows in slices(table.n_rows, FORWARD_ROWS))
+        gains = np.concatenate([self.y_coding_.log_jacobian(y) for y in blocks])
+        return float(np.average(gains, weights=table.weight))
 
     def _build_likelihoods(self):
         """Return the likelihoods of y at full resolution, a half, a quarter."""
@@ -207,6 +241,8 @@ class Fitting(Parameters, ABC):
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             patience=self.patience if self.early_stopping else None,
+            precision=self.precision,
+            compile=self.compile,
             user_callbacks=self.callbacks or [],
             progress=type(self).__name__ if self.verbose else None,
             passed={k: v for k, v in vars(self).items() if "__" in k and is_passed_to_skorch(k)},
@@ -233,7 +269,7 @@ class Fitting(Parameters, ABC):
         state.pop("_predictor", None)
         if "net_" in state:
             net = state.pop("net_")
-            state["_weights"] = {k: v.cpu().numpy() for k, v in net.module_.state_dict().items()}
+            state["_weights"] = {k: v.cpu().numpy() for k, v in net.module.state_dict().items()}
             state["_history"] = net.history.to_list()
         return state
 
@@ -248,3 +284,10 @@ class Fitting(Parameters, ABC):
         self.net_ = self._new_net(objective, _checks.available_device(device))
         self.net_.history_ = History(history)
         self._predictor = self._new_predictor()
+
+
+def _sample(table, seed):
+    """Return row numbers of as many rows as fit in memory with ease."""
+    size = sum(part.size for part in table.read(slice(1)))
+    n_rows = min(table.n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // size, 100))
+    return np.sort(np.random.default_rng(seed).permutation(table.n_rows)[:n_rows])

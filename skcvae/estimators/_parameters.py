@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skcvae import architectures, likelihoods
 
-PASSED_TO_SKORCH = ("optimizer__", "callbacks__")
+PASSED_TO_SKORCH = ("optimizer__", "callbacks__", "compile__")
 
 
 class Parameters(BaseEstimator):
@@ -49,6 +49,8 @@ class Parameters(BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "precision": [StrOptions({"float32", "bfloat16"})],
+        "compile": ["boolean"],
         "n_score_samples": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
@@ -100,7 +102,7 @@ class Parameters(BaseEstimator):
         if unknown:
             raise TypeError(
                 f"{type(self).__name__} got unknown parameters {unknown}, expected some of "
-                f"{self._get_param_names()} or skorch's optimizer__* and callbacks__*."
+                f"{self._get_param_names()} or skorch's optimizer__*, callbacks__* and compile__*."
             )
         vars(self).update(skorch_params)
 

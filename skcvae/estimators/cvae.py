@@ -94,6 +94,12 @@ class CVAERegressor(LatentStructuredPredictor):
     patience : "auto" or int, default="auto"
         Epochs without a new best before training stops. "auto" waits about 1,500
         steps, in 5 to 50 epochs.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the matrix products in training. "bfloat16" pays for wide layers on processors
+        made for it; weights, densities and everything after `fit` stay in float32.
+    compile : bool, default=False
+        Whether to train through `torch.compile`, which needs a compiler and some ten
+        seconds at first. Its own parameters are ``compile__mode`` and so on.
     n_score_samples : int, default=100
         Draws S per row in `score`, and in `log_prob` and `predict` where not given.
     warm_start : bool, default=False
@@ -198,6 +204,8 @@ class CVAERegressor(LatentStructuredPredictor):
         early_stopping=True,
         validation_fraction=0.1,
         patience="auto",
+        precision="float32",
+        compile=False,
         n_score_samples=100,
         warm_start=False,
         callbacks=None,
@@ -232,6 +240,8 @@ class CVAERegressor(LatentStructuredPredictor):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.precision = precision
+        self.compile = compile
         self.n_score_samples = n_score_samples
         self.warm_start = warm_start
         self.callbacks = callbacks

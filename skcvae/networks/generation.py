@@ -9,7 +9,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae.networks.layers import Shape
+from skcvae.networks.layers import Shape, full_precision
 
 
 class GenerationNetwork(nn.Module):
@@ -52,4 +52,4 @@ class Output(nn.Module):
         self.likelihood = likelihood
 
     def forward(self, features: Tensor) -> Distribution:
-        return self.likelihood(self.head(features))
+        return self.likelihood(full_precision(self.head(features)))

@@ -25,6 +25,11 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 Shape = tuple[int, ...]
 
 
+def full_precision(numbers: Tensor) -> Tensor:
+    """Return numbers in float32 at least: a sum over outputs needs more than 8 bits."""
+    return numbers.float() if numbers.dtype == torch.bfloat16 else numbers
+
+
 class Dropout(nn.Module):
     """Dropout whose mask comes from a given generator, not from torch's global one.
 

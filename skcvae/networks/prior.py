@@ -3,7 +3,7 @@ r"""The prior network :math:`p(z \mid x)`, or with a guess :math:`p(z \mid x, \h
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae.networks.layers import Shape
+from skcvae.networks.layers import Shape, full_precision
 
 
 class PriorNetwork(nn.Module):
@@ -26,7 +26,7 @@ class PriorNetwork(nn.Module):
         self.family = family
 
     def forward(self, *inputs: Tensor) -> Distribution:
-        return self.family(self.head(self.trunk(*inputs)))
+        return self.family(full_precision(self.head(self.trunk(*inputs))))
 
 
 class StandardPrior(nn.Module):

@@ -7,7 +7,7 @@ which outputs these are.
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae.networks.layers import Shape
+from skcvae.networks.layers import Shape, full_precision
 
 
 class RecognitionNetwork(nn.Module):
@@ -41,7 +41,7 @@ class RecognitionNetwork(nn.Module):
         self.partial = partial
 
     def forward(self, x: Tensor, y: Tensor) -> Distribution:
-        return self.family(self.head(self.trunk(x, *self._read(y))))
+        return self.family(full_precision(self.head(self.trunk(x, *self._read(y)))))
 
     def _read(self, y: Tensor) -> tuple[Tensor, ...]:
         if not self.partial:
