@@ -10,6 +10,7 @@ import functools
 import inspect
 import math
 import warnings
+from collections.abc import Callable
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -91,8 +92,7 @@ class Net(NeuralNet):
         """Return a context in which matrix products have the chosen precision."""
         if self.precision == "float32":
             return contextlib.nullcontext()
-        device = torch.device(self.device or "cpu").type
-        return torch.autocast(device, getattr(torch, self.precision))
+        return torch.autocast(self.weights[0].device.type, getattr(torch, self.precision))
 
     def infer(self, x, **fit_params):
         """Evaluate the objective in the chosen precision."""
@@ -157,7 +157,12 @@ class Net(NeuralNet):
             seen.append((*terms, step.get("cll"), batch[1]))
         if training:
             self.average.swap()
+        seen = self._of_all(seen, training)
         self._record(prefix, iterator.dataset.log_jacobian, *zip(*seen, strict=True))
+
+    def _of_all(self, seen: list, training: bool) -> list:
+        """Return the terms of all batches, where some were seen by other processes."""
+        return seen
 
     def _record(self, prefix, log_jacobian, reconstruction, kl, cll, weight):
         weight = None if weight[0] is None else torch.cat(weight).double()
@@ -203,6 +208,7 @@ def new_net(
     omission: float,
     seed: int,
     device: str,
+    accelerator,
     optimizer: type,
     lr: float,
     lr_schedule: str,
@@ -224,8 +230,9 @@ def new_net(
     max_epochs = _epochs(15_000, steps_per_epoch, 30, 500) if max_epochs == "auto" else max_epochs
     patience = _epochs(1500, steps_per_epoch, 5, 50) if patience == "auto" else patience
     noise_shape = (objective.n_draws, *latent_shape)
-    _give_generator(objective, generator(seed + 2, device))
-    return Net(
+    number = 0 if accelerator is None else accelerator.process_index
+    _give_generator(objective, generator(seed + 2 + number, device))
+    return _kind_of_net(accelerator, device)(
         objective,
         loss,
         average=WeightAverage(ema_decay),
@@ -251,10 +258,17 @@ def new_net(
             of_user=user_callbacks,
             patience=None if validation is None else patience,
         ),
-        device=device,
         verbose=0,
         **{**_of_optimizer(optimizer, weight_decay), **passed},
     ).initialize()
+
+
+def _kind_of_net(accelerator, device: str) -> Callable[..., Net]:
+    if accelerator is None:
+        return functools.partial(Net, device=device)
+    from skcvae._distributed import DistributedNet  # needs an optional package
+
+    return functools.partial(DistributedNet, accelerator=accelerator, device=None)
 
 
 def _give_generator(objective: Objective, source: Generator) -> None:

@@ -28,19 +28,22 @@ METHODS = {
 class StructuredPredictor(RegressorMixin, Drawing):
     """What the estimators share; not for use by itself."""
 
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None):
         """Fit the networks.
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
-            Inputs.
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...), or Dataset
+            Inputs. A torch Dataset has items (x, y) and a length; it is read item
+            by item throughout, and what scales, labels and sizes follow from is a
+            random part of it.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs.
+            Outputs; None where X is a Dataset.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights, not negative. A row of weight zero is as if absent.
         X_val, y_val : array-like, default=None
-            Rows for early stopping, instead of a share of X and y.
+            Rows for early stopping, instead of a share of X and y. X_val may be a
+            Dataset.
 
         Returns
         -------
@@ -52,12 +55,22 @@ class StructuredPredictor(RegressorMixin, Drawing):
         ValueError
             If a parameter or the data are not as expected, or if the loss
             turns infinite or NaN. The estimator is then as it was before.
+        MemoryError
+            If the memory of a GPU does not suffice.
+
+        Notes
+        -----
+        Rows are brought to the device once, as float32. Where that would take more
+        than half of a GPU's free memory, or elsewhere more than scikit-learn's
+        ``working_memory`` (one GiB), they are read batch by batch instead, so
+        that memory-mapped arrays stay on disk. The model is the same.
         """
         with _checks.restored_on_error(self):
             self._validate_params()
-            device = _checks.available_device(self.device)
+            device = self._training_device()
             rows, validation = self._check_rows(X, y, sample_weight, X_val, y_val)
-            self._train(rows, validation, device)
+            with _checks.memory_of(device):
+                self._train(rows, validation, device)
         return self
 
     def predict(self, X, n_samples=None, return_std=False, return_proba=False):

@@ -201,6 +201,19 @@ def available_device(name):
     return name
 
 
+@contextlib.contextmanager
+def memory_of(device):
+    """Say what may be done where a GPU, perhaps a shared one, has too little memory."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise MemoryError(
+            f"The memory of device {device!r} does not suffice. Expected room for the networks "
+            "and a batch: take a smaller batch_size or smaller layers, or, where several workers "
+            f"share the device, a smaller n_jobs. {error}"
+        ) from error
+
+
 def _refuse_strings(array, name):
     if issparse(array):
         return

@@ -91,13 +91,21 @@ class Fitting(Parameters, ABC):
 
     def _check_rows(self, X, y, sample_weight, X_val, y_val):
         """Return the rows to train on and to validate, or None, as tables."""
-        self.seed_ = seed_from(self.random_state)
+        self.seed_ = self._seed()
         check = self._check_dataset if isinstance(X, Dataset) else self._check_arrays
         table = check(X, y, sample_weight)
         _checks.image_parameters(self, self._x_row, self._y_row)
         if X_val is None and y_val is None:
             return self._split(table) if self.early_stopping else (table, None)
         return table, self._check_validation(X_val, y_val)
+
+    def _seed(self):
+        seed = seed_from(self.random_state)
+        if self.accelerator is None:
+            return seed
+        from skcvae._distributed import seed_of_all  # needs an optional package
+
+        return seed_of_all(seed)
 
     def _check_arrays(self, X, y, sample_weight):
         fresh = not self._continues()
@@ -178,9 +186,14 @@ class Fitting(Parameters, ABC):
         objective = self._untrained(self.seed_)
         if self._continues():
             objective.model.load_state_dict(self.net_.module_.model.state_dict())
-        self.net_ = self._new_net(objective, device, len(rows), validation)
+        self.net_ = self._new_net(objective, device, len(rows), validation, self.accelerator)
         _training.train(self.net_, rows)
         self._predictor = self._new_predictor()
+
+    def _training_device(self):
+        if self.accelerator is None:
+            return _checks.available_device(self.device)
+        return str(self.accelerator.device)
 
     def _continues(self):
         return self.warm_start and hasattr(self, "net_")
@@ -220,9 +233,10 @@ class Fitting(Parameters, ABC):
             objective = self._build_objective(self._build_model())
             return MultiScale(objective) if self._scales > 1 else objective
 
-    def _new_net(self, objective, device, n_rows=1, validation=None):
+    def _new_net(self, objective, device, n_rows=1, validation=None, accelerator=None):
         """Return an initialised net; without rows, one to predict with."""
         optimizer = self.optimizer
+        is_first = accelerator is None or accelerator.is_main_process
         return _training.new_net(
             objective,
             loss=partial(NegativeBound, **self._loss_parameters()),
@@ -232,6 +246,7 @@ class Fitting(Parameters, ABC):
             omission=self.omission,
             seed=self.seed_,
             device=device,
+            accelerator=accelerator,
             optimizer=getattr(torch.optim, optimizer) if isinstance(optimizer, str) else optimizer,
             lr=self.lr,
             lr_schedule=self.lr_schedule,
@@ -244,7 +259,7 @@ class Fitting(Parameters, ABC):
             precision=self.precision,
             compile=self.compile,
             user_callbacks=self.callbacks or [],
-            progress=type(self).__name__ if self.verbose else None,
+            progress=type(self).__name__ if self.verbose and is_first else None,
             passed={k: v for k, v in vars(self).items() if "__" in k and is_passed_to_skorch(k)},
         )
 
@@ -254,7 +269,7 @@ class Fitting(Parameters, ABC):
             self.x_scaling_,
             self.y_coding_,
             latent_shape=self._latent_shape(),
-            device=self.net_.device,
+            device=next(self.net_.module.parameters()).device,
         )
 
     @property

@@ -55,6 +55,7 @@ class Parameters(BaseEstimator):
         "warm_start": ["boolean"],
         "callbacks": [list, None],
         "device": [str],
+        "accelerator": [HasMethods(["prepare", "backward", "gather"]), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }

@@ -103,6 +103,10 @@ class GSNNRegressor(LatentStructuredPredictor):
         More callbacks for the net; they are copied.
     device : str, default="auto"
         "cpu", "cuda", "cuda:1", or "auto": CUDA where there is one.
+    accelerator : accelerate.Accelerator or None, default=None
+        To train on several GPUs: in a script that `accelerate launch` or `torchrun`
+        starts once for each, every process calls `fit` with the same rows and gets
+        the same model. It chooses the device.
     random_state : int, RandomState or None, default=None
         Seed of the split, the weights, the order of rows and all noise. None draws
         a new one; no global random state is read or written.
@@ -192,6 +196,7 @@ class GSNNRegressor(LatentStructuredPredictor):
         warm_start=False,
         callbacks=None,
         device="auto",
+        accelerator=None,
         random_state=None,
         verbose=0,
         **skorch_params,
@@ -226,6 +231,7 @@ class GSNNRegressor(LatentStructuredPredictor):
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.device = device
+        self.accelerator = accelerator
         self.random_state = random_state
         self.verbose = verbose
         self._store_skorch_params(skorch_params)

@@ -1,0 +1,69 @@
+"""One fit in several processes, through skorch's AccelerateMixin.
+
+Every process holds all data and goes through the same batches; it trains on its
+share of each, and gradients are averaged between steps. The model is the same as
+that of one process, to rounding, and the same in all of them.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from accelerate.utils import broadcast_object_list, gather_object
+from skorch.hf import AccelerateMixin
+
+from skcvae._training import Net
+
+
+class SharedBatches:
+    """What one of several processes reads of each batch.
+
+    Parameters
+    ----------
+    batches : iterable
+        The same in all processes.
+    number, n_processes : int
+        Which process this is, and of how many.
+    """
+
+    def __init__(self, batches, number: int, n_processes: int):
+        self.batches = batches
+        self.dataset = batches.dataset
+        self.number = number
+        self.n_processes = n_processes
+
+    def __iter__(self) -> Iterator:
+        for inputs, weight in self.batches:
+            n = len(inputs["x"])
+            rows = torch.arange(self.number, n, self.n_processes)
+            # Gradients of unequal shares are averaged, so a share counts for its rows;
+            # where a batch has too few, a row of no weight stands in.
+            share = self.n_processes * len(rows) / n
+            rows = rows if len(rows) else torch.zeros(1, dtype=torch.long)
+            rows = rows.to(inputs["x"].device)
+            part = {"x": inputs["x"][rows], "y": inputs["y"][rows]}
+            weight = inputs["x"].new_ones(n) if weight is None else weight
+            yield {**part, "noise": inputs["noise"][:, rows]}, weight[rows] * share
+
+
+class DistributedNet(AccelerateMixin, Net):
+    """A net that trains together with those of the other processes."""
+
+    def get_iterator(self, dataset, training=False):
+        """Return the batches: shares of them in training, all in validation."""
+        batches = super().get_iterator(dataset, training=training)
+        if not training:
+            return batches
+        return SharedBatches(
+            batches, self.accelerator.process_index, self.accelerator.num_processes
+        )
+
+    def _of_all(self, seen: list, training: bool) -> list:
+        if not training:
+            return seen
+        return gather_object([[None if t is None else t.cpu() for t in terms] for terms in seen])
+
+
+def seed_of_all(seed: int) -> int:
+    """Return the seed of the first process in all of them."""
+    (seed,) = broadcast_object_list([seed])
+    return seed

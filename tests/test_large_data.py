@@ -1,0 +1,165 @@
+"""Data that training does not keep on the device: memory-mapped, streamed, a Dataset."""
+
+import numpy as np
+import pytest
+import sklearn
+import torch
+from torch.utils.data import Dataset, TensorDataset
+
+from skcvae import CVAERegressor, NNRegressor
+from skcvae._batches import Rows, StreamedRows
+from skcvae._tables import Arrays, Items, Table
+
+SETTINGS = {
+    "table": {},
+    "weighted": {},
+    "partial": {"partial_y": True},
+    "labels": {"likelihood": "categorical"},
+    "images": {"architecture": "conv", "likelihood": "bernoulli", "omission": 0.5},
+}
+
+
+@pytest.fixture(params=SETTINGS)
+def task(request):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(90, 4)), rng.normal(size=(90, 3))
+    weight = rng.uniform(0.5, 2, size=90) if request.param == "weighted" else None
+    if request.param == "partial":
+        y[rng.random(y.shape) < 0.2] = np.nan
+    if request.param == "labels":
+        y = rng.integers(0, 3, size=(90, 2))
+    if request.param == "images":
+        X, y = rng.random((90, 8, 8)), rng.random((90, 8, 8))
+    return SETTINGS[request.param], X, y, weight
+
+
+def fitted(settings, X, y, weight):
+    est = CVAERegressor(max_epochs=3, batch_size=16, random_state=0, **settings)
+    return est.fit(X, y, weight)
+
+
+def equal(one, other):
+    assert np.array_equal(one.history_[:, "train_loss"], other.history_[:, "train_loss"])
+    assert np.array_equal(one.history_[:, "valid_cll"], other.history_[:, "valid_cll"])
+
+
+def read_only(folder, name, array):
+    path = folder / f"{name}.npy"
+    np.save(path, array)
+    return np.load(path, mmap_mode="r")
+
+
+def test_streamed_rows_make_the_model_of_resident_ones(task):
+    resident = fitted(*task)
+    with sklearn.config_context(working_memory=0):
+        streamed = fitted(*task)
+    equal(resident, streamed)
+
+
+def test_memory_mapped_arrays_make_the_model_of_arrays(task, tmp_path):
+    settings, X, y, weight = task
+    mapped = (read_only(tmp_path, name, array) for name, array in (("X", X), ("y", y)))
+    with sklearn.config_context(working_memory=0):
+        equal(fitted(settings, X, y, weight), fitted(settings, *mapped, weight))
+
+
+def test_more_than_the_working_memory_stays_where_it_is(monkeypatch):
+    asked = []
+    read = StreamedRows.__getitem__
+
+    def counted(self, rows):
+        asked.append(len(self))
+        return read(self, rows)
+
+    monkeypatch.setattr(StreamedRows, "__getitem__", counted)
+    X = np.random.default_rng(0).normal(size=(3000, 200))
+    for megabytes, streamed in ((3, False), (2, True)):
+        with sklearn.config_context(working_memory=megabytes):
+            NNRegressor(max_epochs=1, early_stopping=False).fit(X, X[:, 0])
+        assert bool(asked) == streamed
+
+
+def test_streamed_rows_read_what_is_asked_and_nothing_else():
+    seen = []
+
+    def read(rows):
+        seen.append(rows)
+        return torch.zeros(len(rows), 2), torch.zeros(len(rows), 1)
+
+    rows = StreamedRows(read, 10, torch.arange(10.0), device=torch.device("cpu"), log_jacobian=0.0)
+    x, y, weight = rows[torch.tensor([7, 2])]
+    assert len(x) == len(y) == 2 and weight.tolist() == [7, 2]
+    assert seen[0].tolist() == [7, 2]
+
+
+@pytest.mark.parametrize("as_item", [lambda x, y: (x, y), lambda x, y: [torch.tensor(x), y]])
+def test_a_dataset_makes_the_model_of_its_rows(task, as_item):
+    settings, X, y, weight = task
+
+    class Pairs(Dataset):
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, i):
+            return as_item(X[i], y[i])
+
+    equal(fitted(settings, X, y, weight), fitted(settings, Pairs(), None, weight))
+
+
+def test_a_dataset_validates_too():
+    X, y = torch.randn(50, 3), torch.randn(50)
+    data = TensorDataset(X, y)
+    est = NNRegressor(max_epochs=2, random_state=0).fit(data, X_val=data)
+    other = NNRegressor(max_epochs=2, random_state=0).fit(X, y, X_val=X, y_val=y)
+    equal(est, other)
+    assert est.predict(X).shape == (50,)
+
+
+class Odd(Dataset):
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
+GOOD = [(np.zeros(2), 1.0), (np.ones(2), 0.0)] * 10
+
+
+@pytest.mark.parametrize(
+    ("items", "y", "message"),
+    [
+        (GOOD, [1.0] * 20, "expected no y beside it, got a list"),
+        ([], None, "must have a length above zero"),
+        ([np.zeros(2)] * 20, None, r"must have items \(x, y\), got a ndarray for item"),
+        ([(np.full(2, np.nan), 1.0)] * 20, None, "contains NaN"),
+    ],
+)
+def test_a_dataset_that_is_none(items, y, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        NNRegressor().fit(Odd(items), y)
+
+
+def test_an_item_that_is_unlike_the_others_is_found_when_it_is_read():
+    size = 10_001
+    items = [(np.zeros(2), float(i % 2)) for i in range(size)]
+    source = Items(Odd(items), NNRegressor(max_epochs=1).fit(Odd(GOOD))._check_pair)
+    items[3] = (np.full(2, np.inf), 0.0)
+    with pytest.raises(ValueError, match="contains infinity"):
+        source[np.array([3])]
+
+
+def test_a_table_has_the_rows_of_positive_weight_and_parts_of_parts():
+    X = np.arange(6)[:, None]
+    table = Table.of(Arrays(X, X), np.array([1.0, 0, 2, 3, 0, 4]))
+    assert table.index.tolist() == [0, 2, 3, 5] and table.n_rows == 4
+    part = table.part(np.array([3, 1]))
+    assert part.read(slice(None))[0][:, 0].tolist() == [5, 2] and part.weight.tolist() == [4, 2]
+
+
+def test_resident_rows_are_tensors_on_the_device(device):
+    rows = Rows(torch.zeros(3, 2, device=device), torch.zeros(3, 1, device=device))
+    assert rows.device == rows.index_device == rows.x.device
