@@ -1,29 +1,35 @@
-"""An epoch of `fit` against hand-written loops over the same networks.
+"""An epoch of `fit` against hand-written loops and other libraries, on the same networks.
 
     python benchmarks/epoch_time.py
 
-Three loops train the networks that the estimator builds, on tensors in memory,
-with the same batches, noise and loss, turn by turn in one process. "raw" has the
-fused optimizer; "raw, clipped and averaged" adds what the estimator does by
+Everything trains the networks that the estimator builds, turn by turn in one
+process. Three hand-written loops take batches from tensors in memory: "raw" has
+the fused optimizer; "raw, clipped and averaged" adds what the estimator does by
 default, gradients clipped to a norm and an average of the weights; "usual" is
-what most people write, unfused Adam and tensors indexed by a permutation. The
-table has the median of the ratios, the estimator's epoch over the loop's; the
-first epoch of each run does not count.
+what most people write, unfused Adam, rows indexed by a permutation and the loss
+read at every step. Beside them are skorch as it comes, and Pyro's SVI with a
+mean-field ELBO (`pip install pyro-ppl`; left out where it is missing). The table
+has the median of the ratios, the estimator's epoch over the other's, so less
+than 1 is faster; the first epoch of each run does not count. On a CPU times are
+the process's own, so that what else runs there counts less.
 """
 
 import argparse
+import importlib.util
 import json
 import statistics
 import time
 from pathlib import Path
 
 import numpy as np
+import skorch
 import torch
+from skorch.callbacks import Callback
 
 import skcvae
 from skcvae import CVAERegressor
 from skcvae.architectures import MLP
-from skcvae.objectives import NegativeBound
+from skcvae.objectives import Bound, NegativeBound
 
 TASKS = {  # rows, inputs, outputs, units, latents, batch
     "table, batch 64": (20_000, 10, 5, 64, 4, 64),
@@ -32,6 +38,8 @@ TASKS = {  # rows, inputs, outputs, units, latents, batch
     "images, 500 units": (5_000, 196, 588, 500, 50, 128),
     "images, 1000 units": (5_000, 196, 588, 1000, 200, 128),
 }
+PLAIN = {"max_grad_norm": None, "ema_decay": 0.0}
+HAS_PYRO = importlib.util.find_spec("pyro") is not None
 
 
 def parse():
@@ -41,75 +49,182 @@ def parse():
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--epochs", type=int, default=2, help="counted in each run")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     return parser.parse_args()
 
 
-def estimator(task, epochs, **more):
-    *_, units, latents, batch = task
-    return CVAERegressor(
-        architecture=MLP((units, units), shortcut=False),
-        latent_dim=latents,
-        batch_size=batch,
-        max_epochs=epochs + 1,
-        early_stopping=False,
-        random_state=0,
-        **more,
-    )
+def clock(device):
+    """Return the time in seconds: of the process on a CPU, of the wall on a GPU."""
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
-def seconds_of(est):
-    return statistics.mean(row["dur"] for row in est.history_[1:])
+class Clock(Callback):
+    """Note the time at each end of an epoch."""
+
+    def __init__(self, device):
+        self.device = device
+
+    def on_train_begin(self, net, **kwargs):
+        self.times_ = []
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.times_.append(clock(self.device))
+
+    def on_train_end(self, net, **kwargs):
+        self.times_.append(clock(self.device))
 
 
-def loop(objective, x, y, task, epochs, *, usual, extras):
-    """Return the mean seconds of an epoch, the first left out."""
-    *_, latents, batch = task
-    loss = NegativeBound()
-    weights = list(objective.parameters())
-    average = [w.detach().clone() for w in weights]
-    optimizer = torch.optim.Adam(weights, lr=3e-3, fused=not usual)
-    taken = []
-    for _ in range(epochs + 1):
-        start = time.perf_counter()
-        order, total = torch.randperm(len(x)), 0.0
-        for i in range(0, len(x), batch):
-            rows = order[i : i + batch]
-            bound = objective(x[rows], y[rows], torch.randn(1, len(rows), latents))
-            value = loss(bound)
-            optimizer.zero_grad()
-            value.backward()
-            if extras:
-                torch.nn.utils.clip_grad_norm_(weights, 1.0)
-            optimizer.step()
-            if extras:
-                with torch.no_grad():
-                    torch._foreach_lerp_(average, weights, 0.005)
-            total += value.item() if usual else value.detach()
-        float(total)
-        taken.append(time.perf_counter() - start)
-    return statistics.mean(taken[1:])
+def per_epoch(times):
+    return statistics.mean(np.diff(times)[1:])
+
+
+class Setting:
+    """One task: data, and the epochs of everything that is compared on it."""
+
+    def __init__(self, task, args):
+        n, n_inputs, n_outputs, self.units, self.latents, self.batch = task
+        rng = np.random.default_rng(0)
+        self.X, self.y = rng.normal(size=(n, n_inputs)), rng.normal(size=(n, n_outputs))
+        self.args, self.device = args, args.device
+        self.n_epochs = args.epochs + 1
+        few = self.estimator().fit(self.X[:100], self.y[:100])
+        self.objective = few.net_.module_.train().to(self.device)
+        self.x, self.t = (
+            torch.from_numpy(part).float().to(self.device) for part in (self.X, self.y)
+        )
+
+    def estimator(self, **more):
+        return CVAERegressor(
+            architecture=MLP((self.units, self.units), shortcut=False),
+            latent_dim=self.latents,
+            batch_size=self.batch,
+            max_epochs=self.n_epochs,
+            early_stopping=False,
+            random_state=0,
+            device=self.device,
+            callbacks=[("clock", Clock(self.device))],
+            **more,
+        )
+
+    def ours(self, **more):
+        est = self.estimator(**more).fit(self.X, self.y)
+        return per_epoch(dict(est.net_.callbacks_)["clock"].times_)
+
+    def loop(self, *, usual=False, extras=False):
+        loss, weights = NegativeBound(), list(self.objective.parameters())
+        average = [w.detach().clone() for w in weights]
+        optimizer = torch.optim.Adam(weights, lr=3e-3, fused=not usual)
+        times = [clock(self.device)]
+        for _ in range(self.n_epochs):
+            order, total = torch.randperm(len(self.x), device=self.device), 0.0
+            for i in range(0, len(self.x), self.batch):
+                rows = order[i : i + self.batch]
+                noise = torch.randn(1, len(rows), self.latents, device=self.device)
+                value = loss(self.objective(self.x[rows], self.t[rows], noise))
+                optimizer.zero_grad()
+                value.backward()
+                if extras:
+                    torch.nn.utils.clip_grad_norm_(weights, 1.0)
+                optimizer.step()
+                if extras:
+                    with torch.no_grad():
+                        torch._foreach_lerp_(average, weights, 0.005)
+                total += value.item() if usual else value.detach()
+            float(total)
+            times.append(clock(self.device))
+        return per_epoch(times)
+
+    def skorch(self):
+        net = skorch.NeuralNet(
+            Drawing(self.objective, self.latents),
+            Loss,
+            optimizer=torch.optim.Adam,
+            lr=3e-3,
+            max_epochs=self.n_epochs,
+            batch_size=self.batch,
+            iterator_train__shuffle=True,
+            train_split=None,
+            verbose=0,
+            device=self.device,
+            callbacks=[("clock", Clock(self.device))],
+        )
+        x, y = self.X.astype(np.float32), self.y.astype(np.float32)
+        net.fit({"x": x, "y": y}, y)
+        return per_epoch(dict(net.callbacks_)["clock"].times_)
+
+    def pyro(self):
+        import pyro
+        from pyro import distributions as dist
+        from pyro.infer import SVI, TraceMeanField_ELBO
+
+        networks = self.objective.model
+        pyro.clear_param_store()
+
+        def normal(p):
+            return dist.Normal(p.mean, p.stddev).to_event(1)
+
+        def model(x, y):
+            pyro.module("networks", networks)
+            given = networks.condition(x)
+            with pyro.plate("rows", len(x)):
+                z = pyro.sample("z", normal(given.prior))
+                pyro.sample("y", normal(given.likelihood(z)), obs=y)
+
+        def guide(x, y):
+            pyro.module("networks", networks)
+            with pyro.plate("rows", len(x)):
+                pyro.sample("z", normal(networks.recognition(x, y)))
+
+        svi = SVI(model, guide, pyro.optim.Adam({"lr": 3e-3}), TraceMeanField_ELBO())
+        times = [clock(self.device)]
+        for _ in range(self.n_epochs):
+            order = torch.randperm(len(self.x), device=self.device)
+            for rows in order.split(self.batch):
+                svi.step(self.x[rows], self.t[rows])
+            times.append(clock(self.device))
+        return per_epoch(times)
+
+
+class Drawing(torch.nn.Module):
+    """The objective with noise of its own, for skorch as it comes."""
+
+    def __init__(self, objective, latents):
+        super().__init__()
+        self.objective = objective
+        self.latents = latents
+
+    def forward(self, x, y):
+        return tuple(self.objective(x, y, torch.randn(1, len(x), self.latents).to(x)))
+
+
+class Loss(torch.nn.Module):
+    def forward(self, bound, y):
+        return NegativeBound()(Bound(*bound))
 
 
 def measure(task, args):
-    n, n_inputs, n_outputs, *_ = task
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(n, n_inputs)), rng.normal(size=(n, n_outputs))
-    objective = estimator(task, 0).fit(X[:100], y[:100]).net_.module_.train()
-    tensors = torch.from_numpy(X).float(), torch.from_numpy(y).float()
-    plain = {"max_grad_norm": None, "ema_decay": 0.0}
-    found = {"raw": [], "raw, clipped and averaged": [], "usual": []}
+    setting = Setting(task, args)
+    chosen = {"precision": args.precision, "compile": args.compile}
+    found = {}
     for _ in range(args.pairs):
-        bare = seconds_of(estimator(task, args.epochs, **plain).fit(X, y))
-        ours = seconds_of(estimator(task, args.epochs).fit(X, y))
-        raw, full, usual = (
-            loop(objective, *tensors, task, args.epochs, usual=usual, extras=extras)
-            for usual, extras in ((False, False), (False, True), (True, False))
-        )
-        found["raw"].append(bare / raw)
-        found["raw, clipped and averaged"].append(ours / full)
-        found["usual"].append(ours / usual)
-    return {name: round(statistics.median(ratios), 3) for name, ratios in found.items()}
+        bare, ours = setting.ours(**PLAIN, **chosen), setting.ours(**chosen)
+        ratios = {
+            "raw": bare / setting.loop(),
+            "raw, clipped and averaged": ours / setting.loop(extras=True),
+            "usual": ours / setting.loop(usual=True),
+            "skorch": ours / setting.skorch(),
+        }
+        if HAS_PYRO:
+            ratios["pyro"] = ours / setting.pyro()
+        for name, ratio in ratios.items():
+            found.setdefault(name, []).append(ratio)
+    return {name: round(float(statistics.median(ratios)), 3) for name, ratios in found.items()}
 
 
 def main():
@@ -122,10 +237,11 @@ def main():
     record = {
         "rows": rows,
         "protocol": {**vars(args), "out": None},
-        "versions": {m.__name__: m.__version__ for m in (skcvae, torch)},
+        "versions": {m.__name__: m.__version__ for m in (skcvae, torch, skorch)},
     }
     args.out.mkdir(exist_ok=True)
-    (args.out / "epoch_time.json").write_text(json.dumps(record, indent=2) + "\n")
+    variant = "_".join(["epoch_time", args.device, args.precision, *["compiled"] * args.compile])
+    (args.out / f"{variant}.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from skcvae._arrays import FORWARD_ROWS, slices
 from skcvae._random import generator
-from skcvae.omission import omit_square
+from skcvae.omission import omit
 
 VALIDATION_DRAWS = 10
 
@@ -166,7 +166,7 @@ class ShuffledBatches:
         for rows in order.split(self.batch_size):
             x, y, weight = self.dataset[rows]
             if self.omission:
-                x = omit_square(x, self.omission, self.source)
+                x = omit(x, self.omission, self.source)
             noise = torch.randn((n_draws, len(x), *latent_shape), generator=self.source)
             yield {"x": x, "y": y, "noise": noise.to(device, non_blocking=True)}, weight
 

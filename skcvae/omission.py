@@ -1,12 +1,36 @@
-"""Input omission noise (paper, section 4.4): one square of each image is set to zero.
+"""Input omission noise (paper, section 4.4): a part of each x is set to zero.
 
-In training only. Zero is the mean where X is standardised. The side of the
-square is uniform between nothing and a share of the image's shorter side, and
-its place uniform among those inside the image.
+In training only. Zero is the mean where X is standardised. Of an image it is one
+square: its side is uniform between nothing and a share of the image's shorter
+side, and its place uniform among those inside the image. Of a vector it is that
+share of the numbers, each by itself.
 """
 
 import torch
 from torch import Generator, Tensor
+
+
+def omit(x: Tensor, share: float, source: Generator) -> Tensor:
+    """Return rows with a part of each set to zero: a square of images, numbers of vectors.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, n_features) or (n, ..., height, width)
+        Rows.
+    share : float
+        How much, in [0, 1).
+    source : Generator
+        Where chance comes from, on the CPU.
+
+    Returns
+    -------
+    Tensor of the shape of x
+        New rows.
+    """
+    if x.ndim > 2:
+        return omit_square(x, share, source)
+    omitted = torch.rand(x.shape, generator=source) < share
+    return x.masked_fill(omitted.to(x.device), 0.0)
 
 
 def omit_square(x: Tensor, largest: float, source: Generator) -> Tensor:

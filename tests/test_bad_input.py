@@ -69,13 +69,6 @@ FITS_WITH = {
         {},
         "'kernel_size' parameter of Conv must be odd. Got 4",
     ),
-    "omission from a table": (
-        {"omission": 0.4},
-        X,
-        IMAGES,
-        {},
-        r"omission=0.4 expects images, rows of x .* got rows of shape \(3,\). Give x_shape",
-    ),
     "scales of a vector": (
         {"n_scales": 2, "initial_guess": True},
         IMAGES,

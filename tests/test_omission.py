@@ -8,7 +8,7 @@ import torch
 
 from skcvae import NNRegressor
 from skcvae._batches import OrderedBatches, Rows, ShuffledBatches
-from skcvae.omission import omit_square
+from skcvae.omission import omit, omit_square
 
 
 def source(seed=0):
@@ -66,6 +66,22 @@ def test_the_same_seed_omits_the_same():
     one, same, other = (omitted_from(50, 9, 7, largest=0.5, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(one, same) and not torch.equal(one, other)
     assert not torch.equal(one[:-1], one[1:])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.7])
+def test_of_vectors_each_number_is_zero_by_itself(share):
+    x = 1 + torch.rand(4000, 5)
+    found = omit(x, share, source())
+    zero = found == 0
+    assert torch.equal(found[~zero], x[~zero])
+    torch.testing.assert_close(zero.float().mean(0), torch.full((5,), share), atol=0.03, rtol=0)
+    together = (zero[:, :1] & zero[:, 1:]).float().mean(0)
+    torch.testing.assert_close(together, torch.full((4,), share**2), atol=0.03, rtol=0)
+
+
+def test_of_images_it_is_a_square():
+    x = torch.ones(30, 2, 6, 6)
+    assert torch.equal(omit(x, 0.4, source()), omit_square(x, 0.4, source()))
 
 
 def batches_of(kind, **options):

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -165,3 +167,59 @@ def test_a_fit_in_float64_data_trains_in_float32_and_leaves_the_default(data):
     est = CVAERegressor(max_epochs=1).fit(*data)
     assert {p.dtype for p in est.net_.module_.parameters()} == {torch.float32}
     assert (torch.get_default_dtype(), torch.get_num_threads()) == before
+
+
+@pytest.mark.parametrize("max_grad_norm", [1e-3, None])
+def test_a_step_is_no_longer_than_the_gradients_may_be(data, max_grad_norm):
+    settings = {"lr": 1.0, "optimizer": "SGD", "ema_decay": 0.0, "early_stopping": False}
+    est = NNRegressor(
+        **settings, max_grad_norm=max_grad_norm, batch_size=60, max_epochs=2, random_state=0
+    )
+    est.set_params(callbacks=[Watching()]).fit(*data)
+    before, after = watched(est)
+    moved = sum((after[k] - before[k]).square().sum() for k in after).sqrt()
+    assert (moved < 1.001e-3) == (max_grad_norm is not None)
+
+
+def test_bfloat16_is_for_products_in_training_alone(estimator_class, data):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        est = estimator_class(max_epochs=3, random_state=0, precision=precision).fit(*data)
+        assert {w.dtype for w in est.net_.module_.parameters()} == {torch.float32}
+        assert est.predict(data[0]).dtype == float
+        found[precision] = np.array(est.history_[:, "train_loss"])
+    assert (found["float32"] != found["bfloat16"]).all()
+    np.testing.assert_allclose(found["bfloat16"], found["float32"], rtol=0.03)
+
+
+def test_log_probabilities_of_many_outputs_are_summed_in_float32():
+    model = NNRegressor(likelihood="bernoulli", max_epochs=1, precision="bfloat16")
+    y = np.random.default_rng(0).random((40, 3000))
+    est = model.fit(y[:, :2], y)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        p = est.net_.module_.model.condition(torch.zeros(1, 2)).likelihood()
+    assert p.mean.dtype == torch.float32
+
+
+# What torch imports to compile warns of its own.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_training_is_the_same_training(data):
+    est = CVAERegressor(max_epochs=2, early_stopping=False, random_state=0)
+    eager = est.fit(*data).history_[:, "train_loss"]
+    est.set_params(compile=True, compile__backend="eager").fit(*data)
+    np.testing.assert_allclose(est.history_[:, "train_loss"], eager, rtol=1e-4)
+    again = pickle.loads(pickle.dumps(est))
+    assert again.score(*data) == est.score(*data)
+
+
+def test_too_little_memory_is_told_and_leaves_the_estimator_as_it_was(data, monkeypatch):
+    est = NNRegressor(max_epochs=1, random_state=0).fit(*data)
+    before = est.predict(data[0])
+
+    def exhausted(*args):
+        raise torch.cuda.OutOfMemoryError("Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr("skcvae._training.train", exhausted)
+    with pytest.raises(MemoryError, match="smaller batch_size .* Tried to allocate 20.00 MiB"):
+        est.fit(*data)
+    assert np.array_equal(est.predict(data[0]), before)

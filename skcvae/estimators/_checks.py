@@ -114,19 +114,14 @@ def row_shape(given, array, name):
     return shape
 
 
-def image_parameters(estimator, x_row, y_row):
+def image_parameters(estimator, y_row):
     """Refuse parameters that are for images where rows are vectors."""
-    for parameter, off, what, row in (
-        ("omission", 0, "x", x_row),
-        ("n_scales", 1, "y", y_row),
-    ):
-        value = getattr(estimator, parameter)
-        if value > off and len(row) < 2:
-            raise ValueError(
-                f"{parameter}={value} expects images, rows of {what} of shape (height, width) or "
-                f"(channels, height, width), got rows of shape {row}. Give {what}_shape where "
-                "they are flat."
-            )
+    if estimator.n_scales > 1 and len(y_row) < 2:
+        raise ValueError(
+            f"n_scales={estimator.n_scales} expects images, rows of y of shape (height, width) or "
+            f"(channels, height, width), got rows of shape {y_row}. Give y_shape where they are "
+            "flat."
+        )
     if estimator.n_scales > 1 and estimator._reads_no_baseline():
         raise ValueError(
             f"n_scales={estimator.n_scales} predicts the coarser scales from the baseline network "

@@ -94,7 +94,7 @@ class Fitting(Parameters, ABC):
         self.seed_ = self._seed()
         check = self._check_dataset if isinstance(X, Dataset) else self._check_arrays
         table = check(X, y, sample_weight)
-        _checks.image_parameters(self, self._x_row, self._y_row)
+        _checks.image_parameters(self, self._y_row)
         if X_val is None and y_val is None:
             return self._split(table) if self.early_stopping else (table, None)
         return table, self._check_validation(X_val, y_val)

@@ -57,8 +57,9 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         Whether y may hold NaN, for what was not observed: it does not count, and
         the recognition network is told. Otherwise NaN is an error.
     omission : float, default=0.0
-        Input omission noise: in training one square of each image in X, of a side
-        up to this share of the image's, is set to zero. The paper takes 0.4.
+        Input omission noise, against overfitting: in training this share of the
+        numbers of each x is set to zero, or of an image one square of a side up to
+        this share of its own. The paper takes squares of 0.4.
     n_scales : {1, 2, 3}, default=1
         At how many resolutions of images y is predicted in training: full, a half, a
         quarter. The paper takes 3. The coarser ones are predicted from the baseline
