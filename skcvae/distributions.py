@@ -35,6 +35,24 @@ def raw_scale_of(scale: float) -> float:
     return math.log(math.expm1(scale)) - UNIT
 
 
+def scale_of(raw_scale: Tensor, min_scale: float) -> Tensor:
+    """Return positive scales from unbounded numbers.
+
+    Parameters
+    ----------
+    raw_scale : Tensor
+        The raw scale; zero stands for a scale of one.
+    min_scale : float
+        The floor under every scale.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape.
+    """
+    return F.softplus(raw_scale + UNIT) + min_scale
+
+
 def diagonal_normal(
     loc: Tensor, raw_scale: Tensor, *, min_scale: float, event_ndim: int
 ) -> Independent:
@@ -56,7 +74,7 @@ def diagonal_normal(
     Independent
         Batch shape ``batch``, event shape ``event``.
     """
-    scale = F.softplus(raw_scale + UNIT) + min_scale
+    scale = scale_of(raw_scale, min_scale)
     return Independent(Normal(loc, scale, validate_args=False), event_ndim, validate_args=False)
 
 
