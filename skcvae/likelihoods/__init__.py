@@ -9,5 +9,15 @@ over y. Outputs are independent given z, which ties them together.
 from skcvae.likelihoods.bernoulli import Bernoulli
 from skcvae.likelihoods.categorical import Categorical
 from skcvae.likelihoods.gaussian import Gaussian
+from skcvae.likelihoods.mixture import GaussianMixture
+from skcvae.likelihoods.multivariate import MultivariateGaussian
+from skcvae.likelihoods.student import StudentT
 
-__all__ = ["Bernoulli", "Categorical", "Gaussian"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Gaussian",
+    "GaussianMixture",
+    "MultivariateGaussian",
+    "StudentT",
+]
