@@ -23,9 +23,10 @@ from torch.distributions import (
 )
 
 from skcvae.distributions import Blocks
+from skcvae.likelihoods.module import LikelihoodModule
 
 
-class Partial(nn.Module):
+class Partial(LikelihoodModule):
     """A likelihood of what is observed of y: an output that is NaN does not count.
 
     Parameters
@@ -35,13 +36,14 @@ class Partial(nn.Module):
     """
 
     def __init__(self, likelihood: nn.Module):
-        super().__init__()
+        super().__init__(likelihood.parameter_shape)
         self.likelihood = likelihood
-        self.parameter_shape = likelihood.parameter_shape
-        self.read = likelihood.read
 
     def forward(self, parameters: Tensor) -> Distribution:
         return Observed(self.likelihood(parameters))
+
+    def read(self, y: Tensor) -> Tensor:
+        return self.likelihood.read(y)
 
 
 class Observed(Distribution):

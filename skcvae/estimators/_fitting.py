@@ -16,6 +16,7 @@ from skcvae._predictor import Predictor
 from skcvae._random import drawing_from, generator, seed_from
 from skcvae.estimators import _checks
 from skcvae.estimators._parameters import Parameters, is_passed_to_skorch
+from skcvae.estimators._targets import check_labels, fit_coding
 from skcvae.multiscale import MultiScale, pooled_shape
 from skcvae.objectives import NegativeBound
 from skcvae.partial import Partial
@@ -77,8 +78,7 @@ class Fitting(Parameters, ABC):
             shape=self.y_shape_,
             partial=self.partial_y_ if partial is None else partial,
         )
-        if self.likelihood_.targets == "label":
-            _checks.known_labels(y, self.classes_, name)
+        check_labels(self.y_coding_, y, name)
         return y
 
     def _check_pair(self, X, y, *, suffix=""):
@@ -117,21 +117,14 @@ class Fitting(Parameters, ABC):
         if self.partial_y_:
             _checks.observed(y)
         vars(self).pop("classes_", None)
-        kind = self.likelihood_.targets
         self.x_scaling_ = (
             Scaling.standardizing(X, weight, "X")
             if self.normalize_X
             else Scaling.identity(self._x_row)
         )
-        if kind == "label":
-            self.classes_ = self.likelihood_.classes_of(y)
-            self.likelihood_.set_params(classes=self.classes_)
-            _checks.known_labels(y, self.classes_, "y")
-            self.y_coding_ = OneHot(self.classes_, self._y_row)
-        elif kind == "real" and self.normalize_y:
-            self.y_coding_ = Scaling.standardizing(y, weight, "y")
-        else:
-            self.y_coding_ = Scaling.identity(self._y_row)
+        self.y_coding_ = fit_coding(self.likelihood_, y, weight, normalize=self.normalize_y)
+        if isinstance(self.y_coding_, OneHot):
+            self.classes_ = self.y_coding_.classes
 
     def _split(self, X, y, weight):
         if len(X) < 2:

@@ -16,7 +16,7 @@ MIN_DF, MAX_DF = 2.1, 200.0
 
 
 class StudentT(BaseEstimator):
-    r"""Real outputs with outliers: :math:`p(y \mid x, z) = \prod_j t_{\nu_j}(y_j; \mu_j, \sigma_j)`.
+    r"""Outputs with outliers: :math:`p(y \mid x, z) = \prod_j t_{\nu_j}(y_j; \mu_j, \sigma_j)`.
 
     Parameters
     ----------
