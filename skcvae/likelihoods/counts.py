@@ -91,8 +91,8 @@ class Counts(BaseEstimator):
         rate = np.asarray(1.0 if self.init_rate is None else self.init_rate, dtype=np.float32)
         if rate.shape not in ((), tuple(y_shape)) or not (rate > 0).all():
             raise ValueError(
-                f"The 'init_rate' parameter of {type(self).__name__} must be positive, a number or "
-                f"an array of shape {tuple(y_shape)}. Got {self.init_rate!r} instead."
+                f"The 'init_rate' parameter of {type(self).__name__} must be positive, one "
+                f"or of shape {tuple(y_shape)}. Got {self.init_rate!r} instead."
             )
         return self._module(torch.from_numpy(np.broadcast_to(rate, y_shape).copy()))
 
