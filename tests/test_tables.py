@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skcvae import CVAERegressor, NNRegressor
+from skcvae.architectures import Conv
 from skcvae.likelihoods import (
     Categorical,
     Columns,
@@ -56,6 +57,7 @@ TABLES = {
 }
 
 each = pytest.mark.parametrize("table", TABLES)
+with_and_without_z = pytest.mark.parametrize("estimator_class", [CVAERegressor, NNRegressor])
 
 
 def fit(estimator_class, table, targets=None, **params):
@@ -122,6 +124,30 @@ def test_what_is_not_known_is_filled_in(estimator_class, table, partial_y):
         assert np.isfinite(log_p).all()
         nothing = est.log_prob(X, np.full(y.shape, np.nan), method="monte_carlo")
         np.testing.assert_allclose(nothing, 0, atol=1e-4)
+
+
+@each
+@with_and_without_z
+def test_tables_are_predicted_from_images(estimator_class, table):
+    likelihood, y = TABLES[table]
+    images = np.random.default_rng(0).normal(size=(N, 6, 6))
+    est = estimator_class(
+        likelihood=likelihood, architecture=Conv((4, 6)), max_epochs=1, random_state=0
+    ).fit(images, y)
+    assert np.isfinite(est.log_prob(images, y)).all()
+    assert est.sample(images, 2).shape == (2, *y.shape)
+
+
+@with_and_without_z
+@pytest.mark.parametrize("likelihood", ["student_t", "gaussian_mixture", "poisson"])
+@pytest.mark.parametrize("architecture", ["mlp", Conv((4, 6))], ids=["mlp", "conv"])
+def test_images_of_other_kinds(estimator_class, likelihood, architecture):
+    images = np.random.default_rng(0).poisson(2.0, size=(N, 6, 4))
+    inputs = X if architecture == "mlp" else images
+    params = {"architecture": architecture, "max_epochs": 1, "n_score_samples": 5}
+    est = estimator_class(likelihood=likelihood, random_state=0, **params).fit(inputs, images)
+    assert np.isfinite(est.log_prob(inputs, images)).all()
+    assert est.sample(inputs, 2).shape == (2, N, 6, 4)
 
 
 def test_outputs_tied_together_tell_of_each_other_without_z():
@@ -250,6 +276,7 @@ def test_grids_over_parameters_of_likelihoods():
     assert not MIXED_COLUMNS.get_params()["real__heteroscedastic"]
 
 
+@with_and_without_z
 @pytest.mark.parametrize(
     "likelihood", ["multivariate_gaussian", MultivariateGaussian(rank=2), "gaussian_mixture"]
 )

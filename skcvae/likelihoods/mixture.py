@@ -90,14 +90,14 @@ class _Mixture(LikelihoodModule):
     def __init__(
         self, y_shape: tuple[int, ...], n_components: int, init_scale: float, min_scale: float
     ):
-        super().__init__((3, n_components, *y_shape))
+        super().__init__((3 * n_components, *y_shape))
         self.start = raw_scale_of(init_scale)
         self.min_scale = min_scale
         self.offset = nn.Parameter(_apart(n_components, y_shape))
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = self.offset.ndim - 1
-        logits, loc, raw_scale = parameters.unbind(-event_ndim - 2)
+        logits, loc, raw_scale = parameters.tensor_split(3, -event_ndim - 1)
         components = diagonal_normal(
             loc + self.offset,
             raw_scale + self.start,
