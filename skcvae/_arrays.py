@@ -1,6 +1,7 @@
 """Between numpy arrays of the user and tensors of the networks.
 
-A row is a vector, an image (height, width), or an image with channels first.
+A row is a vector, an image (height, width), or an image with channels first; of y also
+columns of several kinds.
 """
 
 import math
@@ -132,6 +133,10 @@ class OneHot(NamedTuple):
         """Return the label of the highest number."""
         return self.most_likely(self._by_class(tensor).numpy())
 
+    def spread_to_array(self, tensor: Tensor) -> np.ndarray:
+        """Return NaN for each label: none has a deviation."""
+        return np.full(self.to_array(tensor).shape, np.nan)
+
     def to_proba(self, tensor: Tensor) -> np.ndarray:
         """Return the numbers with an axis of classes, which sum to one in float64."""
         proba = self._by_class(tensor).double()
@@ -148,6 +153,73 @@ class OneHot(NamedTuple):
     def log_jacobian(self, array: np.ndarray) -> np.ndarray:
         """Return zeros: a mass has no units."""
         return np.zeros(len(array))
+
+
+class Table(NamedTuple):
+    """Columns of several kinds as the networks see them: the groups' codes side by side.
+
+    Parameters
+    ----------
+    codings : list of Scaling or OneHot
+        One for each group.
+    columns : list of lists of int
+        The columns of each group; every column is in one.
+    """
+
+    codings: list
+    columns: list
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row of the user's."""
+        return (sum(map(len, self.columns)),)
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many numbers the networks see of each group."""
+        return [coding.code_shape[0] for coding in self.codings]
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Shape of one row of the networks'."""
+        return (sum(self.sizes),)
+
+    @property
+    def labels(self) -> list[int]:
+        """The columns that hold labels."""
+        return [c for coding, part in self._groups() if isinstance(coding, OneHot) for c in part]
+
+    def _groups(self) -> Iterator[tuple]:
+        return zip(self.codings, self.columns, strict=True)
+
+    def split(self, array: np.ndarray) -> Iterator[tuple]:
+        """Return the coding and the columns of each group."""
+        return ((coding, array[:, columns]) for coding, columns in self._groups())
+
+    def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
+        """Return coded rows on a device."""
+        return torch.cat([c.to_tensor(part, dtype, device) for c, part in self.split(array)], 1)
+
+    def to_array(self, tensor: Tensor) -> np.ndarray:
+        """Return rows in the user's units, float64, with labels as numbers."""
+        return self._joined([c.to_array(t) for c, t in self._coded(tensor)])
+
+    def spread_to_array(self, tensor: Tensor) -> np.ndarray:
+        """Return deviations in the user's units, float64; NaN for labels."""
+        return self._joined([c.spread_to_array(t) for c, t in self._coded(tensor)])
+
+    def _coded(self, tensor: Tensor) -> Iterator[tuple]:
+        return zip(self.codings, tensor.split(self.sizes, -1), strict=True)
+
+    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
+        out = np.empty((*parts[0].shape[:-1], *self.row_shape))
+        for columns, part in zip(self.columns, parts, strict=True):
+            out[..., columns] = part
+        return out
+
+    def log_jacobian(self, array: np.ndarray) -> np.ndarray:
+        """Return what each row's log density gains in the user's units."""
+        return sum(coding.log_jacobian(part) for coding, part in self.split(array))
 
 
 def columns_of(array: np.ndarray) -> np.ndarray:

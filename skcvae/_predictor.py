@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skcvae import completion, conditional_likelihood, inference
-from skcvae._arrays import OneHot, Plan, Scaling, plan, slices
+from skcvae._arrays import OneHot, Plan, Scaling, Table, plan, slices
 from skcvae._random import generator, row_noise
 from skcvae.model import Model
 
@@ -28,7 +28,7 @@ class Predictor:
         On its device.
     x_scaling : Scaling
         From the user's units of X to the networks'.
-    y_coding : Scaling or OneHot
+    y_coding : Scaling, OneHot or Table
         From the user's units, or labels, of y to the networks'.
     latent_shape : tuple of int
         Shape of z for one row.
@@ -40,7 +40,7 @@ class Predictor:
         self,
         model: Model,
         x_scaling: Scaling,
-        y_coding: Scaling | OneHot,
+        y_coding: Scaling | OneHot | Table,
         *,
         latent_shape: tuple[int, ...],
         device: torch.device,

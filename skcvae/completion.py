@@ -4,12 +4,13 @@ With a recognition network the paper alternates
 
 .. math::
 
-    y_u \sim p(y_u \mid x, z), \qquad z \sim q(z \mid x, y_o, y_u),
+    y_u \sim p(y_u \mid x, z, y_o), \qquad z \sim q(z \mid x, y_o, y_u),
 
 from a first z of the prior, or of q(z|x,y_o) where the recognition network was
 trained with missing y. This is Gibbs sampling as far as q is the posterior.
 Without one, draws of the prior are chosen between by how well they explain what
-is known, :math:`p(y_o \mid x, z)`; without z, y_u does not depend on y_o.
+is known, :math:`p(y_o \mid x, z)`. Where outputs are independent given z, as they are in
+the paper, y_u depends on y_o through z alone; other likelihoods are conditioned on y_o.
 
 Throughout, NaN in y stands for what is not known.
 """
@@ -23,7 +24,7 @@ from torch.distributions import Distribution
 from skcvae._random import drawing_from
 from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
-from skcvae.partial import Observed
+from skcvae.partial import given_observed, log_prob_of_observed
 
 
 def complete(
@@ -82,8 +83,10 @@ def complete(
     else:
         z = draw_z(model.recognition(x, y) if model.recognition.partial else given.prior)
         for _ in range(n_steps):
-            z = draw_z(model.recognition(x, _filled(y, draw_y(given.likelihood(z)))))
+            p = given_observed(given.likelihood(z), y)
+            z = draw_z(model.recognition(x, _filled(y, draw_y(p))))
         p = given.likelihood(z)
+    p = given_observed(p, y)
     return _filled(y, draw_y(p) if observation_noise else p.mean)
 
 
@@ -103,9 +106,9 @@ def _chosen(
 
 def _perturbed(given: Conditional, y: Tensor, z: Tensor, noise: Generator) -> Tensor:
     """Return log weights plus Gumbel noise: the largest is a draw from among them."""
-    log_w = Observed(given.likelihood(z)).log_prob(y)
+    log_w = log_prob_of_observed(given.likelihood(z), y)
     return log_w - torch.empty(log_w.shape).exponential_(generator=noise).log().to(y)
 
 
 def _filled(y: Tensor, values: Tensor) -> Tensor:
-    return values.where(y.isnan(), y)
+    return values.to(y.dtype).where(y.isnan(), y)

@@ -1,4 +1,4 @@
-r"""Distributions that the networks end in: the diagonal Gaussian, and labels.
+r"""Distributions that the networks end in: the diagonal Gaussian, labels, blocks of outputs.
 
 A network ends in two numbers per coordinate, a location :math:`\mu` and a raw
 scale :math:`r`, read as :math:`\sigma = \mathrm{softplus}(r + c) + \sigma_{\min}`
@@ -6,10 +6,12 @@ with :math:`c` such that :math:`r = 0` means :math:`\sigma \approx 1`. A draw is
 :math:`z = \mu + \sigma \epsilon` with :math:`\epsilon \sim N(0, I)` given from
 outside, so that a network stays a pure function of its inputs.
 
-:class:`Labels` is what torch's distributions lack for y: labels with soft targets.
+:class:`Labels` and :class:`Blocks` are what torch's distributions lack for y: labels with soft
+targets, and outputs of several kinds in one row.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -35,6 +37,24 @@ def raw_scale_of(scale: float) -> float:
     return math.log(math.expm1(scale)) - UNIT
 
 
+def scale_of(raw_scale: Tensor, min_scale: float) -> Tensor:
+    """Return positive scales from unbounded numbers.
+
+    Parameters
+    ----------
+    raw_scale : Tensor
+        The raw scale; zero stands for a scale of one.
+    min_scale : float
+        The floor under every scale.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape.
+    """
+    return F.softplus(raw_scale + UNIT) + min_scale
+
+
 def diagonal_normal(
     loc: Tensor, raw_scale: Tensor, *, min_scale: float, event_ndim: int
 ) -> Independent:
@@ -56,7 +76,7 @@ def diagonal_normal(
     Independent
         Batch shape ``batch``, event shape ``event``.
     """
-    scale = F.softplus(raw_scale + UNIT) + min_scale
+    scale = scale_of(raw_scale, min_scale)
     return Independent(Normal(loc, scale, validate_args=False), event_ndim, validate_args=False)
 
 
@@ -174,3 +194,92 @@ class Labels(Distribution):
         noisy = self._by_class(log_pi - torch.empty_like(log_pi).exponential_().log())
         drawn = noisy.argmax(self._axis, keepdim=True)
         return torch.zeros_like(noisy).scatter_(self._axis, drawn, 1.0).reshape(log_pi.shape)
+
+
+class Blocks(Distribution):
+    r"""Independent groups of outputs, side by side in one vector.
+
+    .. math:: p(y) = \prod_g p_g(y_g)
+
+    Parameters
+    ----------
+    parts : sequence of Distributions
+        Of one batch shape, each over a vector.
+    """
+
+    arg_constraints: dict = {}
+
+    def __init__(self, parts: Sequence[Distribution]):
+        self.parts = list(parts)
+        self.sizes = [p.event_shape[0] for p in self.parts]
+        super().__init__(self.parts[0].batch_shape, (sum(self.sizes),), validate_args=False)
+
+    def paired(self, y: Tensor) -> Iterator[tuple[Distribution, Tensor]]:
+        """Return each group with its outputs.
+
+        Parameters
+        ----------
+        y : Tensor of shape (*batch, n_outputs)
+            All outputs.
+
+        Returns
+        -------
+        iterator of (Distribution, Tensor)
+            In order.
+        """
+        return zip(self.parts, y.split(self.sizes, -1), strict=True)
+
+    @property
+    def mean(self) -> Tensor:
+        """The means."""
+        return torch.cat([p.mean for p in self.parts], -1)
+
+    @property
+    def variance(self) -> Tensor:
+        """The variances."""
+        return torch.cat([p.variance for p in self.parts], -1)
+
+    def expand(self, batch_shape, _instance=None) -> "Blocks":
+        """Return a distribution with more rows.
+
+        Parameters
+        ----------
+        batch_shape : torch.Size
+            The new batch shape.
+
+        Returns
+        -------
+        Blocks
+            Sharing the numbers.
+        """
+        return Blocks([p.expand(batch_shape) for p in self.parts])
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return the joint log-probability, the sum over the groups.
+
+        Parameters
+        ----------
+        value : Tensor of shape (*batch, n_outputs)
+            All outputs.
+
+        Returns
+        -------
+        Tensor of shape batch
+            Nats.
+        """
+        return sum(p.log_prob(part) for p, part in self.paired(value))
+
+    def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
+        """Return joint draws.
+
+        Parameters
+        ----------
+        sample_shape : torch.Size, default=()
+            Dimensions put before.
+
+        Returns
+        -------
+        Tensor of shape (*sample_shape, *batch, n_outputs)
+            Each group's by its own distribution.
+        """
+        return torch.cat([p.sample(sample_shape) for p in self.parts], -1)

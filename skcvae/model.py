@@ -131,7 +131,7 @@ class Model(nn.Module):
         if guess is None:
             prior, likelihood = self.prior(x), lambda z: self.output(of_z(z))
         else:
-            prior = self.prior(x, self.output(guess).mean)
+            prior = self.prior(x, self.output.guess(guess))
             likelihood = lambda z: self.output(guess + of_z(z))  # noqa: E731
         if self.noiseless:
             return Conditional(None, lambda: likelihood(prior.mean), coarse)
@@ -217,7 +217,12 @@ def latent_model(
     )
     proposal = (
         RecognitionNetwork(
-            architecture, x_shape, y_shape, DiagonalGaussian(latent_shape), partial=partial
+            architecture,
+            x_shape,
+            y_shape,
+            DiagonalGaussian(latent_shape),
+            read=likelihoods[0].read,
+            partial=partial,
         )
         if recognition
         else None

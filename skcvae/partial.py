@@ -1,44 +1,75 @@
 r"""y observed in part: a likelihood of the outputs that are there.
 
-.. math:: p(y_o \mid x, z) = \prod_{j \in o} p(y_j \mid x, z)
+.. math:: p(y_o \mid x, z) = \int p(y_o, y_u \mid x, z) \, dy_u
 
-Outputs are independent given z, so the others are left out of the product. NaN
-stands for what is not observed.
+Where outputs are independent given z this is a product with the others left out.
+A mixture leaves them out of each component, a Gaussian out of its covariance. What
+is not observed then follows :math:`p(y_u \mid x, z, y_o)`. NaN stands for what is
+not observed.
 """
 
+import math
+from functools import singledispatch
+
+import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch.distributions import (
+    Categorical,
+    Distribution,
+    Independent,
+    LowRankMultivariateNormal,
+    MixtureSameFamily,
+    MultivariateNormal,
+)
+
+from skcvae.distributions import Blocks
+from skcvae.likelihoods.module import LikelihoodModule
 
 
-class Partial(nn.Module):
+class Partial(LikelihoodModule):
     """A likelihood of what is observed of y: an output that is NaN does not count.
 
     Parameters
     ----------
     likelihood : Module
-        Made by the `build` of a likelihood whose outputs are independent.
+        Made by the `build` of a likelihood.
     """
 
     def __init__(self, likelihood: nn.Module):
-        super().__init__()
+        super().__init__(likelihood.parameter_shape)
         self.likelihood = likelihood
-        self.parameter_shape = likelihood.parameter_shape
 
     def forward(self, parameters: Tensor) -> Distribution:
         return Observed(self.likelihood(parameters))
 
+    def read(self, y: Tensor) -> Tensor:
+        return self.likelihood.read(y)
 
-class Observed(Independent):
+
+class Observed(Distribution):
     """A distribution whose log-probability is that of the observed outputs; others are NaN.
 
     Parameters
     ----------
-    whole : Independent
-        Over all outputs, which are independent.
+    whole : Distribution
+        Over all outputs, one that :func:`log_prob_of_observed` knows.
     """
 
-    def __init__(self, whole: Independent):
-        super().__init__(whole.base_dist, whole.reinterpreted_batch_ndims, validate_args=False)
+    arg_constraints: dict = {}
+
+    def __init__(self, whole: Distribution):
+        self.whole = whole
+        super().__init__(whole.batch_shape, whole.event_shape, validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of all outputs."""
+        return self.whole.mean
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance of all outputs."""
+        return self.whole.variance
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return the log-probability of what is observed.
@@ -53,8 +84,22 @@ class Observed(Independent):
         Tensor of shape batch
             Zero for a row of NaN alone.
         """
-        log_p = self.base_dist.log_prob(value.nan_to_num(0.0))
-        return log_p.where(~value.isnan(), 0.0).flatten(-self.reinterpreted_batch_ndims).sum(-1)
+        return log_prob_of_observed(self.whole, value)
+
+    def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
+        """Return draws of all outputs.
+
+        Parameters
+        ----------
+        sample_shape : torch.Size, default=()
+            Dimensions put before.
+
+        Returns
+        -------
+        Tensor
+            Nothing is missing in them.
+        """
+        return self.whole.sample(sample_shape)
 
     def expand(self, batch_shape, _instance=None) -> "Observed":
         """Return a distribution with more rows.
@@ -69,8 +114,147 @@ class Observed(Independent):
         Observed
             Sharing the numbers.
         """
-        return Observed(
-            Independent(
-                self.base_dist, self.reinterpreted_batch_ndims, validate_args=False
-            ).expand(batch_shape)
-        )
+        return Observed(self.whole.expand(batch_shape))
+
+
+@singledispatch
+def log_prob_of_observed(p: Distribution, y: Tensor) -> Tensor:
+    """Return the log-probability of the outputs that are not NaN.
+
+    Parameters
+    ----------
+    p : Distribution
+        Over all outputs of a row.
+    y : Tensor of shape (*batch, *event)
+        NaN where nothing is known.
+
+    Returns
+    -------
+    Tensor of shape batch
+        Nats; zero for a row of NaN alone.
+
+    Raises
+    ------
+    TypeError
+        If nothing is known of how to leave outputs of `p` out.
+    """
+    raise _unknown(p)
+
+
+@singledispatch
+def given_observed(p: Distribution, y: Tensor) -> Distribution:
+    """Return the distribution of the outputs that are NaN, given the others.
+
+    Parameters
+    ----------
+    p : Distribution
+        Over all outputs of a row.
+    y : Tensor of shape (*batch, *event)
+        NaN where nothing is known.
+
+    Returns
+    -------
+    Distribution
+        Over all outputs; what it says of the known ones has no meaning.
+
+    Raises
+    ------
+    TypeError
+        If nothing is known of how to condition `p`.
+    """
+    raise _unknown(p)
+
+
+@log_prob_of_observed.register
+def _(p: Observed, y: Tensor) -> Tensor:
+    return log_prob_of_observed(p.whole, y)
+
+
+@given_observed.register
+def _(p: Observed, y: Tensor) -> Distribution:
+    return given_observed(p.whole, y)
+
+
+@log_prob_of_observed.register
+def _(p: Independent, y: Tensor) -> Tensor:
+    log_p = p.base_dist.log_prob(y.nan_to_num(0.0))
+    return log_p.where(~y.isnan(), 0.0).flatten(-p.reinterpreted_batch_ndims).sum(-1)
+
+
+@given_observed.register
+def _(p: Independent, y: Tensor) -> Distribution:
+    return p
+
+
+@log_prob_of_observed.register
+def _(p: Blocks, y: Tensor) -> Tensor:
+    return sum(log_prob_of_observed(*pair) for pair in p.paired(y))
+
+
+@given_observed.register
+def _(p: Blocks, y: Tensor) -> Distribution:
+    return Blocks([given_observed(*pair) for pair in p.paired(y)])
+
+
+@log_prob_of_observed.register
+def _(p: MixtureSameFamily, y: Tensor) -> Tensor:
+    return _log_joint(p, y).logsumexp(-1)
+
+
+@given_observed.register
+def _(p: MixtureSameFamily, y: Tensor) -> Distribution:
+    weights = Categorical(logits=_log_joint(p, y), validate_args=False)
+    components = p.component_distribution
+    return MixtureSameFamily(weights, components.expand(weights.logits.shape), validate_args=False)
+
+
+def _log_joint(p: MixtureSameFamily, y: Tensor) -> Tensor:
+    """Return log w_k p_k(y_o); the components are independent in the outputs."""
+    per_component = y.unsqueeze(-1 - len(p.event_shape))
+    log_p = log_prob_of_observed(p.component_distribution, per_component)
+    return p.mixture_distribution.logits + log_p
+
+
+@log_prob_of_observed.register(MultivariateNormal)
+@log_prob_of_observed.register(LowRankMultivariateNormal)
+def _(p, y: Tensor) -> Tensor:
+    observed = ~y.isnan()
+    deviation = (y - p.mean).where(observed, 0.0).double()
+    covariance = _covariance_of_observed(p, observed)
+    log_p = MultivariateNormal(torch.zeros_like(deviation), covariance, validate_args=False)
+    # What is left out adds a standard normal's density at zero.
+    extra = -0.5 * math.log(2 * math.pi) * (~observed).sum(-1, dtype=torch.float64)
+    return (log_p.log_prob(deviation) - extra).to(p.mean.dtype)
+
+
+@given_observed.register(MultivariateNormal)
+@given_observed.register(LowRankMultivariateNormal)
+def _(p, y: Tensor) -> Distribution:
+    observed = ~y.isnan()
+    deviation = (y - p.mean).where(observed, 0.0).double()
+    covariance = p.covariance_matrix.double()
+    across = covariance * observed[..., None]  # rows of the observed, all columns
+    gain = torch.linalg.solve(_covariance_of_observed(p, observed), across).mT
+    left = _with_ones(covariance - gain @ across, ~observed)
+    loc = p.mean + (gain @ deviation[..., None]).squeeze(-1)
+    tril = torch.linalg.cholesky(left)
+    dtype = p.mean.dtype
+    return MultivariateNormal(loc.to(dtype), scale_tril=tril.to(dtype), validate_args=False)
+
+
+def _covariance_of_observed(p, observed: Tensor) -> Tensor:
+    return _with_ones(p.covariance_matrix.double(), observed)
+
+
+def _with_ones(covariance: Tensor, kept: Tensor) -> Tensor:
+    """Return a covariance with the other outputs replaced by independent ones of variance one."""
+    both = kept[..., None] & kept[..., None, :]
+    return covariance.where(both, torch.eye(kept.shape[-1], dtype=covariance.dtype).to(covariance))
+
+
+def _unknown(p: Distribution) -> TypeError:
+    return TypeError(
+        f"y observed in part expects a likelihood that is torch's Independent, a mixture or a "
+        f"Gaussian, got {type(p).__name__}. Register it with skcvae.partial.log_prob_of_observed "
+        "and given_observed."
+    )

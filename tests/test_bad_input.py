@@ -156,7 +156,7 @@ PARAMETERS = {
     "initial_guess": ["yes"],
     "prior": ["flow", torch.nn.Linear(1, 1), 3],
     "architecture": ["convnet", torch.nn.Linear(1, 1)],
-    "likelihood": ["poisson", torch.nn.Linear(1, 1)],
+    "likelihood": ["gamma", torch.nn.Linear(1, 1)],
     "x_shape": [3, "8x8"],
     "y_shape": [3, "8x8"],
     "partial_y": ["yes", None],

@@ -19,6 +19,7 @@ MODULES = [
     "skcvae.distributions",
     "skcvae.inference",
     "skcvae.likelihoods",
+    "skcvae.likelihoods.module",
     "skcvae.metrics",
     "skcvae.model",
     "skcvae.multiscale",

@@ -8,7 +8,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 from skcvae import CVAERegressor, NNRegressor
 from skcvae._batches import Rows, StreamedRows
-from skcvae._tables import Arrays, Items, Table
+from skcvae._sources import Arrays, Items, Selection
 
 SETTINGS = {
     "table": {},
@@ -152,11 +152,11 @@ def test_an_item_that_is_unlike_the_others_is_found_when_it_is_read():
         source[np.array([3])]
 
 
-def test_a_table_has_the_rows_of_positive_weight_and_parts_of_parts():
+def test_a_selection_has_the_rows_of_positive_weight_and_parts_of_parts():
     X = np.arange(6)[:, None]
-    table = Table.of(Arrays(X, X), np.array([1.0, 0, 2, 3, 0, 4]))
-    assert table.index.tolist() == [0, 2, 3, 5] and table.n_rows == 4
-    part = table.part(np.array([3, 1]))
+    selection = Selection.of(Arrays(X, X), np.array([1.0, 0, 2, 3, 0, 4]))
+    assert selection.index.tolist() == [0, 2, 3, 5] and selection.n_rows == 4
+    part = selection.part(np.array([3, 1]))
     assert part.read(slice(None))[0][:, 0].tolist() == [5, 2] and part.weight.tolist() == [4, 2]
 
 

@@ -1,3 +1,5 @@
+"""Laws of every likelihood, and what is particular to each."""
+
 import itertools
 import math
 
@@ -6,26 +8,98 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from skcvae._arrays import OneHot, Scaling
-from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
-from skcvae.partial import Partial
+from skcvae._arrays import OneHot, Scaling, Table
+from skcvae.likelihoods import (
+    Bernoulli,
+    Categorical,
+    Columns,
+    Gaussian,
+    GaussianMixture,
+    MultivariateGaussian,
+    NegativeBinomial,
+    Poisson,
+    StudentT,
+)
+from skcvae.partial import Partial, given_observed, log_prob_of_observed
 
 LABELS = np.array([-3, 7, 100])
-FAMILY = [Gaussian(), Gaussian(heteroscedastic=True), Bernoulli(), Categorical(classes=LABELS)]
+GAUSSIAN = [Gaussian(), Gaussian(heteroscedastic=True)]
+STUDENT = [StudentT(), StudentT(heteroscedastic=True)]
+MIXTURE = [GaussianMixture(), GaussianMixture(n_components=1)]
+VECTORS = [
+    MultivariateGaussian(),
+    MultivariateGaussian(heteroscedastic=True),
+    MultivariateGaussian(rank=2),
+    MultivariateGaussian(rank=1, heteroscedastic=True),
+]
+DISCRETE = [Bernoulli(), Categorical(classes=LABELS)]
+COUNTS = [Poisson(), NegativeBinomial(init_rate=3.0)]
+TABLE = [
+    Columns(
+        [
+            ("label", Categorical(classes=LABELS), [2]),
+            ("real", Gaussian(), [0]),
+            ("count", Poisson(), [1]),
+        ]
+    ),
+    Columns([("pair", MultivariateGaussian(), [2, 0]), ("one", GaussianMixture(), [1])]),
+]
+REAL = GAUSSIAN + STUDENT + MIXTURE + VECTORS
+INDEPENDENT = GAUSSIAN + STUDENT + DISCRETE + COUNTS
+JOINT = [*MIXTURE, *VECTORS, TABLE[1]]
+FAMILY = REAL + DISCRETE + COUNTS + TABLE
 SHAPES = [(1,), (3,), (2, 3)]
+CASES = [
+    (likelihood, y_shape)
+    for likelihood in FAMILY
+    for y_shape in SHAPES
+    if (likelihood not in TABLE or y_shape == (3,))
+    and (likelihood not in VECTORS or y_shape == (3,))
+]
 
 each = pytest.mark.parametrize("likelihood", FAMILY, ids=repr)
+each_case = pytest.mark.parametrize(("likelihood", "y_shape"), CASES, ids=repr)
 
 
 def coding(likelihood, y_shape):
     """Return how the networks see rows of y."""
+    if likelihood.targets == "columns":
+        columns = [columns for *_, columns in likelihood.groups]
+        return Table([coding(part, (len(c),)) for _, part, c in likelihood.groups], columns)
     labels = likelihood.targets == "label"
     return OneHot(LABELS, y_shape) if labels else Scaling.identity(y_shape)
 
 
-@each
-@pytest.mark.parametrize("y_shape", SHAPES)
-@pytest.mark.parametrize("wrap", [lambda module: module, Partial])
+def built(likelihood, y_shape=(3,)):
+    """Return a module with parameters of its own at random, float64."""
+    torch.manual_seed(0)
+    module = likelihood.build(coding(likelihood, y_shape).code_shape).double()
+    for parameter in module.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    return module
+
+
+def some(likelihood, y_shape=(3,), batch=()):
+    """Return a distribution with parameters at random, float64."""
+    module = built(likelihood, y_shape)
+    return module(torch.randn(*batch, *module.parameter_shape, dtype=torch.float64))
+
+
+def fitted(likelihood, y, n_steps=500):
+    """Return the distribution that maximises the likelihood of draws, the same for all."""
+    torch.manual_seed(0)
+    module = likelihood.build(y.shape[1:]).double()
+    parameters = (0.1 * torch.randn(module.parameter_shape, dtype=y.dtype)).requires_grad_()
+    optimizer = torch.optim.Adam([parameters, *module.parameters()], lr=0.05)
+    for _ in range(n_steps):
+        optimizer.zero_grad()
+        (-module(parameters).log_prob(y).mean()).backward()
+        optimizer.step()
+    return module(parameters)
+
+
+@each_case
+@pytest.mark.parametrize("wrap", [lambda module: module, Partial], ids=["whole", "partial"])
 def test_shapes_and_gradients(likelihood, y_shape, wrap):
     y_shape = coding(likelihood, y_shape).code_shape
     module = wrap(likelihood.build(y_shape))
@@ -35,12 +109,38 @@ def test_shapes_and_gradients(likelihood, y_shape, wrap):
     log_p = p.log_prob(y)
     assert p.mean.shape == p.variance.shape == (7, 5, *y_shape)
     assert p.sample().shape == (7, 5, *y_shape)
+    assert module.read(y).shape == y.shape
     assert log_p.shape == (7, 5)
     log_p.sum().backward()
     assert all((t.grad != 0).any() for t in [parameters, *module.parameters()])
+    assert all(t.grad.isfinite().all() for t in [parameters, *module.parameters()])
+
+
+@each_case
+@pytest.mark.parametrize("wrap", [lambda module: module, Partial], ids=["whole", "partial"])
+def test_expanded_distributions_are_repeated_ones(likelihood, y_shape, wrap):
+    module = wrap(built(likelihood, y_shape))
+    p = module(torch.randn(5, *module.parameter_shape, dtype=torch.float64))
+    wide, y = p.expand((3, 5)), p.sample()
+    for found, expected in (
+        (wide.mean, p.mean),
+        (wide.variance, p.variance),
+        (wide.log_prob(y), p.log_prob(y)),
+    ):
+        torch.testing.assert_close(found, expected.expand(3, *expected.shape))
+    assert wide.sample().shape == (3, 5, *y.shape[1:])
 
 
 @each
+def test_moments_are_those_of_draws(likelihood):
+    p = some(likelihood)
+    draws = p.sample((40_000,))
+    error = p.stddev / math.sqrt(len(draws))
+    assert ((draws.mean(0) - p.mean).abs() < 5 * error + 1e-12).all()
+    torch.testing.assert_close(draws.var(0), p.variance, rtol=0.15, atol=1e-12)
+
+
+@pytest.mark.parametrize("likelihood", INDEPENDENT, ids=repr)
 def test_outputs_are_independent_given_the_parameters(likelihood):
     whole, one = (likelihood.build(coding(likelihood, (n,)).code_shape) for n in (3, 1))
     parameters = torch.randn(4, *whole.parameter_shape)
@@ -51,20 +151,62 @@ def test_outputs_are_independent_given_the_parameters(likelihood):
     torch.testing.assert_close(Partial(whole)(parameters).log_prob(y), alone[0] + alone[2])
 
 
-@pytest.mark.parametrize("likelihood", FAMILY[:2], ids=repr)
+@each
+def test_what_is_observed_and_the_rest_given_it_make_up_the_whole(likelihood):
+    p = some(likelihood, batch=(8,))
+    y = p.sample()
+    hidden = torch.rand(8, 3) < 0.5
+    hidden[0], hidden[1] = False, True
+    rows = coding(likelihood, (3,))
+    rest = hidden.double().masked_fill(hidden, math.nan)  # as an array of the user's has it
+    hidden = rows.to_tensor(rest.numpy(), torch.float64, "cpu").isnan()
+    known, unknown = y.masked_fill(hidden, math.nan), y.masked_fill(~hidden, math.nan)
+    found = log_prob_of_observed(p, known)
+    conditional = given_observed(p, known)
+    torch.testing.assert_close(found + log_prob_of_observed(conditional, unknown), p.log_prob(y))
+    torch.testing.assert_close(found[0], p.log_prob(y)[0])
+    torch.testing.assert_close(found[1], torch.zeros((), dtype=torch.float64))
+    assert conditional.sample().shape == conditional.mean.shape == y.shape
+
+
+def grid(p, n=300, width=9.0):
+    """Return points of a plane around a distribution, and the area of one."""
+    axes = [
+        torch.linspace(-width, width, n, dtype=torch.float64) * s + m
+        for m, s in zip(p.mean, p.stddev, strict=True)
+    ]
+    area = math.prod((axis[1] - axis[0]).item() for axis in axes)
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1), area
+
+
+@pytest.mark.parametrize("likelihood", REAL, ids=repr)
 def test_density_integrates_to_one(likelihood):
-    module = likelihood.build((1,)).double()
-    p = module(torch.randn(*module.parameter_shape, dtype=torch.float64))
+    p = some(likelihood, (1,))
     loc, scale = p.mean.item(), p.stddev.item()
     total, _ = quad(
-        lambda y: p.log_prob(torch.tensor([y], dtype=torch.float64)).exp().item(),
-        loc - 12 * scale,
-        loc + 12 * scale,
+        lambda u: (
+            scale * p.log_prob(torch.tensor([loc + scale * u], dtype=torch.float64)).exp().item()
+        ),
+        -math.inf,
+        math.inf,
     )
     assert total == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("likelihood", FAMILY[2:], ids=repr)
+@pytest.mark.parametrize("likelihood", MIXTURE + VECTORS, ids=repr)
+def test_joint_density_integrates_to_one_and_to_its_marginals(likelihood):
+    p = some(likelihood, (2,))
+    points, area = grid(p)
+    density = p.log_prob(points).exp()
+    assert density.sum().item() * area == pytest.approx(1, abs=1e-6)
+    first = points[:, 0].clone()
+    step = area / (first[1, 0] - first[0, 0])
+    first[:, 1] = math.nan
+    marginal = log_prob_of_observed(p.expand(first.shape[:1]), first).exp()
+    torch.testing.assert_close(marginal, density.sum(1) * step, atol=1e-8, rtol=1e-6)
+
+
+@pytest.mark.parametrize("likelihood", DISCRETE, ids=repr)
 @pytest.mark.parametrize("y_shape", SHAPES)
 def test_mass_sums_to_one(likelihood, y_shape):
     rows = coding(likelihood, y_shape)
@@ -73,6 +215,34 @@ def test_mass_sums_to_one(likelihood, y_shape):
     p = likelihood.build(rows.code_shape)(torch.randn(1, *rows.code_shape, dtype=torch.float64))
     mass = p.log_prob(rows.to_tensor(every, torch.float64, "cpu")).exp()
     assert mass.sum().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("likelihood", COUNTS, ids=repr)
+def test_mass_of_counts_sums_to_one(likelihood):
+    p = some(likelihood, (1,))
+    every = torch.arange(2000.0)[:, None]
+    assert p.log_prob(every).exp().sum().item() == pytest.approx(1)
+
+
+@each
+def test_extreme_parameters_stay_finite(likelihood):
+    module = likelihood.build(coding(likelihood, (3,)).code_shape)
+    y = module(torch.zeros(module.parameter_shape)).sample().float()
+    for sign in (-200.0, 200.0):
+        parameters = torch.full(module.parameter_shape, sign, requires_grad=True)
+        p = module(parameters)
+        p.log_prob(y).backward()
+        assert p.log_prob(y).isfinite() and parameters.grad.isfinite().all()
+        assert p.mean.isfinite().all() and p.sample().isfinite().all()
+
+
+@each
+def test_maximum_likelihood_finds_the_distribution_of_draws(likelihood):
+    truth = some(likelihood)
+    y, fresh = truth.sample((4000,)), truth.sample((4000,))
+    found = fitted(likelihood, y)
+    excess = truth.log_prob(fresh).mean() - found.log_prob(fresh).mean()
+    assert abs(excess.item()) < 0.03
 
 
 def test_grey_targets_score_the_cross_entropy():
@@ -103,7 +273,7 @@ def test_bernoulli_refuses_targets_outside_the_unit_interval():
 
 def test_targets_may_be_missing():
     for likelihood in FAMILY:
-        likelihood.check_targets(np.array([np.nan, 0, 1]))
+        likelihood.check_targets(np.array([[np.nan, 0, 1]]))
 
 
 def test_categorical_takes_whole_numbers_alone():
@@ -145,3 +315,194 @@ def test_classes_are_distinct_whole_numbers(classes):
 def test_parameters_out_of_range(bad):
     with pytest.raises(ValueError, match=f"The '{next(iter(bad))}' parameter of Gaussian"):
         Gaussian(**bad).build((1,))
+
+
+# Student's t.
+
+
+@pytest.mark.parametrize("raw", [-100.0, 0.0, 100.0])
+def test_degrees_of_freedom_leave_a_variance(raw):
+    module = StudentT(init_df=4.0).build((2,))
+    p = module(torch.zeros(1, 2))
+    torch.testing.assert_close(p.base_dist.df, torch.full((2,), 4.0))
+    module.family.raw_df.data.fill_(raw)
+    p = module(torch.zeros(1, 2))
+    assert ((p.base_dist.df >= 2.1) & (p.base_dist.df <= 200)).all()
+    assert p.variance.isfinite().all()
+
+
+@pytest.mark.parametrize("df", [2.5, 5.0])
+def test_degrees_of_freedom_are_found(df):
+    y = torch.distributions.StudentT(torch.tensor([df], dtype=torch.float64)).sample((10_000,))
+    found = fitted(StudentT(), y).base_dist.df
+    assert found.item() == pytest.approx(df, rel=0.2)
+
+
+# Mixtures.
+
+
+@pytest.mark.parametrize("y_shape", SHAPES)
+def test_components_start_apart_and_weigh_the_same(y_shape):
+    module = GaussianMixture(n_components=4).build(y_shape)
+    p = module(torch.zeros(module.parameter_shape))
+    loc = p.component_distribution.mean
+    assert loc.shape == (4, *y_shape)
+    assert (loc.sort(0).values.diff(dim=0) > 0.5).all()
+    torch.testing.assert_close(p.mixture_distribution.probs, torch.full((4,), 0.25))
+
+
+def test_two_branches_are_found_with_their_weights():
+    branch = torch.where(torch.rand(2000, 1, dtype=torch.float64) < 0.3, 1.0, -1.0)
+    y = branch * torch.tensor([1.0, -1.0]) + 0.1 * torch.randn(2000, 2, dtype=torch.float64)
+    p = fitted(GaussianMixture(n_components=2), y)
+    weight, order = p.mixture_distribution.probs.sort()
+    torch.testing.assert_close(weight.float(), torch.tensor([0.3, 0.7]), atol=0.05, rtol=0)
+    expected = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64)
+    torch.testing.assert_close(p.component_distribution.mean[order], expected, atol=0.05, rtol=0)
+
+
+# The multivariate Gaussian.
+
+
+@pytest.mark.parametrize("likelihood", VECTORS, ids=repr)
+def test_correlations_are_found(likelihood):
+    truth = torch.tensor([[1.0, 0.8, -0.4], [0.8, 1.0, 0.0], [-0.4, 0.0, 1.0]])
+    y = torch.randn(5000, 3).double() @ torch.linalg.cholesky(truth).double().T
+    found = fitted(likelihood, y).covariance_matrix.float()
+    if likelihood.rank != 1:
+        torch.testing.assert_close(found, truth, atol=0.06, rtol=0)
+    assert found[0, 1].item() == pytest.approx(0.8, abs=0.06)
+
+
+@pytest.mark.parametrize("rank", [None, 1])
+def test_images_have_no_covariance_matrix(rank):
+    with pytest.raises(
+        ValueError, match=r"rows of y that are vectors, got rows of shape \(2, 3\)"
+    ):
+        MultivariateGaussian(rank=rank).build((2, 3))
+
+
+# Counts.
+
+
+@pytest.mark.parametrize("likelihood", COUNTS, ids=repr)
+def test_counts_are_whole_and_not_negative(likelihood):
+    likelihood.check_targets(np.array([0.0, np.nan, 3, 1e6]))
+    likelihood.check_targets(np.array([0, 3]))
+    for bad in (-1, 0.5):
+        with pytest.raises(ValueError, match=rf"expects counts, whole numbers >= 0.*got {bad}\."):
+            likelihood.check_targets(np.array([1, np.nan, bad]))
+
+
+@pytest.mark.parametrize("likelihood", [Poisson, NegativeBinomial])
+def test_rates_start_at_the_mean_of_the_counts_and_y_is_read_around_it(likelihood):
+    y = np.array([[0, 4000, 0], [2, 6000, 0], [np.nan, np.nan, 0]])
+    rate = likelihood().rate_of(y)
+    assert rate.tolist() == [1, 5000, 0.01]
+    assert likelihood(init_rate=2.0).rate_of(y) == 2
+    module = likelihood(init_rate=rate).build((3,))
+    p = module(torch.zeros(1, 3))
+    torch.testing.assert_close(p.mean, torch.as_tensor(rate), rtol=1e-6, atol=0)
+    read = module.read(torch.tensor(y, dtype=torch.float32))
+    torch.testing.assert_close(module.read(p.mean).float(), torch.zeros(3))
+    assert (read[:2].abs() < 2).all() and read[2].isnan().tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("init_rate", [0.0, -1.0, [1.0, 2.0], "a"])
+def test_rates_are_positive_and_of_the_shape_of_y(init_rate):
+    with pytest.raises(ValueError, match="The 'init_rate' parameter of Poisson must be"):
+        Poisson(init_rate).build((3,))
+
+
+def test_a_small_dispersion_is_the_poisson_distribution():
+    counts = torch.arange(30.0)[:, None]
+    found, expected = (
+        likelihood.build((1,))(torch.zeros(1, 1)).log_prob(counts)
+        for likelihood in (NegativeBinomial(4.0, init_dispersion=1e-6), Poisson(4.0))
+    )
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+
+
+def test_dispersion_is_the_excess_of_the_variance():
+    p = NegativeBinomial(5.0, init_dispersion=0.4).build((2,))(torch.zeros(1, 2))
+    expected = torch.full((2,), 5 + 0.4 * 25, dtype=torch.float64)
+    torch.testing.assert_close(p.variance, expected)
+
+
+# Columns.
+
+
+def columns(*groups):
+    return Columns([(f"g{i}", *group) for i, group in enumerate(groups)])
+
+
+@pytest.mark.parametrize(
+    ("named", "got"),
+    [
+        (([0, 1],), r"\[0, 1\]"),
+        (([0, 1], [1, 2]), r"\[0, 1, 1, 2\]"),
+        (([0, 1], [2, 3]), r"\[0, 1, 2, 3\]"),
+        (([0, 1], [-1]), r"\[-1, 0, 1\]"),
+    ],
+)
+def test_every_column_is_in_one_group(named, got):
+    likelihood = columns(*((Gaussian(), part) for part in named))
+    with pytest.raises(ValueError, match=f"each of the 3 columns .* exactly one group, got {got}"):
+        likelihood.check_targets(np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("y", [np.zeros(4), np.zeros((4, 1, 1))])
+def test_columns_are_of_a_table(y):
+    with pytest.raises(ValueError, match="Columns expects a table"):
+        columns((Gaussian(), [0])).check_targets(y)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        [],
+        None,
+        [("a", Gaussian())],
+        [("a", "gaussian", [0])],
+        [("a", Gaussian, [0])],
+        [("a", Gaussian(), 0)],
+        [("a", Gaussian(), [])],
+        [("a", Gaussian(), ["size"])],
+        [("a", Gaussian(), [True])],
+        [(0, Gaussian(), [0])],
+        [("a", columns((Gaussian(), [0])), [0])],
+    ],
+    ids=repr,
+)
+def test_groups_are_names_likelihoods_and_columns(groups):
+    likelihood = Columns(groups)
+    with pytest.raises(ValueError, match="The 'groups' parameter of Columns must be"):
+        likelihood.check_targets(np.zeros((4, 1)))
+
+
+def test_what_is_no_group_can_still_be_shown():
+    for groups in (None, [("a", Gaussian())]):
+        assert Columns(groups).get_params()["groups"] is groups
+        assert "Columns" in repr(Columns(groups))
+
+
+def test_names_of_groups_differ():
+    with pytest.raises(ValueError, match="not unique"):
+        Columns([("a", Gaussian(), [0]), ("a", Poisson(), [1])]).check_targets(np.zeros((4, 2)))
+
+
+def test_a_group_is_named_where_its_columns_are_wrong():
+    likelihood = columns((Gaussian(), [1]), (Poisson(), [0, 2]), (Bernoulli(), [3]))
+    y = np.array([[0, 0.5, 2, np.nan]])
+    likelihood.check_targets(y)
+    with pytest.raises(ValueError, match="group 'g1': Poisson expects counts.* got -1"):
+        likelihood.check_targets(y - np.array([0, 0, 3, 0]))
+
+
+def test_parameters_of_groups_are_reached_by_name():
+    likelihood = columns((Gaussian(), [0]), (GaussianMixture(), [1]))
+    likelihood.set_params(g1__n_components=5, g0=StudentT())
+    assert likelihood.get_params()["g1__n_components"] == 5
+    assert isinstance(likelihood.groups[0][1], StudentT) and likelihood.groups[0][2] == [0]
+    with pytest.raises(ValueError, match="Invalid parameter"):
+        likelihood.set_params(g2__n_components=5)

@@ -96,7 +96,7 @@ class StructuredPredictor(RegressorMixin, Drawing):
         y : ndarray of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             The prediction, of the shape of y in `fit`: float64, or labels.
         std : ndarray of the same shape
-            Only if `return_std`.
+            Only if `return_std`; NaN in columns of labels.
         proba : ndarray of shape (n_rows, n_classes, ...)
             Only if `return_proba`: a map for each of `classes_`.
 

@@ -127,6 +127,11 @@ def image_parameters(estimator, y_row):
             f"n_scales={estimator.n_scales} predicts the coarser scales from the baseline network "
             "and expects initial_guess=True, got False."
         )
+    if estimator.n_scales > 1 and estimator.likelihood_.targets == "count":
+        raise ValueError(
+            f"n_scales={estimator.n_scales} predicts means of pixels, which are no counts, got "
+            f"likelihood={estimator.likelihood_!r}. Set n_scales=1 or take another likelihood."
+        )
 
 
 def unknown(mask, y):

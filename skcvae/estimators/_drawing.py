@@ -56,10 +56,10 @@ class Drawing(Fitting):
     ):
         """Draw what is not known of y, given x and what is known.
 
-        With a recognition network z ~ q(z|x,y_o,y_u) and y_u ~ p(y_u|x,z)
+        With a recognition network z ~ q(z|x,y_o,y_u) and y_u ~ p(y_u|x,z,y_o)
         alternate. Without one (GSNN, `alpha` = 0), z is chosen from draws of the
         prior by p(y_o|x,z). Without z (NN), what is known of y tells nothing of
-        the rest.
+        the rest, unless the likelihood ties outputs together.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class Drawing(Fitting):
         -------
         ndarray of shape (n_rows, ..., n_quantiles)
             Marginal quantiles: each output by itself. The last axis is absent
-            if `quantiles` is a number.
+            if `quantiles` is a number. NaN in columns of labels.
 
         Raises
         ------
@@ -145,6 +145,8 @@ class Drawing(Fitting):
         X = _checks.inputs(self, X)
         found = self._predictor.quantiles(X, levels, n_samples, self.seed_)
         found = self._like_y(found)
+        if self.likelihood_.targets == "columns":
+            found[..., self.y_coding_.labels] = np.nan
         return np.moveaxis(found, 0, -1) if levels.ndim else found
 
     def predict_interval(self, X, coverage=0.9, n_samples=1000):

@@ -15,9 +15,10 @@ from skcvae._arrays import FORWARD_NUMBERS, FORWARD_ROWS, OneHot, Scaling, slice
 from skcvae._batches import rows_of
 from skcvae._predictor import Predictor
 from skcvae._random import drawing_from, generator, seed_from
-from skcvae._tables import Arrays, Items, Table
+from skcvae._sources import Arrays, Items, Selection
 from skcvae.estimators import _checks
 from skcvae.estimators._parameters import Parameters, is_passed_to_skorch
+from skcvae.estimators._targets import check_labels, fit_coding
 from skcvae.multiscale import MultiScale, pooled_shape
 from skcvae.objectives import NegativeBound
 from skcvae.partial import Partial
@@ -81,8 +82,7 @@ class Fitting(Parameters, ABC):
             shape=self.y_shape_,
             partial=self.partial_y_ if partial is None else partial,
         )
-        if self.likelihood_.targets == "label":
-            _checks.known_labels(y, self.classes_, name)
+        check_labels(self.y_coding_, y, name)
         return y
 
     def _check_pair(self, X, y, *, suffix=""):
@@ -90,14 +90,14 @@ class Fitting(Parameters, ABC):
         return X, self._check_targets(y, len(X), name="y" + suffix)
 
     def _check_rows(self, X, y, sample_weight, X_val, y_val):
-        """Return the rows to train on and to validate, or None, as tables."""
+        """Return the rows to train on and to validate, or None."""
         self.seed_ = self._seed()
         check = self._check_dataset if isinstance(X, Dataset) else self._check_arrays
-        table = check(X, y, sample_weight)
+        selection = check(X, y, sample_weight)
         _checks.image_parameters(self, self._y_row)
         if X_val is None and y_val is None:
-            return self._split(table) if self.early_stopping else (table, None)
-        return table, self._check_validation(X_val, y_val)
+            return self._split(selection) if self.early_stopping else (selection, None)
+        return selection, self._check_validation(X_val, y_val)
 
     def _seed(self):
         seed = seed_from(self.random_state)
@@ -124,58 +124,51 @@ class Fitting(Parameters, ABC):
         X, y, weight = _checks.present(X, y, _checks.weights(sample_weight, X))
         if fresh:
             self._resolve(X, y, weight)
-        return Table.of(Arrays(X, y), weight)
+        return Selection.of(Arrays(X, y), weight)
 
     def _check_dataset(self, dataset, y, sample_weight):
         """Resolve from some rows what otherwise follows from all."""
         _checks.pairs(dataset, y)
         weight = _checks.weights(sample_weight, np.empty(len(dataset)))
-        table = Table.of(Items(dataset), weight)
-        some = table.part(_sample(table, self.seed_))
+        selection = Selection.of(Items(dataset), weight)
+        some = selection.part(_sample(selection, self.seed_))
         self._check_arrays(*some.read(slice(None)), some.weight)
-        return table._replace(source=Items(dataset, self._check_pair))
+        return selection._replace(source=Items(dataset, self._check_pair))
 
     def _check_validation(self, X_val, y_val):
         if isinstance(X_val, Dataset):
-            return Table.of(Items(_checks.pairs(X_val, y_val, "X_val"), self._check_pair))
+            return Selection.of(Items(_checks.pairs(X_val, y_val, "X_val"), self._check_pair))
         if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"X_val and y_val go together, got no {missing}.")
-        return Table.of(Arrays(*self._check_pair(X_val, y_val, suffix="_val")))
+        return Selection.of(Arrays(*self._check_pair(X_val, y_val, suffix="_val")))
 
     def _fit_scaling(self, X, y, weight):
         X, y = X.reshape(-1, *self._x_row), y.reshape(-1, *self._y_row)
         if self.partial_y_:
             _checks.observed(y)
         vars(self).pop("classes_", None)
-        kind = self.likelihood_.targets
         self.x_scaling_ = (
             Scaling.standardizing(X, weight, "X")
             if self.normalize_X
             else Scaling.identity(self._x_row)
         )
-        if kind == "label":
-            self.classes_ = self.likelihood_.classes_of(y)
-            self.likelihood_.set_params(classes=self.classes_)
-            _checks.known_labels(y, self.classes_, "y")
-            self.y_coding_ = OneHot(self.classes_, self._y_row)
-        elif kind == "real" and self.normalize_y:
-            self.y_coding_ = Scaling.standardizing(y, weight, "y")
-        else:
-            self.y_coding_ = Scaling.identity(self._y_row)
+        self.y_coding_ = fit_coding(self.likelihood_, y, weight, normalize=self.normalize_y)
+        if isinstance(self.y_coding_, OneHot):
+            self.classes_ = self.y_coding_.classes
 
-    def _split(self, table):
-        if table.n_rows < 2:
+    def _split(self, selection):
+        if selection.n_rows < 2:
             raise ValueError(
                 "early_stopping=True holds out a share of the rows and needs at least 2, got "
                 "n_samples = 1. Set early_stopping=False or give X_val and y_val."
             )
         parts = train_test_split(
-            np.arange(table.n_rows),
+            np.arange(selection.n_rows),
             test_size=self.validation_fraction,
             random_state=self.seed_,
         )
-        return tuple(map(table.part, parts))
+        return tuple(map(selection.part, parts))
 
     # Networks.
 
@@ -198,29 +191,31 @@ class Fitting(Parameters, ABC):
     def _continues(self):
         return self.warm_start and hasattr(self, "net_")
 
-    def _to_tensors(self, table, device):
+    def _to_tensors(self, selection, device):
         """Return rows as the networks see them, at once or, if they are too many, on demand."""
 
         def read(rows):
-            X, y = table.read(rows)
+            X, y = selection.read(rows)
             return (
                 self.x_scaling_.to_tensor(X, torch.float32, "cpu"),
                 self.y_coding_.to_tensor(y, torch.float32, "cpu"),
             )
 
-        weight = table.weight
+        weight = selection.weight
         if weight is not None:
             weight = torch.tensor(weight / weight.mean(), dtype=torch.float32)
-        gain = self._log_jacobian(table)
-        return rows_of(read, table.n_rows, weight, device=torch.device(device), log_jacobian=gain)
+        gain = self._log_jacobian(selection)
+        return rows_of(
+            read, selection.n_rows, weight, device=torch.device(device), log_jacobian=gain
+        )
 
-    def _log_jacobian(self, table):
+    def _log_jacobian(self, selection):
         """Return what the mean log density of the rows gains in the user's units."""
         if not self.partial_y_:
-            return self.y_coding_.log_jacobian(table.read(slice(1))[1]).item()
-        blocks = (table.read(rows)[1] for rows in slices(table.n_rows, FORWARD_ROWS))
+            return self.y_coding_.log_jacobian(selection.read(slice(1))[1]).item()
+        blocks = (selection.read(rows)[1] for rows in slices(selection.n_rows, FORWARD_ROWS))
         gains = np.concatenate([self.y_coding_.log_jacobian(y) for y in blocks])
-        return float(np.average(gains, weights=table.weight))
+        return float(np.average(gains, weights=selection.weight))
 
     def _build_likelihoods(self):
         """Return the likelihoods of y at full resolution, a half, a quarter."""
@@ -301,8 +296,8 @@ class Fitting(Parameters, ABC):
         self._predictor = self._new_predictor()
 
 
-def _sample(table, seed):
+def _sample(selection, seed):
     """Return row numbers of as many rows as fit in memory with ease."""
-    size = sum(part.size for part in table.read(slice(1)))
-    n_rows = min(table.n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // size, 100))
-    return np.sort(np.random.default_rng(seed).permutation(table.n_rows)[:n_rows])
+    size = sum(part.size for part in selection.read(slice(1)))
+    n_rows = min(selection.n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // size, 100))
+    return np.sort(np.random.default_rng(seed).permutation(selection.n_rows)[:n_rows])

@@ -19,6 +19,11 @@ class Parameters(BaseEstimator):
             "bernoulli": likelihoods.Bernoulli,
             "categorical": likelihoods.Categorical,
             "gaussian": likelihoods.Gaussian,
+            "gaussian_mixture": likelihoods.GaussianMixture,
+            "multivariate_gaussian": likelihoods.MultivariateGaussian,
+            "negative_binomial": likelihoods.NegativeBinomial,
+            "poisson": likelihoods.Poisson,
+            "student_t": likelihoods.StudentT,
         },
     }
 
@@ -28,7 +33,7 @@ class Parameters(BaseEstimator):
             HasMethods(["resolve", "latent_shape", "encoder", "decoder", "head"]),
         ],
         "likelihood": [
-            StrOptions({"bernoulli", "categorical", "gaussian"}),
+            StrOptions(set(_named["likelihood"])),
             HasMethods(["build", "check_targets"]),
         ],
         "x_shape": ["array-like", None],

@@ -22,10 +22,10 @@ class NNRegressor(StructuredPredictor):
         What the networks are built of, by name or as a parameter object:
         :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
         images among X and y.
-    likelihood : {"gaussian", "bernoulli", "categorical"} or object, default="gaussian"
-        What is assumed of y: :class:`skcvae.likelihoods.Gaussian` for real outputs,
-        :class:`skcvae.likelihoods.Bernoulli` for outputs in [0, 1],
-        :class:`skcvae.likelihoods.Categorical` for labels, such as label maps.
+    likelihood : str or object, default="gaussian"
+        What is assumed of y, as an object of :mod:`skcvae.likelihoods` or by its
+        name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
+        "poisson" for counts, "categorical" for labels, such as label maps.
     x_shape, y_shape : tuple of int or None, default=None
         Shape of one row where images come flat, such as (3, 32, 32). Predictions
         and draws have the shape of y in `fit` all the same. None takes rows as

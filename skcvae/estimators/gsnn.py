@@ -23,10 +23,10 @@ class GSNNRegressor(LatentStructuredPredictor):
         What the networks are built of, by name or as a parameter object:
         :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
         images among X and y.
-    likelihood : {"gaussian", "bernoulli", "categorical"} or object, default="gaussian"
-        What is assumed of y given z: :class:`skcvae.likelihoods.Gaussian` for real
-        outputs, :class:`skcvae.likelihoods.Bernoulli` for outputs in [0, 1],
-        :class:`skcvae.likelihoods.Categorical` for labels, such as label maps.
+    likelihood : str or object, default="gaussian"
+        What is assumed of y given z, as an object of :mod:`skcvae.likelihoods` or by its
+        name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
+        "poisson" for counts, "categorical" for labels, such as label maps.
     prior : {"gaussian", "standard"} or object, default="gaussian"
         What is assumed of z given x: :class:`skcvae.priors.Gaussian`, a network, or
         :class:`skcvae.priors.Standard`, N(0, I) for every x.

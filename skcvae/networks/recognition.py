@@ -4,6 +4,8 @@ Where y is observed in part it reads what is observed, with zeros elsewhere, and
 which outputs these are.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -21,6 +23,8 @@ class RecognitionNetwork(nn.Module):
         Shapes of one row.
     family : Module
         Turns the network's output into the distribution.
+    read : callable
+        From y to the numbers that the network reads, such as logarithms of counts.
     partial : bool, default=False
         Whether y may be observed in part: NaN elsewhere.
     """
@@ -32,18 +36,21 @@ class RecognitionNetwork(nn.Module):
         y_shape: Shape,
         family: nn.Module,
         *,
+        read: Callable[[Tensor], Tensor],
         partial: bool = False,
     ):
         super().__init__()
         self.trunk = architecture.encoder(x_shape, *[y_shape] * (1 + partial))
         self.head = architecture.head(self.trunk.out_shape, family.parameter_shape)
         self.family = family
+        self.read = read
         self.partial = partial
 
     def forward(self, x: Tensor, y: Tensor) -> Distribution:
-        return self.family(full_precision(self.head(self.trunk(x, *self._read(y)))))
+        numbers = self._numbers(self.read(y))
+        return self.family(full_precision(self.head(self.trunk(x, *numbers))))
 
-    def _read(self, y: Tensor) -> tuple[Tensor, ...]:
+    def _numbers(self, y: Tensor) -> tuple[Tensor, ...]:
         if not self.partial:
             return (y,)
         observed = ~y.isnan()

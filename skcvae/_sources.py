@@ -61,7 +61,7 @@ class Items:
         return tuple(np.asarray(part) for part in item)
 
 
-class Table(NamedTuple):
+class Selection(NamedTuple):
     """Which rows of a source, and what they weigh.
 
     Parameters
@@ -79,20 +79,20 @@ class Table(NamedTuple):
     weight: np.ndarray | None = None
 
     @classmethod
-    def of(cls, source: Arrays | Items, weight: np.ndarray | None = None) -> "Table":
+    def of(cls, source: Arrays | Items, weight: np.ndarray | None = None) -> "Selection":
         """Return the rows of positive weight."""
-        table = cls(source, np.arange(len(source)), weight)
-        return table if weight is None else table.part(np.flatnonzero(weight))
+        selection = cls(source, np.arange(len(source)), weight)
+        return selection if weight is None else selection.part(np.flatnonzero(weight))
 
     @property
     def n_rows(self) -> int:
         """How many rows are meant."""
         return len(self.index)
 
-    def part(self, rows: np.ndarray) -> "Table":
-        """Return a table of some of the rows."""
+    def part(self, rows: np.ndarray) -> "Selection":
+        """Return some of the rows."""
         weight = None if self.weight is None else self.weight[rows]
-        return Table(self.source, self.index[rows], weight)
+        return Selection(self.source, self.index[rows], weight)
 
     def read(self, rows) -> Pair:
         """Return the arrays (X, y) of some of the rows."""

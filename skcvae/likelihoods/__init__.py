@@ -1,0 +1,41 @@
+r"""What is assumed of y given the generation network's output: :math:`p(y \mid x, z)`.
+
+===========================  =======================================================
+`Gaussian`                   real outputs, each with noise of its own
+`StudentT`                   the same with outliers
+`MultivariateGaussian`       real outputs whose noise is correlated given z
+`GaussianMixture`            real outputs with several kinds of answers
+`Bernoulli`                  outputs in [0, 1]
+`Poisson`                    counts
+`NegativeBinomial`           counts that vary more than their mean
+`Categorical`                labels
+`Columns`                    tables whose columns are of several of these kinds
+===========================  =======================================================
+
+A likelihood is a small parameter object, as a kernel is for a Gaussian process.
+Its `build` returns a :class:`~skcvae.likelihoods.module.LikelihoodModule` that reads the
+network's output, a tensor of shape ``(*batch, *parameter_shape)``, as a
+:class:`torch.distributions.Distribution` over y. Outputs are independent given z,
+which ties them together; not so in a mixture and in the multivariate Gaussian.
+"""
+
+from skcvae.likelihoods.bernoulli import Bernoulli
+from skcvae.likelihoods.categorical import Categorical
+from skcvae.likelihoods.columns import Columns
+from skcvae.likelihoods.counts import NegativeBinomial, Poisson
+from skcvae.likelihoods.gaussian import Gaussian
+from skcvae.likelihoods.mixture import GaussianMixture
+from skcvae.likelihoods.multivariate import MultivariateGaussian
+from skcvae.likelihoods.student import StudentT
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Columns",
+    "Gaussian",
+    "GaussianMixture",
+    "MultivariateGaussian",
+    "NegativeBinomial",
+    "Poisson",
+    "StudentT",
+]

@@ -1,0 +1,121 @@
+"""Labels, whole numbers that stand for classes, such as label maps."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
+
+from skcvae.distributions import Labels
+from skcvae.likelihoods.module import LikelihoodModule
+
+
+class Categorical(BaseEstimator):
+    r"""Labels: :math:`p(y \mid x, z) = \prod_j \pi_{j, y_j}`, a class for each output.
+
+    Made for label maps, one integer per pixel. The networks read and predict one
+    number per class and output; `predict` returns labels, and the class maps
+    :math:`\pi` with ``return_proba=True``.
+
+    Parameters
+    ----------
+    classes : sequence of int, default=None
+        Every label that may occur. None takes those of the training data; a
+        label that is met later and was not among them is an error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcvae.likelihoods import Categorical
+    >>> Categorical().classes_of(np.array([[0, 2], [2, 5]]))
+    array([0, 2, 5])
+    """
+
+    targets = "label"
+
+    _parameter_constraints = {"classes": ["array-like", None]}
+
+    def __init__(self, classes=None):
+        self.classes = classes
+
+    def check_targets(self, y):
+        """Refuse targets that are no whole numbers.
+
+        Parameters
+        ----------
+        y : ndarray
+            The targets.
+
+        Raises
+        ------
+        ValueError
+            If any is not.
+        """
+        fractional = np.isfinite(y) & (y % 1 != 0)
+        if fractional.any():
+            raise ValueError(
+                "likelihood='categorical' expects labels, whole numbers, in y, got "
+                f"{y[fractional][0]:g}. Use likelihood='gaussian' for real numbers."
+            )
+
+    def classes_of(self, y):
+        """Return the labels that may occur.
+
+        Parameters
+        ----------
+        y : ndarray
+            The targets of training.
+
+        Returns
+        -------
+        ndarray of shape (n_classes,)
+            Sorted integers.
+
+        Raises
+        ------
+        ValueError
+            If `classes` are no distinct whole numbers or fewer than two.
+        """
+        self._validate_params()
+        given = np.unique(y[np.isfinite(y)] if self.classes is None else self.classes)
+        expected = len(given) if self.classes is None else len(self.classes)
+        if given.dtype.kind not in "iufb" or (given % 1 != 0).any() or len(given) != expected:
+            raise ValueError(
+                f"The 'classes' parameter of Categorical must be distinct whole numbers or None. "
+                f"Got {self.classes!r} instead."
+            )
+        if len(given) < 2:
+            raise ValueError(
+                "likelihood='categorical' expects at least 2 classes, got labels "
+                f"{given.tolist()} in y. Name all that may occur by Categorical(classes=...)."
+            )
+        integers = given.dtype if given.dtype.kind in "iu" else np.int64
+        return given.astype(integers)
+
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        """Return the module that turns network outputs into the distribution.
+
+        Parameters
+        ----------
+        y_shape : tuple of int
+            Shape of one row of coded labels: an image with a channel for each of
+            `classes`, or a vector with a block for each.
+
+        Returns
+        -------
+        Module
+            With an attribute `parameter_shape`.
+        """
+        return _ClassLogits(y_shape, len(self.classes))
+
+
+class _ClassLogits(LikelihoodModule):
+    def __init__(self, y_shape: tuple[int, ...], n_classes: int):
+        super().__init__((1, *y_shape))
+        self.n_classes = n_classes
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        event_ndim = len(self.parameter_shape) - 1
+        (logits,) = parameters.unbind(-event_ndim - 1)
+        return Independent(
+            Labels(logits, self.n_classes, event_ndim), event_ndim, validate_args=False
+        )

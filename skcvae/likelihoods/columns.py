@@ -1,0 +1,221 @@
+r"""Tables whose columns are of several kinds: real numbers, counts, labels.
+
+.. math:: p(y \mid x, z) = \prod_g p_g(y_g \mid x, z)
+
+Each group of columns has a likelihood of its own; z ties the groups together.
+"""
+
+import math
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metaestimators import _BaseComposition
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from skcvae.distributions import Blocks
+from skcvae.likelihoods.module import LikelihoodModule
+
+
+class Columns(_BaseComposition):
+    """Columns of several kinds, each group with its own likelihood.
+
+    Every column of y belongs to one group. Real columns are standardised, labels
+    coded and counts left as they are, group by group. The log-likelihood is that of
+    the row: densities of the real columns times masses of the others. `predict`
+    and `sample` return float64 arrays, with the most likely label, or a drawn one,
+    as a number. A label has no standard deviation and no quantile: NaN stands in
+    its columns.
+
+    Parameters
+    ----------
+    groups : list of (name, likelihood, columns)
+        As of :class:`sklearn.compose.ColumnTransformer`: a name, a likelihood object
+        of this module, and the list of the columns' numbers. Parameters are reached
+        by the name, as in ``likelihood__name__init_scale``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcvae import CVAERegressor
+    >>> from skcvae.likelihoods import Categorical, Columns, Gaussian, Poisson
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(100, 2))
+    >>> y = np.column_stack([X[:, 0], rng.poisson(np.exp(X[:, 1])), X[:, 0] > 0])
+    >>> likelihood = Columns(
+    ...     [("size", Gaussian(), [0]), ("visits", Poisson(), [1]), ("kind", Categorical(), [2])]
+    ... )
+    >>> est = CVAERegressor(likelihood=likelihood, max_epochs=5, random_state=0).fit(X, y)
+    >>> est.sample(X, n_samples=4).shape
+    (4, 100, 3)
+    """
+
+    targets = "columns"
+
+    _parameter_constraints = {"groups": [list, tuple]}
+
+    def __init__(self, groups):
+        self.groups = groups
+
+    @property
+    def _named_likelihoods(self):
+        """The groups without their columns, as scikit-learn reads compositions."""
+        try:
+            return [(name, likelihood) for name, likelihood, _ in self.groups]
+        except (TypeError, ValueError):  # not groups: an error in fit, not here
+            return self.groups
+
+    @_named_likelihoods.setter
+    def _named_likelihoods(self, named):
+        pairs = zip(named, self.groups, strict=True)
+        self.groups = [(*pair, columns) for pair, (*_, columns) in pairs]
+
+    def get_params(self, deep=True):
+        """Get the parameters, with those of the groups' likelihoods.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to list the parameters of the likelihoods too.
+
+        Returns
+        -------
+        dict
+            Names to values.
+        """
+        return self._get_params("_named_likelihoods", deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters.
+
+        Parameters
+        ----------
+        **params
+            Names to values, such as ``groups=[...]`` or ``size__init_scale=0.1``.
+
+        Returns
+        -------
+        self : object
+            The likelihood.
+        """
+        return self._set_params("_named_likelihoods", **params)
+
+    def check_targets(self, y):
+        """Refuse y that is no table of these columns, or is not as its likelihoods expect.
+
+        Parameters
+        ----------
+        y : ndarray
+            The targets.
+
+        Raises
+        ------
+        ValueError
+            If the groups do not share the columns of y out among them, or if a
+            group's likelihood refuses its columns.
+        """
+        for (name, likelihood, _), part in zip(self.groups, self.split(y), strict=True):
+            try:
+                if not np.isnan(part).all():
+                    likelihood.check_targets(part)
+            except ValueError as error:
+                raise ValueError(f"Columns, group {name!r}: {error}") from error
+
+    def split(self, y):
+        """Return the columns of each group.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_rows, n_columns)
+            The targets.
+
+        Returns
+        -------
+        list of ndarrays of shape (n_rows, n_columns of the group)
+            In the order of `groups`.
+
+        Raises
+        ------
+        ValueError
+            If y is no table, or a column is in no group or in several.
+        """
+        self._check_groups()
+        if y.ndim != 2:
+            raise ValueError(f"Columns expects a table, y of shape (n, n_columns), got {y.shape}.")
+        named = sorted(column for *_, columns in self.groups for column in columns)
+        if named != list(range(y.shape[1])):
+            raise ValueError(
+                f"Columns expects each of the {y.shape[1]} columns of y, numbered from 0, in "
+                f"exactly one group, got {named}."
+            )
+        return [y[:, list(columns)] for *_, columns in self.groups]
+
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        """Return the module that turns network outputs into the distribution.
+
+        Parameters
+        ----------
+        y_shape : tuple of int
+            Shape of one row of coded y: a vector, group after group, with the
+            classes of labels known.
+
+        Returns
+        -------
+        Module
+            With an attribute `parameter_shape` and a method `read`.
+        """
+        self._check_groups()
+        sizes = [_code_size(likelihood, columns) for _, likelihood, columns in self.groups]
+        pairs = zip(self.groups, sizes, strict=True)
+        return _Groups([likelihood.build((size,)) for (_, likelihood, _), size in pairs], sizes)
+
+    def _check_groups(self):
+        self._validate_params()
+        for group in self.groups or [None]:
+            if not _is_group(group):
+                raise ValueError(
+                    "The 'groups' parameter of Columns must be a non-empty list of (name, "
+                    "likelihood, list of column numbers), with likelihoods other than Columns. "
+                    f"Got {self.groups!r} instead."
+                )
+        self._validate_names([name for name, *_ in self.groups])
+
+
+def _is_group(group) -> bool:
+    if not isinstance(group, tuple | list) or len(group) != 3:
+        return False
+    name, likelihood, columns = group
+    return (
+        isinstance(name, str)
+        and HasMethods(["build", "check_targets"]).is_satisfied_by(likelihood)
+        and not isinstance(likelihood, type | Columns)
+        and isinstance(columns, list | tuple | np.ndarray)
+        and len(columns) > 0
+        and all(isinstance(c, Integral) and not isinstance(c, bool) for c in columns)
+    )
+
+
+def _code_size(likelihood, columns) -> int:
+    """Return how many numbers the networks see for these columns."""
+    return len(columns) * (len(likelihood.classes) if likelihood.targets == "label" else 1)
+
+
+class _Groups(LikelihoodModule):
+    """The groups' modules, each with its share of the network's numbers and of y."""
+
+    def __init__(self, modules: list[nn.Module], sizes: list[int]):
+        shares = [math.prod(module.parameter_shape) for module in modules]
+        super().__init__((sum(shares),))
+        self.groups = nn.ModuleList(modules)
+        self.shares, self.sizes = shares, sizes
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        shares = parameters.split(self.shares, -1)
+        pairs = zip(self.groups, shares, strict=True)
+        return Blocks([g(share.unflatten(-1, g.parameter_shape)) for g, share in pairs])
+
+    def read(self, y: Tensor) -> Tensor:
+        pairs = zip(self.groups, y.split(self.sizes, -1), strict=True)
+        return torch.cat([g.read(part) for g, part in pairs], -1)

@@ -1,0 +1,79 @@
+"""Real outputs with Gaussian noise, each output by itself."""
+
+from numbers import Real
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+from torch.distributions import Distribution, Normal
+
+from skcvae.likelihoods.scales import LearnedScale, PredictedScale
+
+
+class Gaussian(BaseEstimator):
+    r"""Real outputs: :math:`p(y \mid x, z) = N(\mu(x, z), \mathrm{diag}(\sigma^2))`.
+
+    Parameters
+    ----------
+    heteroscedastic : bool, default=False
+        If False, :math:`\sigma` is one learned number per output. If True, the
+        network predicts it for each row and draw, :math:`\sigma(x, z)`.
+    init_scale : float, default=0.3
+        The scale that training starts from, in units of the standardised y.
+        A start well below one makes the reconstruction matter from the first
+        step, so the latent variables are put to use before the noise explains
+        everything.
+    min_scale : float, default=0.001
+        The floor under every scale, in units of the standardised y. It keeps
+        the density bounded where outputs repeat or are constant.
+
+    Examples
+    --------
+    >>> from skcvae import CVAERegressor
+    >>> from skcvae.likelihoods import Gaussian
+    >>> CVAERegressor(likelihood=Gaussian(heteroscedastic=True))
+    CVAERegressor(likelihood=Gaussian(heteroscedastic=True))
+    """
+
+    targets = "real"
+
+    _parameter_constraints = {
+        "heteroscedastic": ["boolean"],
+        "init_scale": [Interval(Real, 0, None, closed="neither")],
+        "min_scale": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, heteroscedastic=False, *, init_scale=0.3, min_scale=1e-3):
+        self.heteroscedastic = heteroscedastic
+        self.init_scale = init_scale
+        self.min_scale = min_scale
+
+    def check_targets(self, y):
+        """Accept every finite y.
+
+        Parameters
+        ----------
+        y : ndarray
+            The targets.
+        """
+
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        """Return the module that turns network outputs into the distribution.
+
+        Parameters
+        ----------
+        y_shape : tuple of int
+            Shape of one row of y.
+
+        Returns
+        -------
+        Module
+            With an attribute `parameter_shape`.
+        """
+        self._validate_params()
+        layer = PredictedScale if self.heteroscedastic else LearnedScale
+        return layer(y_shape, self.init_scale, self.min_scale, _normal)
+
+
+def _normal(loc: Tensor, scale: Tensor) -> Distribution:
+    return Normal(loc, scale, validate_args=False)

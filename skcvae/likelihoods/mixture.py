@@ -1,0 +1,114 @@
+"""Real outputs of which there are several kinds of answers: a mixture density."""
+
+from numbers import Integral, Real
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
+
+from skcvae.distributions import diagonal_normal, raw_scale_of
+from skcvae.likelihoods.module import LikelihoodModule
+
+
+class GaussianMixture(BaseEstimator):
+    r"""Several answers: :math:`p(y \mid x, z) = \sum_k w_k N(\mu_k, \mathrm{diag}(\sigma_k^2))`.
+
+    A mixture density network, where it is used without z. The weights
+    :math:`w(x, z)` are of whole rows: outputs depend on each other through the
+    component that all share. Weights, locations and scales are predicted for each
+    row and draw.
+
+    Parameters
+    ----------
+    n_components : int, default=3
+        Number of components.
+    init_scale : float, default=0.3
+        The scale of every component that training starts from, in units of the
+        standardised y. The components start apart: their locations are shifted by
+        learned numbers, which for each output are the quantiles of a standard
+        normal in an order of their own.
+    min_scale : float, default=0.001
+        The floor under every scale, in units of the standardised y.
+
+    References
+    ----------
+    Bishop (1994), *Mixture Density Networks*, technical report NCRG/94/004, Aston
+    University.
+
+    Examples
+    --------
+    >>> from skcvae import NNRegressor
+    >>> from skcvae.likelihoods import GaussianMixture
+    >>> NNRegressor(likelihood=GaussianMixture(n_components=5))
+    NNRegressor(likelihood=GaussianMixture(n_components=5))
+    """
+
+    targets = "real"
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "init_scale": [Interval(Real, 0, None, closed="neither")],
+        "min_scale": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, n_components=3, *, init_scale=0.3, min_scale=1e-3):
+        self.n_components = n_components
+        self.init_scale = init_scale
+        self.min_scale = min_scale
+
+    def check_targets(self, y):
+        """Accept every finite y.
+
+        Parameters
+        ----------
+        y : ndarray
+            The targets.
+        """
+
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        """Return the module that turns network outputs into the distribution.
+
+        Parameters
+        ----------
+        y_shape : tuple of int
+            Shape of one row of y.
+
+        Returns
+        -------
+        Module
+            With an attribute `parameter_shape`.
+        """
+        self._validate_params()
+        return _Mixture(y_shape, self.n_components, self.init_scale, self.min_scale)
+
+
+class _Mixture(LikelihoodModule):
+    """Read (logits, location, raw scale) of each component; a weight is of a whole row."""
+
+    def __init__(
+        self, y_shape: tuple[int, ...], n_components: int, init_scale: float, min_scale: float
+    ):
+        super().__init__((3 * n_components, *y_shape))
+        self.start = raw_scale_of(init_scale)
+        self.min_scale = min_scale
+        self.offset = nn.Parameter(_apart(n_components, y_shape))
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        event_ndim = self.offset.ndim - 1
+        logits, loc, raw_scale = parameters.tensor_split(3, -event_ndim - 1)
+        components = diagonal_normal(
+            loc + self.offset,
+            raw_scale + self.start,
+            min_scale=self.min_scale,
+            event_ndim=event_ndim,
+        )
+        weights = Categorical(logits=logits.flatten(-event_ndim).mean(-1), validate_args=False)
+        return MixtureSameFamily(weights, components, validate_args=False)
+
+
+def _apart(n_components: int, y_shape: tuple[int, ...]) -> Tensor:
+    """Return quantiles of a standard normal, for each output in an order of its own."""
+    order = torch.rand(n_components, *y_shape).argsort(0)
+    return Normal(0.0, 1.0).icdf((order + 0.5) / n_components)

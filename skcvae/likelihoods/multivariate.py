@@ -1,0 +1,144 @@
+"""Real outputs whose noise is correlated given z."""
+
+from numbers import Integral, Real
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+from torch.distributions import (
+    Distribution,
+    LowRankMultivariateNormal,
+    MultivariateNormal,
+)
+
+from skcvae.distributions import raw_scale_of, scale_of
+from skcvae.likelihoods.module import LikelihoodModule
+
+
+class MultivariateGaussian(BaseEstimator):
+    r"""Correlated noise: :math:`p(y \mid x, z) = N(\mu(x, z), \Sigma)`.
+
+    The covariance is :math:`L L^\top` with a lower triangular :math:`L`, or
+    :math:`W W^\top + \mathrm{diag}(\sigma^2)` with a :math:`W` of `rank` columns.
+    For y whose rows are vectors.
+
+    Parameters
+    ----------
+    rank : int, default=None
+        Number of columns of :math:`W`; None takes the full covariance, whose
+        numbers grow with the square of the number of outputs.
+    heteroscedastic : bool, default=False
+        If False, :math:`\Sigma` is learned, the same for every row. If True, the
+        network predicts it for each row and draw, :math:`\Sigma(x, z)`.
+    init_scale : float, default=0.3
+        What the diagonal of :math:`L`, or :math:`\sigma`, starts from, in units of
+        the standardised y.
+    min_scale : float, default=0.001
+        The floor under it, in units of the standardised y.
+
+    References
+    ----------
+    Williams (1996), *Using Neural Networks to Model Conditional Multivariate
+    Densities*, Neural Computation 8.
+
+    Examples
+    --------
+    >>> from skcvae import NNRegressor
+    >>> from skcvae.likelihoods import MultivariateGaussian
+    >>> NNRegressor(likelihood=MultivariateGaussian(rank=2))
+    NNRegressor(likelihood=MultivariateGaussian(rank=2))
+    """
+
+    targets = "real"
+
+    _parameter_constraints = {
+        "rank": [Interval(Integral, 1, None, closed="left"), None],
+        "heteroscedastic": ["boolean"],
+        "init_scale": [Interval(Real, 0, None, closed="neither")],
+        "min_scale": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, rank=None, *, heteroscedastic=False, init_scale=0.3, min_scale=1e-3):
+        self.rank = rank
+        self.heteroscedastic = heteroscedastic
+        self.init_scale = init_scale
+        self.min_scale = min_scale
+
+    def check_targets(self, y):
+        """Accept every finite y.
+
+        Parameters
+        ----------
+        y : ndarray
+            The targets.
+        """
+
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        """Return the module that turns network outputs into the distribution.
+
+        Parameters
+        ----------
+        y_shape : tuple of int
+            Shape of one row of y.
+
+        Returns
+        -------
+        Module
+            With an attribute `parameter_shape`.
+
+        Raises
+        ------
+        ValueError
+            If rows are images.
+        """
+        self._validate_params()
+        if len(y_shape) > 1:
+            raise ValueError(
+                "MultivariateGaussian expects rows of y that are vectors, got rows of shape "
+                f"{tuple(y_shape)}. Use likelihood='gaussian' for images."
+            )
+        layer = _Predicted if self.heteroscedastic else _Learned
+        return layer(y_shape[0], self.rank, self.init_scale, self.min_scale)
+
+
+class _Learned(LikelihoodModule):
+    """One covariance for all rows."""
+
+    def __init__(self, size: int, rank: int | None, init_scale: float, min_scale: float):
+        super().__init__((1, size))
+        self.min_scale, self.rank, self.init_scale = min_scale, rank, init_scale
+        self.raw_scale = nn.Parameter(torch.full((size,), raw_scale_of(init_scale)))
+        # At W = 0 its gradient is zero.
+        start = torch.zeros(size, size) if rank is None else torch.randn(size, rank)
+        self.ties = nn.Parameter(start)
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        (loc,) = parameters.unbind(-2)
+        scale = scale_of(self.raw_scale, self.min_scale)
+        return _correlated(loc, scale, self.init_scale * self.ties, self.rank)
+
+
+class _Predicted(LikelihoodModule):
+    """A covariance for each row: (location, raw scale, and the columns of L or W)."""
+
+    def __init__(self, size: int, rank: int | None, init_scale: float, min_scale: float):
+        super().__init__((2 + (rank or size), size))
+        self.min_scale, self.rank, self.init_scale = min_scale, rank, init_scale
+        self.start = raw_scale_of(init_scale)
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        loc, raw_scale = parameters[..., :2, :].unbind(-2)
+        scale = scale_of(raw_scale + self.start, self.min_scale)
+        ties = self.init_scale * parameters[..., 2:, :].mT
+        return _correlated(loc, scale, ties, self.rank)
+
+
+def _correlated(loc: Tensor, scale: Tensor, ties: Tensor, rank: int | None) -> Distribution:
+    if rank is None:
+        tril = ties.tril(-1) + torch.diag_embed(scale)
+        return MultivariateNormal(loc, scale_tril=tril, validate_args=False)
+    # Float32 would not do: small scales against large W lose the determinant.
+    return LowRankMultivariateNormal(
+        loc.double(), ties.double(), scale.double().square(), validate_args=False
+    )
