@@ -12,6 +12,7 @@ from skcvae.estimators._base import StructuredPredictor
 from skcvae.model import latent_model
 
 ROWS_LOOKED_AT = 1000  # at most, in the search for active units
+EPOCHS_GRANTED = 10  # before it is a warning that there is none
 
 
 class LatentStructuredPredictor(StructuredPredictor):
@@ -76,7 +77,7 @@ class LatentStructuredPredictor(StructuredPredictor):
         some = slice(None, None, -(-len(X) // ROWS_LOOKED_AT))
         kl = self._predictor.kl_by_unit(X[some], y[some])
         self.n_active_units_ = int((kl > ACTIVE).sum())
-        if self.n_active_units_ == 0:
+        if not self.n_active_units_ and len(self.history_) >= EPOCHS_GRANTED:
             warnings.warn(
                 f"No latent variable is used: the KL term is {kl.sum():.2g} nats per row, so "
                 "p(y|x) is that of a network without z. Try kl_warmup=20, another latent_dim, "

@@ -127,7 +127,7 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         Shape of z for one row.
     n_active_units_ : int
         Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.collapse`.
-        Where there is none, `fit` warns.
+        `fit` warns where there is none after ten epochs or more.
         Only if `alpha` is above 0.
     classes_ : ndarray of int
         The labels, where y are labels.
