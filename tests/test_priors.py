@@ -2,6 +2,7 @@
 
 import builtins
 import copy
+import functools
 import math
 import pickle
 
@@ -86,10 +87,10 @@ def test_shapes(name, latent_shape):
 @torch.no_grad()
 def test_density_integrates_to_one(name, n_latent):
     p = network(name, (n_latent,))(inputs())
-    axis = torch.linspace(-20, 20, 20_001 if n_latent == 1 else 401, dtype=torch.float64)
+    axis = torch.linspace(-20, 20, 20_001 if n_latent == 1 else 301, dtype=torch.float64)
     grid = torch.cartesian_prod(*[axis] * n_latent).reshape(-1, 1, n_latent)
     mass = p.log_prob(grid).exp().sum(0) * (axis[1] - axis[0]) ** n_latent
-    torch.testing.assert_close(mass, torch.ones(N, dtype=torch.float64), atol=2e-3, rtol=0)
+    torch.testing.assert_close(mass, torch.ones(N, dtype=torch.float64), atol=5e-3, rtol=0)
 
 
 @each_prior
@@ -111,7 +112,7 @@ def test_draws_of_one_number_have_the_density(name):
 def test_draws_have_the_density_and_the_moments(name, latent_shape):
     built = network(name, latent_shape)
     p = built(inputs())
-    z = reparameterize(p, noise_for(built, 5000))
+    z = reparameterize(p, noise_for(built, 3000))
     # E_p[q/p] = 1 for any density q; of draws of another density than p it is not.
     q = built(inputs() + 0.2)
     ratio = (q.log_prob(z) - p.log_prob(z)).exp()
@@ -296,6 +297,7 @@ def test_moments_draws_and_quadrature_agree(name):
 # Fitted.
 
 
+@functools.cache
 def fitted(name, **params):
     data = make_two_branches(n_samples=300, random_state=0)
     params = {"max_epochs": 30, "random_state": 0, **params}
@@ -344,15 +346,16 @@ def test_everything_is_asked_of_every_prior(name):
 @each_prior
 def test_the_seed_alone_decides_and_global_state_is_untouched(name):
     state, validates = torch.get_rng_state(), Distribution._validate_args
-    first, data = fitted(name, max_epochs=2)
+    fit = functools.partial(fitted.__wrapped__, name)
+    first, data = fit(max_epochs=2)
     torch.rand(3)
-    second, _ = fitted(name, max_epochs=2)
+    second, _ = fit(max_epochs=2)
     np.testing.assert_array_equal(first.predict(data.X), second.predict(data.X))
     np.testing.assert_array_equal(first.sample(data.X, 2, 0), second.sample(data.X, 2, 0))
-    other, _ = fitted(name, max_epochs=2, random_state=1)
+    other, _ = fit(max_epochs=2, random_state=1)
     assert (other.predict(data.X) != first.predict(data.X)).any()
     torch.set_rng_state(state)
-    fitted(name, max_epochs=1)[0].sample(data.X)
+    fit(max_epochs=1)[0].sample(data.X)
     assert torch.equal(torch.get_rng_state(), state)
     assert Distribution._validate_args == validates
 
