@@ -160,14 +160,14 @@ class ShuffledBatches:
 
     def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
         device = self.dataset.device
-        n_draws, *latent_shape = self.shape
+        n_draws, *row_shape = self.shape
         order = torch.randperm(len(self.dataset), generator=self.source)
         order = order.to(self.dataset.index_device)
         for rows in order.split(self.batch_size):
             x, y, weight = self.dataset[rows]
             if self.omission:
                 x = omit(x, self.omission, self.source)
-            noise = torch.randn((n_draws, len(x), *latent_shape), generator=self.source)
+            noise = torch.randn((n_draws, len(x), *row_shape), generator=self.source)
             yield {"x": x, "y": y, "noise": noise.to(device, non_blocking=True)}, weight
 
 
@@ -190,10 +190,10 @@ class OrderedBatches:
         self.seed = seed
 
     def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
-        n_draws, *latent_shape = self.shape
+        n_draws, *row_shape = self.shape
         n_draws = max(n_draws, VALIDATION_DRAWS)
         source = generator(self.seed)
         for rows in slices(len(self.dataset), self.n_rows):
             x, y, weight = self.dataset[rows]
-            noise = torch.randn((n_draws, len(x), *latent_shape), generator=source).to(x)
+            noise = torch.randn((n_draws, len(x), *row_shape), generator=source).to(x)
             yield {"x": x, "y": y, "noise": noise}, weight

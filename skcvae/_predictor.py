@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skcvae import completion, conditional_likelihood, inference
+from skcvae import collapse, completion, conditional_likelihood, inference
 from skcvae._arrays import OneHot, Plan, Scaling, Table, plan, slices
 from skcvae._random import generator, row_noise
 from skcvae.model import Model
@@ -30,8 +30,6 @@ class Predictor:
         From the user's units of X to the networks'.
     y_coding : Scaling, OneHot or Table
         From the user's units, or labels, of y to the networks'.
-    latent_shape : tuple of int
-        Shape of z for one row.
     device : torch.device
         Where the networks are.
     """
@@ -42,13 +40,11 @@ class Predictor:
         x_scaling: Scaling,
         y_coding: Scaling | OneHot | Table,
         *,
-        latent_shape: tuple[int, ...],
         device: torch.device,
     ):
         self.model = model.eval()
         self.x_scaling = x_scaling
         self.y_coding = y_coding
-        self.latent_shape = latent_shape
         self.device = device
         self.row_size = model.row_size  # once: a single row should not wait for it
 
@@ -72,6 +68,15 @@ class Predictor:
             out = _room((len(X),), block) if out is None else out
             out[rows] = block
         return out
+
+    @torch.inference_mode()
+    def kl_by_unit(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the mean over rows of the KL term of each latent variable."""
+        total = 0.0
+        for rows in slices(len(X), self._plan(len(X), 1).rows):
+            x, target = self._inputs(X[rows]), self._outputs(y[rows])
+            total = total + collapse.kl_by_unit(self.model, x, target).double().sum(0)
+        return total.cpu().numpy() / len(X)
 
     @torch.inference_mode()
     def moments(
@@ -189,7 +194,7 @@ class Predictor:
         """Yield noise that follows from the rows: estimates do not feel chunks or order."""
         content = torch.cat([part.flatten(1) for part in rows], dim=1)
         for i, drawn in enumerate(slices(n_samples, NOISE_DRAWS)):
-            shape = (drawn.stop - drawn.start, *self.latent_shape)
+            shape = (drawn.stop - drawn.start, *self.model.noise_shape)
             yield from row_noise(content, shape, seed + i).to(self.device).split(block)
 
     def _plan(self, n_rows: int, n_samples: int) -> Plan:

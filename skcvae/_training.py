@@ -204,7 +204,6 @@ def new_net(
     loss,
     n_rows: int,
     validation: Rows | None,
-    latent_shape: tuple[int, ...],
     omission: float,
     seed: int,
     device: str,
@@ -229,7 +228,7 @@ def new_net(
     steps_per_epoch = math.ceil(n_rows / batch_size)
     max_epochs = _epochs(15_000, steps_per_epoch, 30, 500) if max_epochs == "auto" else max_epochs
     patience = _epochs(1500, steps_per_epoch, 5, 50) if patience == "auto" else patience
-    noise_shape = (objective.n_draws, *latent_shape)
+    noise_shape = (objective.n_draws, *objective.model.noise_shape)
     number = 0 if accelerator is None else accelerator.process_index
     _give_generator(objective, generator(seed + 2 + number, device))
     return _kind_of_net(accelerator, device)(

@@ -68,7 +68,7 @@ def complete(
     given = model.condition(x)
 
     def draw_z(p: Distribution) -> Tensor:
-        shape = (n_draws, *given.prior.mean.shape)
+        shape = (n_draws, len(x), *model.noise_shape)
         return reparameterize(p, torch.randn(shape, generator=noise).to(x))
 
     def draw_y(p: Distribution) -> Tensor:

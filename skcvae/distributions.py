@@ -1,10 +1,11 @@
-r"""Distributions that the networks end in: the diagonal Gaussian, labels, blocks of outputs.
+r"""Distributions that networks end in: of z Gaussians, mixtures, flows; of y labels and blocks.
 
 A network ends in two numbers per coordinate, a location :math:`\mu` and a raw
 scale :math:`r`, read as :math:`\sigma = \mathrm{softplus}(r + c) + \sigma_{\min}`
 with :math:`c` such that :math:`r = 0` means :math:`\sigma \approx 1`. A draw is
 :math:`z = \mu + \sigma \epsilon` with :math:`\epsilon \sim N(0, I)` given from
-outside, so that a network stays a pure function of its inputs.
+outside, so that a network stays a pure function of its inputs. Mixtures of these
+and flows are drawn from noise in the same way.
 
 :class:`Labels` and :class:`Blocks` are what torch's distributions lack for y: labels with soft
 targets, and outputs of several kinds in one row.
@@ -12,12 +13,23 @@ targets, and outputs of several kinds in one row.
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import singledispatch
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import (
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    Transform,
+    kl_divergence,
+)
 from torch.nn import functional as F
+from torch.quasirandom import SobolEngine
 
+N_SPREAD = 128  # draws for the moments of a flow
+LOG_2PI = math.log(2 * math.pi)
 UNIT = math.log(math.expm1(1.0))  # softplus(UNIT) = 1
 
 
@@ -80,22 +92,163 @@ def diagonal_normal(
     return Independent(Normal(loc, scale, validate_args=False), event_ndim, validate_args=False)
 
 
+class NormalizingFlow(Distribution):
+    r"""A diagonal Gaussian whose noise is bent, :math:`z = \mu + \sigma \, T(\epsilon)`.
+
+    Parameters
+    ----------
+    gaussian : Independent
+        What z is where T is the identity.
+    unbend : Transform
+        The inverse of T, on flattened events, with a method `call_and_ladj` that
+        returns values and the logarithm of the Jacobian's determinant.
+    """
+
+    arg_constraints: dict = {}
+    has_rsample = True
+
+    def __init__(self, gaussian: Independent, unbend: Transform):
+        self.gaussian = gaussian
+        self.unbend = unbend
+        super().__init__(gaussian.batch_shape, gaussian.event_shape, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        r"""Return the exact log density, by the change of variables.
+
+        Parameters
+        ----------
+        value : Tensor of shape (..., *batch, *event)
+            Where.
+
+        Returns
+        -------
+        Tensor of shape (..., *batch)
+            :math:`\log N(\epsilon; 0, I) + \log |\det d\epsilon / dz|`, nats.
+        """
+        event_ndim = len(self.event_shape)
+        loc, scale = self.gaussian.mean, self.gaussian.stddev
+        bent = ((value - loc) / scale).flatten(-event_ndim)
+        noise, log_det = self.unbend.call_and_ladj(bent)
+        log_scale = scale.log().flatten(-event_ndim).sum(-1)
+        return -0.5 * (noise.square() + LOG_2PI).sum(-1) + log_det - log_scale
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, over `_spread`."""
+        return self._spread().mean(0)
+
+    @property
+    def variance(self) -> Tensor:
+        """The variances, over `_spread`."""
+        return self._spread().var(0)
+
+    def _spread(self) -> Tensor:
+        """Return draws at quasi-random noise, the same for every flow of this size."""
+        points = SobolEngine(self.event_shape.numel()).draw(N_SPREAD + 1)[1:]
+        noise = torch.special.ndtri(points).to(self.gaussian.mean)
+        return reparameterize(self, noise.reshape(N_SPREAD, 1, *self.event_shape))
+
+
+@singledispatch
 def reparameterize(distribution: Distribution, noise: Tensor) -> Tensor:
-    r"""Return :math:`z = \mu + \sigma \epsilon`.
+    r"""Turn standard normal noise into draws of z.
+
+    A Gaussian's are :math:`z = \mu + \sigma \epsilon`, a flow's :math:`z = \mu +
+    \sigma T(\epsilon)`. A mixture takes the first number of the last channel to
+    choose a component by the normal cdf, and the others as :math:`\epsilon` of
+    that component. Zero noise is E[z|x] of a Gaussian, the image of the base's mean
+    of a flow, and the mean of the most probable component of a mixture.
 
     Parameters
     ----------
     distribution : Distribution
-        A diagonal Gaussian with batch shape (n,) and event shape ``event``.
+        With batch shape (n,) and event shape ``event``: a diagonal Gaussian, a
+        mixture of them, or a flow.
     noise : Tensor of shape (n_draws, n, ...) or (n_draws, 1, ...)
-        Standard normal :math:`\epsilon`.
+        Standard normal :math:`\epsilon`. A Gaussian uses as many channels as it has
+        where there are more, since the prior's noise is given to q as well.
 
     Returns
     -------
-    Tensor of shape (n_draws, n, ...)
-        The draws, differentiable in the parameters of `distribution`.
+    Tensor of shape (n_draws, n, *event)
+        The draws, differentiable in the parameters of `distribution`, but not in the
+        weights of a mixture.
     """
-    return torch.addcmul(distribution.mean, distribution.stddev, noise)
+    return torch.addcmul(
+        distribution.mean, distribution.stddev, _channels(noise, distribution.event_shape)
+    )
+
+
+@reparameterize.register
+def _(distribution: MixtureSameFamily, noise: Tensor) -> Tensor:
+    event = distribution.event_shape
+    choice = noise.flatten(-len(event))[..., -math.prod(event[1:])]
+    chosen = _chosen(distribution.mixture_distribution.probs, torch.special.ndtr(choice))
+    rows = torch.arange(len(distribution.mixture_distribution.probs), device=noise.device)
+    gaussian = distribution.component_distribution
+    loc, scale = gaussian.mean[rows, chosen], gaussian.stddev[rows, chosen]
+    return torch.addcmul(loc, scale, _channels(noise, event))
+
+
+@reparameterize.register
+def _(distribution: NormalizingFlow, noise: Tensor) -> Tensor:
+    batch, event = distribution.batch_shape, distribution.event_shape
+    noise = noise.expand(len(noise), *batch, *event).flatten(-len(event))
+    bent = distribution.unbend.inv(noise).unflatten(-1, event)
+    return reparameterize(distribution.gaussian, bent)
+
+
+def _channels(noise: Tensor, event: torch.Size) -> Tensor:
+    return noise.narrow(-len(event), 0, event[0])
+
+
+def _chosen(probs: Tensor, uniform: Tensor) -> Tensor:
+    """Return the component at a number in [0, 1], with the most probable one around a half."""
+    ends = probs.cumsum(-1)
+    top = probs.argmax(-1, keepdim=True)
+    middle = (ends.gather(-1, top) - probs.gather(-1, top) / 2).squeeze(-1)
+    turned = (uniform - 0.5 + middle) % 1
+    return (turned[..., None] > ends).sum(-1).clamp_max(probs.shape[-1] - 1)
+
+
+def detached(gaussian: Independent) -> Independent:
+    """Return a diagonal Gaussian whose parameters get no gradient.
+
+    Parameters
+    ----------
+    gaussian : Independent
+        Any.
+
+    Returns
+    -------
+    Independent
+        Sharing the numbers.
+    """
+    loc, scale = gaussian.mean.detach(), gaussian.stddev.detach()
+    normal = Normal(loc, scale, validate_args=False)
+    return Independent(normal, len(gaussian.event_shape), validate_args=False)
+
+
+def divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
+    r"""Return :math:`KL(q \| p)`, exact where torch knows it, else estimated.
+
+    Parameters
+    ----------
+    q, p : Distribution
+        With batch shape (n,).
+    z : Tensor of shape (n_draws, n, ...)
+        Draws from q.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Nats. The estimate is the mean of log q(z) - log p(z) over the draws, unbiased;
+        it may be negative.
+    """
+    try:
+        return kl_divergence(q, p)
+    except NotImplementedError:
+        return (q.log_prob(z) - p.log_prob(z)).mean(0)
 
 
 class Labels(Distribution):

@@ -1,7 +1,8 @@
 r"""Predictions from a fitted model (paper, section 4.3).
 
 Deterministic inference takes :math:`y^* = E[y \mid x, z^*]` at
-:math:`z^* = E[z \mid x]`. Averaged inference takes moments or draws over
+:math:`z^* = E[z \mid x]`, the draw at zero noise (:mod:`skcvae.priors` says what
+that is where the prior has several modes). Averaged inference takes moments or draws over
 :math:`z_l \sim p(z \mid x)`; by the law of total variance
 
 .. math:: \mathrm{Var}[y|x] = E_z[\mathrm{Var}[y|x,z]] + \mathrm{Var}_z[E[y|x,z]].
@@ -14,7 +15,7 @@ from torch import Generator, Tensor
 
 from skcvae._random import drawing_from
 from skcvae.distributions import reparameterize
-from skcvae.model import Model
+from skcvae.model import Conditional, Model
 
 
 def deterministic(model: Model, x: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ def deterministic(model: Model, x: Tensor) -> Tensor:
     given = model.condition(x)
     if given.prior is None:
         return given.likelihood().mean
-    return given.likelihood(given.prior.mean[None]).mean[0]
+    return given.likelihood(_centre(model, given, x)).mean[0]
 
 
 def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
@@ -64,7 +65,7 @@ def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, T
         return p.mean.double(), p.variance.double()
     n_draws, total, spread, within = 0, 0.0, 0.0, 0.0
     # Around the prediction at z*, so that the two sums of squares do not cancel.
-    centre = given.likelihood(given.prior.mean[None]).mean.double()
+    centre = given.likelihood(_centre(model, given, x)).mean.double()
     for eps in noise:
         n_draws += len(eps)
         p = given.likelihood(reparameterize(given.prior, eps))
@@ -114,8 +115,7 @@ def draws(
         if given.prior is None:
             p = given.likelihood().expand((size, len(x)))
         else:
-            shape = (size, *given.prior.mean.shape)
-            eps = torch.randn(shape, generator=noise).to(x)
+            eps = torch.randn((size, len(x), *model.noise_shape), generator=noise).to(x)
             p = given.likelihood(reparameterize(given.prior, eps))
         if outputs is None:
             yield p.mean
@@ -123,3 +123,7 @@ def draws(
             with drawing_from(outputs):
                 y = p.sample()
             yield y
+
+
+def _centre(model: Model, given: Conditional, x: Tensor) -> Tensor:
+    return reparameterize(given.prior, x.new_zeros(1, 1, *model.noise_shape))

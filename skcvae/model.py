@@ -66,7 +66,7 @@ class Model(nn.Module):
     generation : Module, optional
         Has ``given(x)``, a function from z to features.
     prior : Module, optional
-        (x,) or (x, guess) to p(z|x).
+        (x,) or (x, guess) to p(z|x); has `noise_shape`.
     recognition : Module, optional
         (x, y) to q(z|x,y); absent where the prior is the only proposal.
     coarse : sequence of Modules, default=()
@@ -106,6 +106,11 @@ class Model(nn.Module):
         """Numbers per row and draw in the widest tensor, to plan memory by."""
         shapes = [m.out_shape for m in self.modules() if hasattr(m, "out_shape")]
         return max(math.prod(shape) for shape in shapes)
+
+    @property
+    def noise_shape(self) -> Shape:
+        """Shape of the noise that one draw of z takes for one row; () without draws."""
+        return () if self.is_deterministic else self.prior.noise_shape
 
     def condition(self, x: Tensor) -> Conditional:
         """Return the model given x.

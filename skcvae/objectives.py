@@ -11,17 +11,28 @@ r"""What training maximises, one value per example (paper, sections 4.1 and 4.2)
     \mathcal L_{\mathrm{hybrid}} &= \alpha \, \mathcal L_{\mathrm{CVAE}}
         + (1 - \alpha) \, \mathcal L_{\mathrm{GSNN}}
 
+and, beside the paper's, the bound of many draws at once (Burda, Grosse and
+Salakhutdinov, 2016),
+
+.. math::
+
+    \mathcal L_{\mathrm{IWAE}} = \log \tfrac1L \sum_l
+        \frac{p(y|x,z_l) \, p(z_l|x)}{q(z_l|x,y)}, \quad z_l \sim q(z|x,y),
+
+which is the first with L = 1 and log p(y|x) in the limit.
+
 An objective returns the two terms apart, as a :class:`Bound`, so that a history
-can show both; :class:`NegativeBound` weights the KL term and takes the mean.
+can show both; :class:`NegativeBound` weights the KL term and takes the mean. The KL
+of a mixture or a flow as the prior is estimated with the same draws of z.
 """
 
+import math
 from abc import abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor, nn
-from torch.distributions import kl_divergence
 
-from skcvae.distributions import reparameterize
+from skcvae.distributions import detached, divergence, reparameterize
 from skcvae.model import Conditional, Model
 
 
@@ -33,7 +44,8 @@ class Bound(NamedTuple):
     reconstruction : Tensor of shape (n,)
         The mean of log p(y|x,z) over the draws.
     kl : Tensor of shape (n,)
-        KL(q(z|x,y) || p(z|x)), zero where there is no recognition network.
+        KL(q(z|x,y) || p(z|x)), zero where there is no recognition network. Where it
+        is estimated from draws it may be negative.
     """
 
     reconstruction: Tensor
@@ -109,6 +121,48 @@ class CVAE(Objective):
 
     def bound(self, given: Conditional, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
         return _cvae(self.model, given, x, y, noise)
+
+
+class IWAE(Objective):
+    r"""The importance-weighted bound of log p(y|x), nearer to it the more draws.
+
+    Weights of p(y|x,z) and p(z|x) get the gradient of the bound; those of the
+    recognition network the doubly reparameterised one, :math:`\sum_l \tilde w_l^2 \,
+    \nabla_{z_l} \log w_l \, \nabla_\phi z_l` with normalised weights
+    :math:`\tilde w`, which has the same expectation and whose variance vanishes as
+    q approaches the posterior.
+
+    The KL term is that of the :class:`CVAE`, for the history, and the
+    reconstruction is what it leaves of the bound; gradients flow through their
+    difference alone, so the KL term must count once.
+
+    Parameters
+    ----------
+    model : Model
+        With a recognition network that shares no weights with the others.
+    n_draws : int
+        Draws L per example.
+
+    References
+    ----------
+    Burda, Grosse and Salakhutdinov (2016), *Importance Weighted Autoencoders*,
+    ICLR, equation 8.
+
+    Tucker, Lawson, Gu and Maddison (2019), *Doubly Reparameterized Gradient
+    Estimators for Monte Carlo Objectives*, ICLR, equation 8.
+    """
+
+    def bound(self, given: Conditional, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
+        q = self.model.recognition(x, y)
+        z = reparameterize(q, noise)
+        # q's own density is left out of its gradient: the score function's share.
+        log_w = given.likelihood(z).log_prob(y) + given.prior.log_prob(z)
+        log_w = log_w - detached(q).log_prob(z)
+        if z.requires_grad:
+            _weigh_gradient(z, log_w.detach().softmax(0))
+        value = log_w.logsumexp(0) - math.log(len(log_w))
+        kl = divergence(q, given.prior, z).detach()
+        return Bound(value + kl, kl)
 
 
 class GSNN(Objective):
@@ -203,7 +257,13 @@ def _cvae(model: Model, given: Conditional, x: Tensor, y: Tensor, noise: Tensor)
     q = model.recognition(x, y)
     z = reparameterize(q, noise)
     reconstruction = given.likelihood(z).log_prob(y).mean(0)
-    return Bound(reconstruction, kl_divergence(q, given.prior))
+    return Bound(reconstruction, divergence(q, given.prior, z))
+
+
+def _weigh_gradient(z: Tensor, weight: Tensor) -> None:
+    """Multiply what flows back into z by a weight for each draw."""
+    weight = weight.reshape(*weight.shape, *[1] * (z.ndim - 2))
+    z.register_hook(lambda gradient: gradient * weight)
 
 
 def _gsnn(given: Conditional, y: Tensor, noise: Tensor) -> Bound:

@@ -34,6 +34,7 @@ class Prior(nn.Module):
     def __init__(self, of_x):
         super().__init__()
         self.of_x = nn.Parameter(of_x)
+        self.noise_shape = of_x.shape[:1]
 
     def forward(self, x):
         return Independent(Normal(x @ self.of_x.T, torch.ones_like(x @ self.of_x.T)), 1)

@@ -154,7 +154,7 @@ PARAMETERS = {
     "n_train_samples": [0, 1.5],
     "latent_dim": [0, "big", 2.5],
     "initial_guess": ["yes"],
-    "prior": ["flow", torch.nn.Linear(1, 1), 3],
+    "prior": ["vamp", torch.nn.Linear(1, 1), 3],
     "architecture": ["convnet", torch.nn.Linear(1, 1)],
     "likelihood": ["gamma", torch.nn.Linear(1, 1)],
     "x_shape": [3, "8x8"],

@@ -13,6 +13,7 @@ DOCUMENTS = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
 MODULES = [
     "skcvae",
     "skcvae.architectures",
+    "skcvae.collapse",
     "skcvae.completion",
     "skcvae.conditional_likelihood",
     "skcvae.datasets",

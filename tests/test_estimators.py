@@ -117,6 +117,7 @@ def test_densities_are_in_the_units_of_y(estimator_class, data):
     assert scaled.score(X, 1000 * y - 7) == pytest.approx(expected, abs=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:No latent variable is used")  # none is needed
 @pytest.mark.parametrize("likelihood", [Gaussian(), Gaussian(heteroscedastic=True)], ids=repr)
 def test_density_of_one_output_integrates_to_one(estimator_class, likelihood):
     rng = np.random.default_rng(0)

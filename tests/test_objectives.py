@@ -1,9 +1,15 @@
+import math
+from itertools import pairwise
+
 import pytest
 import torch
 from closed_form import make, noise
-from torch.distributions import kl_divergence
+from torch import nn
+from torch.distributions import Independent, Normal, kl_divergence
 
-from skcvae.objectives import CVAE, GSNN, Bound, Deterministic, Hybrid, NegativeBound
+from skcvae import CVAERegressor
+from skcvae.datasets import make_linear_gaussian
+from skcvae.objectives import CVAE, GSNN, IWAE, Bound, Deterministic, Hybrid, NegativeBound
 
 
 def value(bound):
@@ -83,3 +89,133 @@ def test_switching_to_training_reaches_every_layer():
     for mode in (False, True):
         objective.train(mode)
         assert all(module.training == mode for module in objective.modules())
+
+
+# The bound of many draws.
+
+
+class Gaussian(nn.Module):
+    """A recognition network with weights of its own, near the exact posterior or on it."""
+
+    def __init__(self, posterior, x, y, *, away):
+        super().__init__()
+        q = posterior(x, y)
+        self.loc = nn.Parameter((q.mean + away).detach())
+        self.log_scale = nn.Parameter((q.stddev.log() + away).detach())
+
+    def forward(self, x, y):
+        return Independent(Normal(self.loc, self.log_scale.exp()), 1)
+
+
+def with_weights(*, away, n_rows=3):
+    model, x, y, exact = make(n_rows=n_rows, orthogonal=True)
+    model.recognition = Gaussian(model.recognition, x, y, away=away)
+    return model, x, y, exact
+
+
+def gradients(of, model, *, within):
+    """Return the gradient of a sum with respect to the weights of a part of a model."""
+    found = torch.autograd.grad(of, [*getattr(model, within).parameters()])
+    return torch.cat([part.flatten() for part in found])
+
+
+def plain(model, x, y, eps):
+    """Return the bound of Burda et al., with the gradient that autograd gives it."""
+    given, q = model.condition(x), model.recognition(x, y)
+    z = q.mean + q.stddev * eps
+    log_w = given.likelihood(z).log_prob(y) + given.prior.log_prob(z) - q.log_prob(z)
+    return log_w.logsumexp(0) - math.log(len(eps))
+
+
+@pytest.mark.parametrize("n_draws", [1, 5])
+def test_many_draws_have_the_bound_of_burda(n_draws):
+    model, x, y, _ = with_weights(away=0.3)
+    eps = noise(n_draws, len(x))
+    bound = IWAE(model, n_draws)(x, y, eps)
+    torch.testing.assert_close(value(bound), plain(model, x, y, eps))
+    torch.testing.assert_close(bound.kl, CVAE(model, n_draws)(x, y, eps).kl)
+
+
+def test_one_draw_is_the_lower_bound():
+    model, x, y, _ = with_weights(away=0.3)
+    eps = noise(20_000, len(x))
+    one_by_one = torch.stack([value(IWAE(model, 1)(x, y, one[None])) for one in eps[:2000]])
+    expected = value(CVAE(model, 20_000)(x, y, eps))
+    error = one_by_one.std(0) / len(one_by_one) ** 0.5
+    assert ((one_by_one.mean(0) - expected).abs() < 4 * error + 0.02).all()
+
+
+@torch.no_grad()
+def test_the_bound_grows_towards_the_log_likelihood_with_the_draws():
+    model, x, y, exact = make(orthogonal=False)
+    eps = noise(2048, len(x))
+    elbo = value(CVAE(model, 2048)(x, y, eps)).mean()
+    means = [
+        torch.stack([value(IWAE(model, k)(x, y, part)).mean() for part in eps.split(k)]).mean()
+        for k in (1, 4, 32, 2048)
+    ]
+    assert means[0] == pytest.approx(elbo.item(), abs=0.05)
+    assert all(fewer < more for fewer, more in pairwise(means))
+    assert abs(means[-1] - exact.mean()) < 0.02
+
+
+def test_weights_of_the_prior_and_the_generation_network_get_the_plain_gradient():
+    model, x, y, _ = with_weights(away=0.3)
+    eps = noise(7, len(x))
+    for part in ("prior", "generation"):
+        found = gradients(value(IWAE(model, 7)(x, y, eps)).sum(), model, within=part)
+        expected = gradients(plain(model, x, y, eps).sum(), model, within=part)
+        torch.testing.assert_close(found, expected)
+
+
+def recognition_gradients(bound, model, x, y, n=1500, n_draws=4):
+    found = [
+        gradients(bound(model, x, y, eps).sum(), model, within="recognition")
+        for eps in noise(n * n_draws, len(x)).split(n_draws)
+    ]
+    return torch.stack(found)
+
+
+def doubly(model, x, y, eps):
+    return value(IWAE(model, len(eps))(x, y, eps))
+
+
+def test_the_doubly_reparameterised_gradient_has_the_same_expectation():
+    model, x, y, _ = with_weights(away=0.3)
+    found, expected = (recognition_gradients(b, model, x, y) for b in (doubly, plain))
+    error = ((found.var(0) + expected.var(0)) / len(found)).sqrt()
+    assert ((found.mean(0) - expected.mean(0)).abs() < 4 * error).all()
+    assert (found.mean(0).abs() > 4 * error).any()
+
+
+def test_the_doubly_reparameterised_gradient_varies_less_near_the_posterior():
+    model, x, y, _ = with_weights(away=0.05)
+    found, expected = (recognition_gradients(b, model, x, y, 500) for b in (doubly, plain))
+    assert (found.var(0) < 0.5 * expected.var(0)).all()
+
+
+def test_the_doubly_reparameterised_gradient_is_zero_at_the_posterior():
+    model, x, y, _ = with_weights(away=0.0)
+    found, expected = (recognition_gradients(b, model, x, y, 20) for b in (doubly, plain))
+    torch.testing.assert_close(found, torch.zeros_like(found))
+    assert (expected.abs() > 0.01).any()
+
+
+def test_a_fit_with_many_draws_is_as_good_and_shows_its_terms():
+    data = make_linear_gaussian(n_samples=200, random_state=0)
+    params = {"max_epochs": 20, "random_state": 0}
+    one = CVAERegressor(**params).fit(data.X, data.y)
+    many = CVAERegressor(objective="iwae", n_train_samples=5, **params).fit(data.X, data.y)
+    assert many.score(data.X, data.y) > one.score(data.X, data.y) - 0.2
+    row = many.history_[-1]
+    assert row["train_loss"] == pytest.approx(row["train_kl"] - row["train_reconstruction"])
+    assert row["train_kl"] > 0 and many.n_active_units_ > 0
+
+
+@pytest.mark.parametrize("params", [{"beta": 0.5}, {"kl_warmup": 3}])
+def test_the_bound_of_many_draws_has_no_term_to_weigh(params):
+    X = torch.randn(20, 2).numpy()
+    est = CVAERegressor(objective="iwae", **params)
+    with pytest.raises(ValueError, match="objective='iwae'.*expects beta=0 and kl_warmup=0"):
+        est.fit(X, X)
+    assert not hasattr(est, "net_")

@@ -198,7 +198,8 @@ class StructuredPredictor(RegressorMixin, Drawing):
             n_samples=n_samples,
             seed=self.seed_ if random_state is None else seed_from(random_state),
         )
-        if method == "importance_sampling" and self._latent_shape() and n_samples >= 10:
+        drawn = method == "importance_sampling" and not self._predictor.model.is_deterministic
+        if drawn and n_samples >= 10:
             _warn_of_collapse(ess, n_samples)
         return (log_p, ess) if return_ess else log_p
 

@@ -38,10 +38,6 @@ class Fitting(Parameters, ABC):
         """Return what training maximises."""
 
     @abstractmethod
-    def _latent_shape(self):
-        """Return the shape of the noise of one row: of z, where there is noise."""
-
-    @abstractmethod
     def _reads_no_baseline(self):
         """Return whether there is no baseline network to predict coarse scales from."""
 
@@ -237,7 +233,6 @@ class Fitting(Parameters, ABC):
             loss=partial(NegativeBound, **self._loss_parameters()),
             n_rows=n_rows,
             validation=validation,
-            latent_shape=self._latent_shape(),
             omission=self.omission,
             seed=self.seed_,
             device=device,
@@ -263,7 +258,6 @@ class Fitting(Parameters, ABC):
             self.net_.module_.model,
             self.x_scaling_,
             self.y_coding_,
-            latent_shape=self._latent_shape(),
             device=next(self.net_.module.parameters()).device,
         )
 

@@ -1,13 +1,18 @@
 """What the estimators with latent variables share."""
 
+import warnings
 from numbers import Integral, Real
 
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skcvae import priors
+from skcvae.collapse import ACTIVE
 from skcvae.estimators._base import StructuredPredictor
 from skcvae.model import latent_model
+
+ROWS_LOOKED_AT = 1000  # at most, in the search for active units
+EPOCHS_GRANTED = 10  # before it is a warning that there is none
 
 
 class LatentStructuredPredictor(StructuredPredictor):
@@ -15,12 +20,17 @@ class LatentStructuredPredictor(StructuredPredictor):
 
     _named = {
         **StructuredPredictor._named,
-        "prior": {"gaussian": priors.Gaussian, "standard": priors.Standard},
+        "prior": {
+            "flow": priors.Flow,
+            "gaussian": priors.Gaussian,
+            "mixture": priors.Mixture,
+            "standard": priors.Standard,
+        },
     }
 
     _parameter_constraints = {
         **StructuredPredictor._parameter_constraints,
-        "prior": [StrOptions({"gaussian", "standard"}), HasMethods(["build"])],
+        "prior": [StrOptions({"flow", "gaussian", "mixture", "standard"}), HasMethods(["build"])],
         "latent_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "initial_guess": ["boolean"],
         "n_train_samples": [Interval(Integral, 1, None, closed="left")],
@@ -35,6 +45,10 @@ class LatentStructuredPredictor(StructuredPredictor):
         """Return whether a recognition network is trained."""
         return True
 
+    def _draws_from_prior(self):
+        """Return whether the objective takes draws from the prior."""
+        return False
+
     def _reads_no_baseline(self):
         return not self.initial_guess
 
@@ -43,8 +57,34 @@ class LatentStructuredPredictor(StructuredPredictor):
         self.prior_ = clone(self._chosen("prior"))
         self.recognition_ = self._uses_recognition()
 
-    def _latent_shape(self):
-        return self.latent_shape_
+    def _check_objective(self):
+        """Refuse what the objective cannot be trained with."""
+        if self._draws_from_prior() and not getattr(self.prior_, "differentiable_draws", True):
+            raise ValueError(
+                f"{type(self).__name__} trains with draws from the prior, which must be "
+                f"differentiable; got prior={self.prior_!r}. Expected another prior, or "
+                "CVAERegressor."
+            )
+
+    def _train(self, rows, validation, device):
+        self._check_objective()
+        vars(self).pop("n_active_units_", None)
+        super()._train(rows, validation, device)
+        if self.recognition_:
+            self._count_active_units(rows)
+
+    def _count_active_units(self, rows):
+        some = slice(None, None, -(-rows.n_rows // ROWS_LOOKED_AT))
+        kl = self._predictor.kl_by_unit(*rows.read(some))
+        self.n_active_units_ = int((kl > ACTIVE).sum())
+        if not self.n_active_units_ and len(self.history_) >= EPOCHS_GRANTED:
+            warnings.warn(
+                f"No latent variable is used: the KL term is {kl.sum():.2g} nats per row, so "
+                "p(y|x) is that of a network without z. Try kl_warmup=20, another latent_dim, "
+                "or a smaller init_scale of a Gaussian likelihood.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _build_model(self):
         return latent_model(

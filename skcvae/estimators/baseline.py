@@ -228,9 +228,6 @@ class NNRegressor(StructuredPredictor):
     def _reads_no_baseline(self):
         return False
 
-    def _latent_shape(self):
-        return ()
-
     def _build_model(self):
         shapes = {"x_shape": self._x_row, "y_shape": self.y_coding_.code_shape}
         if not self.initial_guess_:

@@ -1,7 +1,9 @@
 """The conditional variational autoencoder."""
 
+from sklearn.utils._param_validation import StrOptions
+
 from skcvae.estimators._latent import LatentStructuredPredictor
-from skcvae.objectives import CVAE
+from skcvae.objectives import CVAE, IWAE
 
 
 class CVAERegressor(LatentStructuredPredictor):
@@ -28,9 +30,10 @@ class CVAERegressor(LatentStructuredPredictor):
         What is assumed of y given z, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
         "poisson" for counts, "categorical" for labels, such as label maps.
-    prior : {"gaussian", "standard"} or object, default="gaussian"
+    prior : {"gaussian", "standard", "mixture", "flow"} or object, default="gaussian"
         What is assumed of z given x: :class:`skcvae.priors.Gaussian`, a network, or
-        :class:`skcvae.priors.Standard`, N(0, I) for every x.
+        :class:`skcvae.priors.Standard`, N(0, I) for every x; with several modes
+        :class:`skcvae.priors.Mixture` or :class:`skcvae.priors.Flow`.
     latent_dim : "auto" or int, default="auto"
         Number of latent variables, or channels of the latent map where the
         architecture is convolutional and y an image. "auto" takes the number of
@@ -39,6 +42,11 @@ class CVAERegressor(LatentStructuredPredictor):
         Whether a baseline network makes a first guess of y that the prior network
         reads and whose features add to the generation network's: the paper's
         recurrent connection, trained jointly.
+    objective : {"elbo", "iwae"}, default="elbo"
+        The bound above, or the importance-weighted one of `n_train_samples` draws
+        together, which is nearer to log p(y|x) and has the same value at one draw:
+        :class:`skcvae.objectives.IWAE`. Its KL term has no weight of its own:
+        `beta` and `kl_warmup` must be 0.
     n_train_samples : int, default=1
         Draws L of z per example and step.
     beta : float, default=0.0
@@ -132,6 +140,9 @@ class CVAERegressor(LatentStructuredPredictor):
         The prior.
     latent_shape_ : tuple of int
         Shape of z for one row.
+    n_active_units_ : int
+        Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.collapse`.
+        `fit` warns where there is none after ten epochs or more.
     classes_ : ndarray of int
         The labels, where y are labels.
     net_ : skorch.NeuralNet
@@ -178,6 +189,7 @@ class CVAERegressor(LatentStructuredPredictor):
     _parameter_constraints = {
         **LatentStructuredPredictor._parameter_constraints,
         **LatentStructuredPredictor._kl_constraints,
+        "objective": [StrOptions({"elbo", "iwae"})],
     }
 
     def __init__(
@@ -188,6 +200,7 @@ class CVAERegressor(LatentStructuredPredictor):
         prior="gaussian",
         latent_dim="auto",
         initial_guess=False,
+        objective="elbo",
         n_train_samples=1,
         beta=0.0,
         kl_warmup=0,
@@ -225,6 +238,7 @@ class CVAERegressor(LatentStructuredPredictor):
         self.prior = prior
         self.latent_dim = latent_dim
         self.initial_guess = initial_guess
+        self.objective = objective
         self.n_train_samples = n_train_samples
         self.beta = beta
         self.kl_warmup = kl_warmup
@@ -258,7 +272,16 @@ class CVAERegressor(LatentStructuredPredictor):
         self._store_skorch_params(skorch_params)
 
     def _build_objective(self, model):
-        return CVAE(model, self.n_train_samples)
+        bound = {"elbo": CVAE, "iwae": IWAE}[self.objective]
+        return bound(model, self.n_train_samples)
+
+    def _check_objective(self):
+        super()._check_objective()
+        if self.objective == "iwae" and (self.beta or self.kl_warmup):
+            raise ValueError(
+                "objective='iwae' has no KL term to weigh and expects beta=0 and kl_warmup=0, got "
+                f"beta={self.beta} and kl_warmup={self.kl_warmup}."
+            )
 
     def _loss_parameters(self):
         return {"beta": self.beta, "warmup": self.kl_warmup}

@@ -27,9 +27,10 @@ class GSNNRegressor(LatentStructuredPredictor):
         What is assumed of y given z, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
         "poisson" for counts, "categorical" for labels, such as label maps.
-    prior : {"gaussian", "standard"} or object, default="gaussian"
+    prior : {"gaussian", "standard", "flow"} or object, default="gaussian"
         What is assumed of z given x: :class:`skcvae.priors.Gaussian`, a network, or
-        :class:`skcvae.priors.Standard`, N(0, I) for every x.
+        :class:`skcvae.priors.Standard`, N(0, I) for every x; with several modes
+        :class:`skcvae.priors.Flow`.
     latent_dim : "auto" or int, default="auto"
         Number of latent variables, or channels of the latent map where the
         architecture is convolutional and y an image. "auto" takes the number of
@@ -239,6 +240,9 @@ class GSNNRegressor(LatentStructuredPredictor):
 
     def _uses_recognition(self):
         return False
+
+    def _draws_from_prior(self):
+        return True
 
     def _build_objective(self, model):
         return GSNN(model, self.n_train_samples)

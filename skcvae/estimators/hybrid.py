@@ -31,9 +31,10 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         What is assumed of y given z, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
         "poisson" for counts, "categorical" for labels, such as label maps.
-    prior : {"gaussian", "standard"} or object, default="gaussian"
+    prior : {"gaussian", "standard", "mixture", "flow"} or object, default="gaussian"
         What is assumed of z given x: :class:`skcvae.priors.Gaussian`, a network, or
-        :class:`skcvae.priors.Standard`, N(0, I) for every x.
+        :class:`skcvae.priors.Standard`, N(0, I) for every x; with several modes
+        :class:`skcvae.priors.Flow`, or :class:`skcvae.priors.Mixture` with `alpha` 1.
     latent_dim : "auto" or int, default="auto"
         Number of latent variables, or channels of the latent map where the
         architecture is convolutional and y an image. "auto" takes the number of
@@ -135,6 +136,10 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         The prior.
     latent_shape_ : tuple of int
         Shape of z for one row.
+    n_active_units_ : int
+        Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.collapse`.
+        `fit` warns where there is none after ten epochs or more.
+        Only if `alpha` is above 0.
     classes_ : ndarray of int
         The labels, where y are labels.
     net_ : skorch.NeuralNet
@@ -262,6 +267,9 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
 
     def _uses_recognition(self):
         return self.alpha > 0
+
+    def _draws_from_prior(self):
+        return self.alpha < 1
 
     def _continues(self):
         if super()._continues() and self.alpha > 0 and not self.recognition_:

@@ -24,6 +24,7 @@ class PriorNetwork(nn.Module):
         self.trunk = architecture.encoder(*in_shapes)
         self.head = architecture.head(self.trunk.out_shape, family.parameter_shape)
         self.family = family
+        self.noise_shape = family.noise_shape
 
     def forward(self, *inputs: Tensor) -> Distribution:
         return self.family(full_precision(self.head(self.trunk(*inputs))))
@@ -41,6 +42,7 @@ class StandardPrior(nn.Module):
     def __init__(self, family: nn.Module):
         super().__init__()
         self.family = family
+        self.noise_shape = family.noise_shape
 
     def forward(self, x: Tensor, *guess: Tensor) -> Distribution:
         del guess

@@ -1,8 +1,4 @@
-r"""What is assumed of the latent variables given x: :math:`p(z \mid x)`.
-
-A prior is a small parameter object. Its `build` returns a module that reads the
-prior network's output as a :class:`torch.distributions.Distribution` over z.
-"""
+r"""The paper's priors: a Gaussian given x, and the relaxed one that does not depend on x."""
 
 from numbers import Real
 
@@ -12,8 +8,6 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from skcvae.distributions import diagonal_normal
-
-__all__ = ["Gaussian", "Standard"]
 
 
 class Gaussian(BaseEstimator):
@@ -52,7 +46,7 @@ class Gaussian(BaseEstimator):
         Returns
         -------
         Module
-            With an attribute `parameter_shape`.
+            With attributes `parameter_shape` and `noise_shape`.
         """
         self._validate_params()
         return DiagonalGaussian(latent_shape, self.min_scale)
@@ -97,6 +91,7 @@ class DiagonalGaussian(nn.Module):
     def __init__(self, latent_shape: tuple[int, ...], min_scale: float = 1e-3):
         super().__init__()
         self.parameter_shape = (2, *latent_shape)
+        self.noise_shape = latent_shape
         self.min_scale = min_scale
 
     def forward(self, parameters: Tensor) -> Distribution:
@@ -112,8 +107,8 @@ class StandardNormal(nn.Module):
 
     def __init__(self, latent_shape: tuple[int, ...]):
         super().__init__()
-        self.latent_shape = latent_shape
+        self.noise_shape = latent_shape
 
     def forward(self, x: Tensor) -> Distribution:
-        zero = x.new_zeros(()).expand(len(x), *self.latent_shape)
-        return diagonal_normal(zero, zero, min_scale=0.0, event_ndim=len(self.latent_shape))
+        zero = x.new_zeros(()).expand(len(x), *self.noise_shape)
+        return diagonal_normal(zero, zero, min_scale=0.0, event_ndim=len(self.noise_shape))

@@ -1,0 +1,42 @@
+r"""Which latent variables are used: the KL term of each.
+
+A latent variable is *active* where the mean over rows of
+
+.. math:: KL\left(q(z_j|x,y) \,\|\, N(m_j(x), s_j^2(x))\right)
+
+is above 0.01 nats, with :math:`m_j` and :math:`s_j` the mean and the standard
+deviation of :math:`p(z_j|x)`. For a Gaussian prior these are the terms that the KL
+is the sum of; for others a Gaussian stands for the prior, since q is one and a
+collapsed q equals its prior. The variance over rows of :math:`E_q[z_j]`, usual where
+the prior is N(0, I) (Burda, Grosse and Salakhutdinov, 2016), would count a variable
+that follows x alone.
+"""
+
+from torch import Tensor
+from torch.distributions import Normal, kl_divergence
+
+from skcvae.model import Model
+
+ACTIVE = 0.01  # nats
+
+
+def kl_by_unit(model: Model, x: Tensor, y: Tensor) -> Tensor:
+    """Return the KL term of each latent variable.
+
+    Parameters
+    ----------
+    model : Model
+        With a recognition network.
+    x : Tensor of shape (n, ...)
+        Inputs.
+    y : Tensor of shape (n, ...)
+        Outputs.
+
+    Returns
+    -------
+    Tensor of shape (n, n_latent)
+        Nats, not negative; a latent map is flattened.
+    """
+    q, p = model.recognition(x, y), model.condition(x).prior
+    terms = kl_divergence(*(Normal(d.mean, d.stddev, validate_args=False) for d in (q, p)))
+    return terms.flatten(1)
