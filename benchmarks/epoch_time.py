@@ -46,8 +46,8 @@ def parse():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--epochs", type=int, default=2, help="counted in each run")
+    parser.add_argument("--pairs", type=int, default=11)
+    parser.add_argument("--epochs", type=int, default=4, help="counted in each run")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))

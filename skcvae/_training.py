@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer
+from skorch.callbacks import Callback, EpochTimer
 from skorch.helper import predefined_split
 from torch import Generator, Tensor
 
@@ -26,6 +26,8 @@ from skcvae._random import generator
 from skcvae.conditional_likelihood import importance_sampling
 from skcvae.networks.layers import Dropout
 from skcvae.objectives import Bound, Objective
+
+OF_A_BATCH = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
 class WeightAverage:
@@ -88,6 +90,15 @@ class Net(NeuralNet):
         """What is trained."""
         return list(self.module.parameters())
 
+    @functools.cached_property
+    def is_watched(self) -> bool:
+        """Whether a callback listens to single batches."""
+        return any(
+            getattr(type(callback), method) is not getattr(Callback, method)
+            for _, callback in self.callbacks_
+            for method in OF_A_BATCH
+        )
+
     def autocast(self):
         """Return a context in which matrix products have the chosen precision."""
         if self.precision == "float32":
@@ -95,9 +106,9 @@ class Net(NeuralNet):
         return torch.autocast(self.weights[0].device.type, getattr(torch, self.precision))
 
     def infer(self, x, **fit_params):
-        """Evaluate the objective in the chosen precision."""
+        """Evaluate the objective, in the chosen precision, of a batch that is on the device."""
         with self.autocast():
-            return super().infer(x, **fit_params)
+            return self.module_(**x)
 
     def train_step(self, batch, **fit_params):
         """Make a step of the optimizer, with gradients scaled down to their largest norm."""
@@ -175,7 +186,13 @@ class Net(NeuralNet):
             self.history.record(f"{prefix}_cll", _mean(cll, weight) + log_jacobian)
 
     def notify(self, method_name, **cb_kwargs):
-        """Call every callback; an interrupt that a callback raises is a planned stop."""
+        """Call every callback; an interrupt that a callback raises is a planned stop.
+
+        Batches are not told of where no callback listens: of a small step they
+        would take a twentieth.
+        """
+        if method_name in OF_A_BATCH and not self.is_watched:
+            return
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as stop:
