@@ -1,6 +1,7 @@
 """Scoring rules and calibration of draws, where the truth is known."""
 
 import builtins
+from functools import partial
 
 import numpy as np
 import pytest
@@ -73,10 +74,10 @@ def test_of_one_output_the_energy_score_is_the_crps(drawn):
 @each_rule
 def test_what_is_not_observed_does_not_count(rule, drawn):
     y, draws = drawn[0][:, 0], drawn[1][:, :, 0]
-    partial, hidden = y.copy(), draws.copy()
-    partial[:, 2], partial[4] = np.nan, np.nan
+    y_partial, hidden = y.copy(), draws.copy()
+    y_partial[:, 2], y_partial[4] = np.nan, np.nan
     hidden[:, :, 2] = np.nan
-    assert rule(partial, hidden) == pytest.approx(rule(y[:4, :2], draws[:, :4, :2]))
+    assert rule(y_partial, hidden) == pytest.approx(rule(y[:4, :2], draws[:, :4, :2]))
 
 
 @each_rule
@@ -248,9 +249,9 @@ def test_without_scoringrules_the_error_says_what_to_install(monkeypatch, drawn)
 def test_scorers_are_the_metrics_and_search(scorer, metric, data):
     X, y = data
     est = make_pipeline(PCA(2), NNRegressor(max_epochs=2, random_state=0)).fit(X, y)
-    draws, weight = skcvae.sample(est, X, 100, 0), np.arange(60.0)
-    assert scorer(est, X, y) == scorer(est, X, y) == -metric(y, draws)
-    assert scorer(est, X, y, sample_weight=weight) == -metric(y, draws, weight)
+    assert scorer(est, X, y) == scorer(est, X, y) == -metric(y, skcvae.sample(est, X, 100, 0))
+    few = partial(scorer, n_samples=7, random_state=1)
+    assert few(est, X, y) == -metric(y, skcvae.sample(est, X, 7, 1))
     grid = {"nnregressor__max_epochs": [1, 40]}
     search = GridSearchCV(est, grid, scoring=scorer, cv=2).fit(X, y)
     assert search.best_params_ == {"nnregressor__max_epochs": 40}

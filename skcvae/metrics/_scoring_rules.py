@@ -123,7 +123,7 @@ def energy_score(y_true, draws, sample_weight=None):
     return float(np.average(scores, weights=weight))
 
 
-def crps_scorer(estimator, X, y, sample_weight=None, *, n_samples=100, random_state=0):
+def crps_scorer(estimator, X, y, *, n_samples=100, random_state=0):
     """Score an estimator by minus the CRPS of its draws.
 
     Parameters
@@ -134,8 +134,6 @@ def crps_scorer(estimator, X, y, sample_weight=None, *, n_samples=100, random_st
         Inputs.
     y : array-like of shape (n_rows,) or (n_rows, ...)
         Outputs; NaN where not observed.
-    sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows.
     n_samples : int, default=100
         Draws per row.
     random_state : int, RandomState or None, default=0
@@ -157,10 +155,10 @@ def crps_scorer(estimator, X, y, sample_weight=None, *, n_samples=100, random_st
     >>> cross_val_score(est, ring.X, ring.y, scoring=crps_scorer, cv=3).shape
     (3,)
     """
-    return -crps(y, sample(estimator, X, n_samples, random_state), sample_weight)
+    return -crps(y, sample(estimator, X, n_samples, random_state))
 
 
-def energy_scorer(estimator, X, y, sample_weight=None, *, n_samples=100, random_state=0):
+def energy_scorer(estimator, X, y, *, n_samples=100, random_state=0):
     """Score an estimator by minus the energy score of its draws.
 
     Parameters
@@ -171,8 +169,6 @@ def energy_scorer(estimator, X, y, sample_weight=None, *, n_samples=100, random_
         Inputs.
     y : array-like of shape (n_rows,) or (n_rows, ...)
         Outputs; NaN where not observed.
-    sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows.
     n_samples : int, default=100
         Draws per row.
     random_state : int, RandomState or None, default=0
@@ -194,7 +190,7 @@ def energy_scorer(estimator, X, y, sample_weight=None, *, n_samples=100, random_
     >>> cross_val_score(est, ring.X, ring.y, scoring=energy_scorer, cv=3).shape
     (3,)
     """
-    return -energy_score(y, sample(estimator, X, n_samples, random_state), sample_weight)
+    return -energy_score(y, sample(estimator, X, n_samples, random_state))
 
 
 def _energy(y, draws):
