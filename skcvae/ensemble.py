@@ -354,9 +354,10 @@ class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def _mean(self, predicted):
         """Return the mean over members, and in columns of labels the most frequent."""
-        mean = np.mean(predicted, axis=0)
-        columns = self._label_columns
-        mean[..., columns] = mode(np.asarray(predicted)[..., columns], axis=0).mode
+        predicted, labels = np.asarray(predicted), self._label_columns
+        mean = predicted.mean(axis=0)
+        if labels:
+            mean[:, labels] = mode(predicted[..., labels], axis=0).mode
         return mean
 
     def _std(self, X, n_samples):

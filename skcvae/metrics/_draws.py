@@ -2,7 +2,8 @@
 
 import numpy as np
 from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import _check_sample_weight
+
+from skcvae.estimators import _checks
 
 
 def observed_outputs(y_true):
@@ -31,5 +32,5 @@ def draws_of(draws, y_true, observed, *, at_least):
 
 def weights_of_outputs(sample_weight, y_true):
     """Return the weight of its row for each output."""
-    weight = _check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
+    weight = _checks.weights(sample_weight, y_true)
     return np.broadcast_to(weight.reshape(-1, *[1] * (y_true.ndim - 1)), y_true.shape)
