@@ -1,5 +1,6 @@
 """Probabilistic prediction of structured outputs with deep conditional generative models."""
 
+from skcvae.ensemble import EnsembleRegressor
 from skcvae.estimators import (
     CVAERegressor,
     GSNNRegressor,
@@ -12,6 +13,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CVAERegressor",
+    "EnsembleRegressor",
     "GSNNRegressor",
     "HybridStructuredPredictor",
     "NNRegressor",

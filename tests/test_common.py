@@ -3,6 +3,8 @@
 from conftest import ESTIMATORS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skcvae import EnsembleRegressor, NNRegressor
+
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
         "a row of weight two counts twice in one step, a row repeated is in two steps: "
@@ -12,7 +14,10 @@ EXPECTED_FAILURES = {
 
 
 @parametrize_with_checks(
-    [estimator(max_epochs=8) for estimator in ESTIMATORS],
+    [
+        *(estimator(max_epochs=8) for estimator in ESTIMATORS),
+        EnsembleRegressor(NNRegressor(max_epochs=8), n_estimators=2),
+    ],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
     xfail_strict=True,
 )

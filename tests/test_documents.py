@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import ESTIMATORS
 from numpydoc.validate import validate
+
+from skcvae import EnsembleRegressor
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
@@ -18,6 +21,7 @@ MODULES = [
     "skcvae.conditional_likelihood",
     "skcvae.datasets",
     "skcvae.distributions",
+    "skcvae.ensemble",
     "skcvae.inference",
     "skcvae.likelihoods",
     "skcvae.likelihoods.module",
@@ -74,6 +78,7 @@ def test_docstrings_are_numpydoc(name):
     assert not errors
 
 
+@pytest.mark.parametrize("estimator_class", [*ESTIMATORS, EnsembleRegressor])
 def test_every_parameter_is_documented_with_its_default(estimator_class):
     text = inspect.getdoc(estimator_class)
     for name, parameter in inspect.signature(estimator_class).parameters.items():

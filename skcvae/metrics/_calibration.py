@@ -1,0 +1,107 @@
+"""Whether outputs fall among draws, and into intervals, as often as they should."""
+
+import numpy as np
+from sklearn.utils import assert_all_finite
+
+from skcvae._random import seed_from
+from skcvae.metrics._draws import draws_of, observed_outputs, weights_of_outputs
+
+
+def interval_coverage(y_true, intervals, sample_weight=None):
+    """Return the share of outputs that lie in their intervals.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_rows,) or (n_rows, ...)
+        Outputs; NaN where not observed.
+    intervals : array-like of shape (n_rows, ..., 2)
+        Lower and upper end for each output, both included, as `predict_interval`
+        returns them.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    float
+        From 0 to 1. Of calibrated intervals it is their `coverage`, up to chance.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, no output is observed, or the interval of one
+        that is observed is not finite.
+
+    Examples
+    --------
+    >>> from skcvae.metrics import interval_coverage
+    >>> interval_coverage([1.0, 2.0], [[0.5, 1.5], [2.5, 3.0]])
+    0.5
+    """
+    y_true, observed = observed_outputs(y_true)
+    intervals = np.asarray(intervals, dtype=float)
+    if intervals.shape != (*y_true.shape, 2):
+        raise ValueError(
+            f"intervals must have shape {(*y_true.shape, 2)} for y_true of shape {y_true.shape}, "
+            f"got {intervals.shape}."
+        )
+    lower, upper = intervals[observed].T
+    assert_all_finite(intervals[observed], input_name="intervals")
+    inside = (lower <= y_true[observed]) & (y_true[observed] <= upper)
+    weight = weights_of_outputs(sample_weight, y_true)
+    return float(np.average(inside, weights=weight[observed]))
+
+
+def pit(y_true, draws, random_state=None):
+    r"""Return the probability integral transform (PIT) of each output, from draws.
+
+    .. math::
+
+        u = \frac{\#\{s : y_s < y\} + v \, (1 + \#\{s : y_s = y\})}{S + 1},
+        \quad v \sim U(0, 1), \quad y_s \sim p(y|x).
+
+    Where the draws have the distribution of y, u is uniform on (0, 1): exactly, for
+    any number of draws, and for counts as well, where draws tie with y. A
+    histogram with a hump says that draws spread too widely, one with a valley
+    that they spread too little, one that slopes that they are biased. The outputs of a
+    row are transformed each by itself and depend on each other.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_rows,) or (n_rows, ...)
+        Outputs, or latent variables known from a simulation; NaN where not
+        observed.
+    draws : array-like of shape (n_samples, n_rows, ...)
+        Draws of them, as `sample` returns them.
+    random_state : int, RandomState or None, default=None
+        Seed of v. None draws anew at each call.
+
+    Returns
+    -------
+    ndarray of the shape of `y_true`
+        In [0, 1]; NaN where not observed.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, no output is observed, or a draw of one that is
+        observed is not finite.
+
+    References
+    ----------
+    Czado, Gneiting and Held (2009), *Predictive Model Assessment for Count Data*,
+    Biometrics 65; Talts et al. (2018), *Validating Bayesian Inference Algorithms
+    with Simulation-Based Calibration*, arXiv:1804.06788.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcvae.metrics import pit
+    >>> pit([2.5], np.arange(99.0)[:, None], random_state=0)
+    array([0.03...])
+    """
+    y_true, observed = observed_outputs(y_true)
+    draws = draws_of(draws, y_true, observed, at_least=1)
+    v = np.random.default_rng(seed_from(random_state)).random(y_true.shape)
+    below, ties = (draws < y_true).sum(axis=0), (draws == y_true).sum(axis=0)
+    u = (below + v * (1 + ties)) / (len(draws) + 1)
+    return np.where(observed, u, np.nan)

@@ -1,0 +1,81 @@
+"""Conditional log-likelihoods for one output."""
+
+import numpy as np
+
+from skcvae.pipelines import log_prob as log_prob_of
+
+
+def negative_cll_per_pixel(log_prob, y):
+    r"""Return the negative conditional log-likelihood (CLL) for one output.
+
+    .. math::
+
+        -\frac{\sum_i \log p(y_i \mid x_i)}{\sum_i D_i},
+
+    where row i has :math:`D_i` observed outputs.
+
+    Parameters
+    ----------
+    log_prob : array-like of shape (n_rows,)
+        Log p(y|x) of each row in nats, as `log_prob` of an estimator returns it.
+    y : array-like of shape (n_rows,) or (n_rows, ...)
+        The outputs it is of; NaN where not observed.
+
+    Returns
+    -------
+    float
+        Nats per output; lower is better.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of rows differ or no output is observed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcvae.metrics import negative_cll_per_pixel
+    >>> negative_cll_per_pixel([-2.0, -6.0], np.zeros((2, 2, 2)))
+    1.0
+    """
+    log_prob, y = np.asarray(log_prob), np.asarray(y)
+    if log_prob.shape != y.shape[:1]:
+        raise ValueError(
+            f"log_prob must have shape (n_rows,), {y.shape[:1]} for y of shape {y.shape}, "
+            f"got {log_prob.shape}."
+        )
+    n_observed = np.count_nonzero(~np.isnan(y))
+    if not n_observed:
+        raise ValueError(f"y must have an observed output, got none in shape {y.shape}.")
+    return float(-log_prob.sum() / n_observed)
+
+
+def cll_per_pixel(estimator, X, y):
+    """Score an estimator by the conditional log-likelihood (CLL) for one output.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted; its last step, or its best estimator's, has a method `log_prob`.
+    X : array-like of shape (n_rows, ...)
+        Inputs.
+    y : array-like of shape (n_rows,) or (n_rows, ...)
+        Outputs; NaN where not observed.
+
+    Returns
+    -------
+    float
+        Nats per output; higher is better: minus :func:`negative_cll_per_pixel`.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skcvae import NNRegressor
+    >>> from skcvae.datasets import make_ring
+    >>> from skcvae.metrics import cll_per_pixel
+    >>> ring = make_ring(n_samples=60, random_state=0)
+    >>> est = NNRegressor(max_epochs=2, random_state=0)
+    >>> cross_val_score(est, ring.X, ring.y, scoring=cll_per_pixel, cv=3).shape
+    (3,)
+    """
+    return -negative_cll_per_pixel(log_prob_of(estimator, X, y), y)

@@ -1,0 +1,209 @@
+r"""Proper scoring rules of draws: lowest, in expectation, for draws from the truth.
+
+Both take the mean distance of draws to y and subtract half of that between draws,
+
+.. math::
+
+    \frac1S \sum_s \|y_s - y\| - \frac1{2 S (S - 1)} \sum_{s, t} \|y_s - y_t\|,
+
+whose expectation is the score of the distribution itself, however few the draws.
+"""
+
+import numpy as np
+from scipy.spatial.distance import pdist
+
+from skcvae.metrics._draws import draws_of, observed_outputs, weights_of_outputs
+from skcvae.pipelines import sample
+
+
+def crps(y_true, draws, sample_weight=None):
+    r"""Return the continuous ranked probability score (CRPS), the mean over outputs.
+
+    .. math::
+
+        \mathrm{CRPS}(p, y) = E|Y - y| - \tfrac12 E|Y - Y'|
+        = \int (P(Y \le t) - 1\{y \le t\})^2 \, dt, \quad Y, Y' \sim p.
+
+    Each output is scored by itself: what ties outputs together does not count. Of a
+    prediction without spread it is the absolute error.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_rows,) or (n_rows, ...)
+        Outputs; NaN where not observed.
+    draws : array-like of shape (n_samples, n_rows, ...)
+        At least two, as `sample` returns them.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    float
+        In units of y; lower is better. Unbiased however few the draws, and so
+        below zero where draws happen to lie apart around y.
+
+    Raises
+    ------
+    ImportError
+        If scoringrules is not installed: ``pip install skcvae[metrics]``.
+    ValueError
+        If the shapes do not match, no output is observed, or a draw of one that is
+        observed is not finite.
+
+    References
+    ----------
+    Gneiting and Raftery (2007), *Strictly Proper Scoring Rules, Prediction, and
+    Estimation*, JASA 102; Zamo and Naveau (2018), *Estimation of the CRPS with
+    Limited Information*, Mathematical Geosciences 50.
+
+    Examples
+    --------
+    >>> from skcvae.metrics import crps
+    >>> crps([0.0], [[-1.0], [0.0], [1.0]])
+    0.0
+    >>> crps([2.0], [[-1.0], [0.0], [1.0]])
+    1.33...
+    """
+    y_true, observed = observed_outputs(y_true)
+    draws = draws_of(draws, y_true, observed, at_least=2)[:, observed]
+    # The probability weighted moments: the mean over pairs of draws, from sorted ones.
+    scores = _scoringrules().crps_ensemble(
+        y_true[observed], draws, m_axis=0, estimator="pwm", backend="numpy"
+    )
+    weight = weights_of_outputs(sample_weight, y_true)
+    return float(np.average(scores, weights=weight[observed]))
+
+
+def energy_score(y_true, draws, sample_weight=None):
+    r"""Return the energy score, the mean over rows.
+
+    .. math::
+
+        \mathrm{ES}(p, y) = E\|Y - y\| - \tfrac12 E\|Y - Y'\|, \quad Y, Y' \sim p,
+
+    with the Euclidean norm over all outputs of a row together: draws must be joint.
+    For a single output it is the CRPS.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_rows,) or (n_rows, ...)
+        Outputs. Where some are NaN, not observed, a row is scored on the rest.
+    draws : array-like of shape (n_samples, n_rows, ...)
+        At least two, as `sample` returns them.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    float
+        In units of y; lower is better. Unbiased however few the draws.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, no output is observed, or a draw of one that is
+        observed is not finite.
+
+    References
+    ----------
+    Gneiting and Raftery (2007), *Strictly Proper Scoring Rules, Prediction, and
+    Estimation*, JASA 102.
+
+    Examples
+    --------
+    >>> from skcvae.metrics import energy_score
+    >>> energy_score([[0.0, 0.0]], [[[3.0, 4.0]], [[-3.0, -4.0]]])
+    0.0
+    """
+    y_true, observed = observed_outputs(y_true)
+    draws = draws_of(draws, y_true, observed, at_least=2)
+    rows = np.flatnonzero(observed.reshape(len(y_true), -1).any(axis=1))
+    scores = [_energy(y_true[i][observed[i]], draws[:, i][:, observed[i]]) for i in rows]
+    weight = weights_of_outputs(sample_weight, y_true).reshape(len(y_true), -1)[rows, 0]
+    return float(np.average(scores, weights=weight))
+
+
+def crps_scorer(estimator, X, y, *, n_samples=100, random_state=0):
+    """Score an estimator by minus the CRPS of its draws.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted; its last step, or its best estimator's, has a method `sample`.
+    X : array-like of shape (n_rows, ...)
+        Inputs.
+    y : array-like of shape (n_rows,) or (n_rows, ...)
+        Outputs; NaN where not observed.
+    n_samples : int, default=100
+        Draws per row.
+    random_state : int, RandomState or None, default=0
+        Seed of the draws: same model, same score.
+
+    Returns
+    -------
+    float
+        In units of y; higher is better: minus :func:`crps`.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skcvae import NNRegressor
+    >>> from skcvae.datasets import make_ring
+    >>> from skcvae.metrics import crps_scorer
+    >>> ring = make_ring(n_samples=60, random_state=0)
+    >>> est = NNRegressor(max_epochs=2, random_state=0)
+    >>> cross_val_score(est, ring.X, ring.y, scoring=crps_scorer, cv=3).shape
+    (3,)
+    """
+    return -crps(y, sample(estimator, X, n_samples, random_state))
+
+
+def energy_scorer(estimator, X, y, *, n_samples=100, random_state=0):
+    """Score an estimator by minus the energy score of its draws.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted; its last step, or its best estimator's, has a method `sample`.
+    X : array-like of shape (n_rows, ...)
+        Inputs.
+    y : array-like of shape (n_rows,) or (n_rows, ...)
+        Outputs; NaN where not observed.
+    n_samples : int, default=100
+        Draws per row.
+    random_state : int, RandomState or None, default=0
+        Seed of the draws: same model, same score.
+
+    Returns
+    -------
+    float
+        In units of y; higher is better: minus :func:`energy_score`.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skcvae import NNRegressor
+    >>> from skcvae.datasets import make_ring
+    >>> from skcvae.metrics import energy_scorer
+    >>> ring = make_ring(n_samples=60, random_state=0)
+    >>> est = NNRegressor(max_epochs=2, random_state=0)
+    >>> cross_val_score(est, ring.X, ring.y, scoring=energy_scorer, cv=3).shape
+    (3,)
+    """
+    return -energy_score(y, sample(estimator, X, n_samples, random_state))
+
+
+def _energy(y, draws):
+    """Return the score of one row, its outputs flat; scipy keeps no differences of draws."""
+    draws = draws.reshape(len(draws), -1)
+    return np.linalg.norm(draws - y, axis=1).mean() - pdist(draws).mean() / 2
+
+
+def _scoringrules():
+    try:
+        import scoringrules
+    except ImportError as error:
+        raise ImportError(
+            "The CRPS needs the package scoringrules: pip install skcvae[metrics]."
+        ) from error
+    return scoringrules
