@@ -23,7 +23,7 @@ from skcvae._arrays import plan
 from skcvae._batches import OrderedBatches, Rows, ShuffledBatches
 from skcvae._callbacks import StopTraining, callbacks
 from skcvae._random import generator
-from skcvae.conditional_likelihood import importance_sampling
+from skcvae.conditional_likelihood import PROPOSAL_SCALE, importance_sampling
 from skcvae.networks.layers import Dropout
 from skcvae.objectives import Bound, Objective
 
@@ -149,7 +149,10 @@ class Net(NeuralNet):
         bound = self.module.bound(given, x, y, noise[: self.module.n_draws])
         if model.is_deterministic:
             return bound, given.likelihood().log_prob(y)
-        return bound, importance_sampling(model, x, y, noise.split(1), given).log_prob
+        estimate = importance_sampling(
+            model, x, y, noise.split(1), given, proposal_scale=PROPOSAL_SCALE
+        )
+        return bound, estimate.log_prob
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run the batches of one epoch; read their losses once, at its end."""

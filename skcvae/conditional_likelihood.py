@@ -24,9 +24,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.distributions import Independent, Normal
 
 from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
+
+# A recognition network that takes latent variables to be independent is too narrow.
+PROPOSAL_SCALE = 1.1
 
 
 class Estimate(NamedTuple):
@@ -45,7 +49,13 @@ class Estimate(NamedTuple):
 
 
 def importance_sampling(
-    model: Model, x: Tensor, y: Tensor, noise: Iterable[Tensor], given: Conditional | None = None
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    noise: Iterable[Tensor],
+    given: Conditional | None = None,
+    *,
+    proposal_scale: float = 1.0,
 ) -> Estimate:
     """Estimate log p(y|x) with draws from the recognition network.
 
@@ -65,6 +75,9 @@ def importance_sampling(
         the other; S is the number of draws in all.
     given : Conditional, default=None
         The model given x, where it is at hand.
+    proposal_scale : float, default=1.0
+        The proposal's scale is so many times the recognition network's. The weights
+        are those of the proposal, so the estimate stays unbiased for p(y|x).
 
     Returns
     -------
@@ -74,7 +87,7 @@ def importance_sampling(
     if model.recognition is None:
         return monte_carlo(model, x, y, noise, given)
     given = given or model.condition(x)
-    q = model.recognition(x, y)
+    q = _widened(model.recognition(x, y), proposal_scale)
 
     def log_weights() -> Iterator[Tensor]:
         for eps in noise:
@@ -132,6 +145,11 @@ def exact(model: Model, x: Tensor, y: Tensor) -> Estimate:
     """
     log_p = model.condition(x).likelihood().log_prob(y).double()
     return Estimate(log_p, torch.ones_like(log_p))
+
+
+def _widened(q: Independent, scale: float) -> Independent:
+    gaussian = Normal(q.mean, scale * q.stddev, validate_args=False)
+    return Independent(gaussian, q.reinterpreted_batch_ndims, validate_args=False)
 
 
 def _log_mean_exp(blocks: Iterator[Tensor]) -> Estimate:

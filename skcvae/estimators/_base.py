@@ -6,6 +6,7 @@ Think twice before adding anything to this class.
 """
 
 import warnings
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -20,7 +21,10 @@ from skcvae.estimators._drawing import Drawing
 COLLAPSED = 1.2  # median effective sample size under which an estimate says little
 
 METHODS = {
-    "importance_sampling": conditional_likelihood.importance_sampling,
+    "importance_sampling": partial(
+        conditional_likelihood.importance_sampling,
+        proposal_scale=conditional_likelihood.PROPOSAL_SCALE,
+    ),
     "monte_carlo": conditional_likelihood.monte_carlo,
 }
 
