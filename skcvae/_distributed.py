@@ -11,7 +11,7 @@ import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from skorch.hf import AccelerateMixin
 
-from skcvae._training import Net
+from skcvae._net import Net
 
 
 class SharedBatches:

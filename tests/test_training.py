@@ -7,7 +7,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skcvae import CVAERegressor, NNRegressor
 from skcvae._batches import OrderedBatches, Rows, ShuffledBatches
-from skcvae._training import WeightAverage
+from skcvae._net import WeightAverage
 
 
 class Watching(Callback):

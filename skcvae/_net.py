@@ -1,0 +1,208 @@
+"""The skorch net: a step, an epoch, and what its history shows.
+
+It trains an objective, the module, with :class:`NegativeBound`, the criterion.
+Losses stay on the device until the epoch ends, and what is validated and kept is
+an average of the weights.
+"""
+
+import contextlib
+import functools
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer
+from torch import Tensor
+
+from skcvae._callbacks import StopTraining
+from skcvae.conditional_likelihood import PROPOSAL_SCALE, importance_sampling
+from skcvae.objectives import Bound
+
+OF_A_BATCH = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class WeightAverage:
+    """The exponential moving average of the weights, in place of them between epochs.
+
+    Averaging does what a decaying learning rate does, without a horizon: what
+    is validated and kept is the average, while steps go on from the weights.
+    The decay is shorter at the start, so that the first weights are forgotten.
+    """
+
+    def __init__(self, decay: float):
+        self.decay = decay
+        self.n_steps = 0
+        self.weights: list[Tensor] = []
+        self.average: list[Tensor] = []
+
+    def start(self, weights: list[Tensor]) -> None:
+        """Watch weights; without a decay they are their own average."""
+        self.weights = weights if self.decay else []
+        self.average = [w.detach().clone() for w in self.weights]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the weights after a step."""
+        if not self.weights:
+            return
+        self.n_steps += 1
+        decay = min(self.decay, self.n_steps / (self.n_steps + 9))
+        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
+
+    def swap(self) -> None:
+        """Exchange the average and the weights."""
+        for average, weight in zip(self.average, self.weights, strict=True):
+            average.data, weight.data = weight.data, average.data
+
+
+class Net(NeuralNet):
+    """A skorch net whose module is an objective and whose history is in nats of the user's y."""
+
+    def __init__(
+        self,
+        *args,
+        average: WeightAverage,
+        max_grad_norm: float | None,
+        precision: str,
+        **kwargs,
+    ):
+        super().__init__(*args, **kwargs)
+        self.average = average
+        self.max_grad_norm = max_grad_norm
+        self.precision = precision
+        self.interrupted = False
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    @functools.cached_property
+    def weights(self) -> list[Tensor]:
+        """What is trained."""
+        return list(self.module.parameters())
+
+    @functools.cached_property
+    def is_watched(self) -> bool:
+        """Whether a callback listens to single batches."""
+        return any(
+            getattr(type(callback), method) is not getattr(Callback, method)
+            for _, callback in self.callbacks_
+            for method in OF_A_BATCH
+        )
+
+    def autocast(self):
+        """Return a context in which matrix products have the chosen precision."""
+        if self.precision == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.weights[0].device.type, getattr(torch, self.precision))
+
+    def infer(self, x, **fit_params):
+        """Evaluate the objective, in the chosen precision, of a batch that is on the device."""
+        with self.autocast():
+            return self.module_(**x)
+
+    def train_step(self, batch, **fit_params):
+        """Make a step of the optimizer, with gradients scaled down to their largest norm."""
+        step = {}
+
+        def closure() -> Tensor:
+            self._zero_grad_optimizer()
+            step.update(self.train_step_single(batch, **fit_params))
+            if self.max_grad_norm is not None:
+                torch.nn.utils.clip_grad_norm_(self.weights, self.max_grad_norm)
+            self.notify(
+                "on_grad_computed",
+                named_parameters=self.module.named_parameters(),
+                batch=batch,
+                training=True,
+            )
+            return step["loss"]
+
+        self._step_optimizer(closure)
+        return step
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Return the loss of a batch: `y_pred` is its bound, `y_true` its weights or None."""
+        return self.criterion_(Bound(*y_pred), y_true)
+
+    @torch.no_grad()
+    def validation_step(self, batch, **fit_params):
+        """Evaluate the objective and the estimated CLL on a batch."""
+        self._set_training(False)
+        inputs, weight = batch
+        with self.autocast():
+            bound, cll = self._evaluated(**inputs)
+        return {"loss": self.get_loss(bound, weight), "y_pred": bound, "cll": cll}
+
+    def _evaluated(self, x: Tensor, y: Tensor, noise: Tensor) -> tuple[Bound, Tensor]:
+        model = self.module.model
+        given = model.condition(x)
+        bound = self.module.bound(given, x, y, noise[: self.module.n_draws])
+        if model.is_deterministic:
+            return bound, given.likelihood().log_prob(y)
+        estimate = importance_sampling(
+            model, x, y, noise.split(1), given, proposal_scale=PROPOSAL_SCALE
+        )
+        return bound, estimate.log_prob
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Run the batches of one epoch; read their losses once, at its end."""
+        if iterator is None:
+            return
+        if training:
+            self.average.swap()
+        seen = []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            if training:
+                self.average.update()
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            terms = [term.detach() for term in step["y_pred"]]
+            seen.append((*terms, step.get("cll"), batch[1]))
+        if training:
+            self.average.swap()
+        seen = self._of_all(seen, training)
+        self._record(prefix, iterator.dataset.log_jacobian, *zip(*seen, strict=True))
+
+    def _of_all(self, seen: list, training: bool) -> list:
+        """Return the terms of all batches, where some were seen by other processes."""
+        return seen
+
+    def _record(self, prefix, log_jacobian, reconstruction, kl, cll, weight):
+        weight = None if weight[0] is None else torch.cat(weight).double()
+        reconstruction = _mean(reconstruction, weight) + log_jacobian
+        kl = _mean(kl, weight)
+        self.history.record(f"{prefix}_loss", self.criterion_.kl_weight * kl - reconstruction)
+        self.history.record(f"{prefix}_reconstruction", reconstruction)
+        self.history.record(f"{prefix}_kl", kl)
+        if cll[0] is not None:
+            self.history.record(f"{prefix}_cll", _mean(cll, weight) + log_jacobian)
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call every callback; an interrupt that a callback raises is a planned stop.
+
+        Batches are not told of where no callback listens: of a small step they
+        would take a twentieth.
+        """
+        if method_name in OF_A_BATCH and not self.is_watched:
+            return
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as stop:
+            raise StopTraining from stop
+
+    def fit_loop(self, X, y=None, epochs=None, **kwargs):
+        """Run the epochs; tell a user's interrupt from a planned stop."""
+        try:
+            return super().fit_loop(X, y, epochs, **kwargs)
+        except StopTraining:
+            return self
+        except KeyboardInterrupt:
+            self.interrupted = True
+            raise
+
+
+def _mean(parts: tuple[Tensor, ...], weight: Tensor | None) -> float:
+    whole = torch.cat(parts).double()
+    whole = whole if weight is None else whole * weight / weight.mean()
+    return whole.mean().item()
