@@ -14,7 +14,7 @@ from skorch.callbacks import Callback, EpochTimer
 from torch import Tensor
 
 from skcvae._callbacks import StopTraining
-from skcvae.conditional_likelihood import PROPOSAL_SCALE, importance_sampling
+from skcvae.conditional_likelihood import TOWARDS_PRIOR, importance_sampling
 from skcvae.objectives import Bound
 
 OF_A_BATCH = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -140,7 +140,7 @@ class Net(NeuralNet):
         if model.is_deterministic:
             return bound, given.likelihood().log_prob(y)
         estimate = importance_sampling(
-            model, x, y, noise.split(1), given, proposal_scale=PROPOSAL_SCALE
+            model, x, y, noise.split(1), given, towards_prior=TOWARDS_PRIOR
         )
         return bound, estimate.log_prob
 

@@ -23,7 +23,7 @@ COLLAPSED = 1.2  # median effective sample size under which an estimate says lit
 METHODS = {
     "importance_sampling": partial(
         conditional_likelihood.importance_sampling,
-        proposal_scale=conditional_likelihood.PROPOSAL_SCALE,
+        towards_prior=conditional_likelihood.TOWARDS_PRIOR,
     ),
     "monte_carlo": conditional_likelihood.monte_carlo,
 }
