@@ -15,6 +15,7 @@ from torch import Tensor
 
 FORWARD_ROWS = 2048  # rows in one forward pass: fewer starve the cores, more miss the cache
 FORWARD_NUMBERS = 2**22  # numbers in the widest tensor of one forward pass
+SCALED_NUMBERS = 2**20  # numbers whose mean and variance are taken at once
 KEPT_NUMBERS = 2**23  # numbers kept over all draws of a chunk, where quantiles need them all
 
 
@@ -44,7 +45,7 @@ class Scaling(NamedTuple):
         row_shape = array.shape[1:]
         scaler = StandardScaler()
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows in slices(len(array), max(FORWARD_NUMBERS // math.prod(row_shape), 1)):
+            for rows in slices(len(array), max(SCALED_NUMBERS // math.prod(row_shape), 1)):
                 columns = columns_of(array[rows])
                 share = None if weight is None else weight[rows]
                 if share is not None:
