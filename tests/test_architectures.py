@@ -160,19 +160,21 @@ def test_the_shortcut_is_linear_and_reads_every_input():
 def test_bins_code_how_far_a_number_has_come():
     bins = Bins(np.array([[0.0, 1.0, 3.0], [2.0, 2.0, 4.0]]))
     x = torch.tensor([[-5.0, 1.0], [0.5, 2.0], [2.0, 3.0], [9.0, 9.0]])
-    first = [[-1, -1], [0, -1], [1, 0], [1, 1]]
-    second = [[-1, -1], [-1, -1], [-1, 0], [-1, 1]]
-    expected = torch.cat([x, torch.tensor(first), torch.tensor(second)], dim=1)
+    shares = torch.tensor([[0, 0, 0], [0.5, 0, 0], [1, 0.5, 0.5], [1, 1, 1]])
+    coded = (shares - torch.tensor([0.75, 0.25, 0.25])) / 0.1875**0.5
+    expected = torch.cat([x, coded[:, :2], torch.zeros(4, 1), coded[:, 2:]], dim=1)
     torch.testing.assert_close(bins(x), expected)
     assert bins.out_shape == (6,)
 
 
-def test_edges_of_bins_are_quantiles_of_distinct_values():
-    x = np.array([[0.0, 5.0]] * 90 + [[i, 7.0] for i in range(11)])
-    fitted = MLP(bins=5).fit_bins(x)
-    np.testing.assert_allclose(fitted.bins, [[0, 2, 4, 6, 8, 10], [5, 5.4, 5.8, 6.2, 6.6, 7]])
+def test_edges_of_bins_are_quantiles_by_which_the_code_is_standardised():
+    x = np.random.default_rng(0).uniform(3, 9, size=(1000, 2))
+    fitted = MLP(bins=4).fit_bins(x)
+    np.testing.assert_allclose(fitted.bins[1], np.quantile(x[:, 1], [0, 0.25, 0.5, 0.75, 1]))
     np.testing.assert_array_equal(fitted.fit_bins(x[:7]).bins, fitted.bins)
     assert MLP().fit_bins(x).bins is None
+    code = Bins(fitted.bins)(torch.as_tensor(x, dtype=torch.float32))[:, 2:]
+    assert code.mean(0).abs().max() < 0.1 and 0.7 < code.std(0).min() < code.std(0).max() < 1
 
 
 def test_given_x_the_decoder_with_bins_equals_its_forward():

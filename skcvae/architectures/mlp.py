@@ -31,7 +31,7 @@ class MLP(BaseEstimator):
     bins : int, array-like of shape (n_columns, n_edges) or None, default=None
         Bins of each column of X, by which every network reads X piecewise linearly: the
         bends and steps that trees find in tables. `fit` puts their edges at quantiles
-        of the distinct values of the column; or the edges themselves, of standardised X.
+        of the column; or the edges themselves, of standardised X.
         None reads X as it is.
 
     References
@@ -117,8 +117,8 @@ class MLP(BaseEstimator):
         if not isinstance(self.bins, Integral):
             return clone(self)
         shares = np.linspace(0, 1, self.bins + 1)
-        edges = [np.quantile(np.unique(column), shares) for column in x.reshape(len(x), -1).T]
-        return clone(self).set_params(bins=np.array(edges))
+        edges = np.quantile(x.reshape(len(x), -1), shares, axis=0).T
+        return clone(self).set_params(bins=edges)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
         r"""Return the shape of z for one row.

@@ -90,14 +90,15 @@ class JoinedLinear(nn.Module):
 class Bins(nn.Module):
     r"""Numbers beside how far each has come through each of its bins.
 
-    A number :math:`x` becomes :math:`x` and, for each bin :math:`[a_i, a_{i+1}]`, -1 below
-    it, 1 above it, and linear in between: a linear map of the code is piecewise linear in
-    :math:`x`, with its bends at the edges.
+    A number :math:`x` becomes :math:`x` and, for each bin :math:`[a_i, a_{i+1}]`, a number
+    that is constant below it and above it and linear in between: a linear map of the code
+    is piecewise linear in :math:`x`, with its bends at the edges. The numbers have mean 0
+    and variance 1 or less where the edges are quantiles.
 
     Parameters
     ----------
     edges : ndarray of shape (n_columns, n_edges)
-        The edges of the bins of each column, ascending. A bin of no width is always below.
+        The edges of the bins of each column, ascending. A bin of no width is always 0.
 
     Attributes
     ----------
@@ -108,14 +109,18 @@ class Bins(nn.Module):
     def __init__(self, edges: np.ndarray):
         super().__init__()
         edges = torch.as_tensor(edges, dtype=torch.float32)
-        width = edges.diff()
+        width, n_bins = edges.diff(), edges.shape[1] - 1
+        above = 1 - (torch.arange(n_bins) + 0.5) / n_bins  # the share of the rows above a bin
+        spread = (above * (1 - above)).sqrt()
         self.register_buffer("lower", edges[:, :-1].clone())
-        self.register_buffer("slope", torch.where(width > 0, 2 / width, 0.0))
-        self.out_shape = (len(edges) + width.numel(),)
+        self.register_buffer("slope", torch.where(width > 0, 1 / width, 0.0))
+        self.register_buffer("loc", torch.where(width > 0, above, 0.0))
+        self.register_buffer("scale", spread)
+        self.out_shape = (len(edges) * (1 + n_bins),)
 
     def forward(self, x: Tensor) -> Tensor:
-        share = ((x[..., None] - self.lower) * self.slope).clamp(0, 2) - 1
-        return torch.cat([x, share.flatten(-2)], -1)
+        share = ((x[..., None] - self.lower) * self.slope).clamp(0, 1)
+        return torch.cat([x, ((share - self.loc) / self.scale).flatten(-2)], -1)
 
 
 class Stack(nn.Module):
