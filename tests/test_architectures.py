@@ -177,6 +177,12 @@ def test_edges_of_bins_are_quantiles_by_which_the_code_is_standardised():
     assert code.mean(0).abs().max() < 0.1 and 0.7 < code.std(0).min() < code.std(0).max() < 1
 
 
+@pytest.mark.parametrize("bins", [[0, 1], [[0, 1]], [[0, 1], [1, 0]]])
+def test_edges_that_are_given_ascend_and_are_of_every_column(bins):
+    with pytest.raises(ValueError, match="ascending edges of shape .* with n_columns = 2"):
+        MLP(bins=bins).fit_bins(np.zeros((3, 2)))
+
+
 def test_given_x_the_decoder_with_bins_equals_its_forward():
     x, z = torch.randn(5, 3, 2), torch.randn(7, 5, 2)
     architecture = MLP((8, 6), bins=4).resolve(10, (3, 2), (1,)).fit_bins(x.numpy())

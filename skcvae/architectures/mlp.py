@@ -113,11 +113,24 @@ class MLP(BaseEstimator):
         -------
         MLP
             With `bins` an array or None.
+
+        Raises
+        ------
+        ValueError
+            If edges that were given do not ascend, or are not of as many columns.
         """
-        if not isinstance(self.bins, Integral):
+        if self.bins is None:
             return clone(self)
-        shares = np.linspace(0, 1, self.bins + 1)
-        edges = np.quantile(x.reshape(len(x), -1), shares, axis=0).T
+        x = x.reshape(len(x), -1)
+        if isinstance(self.bins, Integral):
+            edges = np.quantile(x, np.linspace(0, 1, self.bins + 1), axis=0).T
+        else:
+            edges = np.asarray(self.bins, dtype=float)
+        if edges.ndim != 2 or len(edges) != x.shape[1] or not (np.diff(edges) >= 0).all():
+            raise ValueError(
+                "The 'bins' parameter of MLP must be an int, None, or ascending edges of shape "
+                f"(n_columns, n_edges) with n_columns = {x.shape[1]}. Got {self.bins!r} instead."
+            )
         return clone(self).set_params(bins=edges)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
