@@ -1,8 +1,12 @@
+import pickle
+
+import numpy as np
 import pytest
 import torch
 
+from skcvae import NNRegressor
 from skcvae.architectures import MLP, Conv
-from skcvae.networks.layers import ACTIVATIONS, Dropout, JoinedLinear
+from skcvae.networks.layers import ACTIVATIONS, Bins, Dropout, JoinedLinear
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -78,6 +82,8 @@ def test_full_resolution_is_that_of_y_unless_it_is_a_vector():
         (MLP, {"dropout": 1.0}),
         (MLP, {"dropout": -0.1}),
         (MLP, {"shortcut": "yes"}),
+        (MLP, {"bins": 0}),
+        (MLP, {"bins": "many"}),
         (Conv, {"channels": ()}),
         (Conv, {"channels": (8,)}),
         (Conv, {"channels": (8, 0)}),
@@ -149,3 +155,49 @@ def test_the_shortcut_is_linear_and_reads_every_input():
     linear = with_shortcut(x, z) - with_shortcut.rest(with_shortcut.first(x, z))
     torch.testing.assert_close(linear, with_shortcut.shortcut(x, z))
     assert MLP((8,), shortcut=False).resolve(10, (3,), (1,)).encoder((3,)).shortcut is None
+
+
+def test_bins_code_how_far_a_number_has_come():
+    bins = Bins(np.array([[0.0, 1.0, 3.0], [2.0, 2.0, 4.0]]))
+    x = torch.tensor([[-5.0, 1.0], [0.5, 2.0], [2.0, 3.0], [9.0, 9.0]])
+    shares = torch.tensor([[0, 0, 0], [0.5, 0, 0], [1, 0.5, 0.5], [1, 1, 1]])
+    coded = (shares - torch.tensor([0.75, 0.25, 0.25])) / 0.1875**0.5
+    expected = torch.cat([x, coded[:, :2], torch.zeros(4, 1), coded[:, 2:]], dim=1)
+    torch.testing.assert_close(bins(x), expected)
+    assert bins.out_shape == (6,)
+
+
+def test_edges_of_bins_are_quantiles_by_which_the_code_is_standardised():
+    x = np.random.default_rng(0).uniform(3, 9, size=(1000, 2))
+    fitted = MLP(bins=4).fit_bins(x)
+    np.testing.assert_allclose(fitted.bins[1], np.quantile(x[:, 1], [0, 0.25, 0.5, 0.75, 1]))
+    np.testing.assert_array_equal(fitted.fit_bins(x[:7]).bins, fitted.bins)
+    assert MLP().fit_bins(x).bins is None
+    code = Bins(fitted.bins)(torch.as_tensor(x, dtype=torch.float32))[:, 2:]
+    assert code.mean(0).abs().max() < 0.1 and 0.7 < code.std(0).min() < code.std(0).max() < 1
+
+
+@pytest.mark.parametrize("bins", [[0, 1], [[0, 1]], [[0, 1], [1, 0]]])
+def test_edges_that_are_given_ascend_and_are_of_every_column(bins):
+    with pytest.raises(ValueError, match="ascending edges of shape .* with n_columns = 2"):
+        MLP(bins=bins).fit_bins(np.zeros((3, 2)))
+
+
+def test_given_x_the_decoder_with_bins_equals_its_forward():
+    x, z = torch.randn(5, 3, 2), torch.randn(7, 5, 2)
+    architecture = MLP((8, 6), bins=4).resolve(10, (3, 2), (1,)).fit_bins(x.numpy())
+    decoder = architecture.decoder((1,), (3, 2), (2,))
+    together = decoder.given(x)(z)
+    torch.testing.assert_close(together, torch.stack([decoder(x, one) for one in z]))
+
+
+def test_a_fit_with_bins_finds_a_step_and_survives_a_pickle():
+    X = np.random.default_rng(0).uniform(size=(400, 2))
+    y = np.where(X[:, 0] > 0.5, 1.0, 0.0)
+    params = {"max_epochs": 20, "random_state": 0}
+    smooth = NNRegressor(architecture=MLP((16,)), **params).fit(X, y)
+    stepped = NNRegressor(architecture=MLP((16,), bins=20), **params).fit(X, y)
+    assert stepped.score(X, y) > smooth.score(X, y)
+    assert stepped.architecture_.bins.shape == (2, 21)
+    again = pickle.loads(pickle.dumps(stepped))
+    np.testing.assert_allclose(again.predict(X), stepped.predict(X))

@@ -3,6 +3,7 @@
 import math
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
@@ -27,6 +28,16 @@ class MLP(BaseEstimator):
         Whether each network adds a linear map of its inputs to its features, so
         that what is linear in the data is fitted from few rows. The paper's
         networks have none.
+    bins : int, array-like of shape (n_columns, n_edges) or None, default=None
+        Bins of each column of X, by which every network reads X piecewise linearly: the
+        bends and steps that trees find in tables. `fit` puts their edges at quantiles
+        of the column; or the edges themselves, of standardised X.
+        None reads X as it is.
+
+    References
+    ----------
+    Gorishniy, Rubachev and Babenko (2022), *On Embeddings for Numerical Features in
+    Tabular Deep Learning*, NeurIPS, section 3.2, for `bins`.
 
     Examples
     --------
@@ -40,15 +51,23 @@ class MLP(BaseEstimator):
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "shortcut": ["boolean"],
+        "bins": [Interval(Integral, 1, None, closed="left"), "array-like", None],
     }
 
     def __init__(
-        self, hidden_layer_sizes="auto", *, activation="relu", dropout=0.0, shortcut=True
+        self,
+        hidden_layer_sizes="auto",
+        *,
+        activation="relu",
+        dropout=0.0,
+        shortcut=True,
+        bins=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.dropout = dropout
         self.shortcut = shortcut
+        self.bins = bins
 
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "MLP":
         """Return a copy with every size a number.
@@ -81,6 +100,38 @@ class MLP(BaseEstimator):
                 f"non-empty sequence of positive ints. Got {self.hidden_layer_sizes!r} instead."
             )
         return clone(self).set_params(hidden_layer_sizes=tuple(int(s) for s in sizes))
+
+    def fit_bins(self, x: np.ndarray) -> "MLP":
+        """Return a copy with the edges of the bins where `bins` is their number.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_rows, ...)
+            Rows as the networks read them, standardised or not.
+
+        Returns
+        -------
+        MLP
+            With `bins` an array or None.
+
+        Raises
+        ------
+        ValueError
+            If edges that were given do not ascend, or are not of as many columns.
+        """
+        if self.bins is None:
+            return clone(self)
+        x = x.reshape(len(x), -1)
+        if isinstance(self.bins, Integral):
+            edges = np.quantile(x, np.linspace(0, 1, self.bins + 1), axis=0).T
+        else:
+            edges = np.asarray(self.bins, dtype=float)
+        if edges.ndim != 2 or len(edges) != x.shape[1] or not (np.diff(edges) >= 0).all():
+            raise ValueError(
+                "The 'bins' parameter of MLP must be an int, None, or ascending edges of shape "
+                f"(n_columns, n_edges) with n_columns = {x.shape[1]}. Got {self.bins!r} instead."
+            )
+        return clone(self).set_params(bins=edges)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
         r"""Return the shape of z for one row.
@@ -119,6 +170,7 @@ class MLP(BaseEstimator):
             activation=self.activation,
             dropout=self.dropout,
             shortcut=self.shortcut,
+            bins=self.bins,
         )
 
     def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Stack:

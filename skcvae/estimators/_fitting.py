@@ -55,6 +55,10 @@ class Fitting(Parameters, ABC):
         self.architecture_ = self._chosen("architecture").resolve(
             len(X), self._x_row, self.y_coding_.code_shape
         )
+        if hasattr(self.architecture_, "fit_bins"):
+            some = X[_sample(Selection.of(Arrays(X, y)), self.seed_)]
+            x = self.x_scaling_.to_tensor(some, torch.float32, "cpu")
+            self.architecture_ = self.architecture_.fit_bins(x.numpy())
         self.initial_guess_ = self.initial_guess
         self.latent_shape_ = self.architecture_.latent_shape(
             self.latent_dim, self.y_coding_.code_shape

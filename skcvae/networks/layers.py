@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -86,6 +87,42 @@ class JoinedLinear(nn.Module):
         return sum(self.share(i, x) for i, x in enumerate(inputs))
 
 
+class Bins(nn.Module):
+    r"""Numbers beside how far each has come through each of its bins.
+
+    A number :math:`x` becomes :math:`x` and, for each bin :math:`[a_i, a_{i+1}]`, a number
+    that is constant below it and above it and linear in between: a linear map of the code
+    is piecewise linear in :math:`x`, with its bends at the edges. The numbers have mean 0
+    and variance 1 or less where the edges are quantiles.
+
+    Parameters
+    ----------
+    edges : ndarray of shape (n_columns, n_edges)
+        The edges of the bins of each column, ascending. A bin of no width is always 0.
+
+    Attributes
+    ----------
+    out_shape : tuple of int
+        Shape of the code of one row.
+    """
+
+    def __init__(self, edges: np.ndarray):
+        super().__init__()
+        edges = torch.as_tensor(edges, dtype=torch.float32)
+        width, n_bins = edges.diff(), edges.shape[1] - 1
+        above = 1 - (torch.arange(n_bins) + 0.5) / n_bins  # the share of the rows above a bin
+        spread = (above * (1 - above)).sqrt()
+        self.register_buffer("lower", edges[:, :-1].clone())
+        self.register_buffer("slope", torch.where(width > 0, 1 / width, 0.0))
+        self.register_buffer("loc", torch.where(width > 0, above, 0.0))
+        self.register_buffer("scale", spread)
+        self.out_shape = (len(edges) * (1 + n_bins),)
+
+    def forward(self, x: Tensor) -> Tensor:
+        share = ((x[..., None] - self.lower) * self.slope).clamp(0, 1)
+        return torch.cat([x, ((share - self.loc) / self.scale).flatten(-2)], -1)
+
+
 class Stack(nn.Module):
     """A multilayer perceptron without its last layer: inputs to features.
 
@@ -101,6 +138,8 @@ class Stack(nn.Module):
         Rate of the dropout after every activation.
     shortcut : bool
         Whether a linear map of the inputs is added to the features.
+    bins : ndarray of shape (n_columns, n_edges), optional
+        Edges of the bins that the first input is coded by: :class:`Bins`.
 
     Attributes
     ----------
@@ -116,8 +155,13 @@ class Stack(nn.Module):
         activation: str,
         dropout: float,
         shortcut: bool,
+        bins: np.ndarray | None = None,
     ):
         super().__init__()
+        self.bins = None if bins is None else Bins(bins)
+        self.x_ndim = len(in_shapes[0])
+        if self.bins is not None:
+            in_shapes = [self.bins.out_shape, *in_shapes[1:]]
         self.first = JoinedLinear(in_shapes, widths[0])
         self.shortcut = JoinedLinear(in_shapes, widths[-1]) if shortcut else None
         layers: list[nn.Module] = []
@@ -135,6 +179,7 @@ class Stack(nn.Module):
 
         The share of the first input is computed here, once.
         """
+        x = self._coded(x)
         share = self.first.share(0, x)
         if self.shortcut is None:
             return lambda z: self.rest(self.first.share(1, z).add_(share))
@@ -143,7 +188,11 @@ class Stack(nn.Module):
             self.rest(self.first.share(1, z).add_(share)) + self.shortcut.share(1, z).add_(linear)
         )
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def _coded(self, x: Tensor) -> Tensor:
+        return x if self.bins is None else self.bins(x.flatten(x.ndim - self.x_ndim))
+
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+        inputs = (self._coded(x), *others)
         features = self.rest(self.first(*inputs))
         return features if self.shortcut is None else features + self.shortcut(*inputs)
 
