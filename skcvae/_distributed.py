@@ -8,8 +8,9 @@ that of one process, to rounding, and the same in all of them.
 from collections.abc import Iterator
 
 import torch
-from accelerate.utils import broadcast_object_list, gather_object
+from accelerate.utils import broadcast_object_list
 from skorch.hf import AccelerateMixin
+from torch import Tensor
 
 from skcvae._net import Net
 
@@ -57,10 +58,8 @@ class DistributedNet(AccelerateMixin, Net):
             batches, self.accelerator.process_index, self.accelerator.num_processes
         )
 
-    def _of_all(self, seen: list, training: bool) -> list:
-        if not training:
-            return seen
-        return gather_object([[None if t is None else t.cpu() for t in terms] for terms in seen])
+    def _of_all(self, total: Tensor, training: bool) -> Tensor:
+        return self.accelerator.reduce(total) if training else total
 
 
 def seed_of_all(seed: int) -> int:

@@ -150,33 +150,30 @@ class Net(NeuralNet):
             return
         if training:
             self.average.swap()
-        seen = []
+        total = 0.0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             if training:
                 self.average.update()
             self.notify("on_batch_end", batch=batch, training=training, **step)
-            terms = [term.detach() for term in step["y_pred"]]
-            seen.append((*terms, step.get("cll"), batch[1]))
+            total += _summed(step, batch[1])
         if training:
             self.average.swap()
-        seen = self._of_all(seen, training)
-        self._record(prefix, iterator.dataset.log_jacobian, *zip(*seen, strict=True))
+        *terms, weight = self._of_all(total, training).tolist()
+        self._record(prefix, iterator.dataset.log_jacobian, *(term / weight for term in terms))
 
-    def _of_all(self, seen: list, training: bool) -> list:
-        """Return the terms of all batches, where some were seen by other processes."""
-        return seen
+    def _of_all(self, total: Tensor, training: bool) -> Tensor:
+        """Return sums over all batches, where some were seen by other processes."""
+        return total
 
-    def _record(self, prefix, log_jacobian, reconstruction, kl, cll, weight):
-        weight = None if weight[0] is None else torch.cat(weight).double()
-        reconstruction = _mean(reconstruction, weight) + log_jacobian
-        kl = _mean(kl, weight)
+    def _record(self, prefix, log_jacobian, reconstruction, kl, cll=None):
+        reconstruction += log_jacobian
         self.history.record(f"{prefix}_loss", self.criterion_.kl_weight * kl - reconstruction)
         self.history.record(f"{prefix}_reconstruction", reconstruction)
         self.history.record(f"{prefix}_kl", kl)
-        if cll[0] is not None:
-            self.history.record(f"{prefix}_cll", _mean(cll, weight) + log_jacobian)
+        if cll is not None:
+            self.history.record(f"{prefix}_cll", cll + log_jacobian)
 
     def notify(self, method_name, **cb_kwargs):
         """Call every callback; an interrupt that a callback raises is a planned stop.
@@ -202,7 +199,11 @@ class Net(NeuralNet):
             raise
 
 
-def _mean(parts: tuple[Tensor, ...], weight: Tensor | None) -> float:
-    whole = torch.cat(parts).double()
-    whole = whole if weight is None else whole * weight / weight.mean()
-    return whole.mean().item()
+def _summed(step: dict, weight: Tensor | None) -> Tensor:
+    """Return weighted sums of the terms of a batch, and of the weights, in float64."""
+    reconstruction, kl = step["y_pred"]
+    terms = [reconstruction.detach(), kl.detach(), *([step["cll"]] if "cll" in step else [])]
+    terms = torch.stack([*terms, torch.ones_like(terms[0])])
+    return (
+        terms.sum(1, dtype=torch.float64) if weight is None else terms.double() @ weight.double()
+    )

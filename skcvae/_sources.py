@@ -80,7 +80,8 @@ class Selection(NamedTuple):
 
     @classmethod
     def of(cls, source: Arrays | Items, weight: np.ndarray | None = None) -> "Selection":
-        """Return the rows of positive weight."""
+        """Return the rows of positive weight; equal weights are none."""
+        weight = None if weight is None or np.ptp(weight) == 0 else weight
         selection = cls(source, np.arange(len(source)), weight)
         return selection if weight is None else selection.part(np.flatnonzero(weight))
 
