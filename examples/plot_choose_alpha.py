@@ -29,7 +29,7 @@ from skcvae.datasets import make_ring
 train = make_ring(n_samples=500, random_state=0)
 test = make_ring(n_samples=1000, random_state=1)
 
-alphas = [0.0, 0.5, 0.9, 1.0]
+alphas = [0.0, 0.7, 0.9, 1.0]
 search = GridSearchCV(
     HybridStructuredPredictor(max_epochs=100, random_state=0), {"alpha": alphas}, cv=3, n_jobs=2
 )

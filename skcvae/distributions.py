@@ -170,7 +170,7 @@ def reparameterize(distribution: Distribution, noise: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor of shape (n_draws, n, *event)
+    Tensor of shape (n_draws, n, ...)
         The draws, differentiable in the parameters of `distribution`, but not in the
         weights of a mixture.
     """
