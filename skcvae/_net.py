@@ -5,7 +5,6 @@ Losses stay on the device until the epoch ends, and what is validated and kept i
 an average of the weights.
 """
 
-import contextlib
 import functools
 
 import torch
@@ -14,6 +13,7 @@ from skorch.callbacks import Callback, EpochTimer
 from torch import Tensor
 
 from skcvae._callbacks import StopTraining
+from skcvae._precision import of_products
 from skcvae.conditional_likelihood import TOWARDS_PRIOR, importance_sampling
 from skcvae.objectives import Bound
 
@@ -91,9 +91,7 @@ class Net(NeuralNet):
 
     def autocast(self):
         """Return a context in which matrix products have the chosen precision."""
-        if self.precision == "float32":
-            return contextlib.nullcontext()
-        return torch.autocast(self.weights[0].device.type, getattr(torch, self.precision))
+        return of_products(self.precision, self.weights[0].device)
 
     def infer(self, x, **fit_params):
         """Evaluate the objective, in the chosen precision, of a batch that is on the device."""

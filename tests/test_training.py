@@ -8,6 +8,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skcvae import CVAERegressor, NNRegressor
 from skcvae._batches import OrderedBatches, Rows, ShuffledBatches
 from skcvae._net import WeightAverage
+from skcvae._precision import tensor_float_32
 
 
 class Watching(Callback):
@@ -223,3 +224,33 @@ def test_too_little_memory_is_told_and_leaves_the_estimator_as_it_was(data, monk
     with pytest.raises(MemoryError, match="smaller batch_size .* Tried to allocate 20.00 MiB"):
         est.fit(*data)
     assert np.array_equal(est.predict(data[0]), before)
+
+
+class Switch(Callback):
+    """Note torch's switch at the start of each epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen_ = []
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.seen_.append(torch.get_float32_matmul_precision())
+
+
+@pytest.mark.parametrize(("precision", "inside"), [("tf32", "high"), ("float32", "highest")])
+def test_tf32_is_switched_on_for_a_fit_and_off_again(data, precision, inside):
+    assert torch.get_float32_matmul_precision() == "highest"
+    est = NNRegressor(max_epochs=2, precision=precision, callbacks=[("switch", Switch())])
+    est.fit(*data)
+    assert dict(est.net_.callbacks_)["switch"].seen_ == [inside] * 2
+    assert torch.get_float32_matmul_precision() == "highest"
+    with pytest.raises(ValueError, match="diverged"):
+        est.set_params(lr=1e30, max_grad_norm=None, optimizer="SGD").fit(*data)
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_tf32_lasts_as_long_as_the_last_fit_that_wants_it():
+    with tensor_float_32:
+        with tensor_float_32:
+            pass
+        assert torch.get_float32_matmul_precision() == "high"
+    assert torch.get_float32_matmul_precision() == "highest"

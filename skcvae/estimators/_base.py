@@ -14,6 +14,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from skcvae import conditional_likelihood
+from skcvae._precision import of_fit
 from skcvae._random import seed_from
 from skcvae.estimators import _checks
 from skcvae.estimators._drawing import Drawing
@@ -73,7 +74,7 @@ class StructuredPredictor(RegressorMixin, Drawing):
             self._validate_params()
             device = self._training_device()
             rows, validation = self._check_rows(X, y, sample_weight, X_val, y_val)
-            with _checks.memory_of(device):
+            with _checks.memory_of(device), of_fit(self.precision):
                 self._train(rows, validation, device)
         return self
 

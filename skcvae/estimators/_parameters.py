@@ -54,7 +54,7 @@ class Parameters(BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "precision": [StrOptions({"float32", "bfloat16"})],
+        "precision": [StrOptions({"float32", "tf32", "bfloat16"})],
         "compile": ["boolean"],
         "n_score_samples": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],

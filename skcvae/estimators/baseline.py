@@ -80,9 +80,11 @@ class NNRegressor(StructuredPredictor):
     patience : "auto" or int, default="auto"
         Epochs without a new best before training stops. "auto" waits about 1,500
         steps, in 5 to 50 epochs.
-    precision : {"float32", "bfloat16"}, default="float32"
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
         Of the matrix products in training. "bfloat16" pays for wide layers on processors
         made for it; weights, densities and everything after `fit` stay in float32.
+        "tf32" is for GPUs: while `fit` runs it turns torch's switch, which is the whole
+        process's, and then turns it back.
     compile : bool, default=False
         Whether to train through `torch.compile`, which needs a compiler and some ten
         seconds at first. Its own parameters are ``compile__mode`` and so on.
