@@ -25,7 +25,7 @@ class LikelihoodModule(nn.Module):
 
         Parameters
         ----------
-        parameters : Tensor of shape (..., *parameter_shape)
+        parameters : Tensor of shape batch + parameter_shape
             Unbounded numbers.
 
         Returns
@@ -39,7 +39,7 @@ class LikelihoodModule(nn.Module):
 
         Parameters
         ----------
-        y : Tensor of shape (..., *y_shape)
+        y : Tensor of shape (..., outputs)
             Outputs, or means of outputs. NaN stays NaN.
 
         Returns
