@@ -1,8 +1,9 @@
 """One fit in several processes, through skorch's AccelerateMixin.
 
 Every process holds all data and goes through the same batches; it trains on its
-share of each, and gradients are averaged between steps. The model is the same as
-that of one process, to rounding, and the same in all of them.
+share of each, and gradients are averaged between steps. The model is the same in
+all of them, and, where there is no dropout, the same as that of one process, to
+rounding.
 """
 
 from collections.abc import Iterator

@@ -176,8 +176,8 @@ class Net(NeuralNet):
     def notify(self, method_name, **cb_kwargs):
         """Call every callback; an interrupt that a callback raises is a planned stop.
 
-        Batches are not told of where no callback listens: of a small step they
-        would take a twentieth.
+        Batches are not told of where no callback listens: of a small step that
+        would take a hundredth.
         """
         if method_name in OF_A_BATCH and not self.is_watched:
             return

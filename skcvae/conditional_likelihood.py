@@ -30,7 +30,8 @@ from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
 
 # A recognition network that takes latent variables to be independent is too narrow where it
-# uses them. Measured on six tasks: more draws count, by up to a quarter, and none are lost.
+# uses them. Measured on five tasks at S = 100: closer by 0.01 to 0.1 nats on four, and farther
+# by 0.0005 where the recognition network is all but exact.
 TOWARDS_PRIOR = 0.1
 
 

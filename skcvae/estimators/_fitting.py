@@ -55,7 +55,7 @@ class Fitting(Parameters, ABC):
         self.architecture_ = self._chosen("architecture").resolve(
             len(X), self._x_row, self.y_coding_.code_shape
         )
-        if hasattr(self.architecture_, "fit_bins"):
+        if getattr(self.architecture_, "bins", None) is not None:
             some = X[_sample(Selection.of(Arrays(X, y)), self.seed_)]
             x = self.x_scaling_.to_tensor(some, torch.float32, "cpu")
             self.architecture_ = self.architecture_.fit_bins(x.numpy())

@@ -2,15 +2,15 @@
 
 from numbers import Real
 
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
+from skcvae.likelihoods.module import RealOutputs
 from skcvae.likelihoods.scales import LearnedScale, PredictedScale
 
 
-class Gaussian(BaseEstimator):
+class Gaussian(RealOutputs):
     r"""Real outputs: :math:`p(y \mid x, z) = N(\mu(x, z), \mathrm{diag}(\sigma^2))`.
 
     Parameters
@@ -35,8 +35,6 @@ class Gaussian(BaseEstimator):
     CVAERegressor(likelihood=Gaussian(heteroscedastic=True))
     """
 
-    targets = "real"
-
     _parameter_constraints = {
         "heteroscedastic": ["boolean"],
         "init_scale": [Interval(Real, 0, None, closed="neither")],
@@ -47,15 +45,6 @@ class Gaussian(BaseEstimator):
         self.heteroscedastic = heteroscedastic
         self.init_scale = init_scale
         self.min_scale = min_scale
-
-    def check_targets(self, y):
-        """Accept every finite y.
-
-        Parameters
-        ----------
-        y : ndarray
-            The targets.
-        """
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         """Return the module that turns network outputs into the distribution.

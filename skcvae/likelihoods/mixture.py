@@ -3,16 +3,15 @@
 from numbers import Integral, Real
 
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 
 from skcvae.distributions import diagonal_normal, raw_scale_of
-from skcvae.likelihoods.module import LikelihoodModule
+from skcvae.likelihoods.module import LikelihoodModule, RealOutputs
 
 
-class GaussianMixture(BaseEstimator):
+class GaussianMixture(RealOutputs):
     r"""Several answers: :math:`p(y \mid x, z) = \sum_k w_k N(\mu_k, \mathrm{diag}(\sigma_k^2))`.
 
     A mixture density network, where it is used without z. The weights
@@ -45,8 +44,6 @@ class GaussianMixture(BaseEstimator):
     NNRegressor(likelihood=GaussianMixture(n_components=5))
     """
 
-    targets = "real"
-
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "init_scale": [Interval(Real, 0, None, closed="neither")],
@@ -57,15 +54,6 @@ class GaussianMixture(BaseEstimator):
         self.n_components = n_components
         self.init_scale = init_scale
         self.min_scale = min_scale
-
-    def check_targets(self, y):
-        """Accept every finite y.
-
-        Parameters
-        ----------
-        y : ndarray
-            The targets.
-        """
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         """Return the module that turns network outputs into the distribution.

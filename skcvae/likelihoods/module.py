@@ -1,9 +1,25 @@
-"""What the `build` of every likelihood returns."""
+"""What the `build` of every likelihood returns, and what those of real outputs share."""
 
 from abc import abstractmethod
 
+from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.distributions import Distribution
+
+
+class RealOutputs(BaseEstimator):
+    """A likelihood of real numbers, which are standardised before it."""
+
+    targets = "real"
+
+    def check_targets(self, y):
+        """Accept every finite y.
+
+        Parameters
+        ----------
+        y : ndarray
+            The targets.
+        """
 
 
 class LikelihoodModule(nn.Module):

@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import (
@@ -13,10 +12,10 @@ from torch.distributions import (
 )
 
 from skcvae.distributions import raw_scale_of, scale_of
-from skcvae.likelihoods.module import LikelihoodModule
+from skcvae.likelihoods.module import LikelihoodModule, RealOutputs
 
 
-class MultivariateGaussian(BaseEstimator):
+class MultivariateGaussian(RealOutputs):
     r"""Correlated noise: :math:`p(y \mid x, z) = N(\mu(x, z), \Sigma)`.
 
     The covariance is :math:`L L^\top` with a lower triangular :math:`L`, or
@@ -50,8 +49,6 @@ class MultivariateGaussian(BaseEstimator):
     NNRegressor(likelihood=MultivariateGaussian(rank=2))
     """
 
-    targets = "real"
-
     _parameter_constraints = {
         "rank": [Interval(Integral, 1, None, closed="left"), None],
         "heteroscedastic": ["boolean"],
@@ -64,15 +61,6 @@ class MultivariateGaussian(BaseEstimator):
         self.heteroscedastic = heteroscedastic
         self.init_scale = init_scale
         self.min_scale = min_scale
-
-    def check_targets(self, y):
-        """Accept every finite y.
-
-        Parameters
-        ----------
-        y : ndarray
-            The targets.
-        """
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         """Return the module that turns network outputs into the distribution.

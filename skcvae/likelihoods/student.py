@@ -3,19 +3,19 @@
 from numbers import Real
 
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.distributions import StudentT as StudentTDistribution
 
+from skcvae.likelihoods.module import RealOutputs
 from skcvae.likelihoods.scales import LearnedScale, PredictedScale
 
 # Above 2, so that the variance exists; at 200 the tails are the Gaussian's.
 MIN_DF, MAX_DF = 2.1, 200.0
 
 
-class StudentT(BaseEstimator):
+class StudentT(RealOutputs):
     r"""Outputs with outliers: :math:`p(y \mid x, z) = \prod_j t_{\nu_j}(y_j; \mu_j, \sigma_j)`.
 
     Parameters
@@ -45,8 +45,6 @@ class StudentT(BaseEstimator):
     CVAERegressor(likelihood=StudentT(init_df=4.0))
     """
 
-    targets = "real"
-
     _parameter_constraints = {
         "heteroscedastic": ["boolean"],
         "init_scale": [Interval(Real, 0, None, closed="neither")],
@@ -59,15 +57,6 @@ class StudentT(BaseEstimator):
         self.init_scale = init_scale
         self.min_scale = min_scale
         self.init_df = init_df
-
-    def check_targets(self, y):
-        """Accept every finite y.
-
-        Parameters
-        ----------
-        y : ndarray
-            The targets.
-        """
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         """Return the module that turns network outputs into the distribution.
