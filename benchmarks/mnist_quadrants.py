@@ -2,12 +2,13 @@
 
     python benchmarks/mnist_quadrants.py --quadrants 1 --data-home FOLDER
 
-trains NN, GSNN and CVAE on 50,000 digits with early stopping on 10,000, and
-writes a table beside the paper's, for validation and test images, as text and
-as JSON. Pixels are grey in [0, 1], scored by the Bernoulli cross-entropy, as the
-paper's are; `--threshold 0.5` makes them 0 and 1, a true likelihood that does
-not compare with the paper's numbers. FOLDER may hold the four original idx
-files; otherwise MNIST is downloaded through scikit-learn.
+trains NN, GSNN and CVAE on 50,000 digits with early stopping on 10,000, then the
+CVAE for `--tuning-epochs` more with the bound of five draws together, and writes a
+table beside the paper's, for validation and test images, as text and as JSON.
+Pixels are grey in [0, 1], scored by the Bernoulli cross-entropy, as the paper's are;
+`--threshold 0.5` makes them 0 and 1, a true likelihood that does not compare with the
+paper's numbers. FOLDER may hold the four original idx files; otherwise MNIST is
+downloaded through scikit-learn.
 """
 
 import argparse
@@ -32,11 +33,13 @@ PAPER = {  # row: quadrants: (validation, test)
     "CVAE MC": {1: (68.62, 68.39), 2: (45.57, 45.34), 3: (20.97, 20.96)},
     "CVAE IS": {1: (64.05, 63.91), 2: (44.96, 44.73), 3: (20.97, 20.95)},
 }
+FIVE_DRAWS = "CVAE IS, five draws"
 ROWS = {
     "NN": (NNRegressor, "importance_sampling"),
     "GSNN MC": (GSNNRegressor, "monte_carlo"),
     "CVAE MC": (CVAERegressor, "monte_carlo"),
     "CVAE IS": (CVAERegressor, "importance_sampling"),
+    FIVE_DRAWS: (CVAERegressor, "importance_sampling"),
 }
 
 
@@ -47,15 +50,19 @@ def parse():
     parser.add_argument("--quadrants", type=int, default=1, choices=(1, 2, 3))
     parser.add_argument("--data-home", default=None)
     parser.add_argument("--threshold", type=float, default=None)
-    parser.add_argument("--units", type=int, default=500)
-    parser.add_argument("--latent", type=int, default=50)
+    parser.add_argument("--units", type=int, default=1000)
+    parser.add_argument("--latent", type=int, default=200)
+    parser.add_argument("--activation", default="silu")
     parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--lr", type=float, default=3e-3)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--dropout", type=float, default=0.0)
-    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--weight-decay", type=float, default=0.1)
+    parser.add_argument("--kl-warmup", type=int, default=10, help="epochs, CVAE only")
+    parser.add_argument("--tuning-epochs", type=int, default=5)
+    parser.add_argument("--precision", default="bfloat16", choices=("float32", "bfloat16"))
     parser.add_argument("--samples", type=int, default=100, help="S of importance sampling")
     parser.add_argument("--mc-samples", type=int, default=1000, help="S of Monte Carlo")
+    parser.add_argument("--mc-images", type=int, default=10_000, help="how many get it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="auto")
@@ -71,9 +78,8 @@ def load(args, subset):
 
 
 def fit(estimator, args):
-    X_val, y_val = load(args, "validation")
     est = estimator(
-        architecture=MLP((args.units, args.units), shortcut=False, dropout=args.dropout),
+        architecture=MLP((args.units, args.units), shortcut=False, activation=args.activation),
         likelihood="bernoulli",
         normalize_X=False,
         max_epochs=args.epochs,
@@ -81,6 +87,7 @@ def fit(estimator, args):
         lr=args.lr,
         lr_schedule="one_cycle",
         batch_size=args.batch,
+        weight_decay=args.weight_decay,
         precision=args.precision,
         random_state=args.seed,
         device=args.device,
@@ -88,24 +95,46 @@ def fit(estimator, args):
     )
     if estimator is not NNRegressor:
         est.set_params(latent_dim=args.latent)
+    if estimator is CVAERegressor:
+        est.set_params(kl_warmup=args.kl_warmup)
+    return trained(est, args)
+
+
+def trained(est, args):
+    X_val, y_val = load(args, "validation")
     start = time.perf_counter()
     est.fit(*load(args, "train"), X_val=X_val, y_val=y_val)
     return est, time.perf_counter() - start
 
 
+def tune(est, args):
+    """Train a CVAE on with the importance-weighted bound of five draws."""
+    est.set_params(
+        warm_start=True,
+        objective="iwae",
+        n_train_samples=5,
+        kl_warmup=0,
+        max_epochs=args.tuning_epochs,
+        lr=args.lr / 3,
+    )
+    return trained(est, args)
+
+
 def negative_cll(est, method, args, subset):
-    X, y = load(args, subset)
-    n_samples = args.mc_samples if method == "monte_carlo" else args.samples
+    is_mc = method == "monte_carlo"
+    n_samples, n_images = (args.mc_samples, args.mc_images) if is_mc else (args.samples, None)
+    X, y = (part[:n_images] for part in load(args, subset))
     log_p, ess = est.log_prob(X, y, method=method, n_samples=n_samples, return_ess=True)
     return -log_p.mean(), np.median(ess)
 
 
 def measure(args):
-    fitted = {
-        estimator: fit(estimator, args) for estimator in dict.fromkeys(e for e, _ in ROWS.values())
-    }
-    rows = {}
+    fitted, rows = {}, {}
     for name, (estimator, method) in ROWS.items():
+        if estimator not in fitted:
+            fitted[estimator] = fit(estimator, args)
+        elif name == FIVE_DRAWS:
+            fitted[estimator] = tune(fitted[estimator][0], args)
         est, seconds = fitted[estimator]
         found = {
             subset: negative_cll(est, method, args, subset) for subset in ("validation", "test")
@@ -126,18 +155,19 @@ def table(rows, args):
         f"MNIST, {args.quadrants} quadrant(s) seen, {pixels} pixels, two layers of {args.units}, "
         f"{args.latent} latents, {args.epochs} epochs, seed {args.seed}.",
         "Negative CLL, nats per image, lower is better; training on 50,000 images, early stopping",
-        "on validation, 10,000 images in each column; importance sampling with "
-        f"S = {args.samples}, Monte Carlo with S = {args.mc_samples}.",
+        f"on validation; importance sampling with S = {args.samples} on 10,000 images in each "
+        "column,",
+        f"Monte Carlo with S = {args.mc_samples} on the first {args.mc_images:,}.",
         "",
-        "=========  ==========  =======  ================  ============",
-        "model      validation  test     paper validation  paper's test",
-        "=========  ==========  =======  ================  ============",
+        "===================  ==========  =======  ================  ============",
+        "model                validation  test     paper validation  paper's test",
+        "===================  ==========  =======  ================  ============",
     ]
     for name, row in rows.items():
-        paper = PAPER[name][args.quadrants] if args.threshold is None else ()
+        paper = PAPER[name][args.quadrants] if args.threshold is None and name in PAPER else ()
         validation, test = (f"{value:.2f}" for value in paper) if paper else ("", "")
         lines.append(
-            f"{name:9}  {row['validation']:10.2f}  {row['test']:7.2f}"
+            f"{name:19}  {row['validation']:10.2f}  {row['test']:7.2f}"
             f"  {validation:>16}  {test:>12}"
         )
     return "\n".join([*lines, lines[4], ""])
