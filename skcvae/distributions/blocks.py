@@ -1,0 +1,96 @@
+"""Outputs of several kinds in one row, which torch lacks."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+
+class Blocks(Distribution):
+    r"""Independent groups of outputs, side by side in one vector.
+
+    .. math:: p(y) = \prod_g p_g(y_g)
+
+    Parameters
+    ----------
+    parts : sequence of Distributions
+        Of one batch shape, each over a vector.
+    """
+
+    arg_constraints: dict = {}
+
+    def __init__(self, parts: Sequence[Distribution]):
+        self.parts = list(parts)
+        self.sizes = [p.event_shape[0] for p in self.parts]
+        super().__init__(self.parts[0].batch_shape, (sum(self.sizes),), validate_args=False)
+
+    def paired(self, y: Tensor) -> Iterator[tuple[Distribution, Tensor]]:
+        """Return each group with its outputs.
+
+        Parameters
+        ----------
+        y : Tensor of shape (*batch, n_outputs)
+            All outputs.
+
+        Returns
+        -------
+        iterator of (Distribution, Tensor)
+            In order.
+        """
+        return zip(self.parts, y.split(self.sizes, -1), strict=True)
+
+    @property
+    def mean(self) -> Tensor:
+        """The means."""
+        return torch.cat([p.mean for p in self.parts], -1)
+
+    @property
+    def variance(self) -> Tensor:
+        """The variances."""
+        return torch.cat([p.variance for p in self.parts], -1)
+
+    def expand(self, batch_shape, _instance=None) -> "Blocks":
+        """Return a distribution with more rows.
+
+        Parameters
+        ----------
+        batch_shape : torch.Size
+            The new batch shape.
+
+        Returns
+        -------
+        Blocks
+            Sharing the numbers.
+        """
+        return Blocks([p.expand(batch_shape) for p in self.parts])
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return the joint log-probability, the sum over the groups.
+
+        Parameters
+        ----------
+        value : Tensor of shape (*batch, n_outputs)
+            All outputs.
+
+        Returns
+        -------
+        Tensor of shape batch
+            Nats.
+        """
+        return sum(p.log_prob(part) for p, part in self.paired(value))
+
+    def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
+        """Return joint draws.
+
+        Parameters
+        ----------
+        sample_shape : torch.Size, default=()
+            Dimensions put before.
+
+        Returns
+        -------
+        Tensor of shape (*sample_shape, *batch, n_outputs)
+            Each group's by its own distribution.
+        """
+        return torch.cat([p.sample(sample_shape) for p in self.parts], -1)

@@ -1,0 +1,78 @@
+"""Normalising flows: Gaussians whose noise is bent."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Transform
+from torch.quasirandom import SobolEngine
+
+from skcvae.distributions.reparameterization import reparameterize
+
+N_SPREAD = 128  # draws for the moments of a flow
+LOG_2PI = math.log(2 * math.pi)
+
+
+class NormalizingFlow(Distribution):
+    r"""A diagonal Gaussian whose noise is bent, :math:`z = \mu + \sigma \, T(\epsilon)`.
+
+    Parameters
+    ----------
+    gaussian : Independent
+        What z is where T is the identity.
+    unbend : Transform
+        The inverse of T, on flattened events, with a method `call_and_ladj` that
+        returns values and the logarithm of the Jacobian's determinant.
+    """
+
+    arg_constraints: dict = {}
+    has_rsample = True
+
+    def __init__(self, gaussian: Independent, unbend: Transform):
+        self.gaussian = gaussian
+        self.unbend = unbend
+        super().__init__(gaussian.batch_shape, gaussian.event_shape, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        r"""Return the exact log density, by the change of variables.
+
+        Parameters
+        ----------
+        value : Tensor of shape (..., *batch, *event)
+            Where.
+
+        Returns
+        -------
+        Tensor of shape (..., *batch)
+            :math:`\log N(\epsilon; 0, I) + \log |\det d\epsilon / dz|`, nats.
+        """
+        event_ndim = len(self.event_shape)
+        loc, scale = self.gaussian.mean, self.gaussian.stddev
+        bent = ((value - loc) / scale).flatten(-event_ndim)
+        noise, log_det = self.unbend.call_and_ladj(bent)
+        log_scale = scale.log().flatten(-event_ndim).sum(-1)
+        return -0.5 * (noise.square() + LOG_2PI).sum(-1) + log_det - log_scale
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, over `_spread`."""
+        return self._spread().mean(0)
+
+    @property
+    def variance(self) -> Tensor:
+        """The variances, over `_spread`."""
+        return self._spread().var(0)
+
+    def _spread(self) -> Tensor:
+        """Return draws at quasi-random noise, the same for every flow of this size."""
+        points = SobolEngine(self.event_shape.numel()).draw(N_SPREAD + 1)[1:]
+        noise = torch.special.ndtri(points).to(self.gaussian.mean)
+        return reparameterize(self, noise.reshape(N_SPREAD, 1, *self.event_shape))
+
+
+@reparameterize.register
+def _(distribution: NormalizingFlow, noise: Tensor) -> Tensor:
+    batch, event = distribution.batch_shape, distribution.event_shape
+    noise = noise.expand(len(noise), *batch, *event).flatten(-len(event))
+    bent = distribution.unbend.inv(noise).unflatten(-1, event)
+    return reparameterize(distribution.gaussian, bent)

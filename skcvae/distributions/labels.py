@@ -1,0 +1,103 @@
+"""Labels: one-hot codes with soft targets, which torch lacks."""
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+
+class Labels(Distribution):
+    r"""One-hot coded labels, number by number.
+
+    The log-probability of a number is :math:`y_k \log \pi_k`, so that their sum
+    over the classes, which :class:`~torch.distributions.Independent` takes, is
+    that of the label. Soft targets score the cross-entropy.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (*batch, n_classes, ...) or (*batch, n_classes * n_outputs)
+        Unnormalised.
+    n_classes : int
+        Number of classes.
+    event_ndim : int
+        How many of the last dimensions belong to one row; the classes are the
+        first of them, or the blocks of a vector.
+    """
+
+    arg_constraints: dict = {}
+
+    def __init__(self, logits: Tensor, n_classes: int, event_ndim: int):
+        self.n_classes = n_classes
+        self.event_ndim = event_ndim
+        self.log_pi = self._by_class(logits).log_softmax(self._axis).reshape(logits.shape)
+        super().__init__(logits.shape, validate_args=False)
+
+    @property
+    def _axis(self) -> int:
+        return -max(self.event_ndim, 2)
+
+    def _by_class(self, code: Tensor) -> Tensor:
+        return code.unflatten(-1, (self.n_classes, -1)) if self.event_ndim == 1 else code
+
+    @property
+    def mean(self) -> Tensor:
+        r"""The probabilities :math:`\pi`."""
+        return self.log_pi.exp()
+
+    @property
+    def variance(self) -> Tensor:
+        r"""The variances :math:`\pi (1 - \pi)`."""
+        pi = self.mean
+        return pi * (1 - pi)
+
+    def expand(self, batch_shape, _instance=None) -> "Labels":
+        """Return a distribution with more rows.
+
+        Parameters
+        ----------
+        batch_shape : torch.Size
+            The new batch shape, with the dimensions of a row.
+
+        Returns
+        -------
+        Labels
+            Sharing the numbers.
+        """
+        new = self._get_checked_instance(Labels, _instance)
+        new.n_classes, new.event_ndim = self.n_classes, self.event_ndim
+        new.log_pi = self.log_pi.expand(batch_shape)
+        super(Labels, new).__init__(new.log_pi.shape, validate_args=False)
+        return new
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return each number's share of the log-probability.
+
+        Parameters
+        ----------
+        value : Tensor of the shape of `logits`, without its batch dimensions or with
+            Coded labels, or weights of the classes that sum to one.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `logits`.
+        """
+        return value * self.log_pi
+
+    def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
+        """Return drawn labels, one-hot.
+
+        Parameters
+        ----------
+        sample_shape : torch.Size, default=()
+            Dimensions put before.
+
+        Returns
+        -------
+        Tensor
+            Zeros and ones.
+        """
+        log_pi = self.log_pi.detach().expand(*sample_shape, *self.log_pi.shape)
+        # The largest log pi plus Gumbel noise is a draw.
+        noisy = self._by_class(log_pi - torch.empty_like(log_pi).exponential_().log())
+        drawn = noisy.argmax(self._axis, keepdim=True)
+        return torch.zeros_like(noisy).scatter_(self._axis, drawn, 1.0).reshape(log_pi.shape)
