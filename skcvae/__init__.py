@@ -11,6 +11,8 @@ from skcvae.pipelines import complete, log_prob, sample
 
 __version__ = "0.1.0"
 
+from skcvae.saving import load  # noqa: E402 (asks for the version)
+
 __all__ = [
     "CVAERegressor",
     "EnsembleRegressor",
@@ -18,6 +20,7 @@ __all__ = [
     "HybridStructuredPredictor",
     "NNRegressor",
     "complete",
+    "load",
     "log_prob",
     "sample",
 ]
