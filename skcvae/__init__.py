@@ -8,10 +8,9 @@ from skcvae.estimators import (
     NNRegressor,
 )
 from skcvae.pipelines import complete, log_prob, sample
+from skcvae.saving import load
 
 __version__ = "0.1.0"
-
-from skcvae.saving import load  # noqa: E402 (asks for the version)
 
 __all__ = [
     "CVAERegressor",

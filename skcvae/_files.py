@@ -70,7 +70,7 @@ def read(path) -> tuple[str, dict[str, np.ndarray]]:
             )
         if set(metadata) != {"format", "document", "crc32"}:
             raise ValueError(f"its metadata are {sorted(metadata)}, not those of {FORMAT!r}")
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        arrays = {name: file.get_tensor(name) for name in file.keys()}
     if metadata["crc32"] != _checksum(metadata["document"], arrays):
         raise ValueError("it is damaged: its contents do not have the checksum that it names")
     return metadata["document"], arrays

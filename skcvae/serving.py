@@ -51,7 +51,14 @@ class Served(nn.Module):
         Tensor of shape (n, ...)
             E[y|x,z*] at z* = E[z|x], or the most likely labels; with noise, of shape
             (n_draws, n, ...), E[y|x,z] or the most likely labels for each draw of z.
+
+        Raises
+        ------
+        ValueError
+            If there is noise for a model without z.
         """
+        if noise is not None and not self.noise_shape:
+            raise ValueError("noise is for draws of z, and this model has no z: expected None.")
         weights = next(self.model.parameters())
         x = ((x.reshape(-1, *self.x_row) - self.x_loc) / self.x_scale).to(weights.dtype)
         if noise is None:
