@@ -134,9 +134,9 @@ def _refusing(path):
     except (ImportError, MemoryError, OSError):  # not the file's fault
         raise
     except Exception as error:
+        reason = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise ValueError(
-            f"{path} cannot be loaded as an estimator that skcvae saved: "
-            f"{type(error).__name__}: {error}"
+            f"{path} cannot be loaded as an estimator that skcvae saved: {reason}"
         ) from error
 
 
