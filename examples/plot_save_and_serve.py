@@ -58,9 +58,9 @@ except ValueError as error:
 # Export the networks
 # -------------------
 # ``to_torch`` returns a torch module in the units of X and y. `torch.export` makes a program of
-# it, for any number of rows; ``torch.onnx.export`` takes the same module. With noise, each
-# number is a draw of z: the program then answers with draws. Noise, like x, is an input, so
-# that the program itself is deterministic.
+# it, for any number of rows; ``torch.onnx.export`` takes ``module.float()``. With noise the
+# program answers with a draw for each draw of the noise, which is an input like x, so that the
+# program itself is deterministic.
 
 module = est.to_torch()
 x = torch.tensor(test.X)
