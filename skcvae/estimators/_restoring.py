@@ -147,7 +147,7 @@ def _check_flow(flow, size, weights):
     _agree(max(a * b for a, b in widths) <= held, "prior_", "weights")
 
 
-class AtMost(TorchDispatchMode):
+class Bounded(TorchDispatchMode):
     """Refuse to make more or larger tensors than building networks with these weights takes.
 
     Initialising makes about two tensors for each, of a flow four.

@@ -6,7 +6,7 @@ from skorch.history import History
 
 from skcvae.estimators import _checks
 from skcvae.estimators._fitting import Fitting
-from skcvae.estimators._restoring import AtMost, check_state, check_weights
+from skcvae.estimators._restoring import Bounded, check_state, check_weights
 from skcvae.serving import Served
 
 
@@ -73,7 +73,7 @@ class Saving(Fitting):
         check_state(self, state)
         weights, history = state.pop("_weights"), state.pop("_history")
         vars(self).update(state)
-        with AtMost(weights):
+        with Bounded(weights):
             objective = self._untrained(0)
         check_weights(objective.state_dict(), weights)
         self._set_net(objective, weights, history)
