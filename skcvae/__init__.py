@@ -8,6 +8,7 @@ from skcvae.estimators import (
     NNRegressor,
 )
 from skcvae.pipelines import complete, log_prob, sample
+from skcvae.saving import load
 
 __version__ = "0.1.0"
 
@@ -18,6 +19,7 @@ __all__ = [
     "HybridStructuredPredictor",
     "NNRegressor",
     "complete",
+    "load",
     "log_prob",
     "sample",
 ]

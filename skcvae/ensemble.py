@@ -314,6 +314,7 @@ class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         return logsumexp(log_p, axis=0) - math.log(len(log_p))
 
     score = StructuredPredictor.score
+    save = StructuredPredictor.save
 
     @property
     def n_features_in_(self):
@@ -332,6 +333,17 @@ class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         return get_tags(self._prototype())
+
+    def _restore(self, state):
+        """Take over what a file says was fitted, if the members belong together."""
+        if state.keys() != {"estimators_", "seed_"}:
+            raise ValueError(f"an ensemble has estimators_ and seed_, got {sorted(state)[:5]}")
+        members = state["estimators_"]
+        if not (isinstance(members, list) and members and all(map(_is_fitted, members))):
+            raise ValueError("an ensemble has fitted estimators of skcvae as its members")
+        if any(_answers(member) != _answers(members[0]) for member in members):
+            raise ValueError("the members of an ensemble are of one class, and fitted to one y")
+        vars(self).update(state)
 
     def _prototype(self):
         return CVAERegressor() if self.estimator is None else self.estimator
@@ -392,3 +404,13 @@ class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             place, row = taken.nonzero()
             out[place, row] = draws[taken.cumsum(axis=0)[place, row] - 1, row]
         return out
+
+
+def _is_fitted(member):
+    return isinstance(member, StructuredPredictor) and hasattr(member, "net_")
+
+
+def _answers(member):
+    """Return what members that were fitted to the same rows have in common."""
+    classes = getattr(member, "classes_", np.array([])).tolist()
+    return type(member), member.x_shape_, member.y_shape_, member.likelihood_.targets, classes

@@ -13,6 +13,7 @@ from skcvae import EnsembleRegressor
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+DOCUMENTS += sorted((ROOT / "docs" / "guide").glob("*.rst"))
 MODULES = [
     "skcvae",
     "skcvae.architectures",
@@ -32,6 +33,19 @@ MODULES = [
     "skcvae.omission",
     "skcvae.partial",
     "skcvae.priors",
+    "skcvae.saving",
+    "skcvae.serving",
+]
+METHODS = [
+    "fit",
+    "predict",
+    "sample",
+    "complete",
+    "log_prob",
+    "score",
+    "predict_quantiles",
+    "save",
+    "to_torch",
 ]
 # Not asked for: extended summaries, See Also and Examples in every docstring, and
 # sections for what a type hint or the numbered shape already says.
@@ -67,8 +81,7 @@ def public_objects():
                     )
     from skcvae.estimators._base import StructuredPredictor
 
-    methods = ("fit", "predict", "sample", "complete", "log_prob", "score", "predict_quantiles")
-    for method in methods:
+    for method in METHODS:
         yield f"{StructuredPredictor.__module__}.{StructuredPredictor.__name__}.{method}"
 
 

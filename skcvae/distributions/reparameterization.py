@@ -48,7 +48,9 @@ def _(distribution: MixtureSameFamily, noise: Tensor) -> Tensor:
     event = distribution.event_shape
     choice = noise.flatten(-len(event))[..., -math.prod(event[1:])]
     chosen = _chosen(distribution.mixture_distribution.probs, torch.special.ndtr(choice))
-    rows = torch.arange(len(distribution.mixture_distribution.probs), device=noise.device)
+    # The shape, not the length, which torch.export would take for a constant.
+    n_rows = distribution.mixture_distribution.probs.shape[0]
+    rows = torch.arange(n_rows, device=noise.device)
     gaussian = distribution.component_distribution
     loc, scale = gaussian.mean[rows, chosen], gaussian.stddev[rows, chosen]
     return torch.addcmul(loc, scale, _channels(noise, event))

@@ -18,6 +18,7 @@ from skcvae._precision import of_fit
 from skcvae._random import seed_from
 from skcvae.estimators import _checks
 from skcvae.estimators._drawing import Drawing
+from skcvae.estimators._saving import Saving
 
 COLLAPSED = 1.2  # median effective sample size under which an estimate says little
 
@@ -30,7 +31,7 @@ METHODS = {
 }
 
 
-class StructuredPredictor(RegressorMixin, Drawing):
+class StructuredPredictor(RegressorMixin, Drawing, Saving):
     """What the estimators share; not for use by itself."""
 
     def fit(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None):

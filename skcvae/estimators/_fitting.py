@@ -1,4 +1,4 @@
-"""From the user's data to a trained net, and from a pickle back to it."""
+"""From the user's data to a trained net."""
 
 from abc import ABC, abstractmethod
 from functools import partial
@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
-from skorch.history import History
 from torch.utils.data import Dataset
 
 from skcvae import _training
@@ -269,29 +268,6 @@ class Fitting(Parameters, ABC):
     def history_(self):
         """The history of the fit, a row for each epoch."""
         return self.net_.history
-
-    # A pickle holds arrays, so it loads on any device.
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        state.pop("_predictor", None)
-        if "net_" in state:
-            net = state.pop("net_")
-            state["_weights"] = {k: v.cpu().numpy() for k, v in net.module.state_dict().items()}
-            state["_history"] = net.history.to_list()
-        return state
-
-    def __setstate__(self, state):
-        weights, history = state.pop("_weights", None), state.pop("_history", None)
-        super().__setstate__(state)
-        if weights is None:
-            return
-        objective = self._untrained(0)
-        objective.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
-        device = "cpu" if "cuda" in self.device and not torch.cuda.is_available() else self.device
-        self.net_ = self._new_net(objective, _checks.available_device(device))
-        self.net_.history_ = History(history)
-        self._predictor = self._new_predictor()
 
 
 def _sample(selection, seed):
