@@ -46,7 +46,7 @@ def kl_of_units(q: Distribution, p: Distribution) -> Tensor:
     Parameters
     ----------
     q, p : Distribution
-        q(z|x,y) and p(z|x), of batch shape (n,).
+        The distributions q(z|x,y) and p(z|x), of batch shape (n,).
 
     Returns
     -------
