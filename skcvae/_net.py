@@ -11,9 +11,11 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 from torch import Tensor
+from torch.distributions import Independent
 
 from skcvae._callbacks import StopTraining
 from skcvae._precision import of_products
+from skcvae.collapse import ACTIVE, kl_of_units
 from skcvae.conditional_likelihood import TOWARDS_PRIOR, importance_sampling
 from skcvae.objectives import Bound
 
@@ -124,14 +126,14 @@ class Net(NeuralNet):
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
-        """Evaluate the objective and the estimated CLL on a batch."""
+        """Evaluate the objective, the estimated CLL and the KL of each unit on a batch."""
         self._set_training(False)
         inputs, weight = batch
         with self.autocast():
-            bound, cll = self._evaluated(**inputs)
-        return {"loss": self.get_loss(bound, weight), "y_pred": bound, "cll": cll}
+            bound, *terms = self._evaluated(**inputs)
+        return {"loss": self.get_loss(bound, weight), "y_pred": bound, "terms": terms}
 
-    def _evaluated(self, x: Tensor, y: Tensor, noise: Tensor) -> tuple[Bound, Tensor]:
+    def _evaluated(self, x: Tensor, y: Tensor, noise: Tensor) -> tuple[Bound | Tensor, ...]:
         model = self.module.model
         given = model.condition(x)
         bound = self.module.bound(given, x, y, noise[: self.module.n_draws])
@@ -140,7 +142,11 @@ class Net(NeuralNet):
         estimate = importance_sampling(
             model, x, y, noise.split(1), given, towards_prior=TOWARDS_PRIOR
         )
-        return bound, estimate.log_prob
+        # Other priors have no closed moments: too slow for every epoch.
+        if model.recognition is None or not isinstance(given.prior, Independent):
+            return bound, estimate.log_prob
+        units = kl_of_units(model.recognition(x, y), given.prior)
+        return bound, estimate.log_prob, *units.unbind(1)
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run the batches of one epoch; read their losses once, at its end."""
@@ -165,13 +171,16 @@ class Net(NeuralNet):
         """Return sums over all batches, where some were seen by other processes."""
         return total
 
-    def _record(self, prefix, log_jacobian, reconstruction, kl, cll=None):
+    def _record(self, prefix, log_jacobian, reconstruction, kl, cll=None, *kl_of_units):
         reconstruction += log_jacobian
         self.history.record(f"{prefix}_loss", self.criterion_.kl_weight * kl - reconstruction)
         self.history.record(f"{prefix}_reconstruction", reconstruction)
         self.history.record(f"{prefix}_kl", kl)
         if cll is not None:
             self.history.record(f"{prefix}_cll", cll + log_jacobian)
+        if kl_of_units:
+            active = sum(nats > ACTIVE for nats in kl_of_units)
+            self.history.record(f"{prefix}_active_units", active)
 
     def notify(self, method_name, **cb_kwargs):
         """Call every callback; an interrupt that a callback raises is a planned stop.
@@ -200,7 +209,7 @@ class Net(NeuralNet):
 def _summed(step: dict, weight: Tensor | None) -> Tensor:
     """Return weighted sums of the terms of a batch, and of the weights, in float64."""
     reconstruction, kl = step["y_pred"]
-    terms = [reconstruction.detach(), kl.detach(), *([step["cll"]] if "cll" in step else [])]
+    terms = [reconstruction.detach(), kl.detach(), *step.get("terms", [])]
     terms = torch.stack([*terms, torch.ones_like(terms[0])])
     return (
         terms.sum(1, dtype=torch.float64) if weight is None else terms.double() @ weight.double()

@@ -13,7 +13,7 @@ that follows x alone.
 """
 
 from torch import Tensor
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import Distribution, Normal, kl_divergence
 
 from skcvae.model import Model
 
@@ -37,6 +37,21 @@ def kl_by_unit(model: Model, x: Tensor, y: Tensor) -> Tensor:
     Tensor of shape (n, n_latent)
         Nats, not negative; a latent map is flattened.
     """
-    q, p = model.recognition(x, y), model.condition(x).prior
+    return kl_of_units(model.recognition(x, y), model.condition(x).prior)
+
+
+def kl_of_units(q: Distribution, p: Distribution) -> Tensor:
+    """Return the KL term of each latent variable, given the two distributions.
+
+    Parameters
+    ----------
+    q, p : Distribution
+        The distributions q(z|x,y) and p(z|x), of batch shape (n,).
+
+    Returns
+    -------
+    Tensor of shape (n, n_latent)
+        Nats, not negative; a latent map is flattened.
+    """
     terms = kl_divergence(*(Normal(d.mean, d.stddev, validate_args=False) for d in (q, p)))
     return terms.flatten(1)

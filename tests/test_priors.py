@@ -427,6 +427,22 @@ def test_a_fit_that_uses_no_latent_variable_warns(name):
     assert est.n_active_units_ == 0
 
 
+@each_prior
+def test_each_epoch_counts_active_units_where_the_prior_is_gaussian(name):
+    data = make_two_branches(n_samples=100, random_state=0)
+    est = CVAERegressor(prior=prior_of(name), latent_dim=3, max_epochs=5, random_state=0)
+    est.fit(data.X, data.y, X_val=data.X, y_val=data.y)
+    cll = est.history_[:, "valid_cll"]
+    counted = est.history_[cll.index(max(cll))].get("valid_active_units")
+    assert counted == (est.n_active_units_ if name in ("gaussian", "standard") else None)
+
+
+def test_without_a_recognition_network_no_active_units_are_counted():
+    data = make_two_branches(n_samples=100, random_state=0)
+    est = GSNNRegressor(max_epochs=2, random_state=0).fit(data.X, data.y)
+    assert "valid_cll" in est.history_[-1] and "valid_active_units" not in est.history_[-1]
+
+
 # Mistakes.
 
 

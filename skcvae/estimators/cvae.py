@@ -151,7 +151,8 @@ class CVAERegressor(LatentStructuredPredictor):
         The fitted net; ``net_.module_.model`` has the networks.
     history_ : skorch.history.History
         For each epoch loss, reconstruction and KL of the training rows, and of the
-        validation rows with their CLL; nats, in the units of y.
+        validation rows with their CLL; nats, in the units of y. Where the prior is a
+        Gaussian, "valid_active_units" counts as `n_active_units_` does, by validation rows.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of str
