@@ -117,12 +117,12 @@ class NormalizingFlow(Distribution):
 
         Parameters
         ----------
-        value : Tensor of shape (..., *batch, *event)
+        value : Tensor of shape ... + batch + event
             Where.
 
         Returns
         -------
-        Tensor of shape (..., *batch)
+        Tensor of shape ... + batch
             :math:`\log N(\epsilon; 0, I) + \log |\det d\epsilon / dz|`, nats.
         """
         event_ndim = len(self.event_shape)
@@ -260,7 +260,7 @@ class Labels(Distribution):
 
     Parameters
     ----------
-    logits : Tensor of shape (*batch, n_classes, ...) or (*batch, n_classes * n_outputs)
+    logits : Tensor of shape batch + (n_classes, ...) or batch + (n_classes * n_outputs,)
         Unnormalised.
     n_classes : int
         Number of classes.
@@ -372,7 +372,7 @@ class Blocks(Distribution):
 
         Parameters
         ----------
-        y : Tensor of shape (*batch, n_outputs)
+        y : Tensor of shape batch + (n_outputs,)
             All outputs.
 
         Returns
@@ -412,7 +412,7 @@ class Blocks(Distribution):
 
         Parameters
         ----------
-        value : Tensor of shape (*batch, n_outputs)
+        value : Tensor of shape batch + (n_outputs,)
             All outputs.
 
         Returns
@@ -432,7 +432,7 @@ class Blocks(Distribution):
 
         Returns
         -------
-        Tensor of shape (*sample_shape, *batch, n_outputs)
+        Tensor of shape sample_shape + batch + (n_outputs,)
             Each group's by its own distribution.
         """
         return torch.cat([p.sample(sample_shape) for p in self.parts], -1)

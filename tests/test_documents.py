@@ -12,7 +12,11 @@ from numpydoc.validate import validate
 from skcvae import EnsembleRegressor
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+DOCUMENTS = [
+    ROOT / "README.rst",
+    *sorted((ROOT / "docs").glob("*.rst")),
+    *sorted((ROOT / "docs" / "guide").glob("*.rst")),
+]
 MODULES = [
     "skcvae",
     "skcvae.architectures",
