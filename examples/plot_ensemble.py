@@ -47,6 +47,5 @@ ax.set(xlabel="members", ylabel="test CLL, nats per row")
 ax.legend()
 plt.show()
 
-print(
-    f"mean of the members {log_p.mean():.3f}, ensemble {est.score(X_test, y_test):.3f} nats per row"
-)
+print(f"mean of the members {log_p.mean():.3f} nats per row")
+print(f"ensemble            {est.score(X_test, y_test):.3f} nats per row")
