@@ -30,19 +30,18 @@ html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"index": [], "whats_new": []}
+# Pages without pages below them have no list of these.
+html_sidebars = dict.fromkeys(
+    ["index", "choices", "score", "alternatives", "whats_new", "contributing", "releasing"], []
+)
+html_css_files = ["site.css"]
 
 # Formulas are drawn without a network: MathJax, one file of it, from a package that carries it.
 mathjax_path = "tex-svg.js"
-html_static_path = [str(files("sphinx-mathjax-offline") / "static/mathjax" / mathjax_path)]
+MATHJAX = files("sphinx-mathjax-offline") / "static/mathjax" / mathjax_path
+html_static_path = ["_static", str(MATHJAX)]
 
-# Members of these base classes, and of theirs, are documented elsewhere.
-INHERITED = "BaseEstimator,Distribution,Module,_MetadataRequester,tuple"
 autosummary_generate = True
-autodoc_default_options = {
-    "inherited-members": INHERITED,
-    "exclude-members": "set_fit_request, set_predict_request, set_score_request",
-}
 numpydoc_show_class_members = False
 
 # Every reference of the project's own must be found.
