@@ -31,9 +31,8 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 # Pages without pages below them have no list of these.
-html_sidebars = dict.fromkeys(
-    ["index", "choices", "score", "alternatives", "whats_new", "contributing", "releasing"], []
-)
+ALONE = ["index", "choices", "score", "alternatives", "whats_new", "contributing", "releasing"]
+html_sidebars = {page: [] for page in ALONE}
 html_css_files = ["site.css"]
 
 # Formulas are drawn without a network: MathJax, one file of it, from a package that carries it.
