@@ -38,4 +38,4 @@ def broken_links(site):
 
 if __name__ == "__main__":
     broken = sorted(set(broken_links(Path(sys.argv[1]))))
-    sys.exit("\n".join(broken))
+    sys.exit("\n".join(broken) or None)
