@@ -1,33 +1,93 @@
 """Sphinx configuration."""
 
+from importlib.resources import files
+
+from sphinx_gallery.sorting import ExplicitOrder
+
 import skcvae
 
 project = "skcvae"
 author = "the skcvae developers"
+copyright = author
 release = version = skcvae.__version__
 
 extensions = [
     "numpydoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-html_theme = "pydata_sphinx_theme"
 exclude_patterns = ["_build"]
-# Members of these base classes, and of theirs, are documented elsewhere.
-INHERITED = "BaseEstimator,Module,_MetadataRequester"
-autosummary_generate = True
-autodoc_default_options = {
-    "members": True,
-    "inherited-members": INHERITED,
-    "exclude-members": "set_fit_request, set_predict_request, set_score_request",
+templates_path = ["_templates"]
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skcvae"
+html_show_sourcelink = False
+html_theme_options = {
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
 }
+# Pages without pages below them have no list of these.
+ALONE = ["index", "choices", "score", "alternatives", "whats_new", "contributing", "releasing"]
+html_sidebars = {page: [] for page in ALONE}
+html_css_files = ["site.css"]
+
+# Formulas are drawn without a network: MathJax, one file of it, from a package that carries it.
+mathjax_path = "tex-svg.js"
+MATHJAX = files("sphinx-mathjax-offline") / "static/mathjax" / mathjax_path
+html_static_path = ["_static", str(MATHJAX)]
+
+autosummary_generate = True
 numpydoc_show_class_members = False
+
+# Every reference of the project's own must be found.
+nitpicky = True
+nitpick_ignore_regex = [
+    # Other projects' inventories would have to be downloaded.
+    (r"py:.*", r"(joblib|matplotlib|numpy|pandas|scipy|sklearn|skorch|torch|collections)\..*"),
+    # What torch says of `forward`, where a module adds nothing to it.
+    (r"py:class", r"Module"),
+]
+
+# The order in which the gallery teaches; an example that is not listed comes at the star.
+GALLERY = [
+    "plot_two_branches.py",
+    "plot_quadrant_completion.py",
+    "plot_importance_sampling.py",
+    "plot_outliers.py",
+    "plot_priors.py",
+    "plot_choose_alpha.py",
+    "plot_unused_latents.py",
+    "plot_calibration.py",
+    "plot_ensemble.py",
+    "*",
+    "plot_segmentation_uncertainty.py",
+    "plot_label_completion.py",
+    "plot_omission_and_scales.py",
+    "plot_face_completion.py",
+    "plot_grid_on_a_cluster.py",
+    "plot_save_and_serve.py",
+]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "backreferences_dir": "generated",
+    "backreferences_dir": "generated/backreferences",
     "doc_module": "skcvae",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": ExplicitOrder(GALLERY),
     "abort_on_example_error": True,
+    "download_all_examples": False,
+    "write_computation_times": False,
 }
+
+
+def setup(app):
+    """Let a build run no example: with ``-D plot_gallery=0`` pages lack their pictures."""
+    app.connect("config-inited", _allow_missing_pictures)
+
+
+def _allow_missing_pictures(app, config):
+    if not config.plot_gallery:
+        config.suppress_warnings.append("image.not_readable")

@@ -125,7 +125,7 @@ def log_prob_of_observed(p: Distribution, y: Tensor) -> Tensor:
     ----------
     p : Distribution
         Over all outputs of a row.
-    y : Tensor of shape (*batch, *event)
+    y : Tensor of shape batch + event
         NaN where nothing is known.
 
     Returns
@@ -149,7 +149,7 @@ def given_observed(p: Distribution, y: Tensor) -> Distribution:
     ----------
     p : Distribution
         Over all outputs of a row.
-    y : Tensor of shape (*batch, *event)
+    y : Tensor of shape batch + event
         NaN where nothing is known.
 
     Returns

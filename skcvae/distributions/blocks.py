@@ -30,7 +30,7 @@ class Blocks(Distribution):
 
         Parameters
         ----------
-        y : Tensor of shape (*batch, n_outputs)
+        y : Tensor of shape batch + (n_outputs,)
             All outputs.
 
         Returns
@@ -70,7 +70,7 @@ class Blocks(Distribution):
 
         Parameters
         ----------
-        value : Tensor of shape (*batch, n_outputs)
+        value : Tensor of shape batch + (n_outputs,)
             All outputs.
 
         Returns
@@ -90,7 +90,7 @@ class Blocks(Distribution):
 
         Returns
         -------
-        Tensor of shape (*sample_shape, *batch, n_outputs)
+        Tensor of shape sample_shape + batch + (n_outputs,)
             Each group's by its own distribution.
         """
         return torch.cat([p.sample(sample_shape) for p in self.parts], -1)

@@ -38,12 +38,12 @@ class NormalizingFlow(Distribution):
 
         Parameters
         ----------
-        value : Tensor of shape (..., *batch, *event)
+        value : Tensor of shape ... + batch + event
             Where.
 
         Returns
         -------
-        Tensor of shape (..., *batch)
+        Tensor of shape ... + batch
             :math:`\log N(\epsilon; 0, I) + \log |\det d\epsilon / dz|`, nats.
         """
         event_ndim = len(self.event_shape)

@@ -14,7 +14,7 @@ class Labels(Distribution):
 
     Parameters
     ----------
-    logits : Tensor of shape (*batch, n_classes, ...) or (*batch, n_classes * n_outputs)
+    logits : Tensor of shape batch + (n_classes, ...) or batch + (n_classes * n_outputs,)
         Unnormalised.
     n_classes : int
         Number of classes.

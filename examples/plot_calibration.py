@@ -1,0 +1,48 @@
+"""
+==================================
+Is the distribution the right one?
+==================================
+
+A model is calibrated where outputs fall into its distribution as often as it says.
+The probability integral transform asks this of draws: the share of them below the
+output, which is uniform if the model is calibrated. How good a calibrated model is,
+the energy score says.
+"""
+
+# sphinx_gallery_thumbnail_number = 1
+
+# %%
+# Draws, and draws that are wrong
+# -------------------------------
+# The model's draws for rows that it was not fitted to; and the same pulled together
+# and spread out around their mean, as those of an overconfident and of a timid model.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skcvae import CVAERegressor
+from skcvae.datasets import make_linear_gaussian
+from skcvae.metrics import energy_score, pit
+
+data = make_linear_gaussian(n_samples=3000, random_state=0)
+X_test, y_test = data.X[1000:], data.y[1000:]
+est = CVAERegressor(max_epochs=60, random_state=0).fit(data.X[:1000], data.y[:1000])
+draws = est.sample(X_test, n_samples=200, random_state=0)
+mean = draws.mean(0)
+
+# %%
+# Flat, a valley, a hump
+# ----------------------
+
+fig, axes = plt.subplots(1, 3, figsize=(9, 2.8), sharey=True, layout="constrained")
+names = {1.0: "the model", 0.6: "too narrow", 1.7: "too wide"}
+for ax, (width, name) in zip(axes, names.items(), strict=True):
+    changed = mean + width * (draws - mean)
+    u = pit(y_test, changed)
+    score = np.mean(energy_score(y_test, changed))
+    ax.hist(u.ravel(), bins=20, range=(0, 1), density=True)
+    ax.axhline(1, color="k", lw=1)
+    ax.set(title=f"{name}: energy score {score:.2f}", xlabel="share of draws below y")
+    print(f"{name:10}  share of outputs in the middle half {np.mean(np.abs(u - 0.5) < 0.25):.2f}")
+axes[0].set_ylabel("density")
+plt.show()
