@@ -13,6 +13,7 @@ from torch import Generator
 from skcvae._arrays import plan
 from skcvae._batches import OrderedBatches, Rows, ShuffledBatches, StreamedRows
 from skcvae._callbacks import callbacks
+from skcvae._checkpoint import Checkpoint
 from skcvae._net import Net, WeightAverage
 from skcvae._random import generator
 from skcvae.networks.layers import Dropout
@@ -42,6 +43,7 @@ def new_net(
     compile: bool,
     user_callbacks: list,
     progress: str | None,
+    checkpoint: Checkpoint | None,
     passed: dict,
 ) -> Net:
     """Return an initialised net that trains `objective`, with the estimators' parameters."""
@@ -77,6 +79,7 @@ def new_net(
             progress=progress,
             of_user=user_callbacks,
             patience=None if validation is None else patience,
+            checkpoint=checkpoint,
         ),
         verbose=0,
         **{**_of_optimizer(optimizer, weight_decay), **passed},
@@ -124,11 +127,10 @@ def train(net: Net, rows: Rows | StreamedRows) -> None:
     net.train_split, net.average = None, None
     if not net.interrupted:
         return
-    finished = sum("dur" in row for row in net.history)
-    if not finished:
+    if not net.history:
         raise KeyboardInterrupt
     warnings.warn(
-        f"Training was interrupted after {finished} of {net.max_epochs} epochs; "
+        f"Training was interrupted after {len(net.history)} of {net.max_epochs} epochs; "
         "the estimator keeps the best weights so far.",
         ConvergenceWarning,
         stacklevel=4,

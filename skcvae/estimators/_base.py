@@ -14,6 +14,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from skcvae import conditional_likelihood
+from skcvae._checkpoint import CheckpointFile
 from skcvae._precision import of_fit
 from skcvae._random import seed_from
 from skcvae.estimators import _checks
@@ -60,8 +61,17 @@ class StructuredPredictor(RegressorMixin, Drawing):
         ValueError
             If a parameter or the data are not as expected, or if the loss
             turns infinite or NaN. The estimator is then as it was before.
+        OSError
+            If `checkpoint` cannot be read or written.
         MemoryError
             If the memory of a GPU does not suffice.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the
+            best weights of the epochs that had ended. An interrupt in the first epoch
+            is passed on.
 
         Notes
         -----
@@ -72,10 +82,13 @@ class StructuredPredictor(RegressorMixin, Drawing):
         """
         with _checks.restored_on_error(self):
             self._validate_params()
+            _checks.checkpoint_parameters(self)
             device = self._training_device()
             rows, validation = self._check_rows(X, y, sample_weight, X_val, y_val)
             with _checks.memory_of(device), of_fit(self.precision):
                 self._train(rows, validation, device)
+        if self.checkpoint is not None and not self.net_.interrupted:
+            CheckpointFile(self.checkpoint).remove()
         return self
 
     def predict(self, X, n_samples=None, return_std=False, return_proba=False):

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from skcvae import _training
 from skcvae._arrays import FORWARD_NUMBERS, FORWARD_ROWS, OneHot, Scaling, slices
 from skcvae._batches import rows_of
+from skcvae._checkpoint import Checkpoint, fit_of, seed_of
 from skcvae._predictor import Predictor
 from skcvae._random import drawing_from, generator, seed_from
 from skcvae._sources import Arrays, Items, Selection
@@ -100,6 +101,10 @@ class Fitting(Parameters, ABC):
         return selection, self._check_validation(X_val, y_val)
 
     def _seed(self):
+        if self.random_state is None and self.checkpoint is not None:
+            started = seed_of(self.checkpoint)
+            if started is not None:
+                return started
         seed = seed_from(self.random_state)
         if self.accelerator is None:
             return seed
@@ -254,6 +259,7 @@ class Fitting(Parameters, ABC):
             compile=self.compile,
             user_callbacks=self.callbacks or [],
             progress=type(self).__name__ if self.verbose and is_first else None,
+            checkpoint=self.checkpoint and Checkpoint(self.checkpoint, fit_of(self)),
             passed={k: v for k, v in vars(self).items() if "__" in k and is_passed_to_skorch(k)},
         )
 

@@ -1,6 +1,7 @@
 """The parameters that every estimator has, and those of skorch behind a double underscore."""
 
 from numbers import Integral, Real
+from os import PathLike
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -59,6 +60,7 @@ class Parameters(BaseEstimator):
         "n_score_samples": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
+        "checkpoint": [str, PathLike, None],
         "device": [str],
         "accelerator": [HasMethods(["prepare", "backward", "gather"]), None],
         "random_state": ["random_state"],
