@@ -1,11 +1,15 @@
 """What happens once per epoch, as skorch callbacks."""
 
 import math
+import sys
+import time
 
 from sklearn.base import clone
 from skorch.callbacks import Callback, LRScheduler
 from torch.optim.lr_scheduler import OneCycleLR
-from tqdm.auto import tqdm
+from tqdm import tqdm
+
+from skcvae._progress import is_live, line
 
 
 class StopTraining(KeyboardInterrupt):
@@ -71,22 +75,33 @@ class BestWeights(Callback):
 
 
 class ProgressLine(Callback):
-    """One live line for a fit: epochs, losses, time left."""
+    """One live line for a fit: epochs, losses, time left; in a log, one line at its end."""
 
     def __init__(self, title: str):
         self.title = title
 
     def on_train_begin(self, net, **kwargs):
-        self.line_ = tqdm(total=net.max_epochs, desc=self.title, unit="epoch")
+        self.line_, self.losses_, self.start_ = None, "", time.monotonic()
+
+    def on_epoch_begin(self, net, **kwargs):
+        if self.line_ is None:
+            done = len(net.history) - 1
+            self.line_ = line(self.title, net.max_epochs, "epoch", done=done)
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
         shown = ("train_loss", "train_kl", "valid_cll")
-        self.line_.set_postfix({k: f"{row[k]:.3f}" for k in shown if k in row}, refresh=False)
+        self.losses_ = ", ".join(f"{name}={row[name]:.3f}" for name in shown if name in row)
+        self.line_.set_postfix_str(self.losses_, refresh=False)
         self.line_.update()
 
     def on_train_end(self, net, **kwargs):
-        self.line_.close()
+        if self.line_ is not None:
+            self.line_.close()
+        if not is_live():
+            time_taken = tqdm.format_interval(time.monotonic() - self.start_)
+            ended = f"{len(net.history)} epochs in {time_taken}"
+            print(f"{self.title}: {ended}, {self.losses_}", file=sys.stderr)
 
 
 def callbacks(
@@ -109,10 +124,10 @@ def callbacks(
             LRScheduler(OneCycleLR, max_lr=lr, total_steps=n_steps + 1, step_every="batch")
         )
     chosen.append(FiniteLoss())
-    if progress is not None:
-        chosen.append(ProgressLine(progress))
     chosen.extend(_copy(callback) for callback in of_user)
     chosen.append(BestWeights(patience))
+    if progress is not None:
+        chosen.append(ProgressLine(progress))
     if checkpoint is not None:
         chosen.append(checkpoint)
     return chosen

@@ -3,10 +3,8 @@
 import functools
 import inspect
 import math
-import warnings
 from collections.abc import Callable
 
-from sklearn.exceptions import ConvergenceWarning
 from skorch.helper import predefined_split
 from torch import Generator
 
@@ -125,13 +123,5 @@ def train(net: Net, rows: Rows | StreamedRows) -> None:
     net.partial_fit(rows)
     # A fitted net keeps neither rows nor a second set of weights.
     net.train_split, net.average = None, None
-    if not net.interrupted:
-        return
-    if not net.history:
+    if net.interrupted and not net.history:
         raise KeyboardInterrupt
-    warnings.warn(
-        f"Training was interrupted after {len(net.history)} of {net.max_epochs} epochs; "
-        "the estimator keeps the best weights so far.",
-        ConvergenceWarning,
-        stacklevel=4,
-    )

@@ -15,7 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
-from skcvae import CVAERegressor, NNRegressor, _batches, _checkpoint
+from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, _batches, _checkpoint
+from skcvae._net import Net
 from skcvae.architectures import MLP
 from skcvae.likelihoods import Gaussian
 
@@ -166,7 +167,7 @@ OTHERS = {
     "architecture": (
         {"architecture": MLP(hidden_layer_sizes=(3,))},
         (X, Y),
-        r"architecture was 'mlp', is MLP\(hidden_layer_sizes=\(3,\)\); weights at the start differ",
+        r"architecture was 'mlp', is MLP\(hidden_layer_sizes=\(3,\)\); weights at the start",
     ),
     "likelihood": ({"likelihood": Gaussian()}, (X, Y), "likelihood was 'gaussian', is Gaussian"),
     "seed": ({"random_state": 1}, (X, Y), "seed_ was .*, is "),
@@ -351,6 +352,7 @@ def child(*args, **more):
     return process
 
 
+CVAERegressor(max_epochs=1).fit(data.X, data.y)  # what the first fit of a process loads
 start = time.monotonic()
 os.waitpid(child(f"{folder}/whole"), 0)
 length = time.monotonic() - start
@@ -382,3 +384,33 @@ def test_a_fit_that_was_killed_at_any_moment_goes_on_to_the_same_weights(tmp_pat
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) >= 1
+
+
+def test_an_ensemble_goes_on_with_a_file_for_each_member(path, monkeypatch):
+    est = EnsembleRegressor(NNRegressor(max_epochs=4), n_estimators=3, random_state=0)
+    whole = clone(est).fit(X, Y)
+    est.set_params(estimator__checkpoint=path)
+    epochs, limit, run = [], [7], Net.run_single_epoch
+
+    def failing(self, *args, training, **kwargs):
+        epochs.append(training)
+        if sum(epochs) == limit[0]:
+            raise CutOffError
+        return run(self, *args, training=training, **kwargs)
+
+    monkeypatch.setattr(Net, "run_single_epoch", failing)
+    with pytest.raises(CutOffError):
+        est.fit(X, Y)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["fit.ckpt.0", "fit.ckpt.1"]
+    epochs.clear()
+    limit[0] = math.inf
+    est.fit(X, Y)
+    assert sum(epochs) == 1 + 2 + 4  # of the first the last epoch, of the second the last two
+    assert not list(path.parent.iterdir())
+    assert all(map(same_fit, est.estimators_, whole.estimators_))
+
+
+def test_an_ensemble_that_is_to_go_on_needs_a_seed(path):
+    est = EnsembleRegressor(NNRegressor(checkpoint=path))
+    with pytest.raises(ValueError, match="expects an int as its random_state, got .*=None"):
+        est.fit(X, Y)

@@ -272,6 +272,12 @@ class Fitting(Parameters, ABC):
         )
 
     @property
+    def _at_work(self):
+        """What predicts, and shows that it does where `verbose` now asks for it."""
+        self._predictor.title = type(self).__name__ if self.verbose else None
+        return self._predictor
+
+    @property
     def history_(self):
         """The history of the fit, a row for each epoch."""
         return self.net_.history
