@@ -14,7 +14,7 @@ from numbers import Integral
 import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import mode
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.base import MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils._param_validation import Interval
@@ -22,12 +22,13 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, check_scalar
 
 from skcvae._arrays import plan, slices
+from skcvae._documented import Summarised
 from skcvae._random import seed_from
 from skcvae.estimators import CVAERegressor, _checks
 from skcvae.estimators._base import StructuredPredictor
 
 
-class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, Summarised):
     r"""Several estimators that differ in their seeds, as one equally weighted mixture.
 
     .. math:: p(y|x) = \frac1M \sum_{m=1}^M p_m(y|x).
@@ -383,6 +384,19 @@ class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             if member.checkpoint is not None:
                 member.checkpoint = f"{os.fspath(member.checkpoint)}.{i}"
             yield member
+
+    def _facts(self):
+        """Return what the members are, and the epochs and the validation CLL of each."""
+        of_members = [member._facts() for member in self.estimators_]
+        own = {
+            f"{name} {i}": facts[name]
+            for i, facts in enumerate(of_members)
+            for name in ("latent", "epochs", "validation")
+            if name in facts
+        }
+        shared = {name: fact for name, fact in of_members[0].items() if f"{name} 0" not in own}
+        members = f"{len(of_members)} of {type(self._first).__name__}"
+        return {"members": members, **shared, **own}
 
     @property
     def _first(self):

@@ -48,7 +48,7 @@ def test_a_log_gets_one_plain_line_for_a_fit(estimator_class, data, capfd):
         work(est, *data)
     out, err = capfd.readouterr()
     assert out == "" and "\r" not in err and err.count("\n") == 1
-    assert err.startswith(f"{estimator_class.__name__}: 2 epochs in 00:0")
+    assert err.startswith(f"{estimator_class.__name__}: 2 epochs in 0")
     assert f"valid_cll={est.history_[-1]['valid_cll']:.3f}" in err
 
 

@@ -19,6 +19,7 @@ from skcvae._random import drawing_from, generator, seed_from
 from skcvae._sources import Arrays, Items, Selection
 from skcvae.estimators import _checks
 from skcvae.estimators._parameters import Parameters, is_passed_to_skorch
+from skcvae.estimators._summary import facts_of
 from skcvae.estimators._targets import check_labels, fit_coding
 from skcvae.multiscale import MultiScale, pooled_shape
 from skcvae.objectives import NegativeBound
@@ -276,6 +277,9 @@ class Fitting(Parameters, ABC):
         """What predicts, and shows that it does where `verbose` now asks for it."""
         self._predictor.title = type(self).__name__ if self.verbose else None
         return self._predictor
+
+    def _facts(self):
+        return facts_of(self)
 
     @property
     def history_(self):

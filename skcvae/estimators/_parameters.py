@@ -3,15 +3,15 @@
 from numbers import Integral, Real
 from os import PathLike
 
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skcvae import architectures, likelihoods
+from skcvae._documented import Summarised
 
 PASSED_TO_SKORCH = ("optimizer__", "callbacks__", "compile__")
 
 
-class Parameters(BaseEstimator):
+class Parameters(Summarised):
     """Parameters by name, as parameter objects, and passed on to skorch."""
 
     _named = {
