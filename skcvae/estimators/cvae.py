@@ -133,7 +133,8 @@ class CVAERegressor(LatentStructuredPredictor):
         Seed of the split, the weights, the order of rows and all noise. None draws
         a new one; no global random state is read or written.
     verbose : int, default=0
-        1 shows one live line during `fit`.
+        1 shows one live line during `fit`, and during other work where it is long; in a
+        log, one plain line after `fit`.
     **skorch_params
         Parameters of skorch's net such as ``optimizer__betas``.
 
