@@ -48,7 +48,7 @@ class BestWeights(Callback):
         self.patience = patience
 
     def on_train_begin(self, net, **kwargs):
-        self.kept_ = {"n_epochs": 0, "best_epoch": 0, "best_cll": -math.inf, "weights": {}}
+        self.kept_ = {"n_epochs": 0, "best_epoch": 0, "best_cll": math.nan, "weights": {}}
 
     def on_epoch_end(self, net, **kwargs):
         n_epochs = len(net.history)
@@ -62,7 +62,8 @@ class BestWeights(Callback):
             raise StopTraining
 
     def _is_better(self, history):
-        better = history[-1]["valid_cll"] > self.kept_["best_cll"]
+        before = self.kept_["best_cll"]
+        better = math.isnan(before) or history[-1]["valid_cll"] > before
         history.record("valid_cll_best", better)
         return better
 

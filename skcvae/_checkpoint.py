@@ -22,8 +22,10 @@ from skorch.callbacks import Callback
 from skorch.history import History
 from torch import Generator, Tensor
 
+import skcvae
 from skcvae._arrays import FORWARD_ROWS, slices
 from skcvae._batches import Rows, StreamedRows
+from skcvae._callbacks import ProgressLine
 from skcvae.networks.layers import Dropout
 
 DIGEST = 16  # bytes in front of the state, to know a whole file by
@@ -80,7 +82,7 @@ class CheckpointFile:
         handle, part = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
         try:
             with open(handle, "wb") as file:
-                file.write(_digest_of(content).digest())
+                file.write(_digest_of([content]).digest())
                 file.write(content)
                 file.flush()
                 os.fsync(handle)
@@ -112,7 +114,7 @@ def _escaped(name: str) -> str:
 def _loaded(content: bytes, path: Path) -> dict:
     """Return the state in the content of a file, which must be a whole checkpoint."""
     digest, state = content[:DIGEST], content[DIGEST:]
-    if digest != _digest_of(state).digest():
+    if digest != _digest_of([state]).digest():
         raise ValueError(
             f"checkpoint={str(path)!r} is damaged, or is no checkpoint at all. Expected a file "
             "that a fit has left when it was cut off: delete it to start anew, or choose another "
@@ -212,6 +214,7 @@ def fit_of(estimator) -> dict[str, str]:
     params = estimator.get_params(deep=False)
     callbacks = [c[1] if isinstance(c, tuple) else c for c in estimator.callbacks or []]
     return {
+        "skcvae": skcvae.__version__,
         "estimator": type(estimator).__name__,
         **{k: _text(v) for k, v in params.items() if k not in NOT_COMPARED},
         "callbacks": _text([type(callback).__name__ for callback in callbacks]),
@@ -233,10 +236,10 @@ def _digest_of_rows(rows: Rows | StreamedRows) -> str:
 
 
 def _digest(tensors: Iterable[Tensor]) -> str:
-    return _digest_of(*(t.detach().cpu().contiguous().numpy() for t in tensors)).hexdigest()
+    return _digest_of(t.detach().cpu().contiguous().numpy() for t in tensors).hexdigest()
 
 
-def _digest_of(*parts):
+def _digest_of(parts: Iterable):
     digest = hashlib.blake2b(digest_size=DIGEST)
     for part in parts:
         digest.update(part)
@@ -270,7 +273,7 @@ def _restore(net, state: dict) -> None:
     for source, saved in zip(_generators(net), state["generators"], strict=True):
         source.set_state(saved)
     for name, callback in net.callbacks_:
-        for attribute, saved in state["callbacks"][name].items():
+        for attribute, saved in state["callbacks"].get(name, {}).items():
             value = getattr(callback, attribute, None)
             if _has_state(value):
                 value.load_state_dict(saved)
@@ -280,7 +283,7 @@ def _restore(net, state: dict) -> None:
 
 def _fitted(callback: Callback) -> dict:
     """Return what a callback has come to hold, where a file can hold it too."""
-    if isinstance(callback, Checkpoint):
+    if isinstance(callback, Checkpoint | ProgressLine):
         return {}
     return _plain({k: v for k, v in vars(callback).items() if k.endswith("_")})
 

@@ -1,11 +1,12 @@
 """What a notebook shows of an object: scikit-learn's diagram, a link, a summary."""
 
 import html
-import sys
 
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
+
+import skcvae
 
 PAGES = "https://skcvae.readthedocs.io/en/stable/generated/"
 
@@ -18,7 +19,7 @@ class Documented(BaseEstimator):
     @property
     def _doc_link_template(self):
         name, module = type(self).__name__, type(self).__module__
-        is_top = hasattr(sys.modules["skcvae"], name)
+        is_top = hasattr(skcvae, name)
         package = "skcvae" if is_top else ".".join(module.split(".")[:2])
         return f"{PAGES}{package}.{name}.html"
 

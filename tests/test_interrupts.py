@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor, _batches
 from skcvae._callbacks import BestWeights, FiniteLoss
+from skcvae._net import Net
 
 
 @pytest.fixture
@@ -106,3 +107,16 @@ def test_an_ensemble_without_an_epoch_passes_the_interrupt_on(data, interrupt_at
     with pytest.raises(KeyboardInterrupt):
         est.fit(*data)
     assert est.estimators_ is before
+
+
+def test_a_likelihood_of_zero_is_no_obstacle(data, monkeypatch):
+    """Neither stopping early nor its best weights need a finite CLL."""
+    record = Net._record
+
+    def without(self, prefix, gain, reconstruction, kl, cll=None):
+        record(self, prefix, gain, reconstruction, kl, cll and cll * np.inf)
+
+    monkeypatch.setattr(Net, "_record", without)
+    est = NNRegressor(max_epochs=9, patience=3, random_state=0).fit(*data)
+    assert est.history_[:, "valid_cll"] == [-np.inf] * 4
+    assert np.isfinite(est.score(*data))
