@@ -97,7 +97,7 @@ def test_a_fit_that_was_cut_off_goes_on_to_the_same_model(estimator_class, setti
     est = estimator_class(**params)
     whole = resumed(est)
     est.set_params(checkpoint=path)
-    for epoch in (1, 3, 4, len(whole.history_)):
+    for epoch in (1, 4, len(whole.history_)):
         cut_off(est, epoch)
         assert path.exists()
     assert same_fit(resumed(est), whole)

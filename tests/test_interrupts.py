@@ -1,7 +1,5 @@
 """Ctrl-C keeps the best weights of the epochs that had ended, and a usable estimator."""
 
-import signal
-
 import numpy as np
 import pytest
 import torch
@@ -15,14 +13,14 @@ from skcvae._net import Net
 
 @pytest.fixture
 def interrupt_at(monkeypatch):
-    """Send the signal of Ctrl-C when so many batches, of any kind, have been read."""
+    """Do what Ctrl-C does when so many batches, of any kind, have been read."""
     getitem, count = _batches.Rows.__getitem__, [0]
 
     def at(n_batches):
         def counted(self, rows):
             count[0] += 1
             if count[0] == n_batches:
-                signal.raise_signal(signal.SIGINT)
+                raise KeyboardInterrupt
             return getitem(self, rows)
 
         count[0] = 0
@@ -68,7 +66,7 @@ def test_an_interrupt_while_an_epoch_is_noted_is_one(data, monkeypatch, callback
 
     def interrupted(self, net, **kwargs):
         if len(net.history) == 3:
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt
         noted(self, net, **kwargs)
 
     monkeypatch.setattr(callback, "on_epoch_end", interrupted)
