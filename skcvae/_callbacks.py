@@ -1,12 +1,15 @@
 """What happens once per epoch, as skorch callbacks."""
 
 import math
+import sys
+import time
 
-import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback, LRScheduler
 from torch.optim.lr_scheduler import OneCycleLR
-from tqdm.auto import tqdm
+from tqdm import tqdm
+
+from skcvae._progress import is_live, line
 
 
 class StopTraining(KeyboardInterrupt):
@@ -35,49 +38,71 @@ class FiniteLoss(Callback):
 
 
 class BestWeights(Callback):
-    """Keep the weights of the highest validation CLL; stop `patience` epochs after."""
+    """Keep the weights of the highest validation CLL; stop `patience` epochs after.
 
-    def __init__(self, patience: int):
+    Without patience the last epoch is the best. What an interrupt leaves of an epoch
+    counts for nothing: neither its weights nor its row of the history.
+    """
+
+    def __init__(self, patience: int | None):
         self.patience = patience
 
     def on_train_begin(self, net, **kwargs):
-        self.best_cll_, self.best_epoch_ = -math.inf, 0
-        self.weights_ = {}
+        self.kept_ = {"n_epochs": 0, "best_epoch": 0, "best_cll": math.nan, "weights": {}}
 
     def on_epoch_end(self, net, **kwargs):
-        row = net.history[-1]
-        better = row["valid_cll"] > self.best_cll_
-        net.history.record("valid_cll_best", better)
-        if better:
-            self.best_cll_, self.best_epoch_ = row["valid_cll"], row["epoch"]
-            for name, value in net.module.state_dict().items():
-                self.weights_.setdefault(name, torch.empty_like(value)).copy_(value)
-        elif row["epoch"] - self.best_epoch_ >= self.patience:
+        n_epochs = len(net.history)
+        kept = {**self.kept_, "n_epochs": n_epochs}
+        if self.patience is None or self._is_better(net.history):
+            cll = net.history[-1].get("valid_cll")
+            weights = {name: value.clone() for name, value in net.module.state_dict().items()}
+            kept.update(best_epoch=n_epochs, best_cll=cll, weights=weights)
+        self.kept_ = kept  # all at once: an interrupt cannot come in between
+        if self.patience is not None and n_epochs - kept["best_epoch"] >= self.patience:
             raise StopTraining
 
+    def _is_better(self, history):
+        before = self.kept_["best_cll"]
+        better = math.isnan(before) or history[-1]["valid_cll"] > before
+        history.record("valid_cll_best", better)
+        return better
+
     def on_train_end(self, net, **kwargs):
-        if self.weights_:
-            net.module.load_state_dict(self.weights_)
-        self.weights_ = {}
+        n_epochs = self.kept_["n_epochs"]
+        del net.history[n_epochs:]
+        if n_epochs:
+            net.module.load_state_dict(self.kept_["weights"])
+        self.kept_ = None
 
 
 class ProgressLine(Callback):
-    """One live line for a fit: epochs, losses, time left."""
+    """One live line for a fit: epochs, losses, time left; in a log, one line at its end."""
 
     def __init__(self, title: str):
         self.title = title
 
     def on_train_begin(self, net, **kwargs):
-        self.line_ = tqdm(total=net.max_epochs, desc=self.title, unit="epoch")
+        self.line_, self.losses_, self.start_ = None, "", time.monotonic()
+
+    def on_epoch_begin(self, net, **kwargs):
+        if self.line_ is None:
+            done = len(net.history) - 1
+            self.line_ = line(self.title, net.max_epochs, "epoch", done=done)
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
         shown = ("train_loss", "train_kl", "valid_cll")
-        self.line_.set_postfix({k: f"{row[k]:.3f}" for k in shown if k in row}, refresh=False)
+        self.losses_ = ", ".join(f"{name}={row[name]:.3f}" for name in shown if name in row)
+        self.line_.set_postfix_str(self.losses_, refresh=False)
         self.line_.update()
 
     def on_train_end(self, net, **kwargs):
-        self.line_.close()
+        if self.line_ is not None:
+            self.line_.close()
+        if not is_live():
+            time_taken = tqdm.format_interval(time.monotonic() - self.start_)
+            ended = f"{len(net.history)} epochs in {time_taken}"
+            print(f"{self.title}: {ended}, {self.losses_}", file=sys.stderr)
 
 
 def callbacks(
@@ -86,11 +111,12 @@ def callbacks(
     progress: str | None,
     of_user: list,
     patience: int | None,
+    checkpoint: Callback | None,
 ) -> list:
     """Return the callbacks of a fit, in the order in which they are called.
 
-    The best weights are kept last: whatever raises or looks before them sees
-    the epoch as it is.
+    The best weights are kept when all others have seen the epoch as it is. A
+    checkpoint restores what they set up.
     """
     chosen = [Warmup()]
     if one_cycle is not None:
@@ -99,11 +125,12 @@ def callbacks(
             LRScheduler(OneCycleLR, max_lr=lr, total_steps=n_steps + 1, step_every="batch")
         )
     chosen.append(FiniteLoss())
+    chosen.extend(_copy(callback) for callback in of_user)
+    chosen.append(BestWeights(patience))
     if progress is not None:
         chosen.append(ProgressLine(progress))
-    chosen.extend(_copy(callback) for callback in of_user)
-    if patience is not None:
-        chosen.append(BestWeights(patience))
+    if checkpoint is not None:
+        chosen.append(checkpoint)
     return chosen
 
 

@@ -183,27 +183,39 @@ class Net(NeuralNet):
             self.history.record(f"{prefix}_active_units", active)
 
     def notify(self, method_name, **cb_kwargs):
-        """Call every callback; an interrupt that a callback raises is a planned stop.
+        """Call every callback, and stop training after all if one of them has asked to.
 
-        Batches are not told of where no callback listens: of a small step that
-        would take a hundredth.
+        skorch's callbacks ask by a KeyboardInterrupt; one that comes up in the package's
+        own is the user's. Batches are not told of where no callback listens: of a small
+        step that would take a hundredth.
         """
         if method_name in OF_A_BATCH and not self.is_watched:
             return
-        try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as stop:
-            raise StopTraining from stop
+        getattr(self, method_name)(self, **cb_kwargs)
+        asked = None
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt as stop:
+                if _is_own(callback) and not isinstance(stop, StopTraining):
+                    raise
+                asked = stop
+        if asked is not None:
+            raise StopTraining from asked
 
     def fit_loop(self, X, y=None, epochs=None, **kwargs):
-        """Run the epochs; tell a user's interrupt from a planned stop."""
+        """Run the epochs that are left; tell a user's interrupt from a planned stop."""
         try:
-            return super().fit_loop(X, y, epochs, **kwargs)
+            return super().fit_loop(X, y, self.max_epochs - len(self.history), **kwargs)
         except StopTraining:
             return self
         except KeyboardInterrupt:
             self.interrupted = True
             raise
+
+
+def _is_own(callback: Callback) -> bool:
+    return type(callback).__module__.startswith("skcvae.")
 
 
 def _summed(step: dict, weight: Tensor | None) -> Tensor:

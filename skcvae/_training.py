@@ -3,16 +3,15 @@
 import functools
 import inspect
 import math
-import warnings
 from collections.abc import Callable
 
-from sklearn.exceptions import ConvergenceWarning
 from skorch.helper import predefined_split
 from torch import Generator
 
 from skcvae._arrays import plan
 from skcvae._batches import OrderedBatches, Rows, ShuffledBatches, StreamedRows
 from skcvae._callbacks import callbacks
+from skcvae._checkpoint import Checkpoint
 from skcvae._net import Net, WeightAverage
 from skcvae._random import generator
 from skcvae.networks.layers import Dropout
@@ -42,6 +41,7 @@ def new_net(
     compile: bool,
     user_callbacks: list,
     progress: str | None,
+    checkpoint: Checkpoint | None,
     passed: dict,
 ) -> Net:
     """Return an initialised net that trains `objective`, with the estimators' parameters."""
@@ -77,6 +77,7 @@ def new_net(
             progress=progress,
             of_user=user_callbacks,
             patience=None if validation is None else patience,
+            checkpoint=checkpoint,
         ),
         verbose=0,
         **{**_of_optimizer(optimizer, weight_decay), **passed},
@@ -122,14 +123,5 @@ def train(net: Net, rows: Rows | StreamedRows) -> None:
     net.partial_fit(rows)
     # A fitted net keeps neither rows nor a second set of weights.
     net.train_split, net.average = None, None
-    if not net.interrupted:
-        return
-    finished = sum("dur" in row for row in net.history)
-    if not finished:
+    if net.interrupted and not net.history:
         raise KeyboardInterrupt
-    warnings.warn(
-        f"Training was interrupted after {finished} of {net.max_epochs} epochs; "
-        "the estimator keeps the best weights so far.",
-        ConvergenceWarning,
-        stacklevel=4,
-    )

@@ -7,24 +7,28 @@ differ by is added to the spread of y.
 """
 
 import math
+import os
+import warnings
 from numbers import Integral
 
 import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import mode
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.base import MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, check_scalar
 
 from skcvae._arrays import plan, slices
+from skcvae._documented import Summarised
 from skcvae._random import seed_from
 from skcvae.estimators import CVAERegressor, _checks
 from skcvae.estimators._base import StructuredPredictor
 
 
-class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, Summarised):
     r"""Several estimators that differ in their seeds, as one equally weighted mixture.
 
     .. math:: p(y|x) = \frac1M \sum_{m=1}^M p_m(y|x).
@@ -38,7 +42,8 @@ class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     estimator : estimator of skcvae or None, default=None
         What is fitted `n_estimators` times; None is ``CVAERegressor()``. Its own
         `random_state` is not used, nor is its `warm_start`: members are fitted anew.
-        A pipeline goes around the ensemble, not inside.
+        A pipeline goes around the ensemble, not inside. With a `checkpoint` each member
+        has a file of its own, whose name ends in its number.
     n_estimators : int, default=5
         Number M of members.
     n_jobs : int or None, default=None
@@ -126,15 +131,50 @@ class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         ValueError
             If a parameter or the data are not as expected. The ensemble is then as
             it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If interrupted, by Ctrl-C: the ensemble keeps the members that had ended, or,
+            where none had, the first as far as it got. Of members in other processes
+            none are kept, and the interrupt is passed on.
         """
         self._validate_params()
-        seed = seed_from(self.random_state)
-        self.estimators_ = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
-            delayed(member.fit)(X, y, sample_weight, X_val=X_val, y_val=y_val)
-            for member in self._members(seed)
-        )
-        self.seed_ = seed
+        self._check_checkpoint()
+        seed, ended = seed_from(self.random_state), []
+        try:
+            fitted = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
+                delayed(_fitted)(member, ended, X, y, sample_weight, X_val=X_val, y_val=y_val)
+                for member in self._members(seed)
+            )
+        except KeyboardInterrupt:
+            if not ended:
+                raise
+            fitted = [member for member in ended if not member.net_.interrupted] or ended
+            self._warn_of_interrupt(len(fitted))
+        else:
+            for member in fitted:
+                member._leave_checkpoint()
+        self.estimators_, self.seed_ = fitted, seed
         return self
+
+    def _check_checkpoint(self):
+        """Refuse a checkpoint where the members' seeds would not be the same again."""
+        if self._prototype().checkpoint is not None and not isinstance(
+            self.random_state, Integral
+        ):
+            raise ValueError(
+                "estimator__checkpoint of an ensemble expects an int as its random_state, got "
+                f"random_state={self.random_state!r}."
+            )
+
+    def _warn_of_interrupt(self, n_kept):
+        warnings.warn(
+            f"Training was interrupted; the ensemble keeps {n_kept} of {self.n_estimators} "
+            "members: those that had ended, or the first as far as it got.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
     def predict(self, X, n_samples=None, return_std=False, return_proba=False):
         """Predict y: the mean of the members' means, or the most likely labels.
@@ -351,8 +391,24 @@ class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     def _members(self, seed):
         """Yield unfitted members, each with a seed of its own."""
         rng = check_random_state(seed)
-        for _ in range(self.n_estimators):
-            yield clone(self._prototype()).set_params(random_state=rng.randint(2**31 - 1))
+        for i in range(self.n_estimators):
+            member = clone(self._prototype()).set_params(random_state=rng.randint(2**31 - 1))
+            if member.checkpoint is not None:
+                member.checkpoint = f"{os.fspath(member.checkpoint)}.{i}"
+            yield member
+
+    def _facts(self):
+        """Return what the members are, and the epochs and the validation CLL of each."""
+        of_members = [member._facts() for member in self.estimators_]
+        own = {
+            f"{name} {i}": facts[name]
+            for i, facts in enumerate(of_members)
+            for name in ("latent", "epochs", "validation")
+            if name in facts
+        }
+        shared = {name: fact for name, fact in of_members[0].items() if f"{name} 0" not in own}
+        members = f"{len(of_members)} of {type(self._first).__name__}"
+        return {"members": members, **shared, **own}
 
     @property
     def _first(self):
@@ -414,3 +470,15 @@ def _answers(member):
     """Return what members that were fitted to the same rows have in common."""
     classes = getattr(member, "classes_", np.array([])).tolist()
     return type(member), member.x_shape_, member.y_shape_, member.likelihood_.targets, classes
+
+
+def _fitted(member, ended, X, y, sample_weight, *, X_val, y_val):
+    """Return a member, fitted; a user who interrupts it means the ensemble.
+
+    Checkpoints stay until all members have ended: those that had are soon there again.
+    """
+    member._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
+    ended.append(member)
+    if member.net_.interrupted:
+        raise KeyboardInterrupt
+    return member

@@ -52,6 +52,7 @@ OPTIMIZERS = {
     for name, value in vars(torch.optim).items()
     if isinstance(value, type) and issubclass(value, torch.optim.Optimizer)
 }
+NOT_SAVED = ("callbacks", "checkpoint")
 FLOATS = ("inf", "-inf", "nan")  # which JSON lacks
 # The compiler's other parameters may name programs to run.
 OF_THE_COMPILER = ("compile__mode", "compile__dynamic", "compile__fullgraph")
@@ -199,6 +200,7 @@ def _coded_object(value, name, arrays):
         return _coded_dict(value.get_params(deep=False), name, arrays)
     state = dict(value.__getstate__())
     params = {key: state.pop(key) for key in value.get_params(deep=False)}
+    params.pop("checkpoint", None)  # of a fit, not of what it fitted
     for key in filter(_is_for_the_compiler, params):
         raise _not_plain(_join(name, key), params[key])
     # Weights by their own names, as torch has them.
@@ -286,9 +288,9 @@ DECODERS = {
 def _decoded_estimator(cls, content, arrays):
     estimator = _made(cls, _decoded_dict(content.get("params"), arrays))
     params = estimator.get_params(deep=False)
-    if params.get("callbacks") or any(map(_is_for_the_compiler, params)):
+    if any(map(params.get, NOT_SAVED)) or any(map(_is_for_the_compiler, params)):
         raise ValueError(
-            "it names callbacks or parameters of the compiler that none is saved with"
+            f"it names {NOT_SAVED} or parameters of the compiler that none is saved with"
         )
     fitted = _decoded_dict(content.get("fitted"), arrays)
     if fitted:

@@ -178,6 +178,7 @@ PARAMETERS = {
     "n_score_samples": [0],
     "warm_start": ["yes"],
     "callbacks": ["early"],
+    "checkpoint": [3, True],
     "device": [3],
     "random_state": ["seed"],
     "verbose": [-1],

@@ -72,7 +72,7 @@ def public_objects():
     from skcvae.estimators._base import StructuredPredictor
 
     methods = ("fit", "predict", "sample", "complete", "log_prob", "score", "predict_quantiles")
-    for method in methods:
+    for method in (*methods, "summary"):
         yield f"{StructuredPredictor.__module__}.{StructuredPredictor.__name__}.{method}"
 
 

@@ -154,15 +154,6 @@ def test_a_decay_of_zero_keeps_the_last_weights():
     assert layer.weight.item() == 7.0
 
 
-def test_progress_is_one_line_when_asked_for_and_silence_otherwise(estimator_class, data, capfd):
-    estimator_class(max_epochs=2).fit(*data)
-    assert capfd.readouterr() == ("", "")
-    estimator_class(max_epochs=2, verbose=1).fit(*data)
-    out, err = capfd.readouterr()
-    assert out == "" and "2/2" in err and "valid_cll" in err and estimator_class.__name__ in err
-    assert err.count("\n") == 1
-
-
 def test_a_fit_in_float64_data_trains_in_float32_and_leaves_the_default(data):
     before = torch.get_default_dtype(), torch.get_num_threads()
     est = CVAERegressor(max_epochs=1).fit(*data)

@@ -3,10 +3,11 @@
 import math
 from numbers import Integral
 
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from skcvae._documented import Documented
 from skcvae.architectures.mlp import MLP
 from skcvae.networks.convolutions import ImageReadout, is_image, level_sizes
 from skcvae.networks.hourglass import Ascent, Descent
@@ -15,7 +16,7 @@ from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
 LOWEST_SIDE = 8  # images are halved by default until no side is longer
 
 
-class Conv(BaseEstimator):
+class Conv(Documented):
     """Convolutional networks with a latent map, for images among X or y.
 
     X and y may each be images or vectors, as long as one of them is an image, and

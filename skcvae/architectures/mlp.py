@@ -4,14 +4,15 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from skcvae._documented import Documented
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape, Stack
 
 
-class MLP(BaseEstimator):
+class MLP(Documented):
     """Multilayer perceptrons: every network a stack of fully connected layers.
 
     Parameters

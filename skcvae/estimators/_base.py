@@ -11,9 +11,11 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from skcvae import conditional_likelihood
+from skcvae._checkpoint import CheckpointFile
 from skcvae._precision import of_fit
 from skcvae._random import seed_from
 from skcvae.estimators import _checks
@@ -61,8 +63,17 @@ class StructuredPredictor(RegressorMixin, Drawing, Saving):
         ValueError
             If a parameter or the data are not as expected, or if the loss
             turns infinite or NaN. The estimator is then as it was before.
+        OSError
+            If `checkpoint` cannot be read or written.
         MemoryError
             If the memory of a GPU does not suffice.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the
+            best weights of the epochs that had ended. An interrupt in the first epoch
+            is passed on.
 
         Notes
         -----
@@ -71,13 +82,30 @@ class StructuredPredictor(RegressorMixin, Drawing, Saving):
         ``working_memory`` (one GiB), they are read batch by batch instead, so
         that memory-mapped arrays stay on disk. The model is the same.
         """
+        self._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
+        if self.net_.interrupted:
+            warnings.warn(
+                f"Training was interrupted after {len(self.history_)} of {self.net_.max_epochs} "
+                "epochs; the estimator keeps the best weights so far.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        self._leave_checkpoint()
+        return self
+
+    def _fit(self, X, y, sample_weight, *, X_val, y_val):
         with _checks.restored_on_error(self):
             self._validate_params()
+            _checks.checkpoint_parameters(self)
             device = self._training_device()
             rows, validation = self._check_rows(X, y, sample_weight, X_val, y_val)
             with _checks.memory_of(device), of_fit(self.precision):
                 self._train(rows, validation, device)
-        return self
+
+    def _leave_checkpoint(self):
+        """Delete the checkpoint of a fit that has come to its end."""
+        if self.checkpoint is not None and not self.net_.interrupted:
+            CheckpointFile(self.checkpoint).remove()
 
     def predict(self, X, n_samples=None, return_std=False, return_proba=False):
         """Predict y: its mean, or the most likely labels.
@@ -129,13 +157,13 @@ class StructuredPredictor(RegressorMixin, Drawing, Saving):
 
     def _expected(self, X, n_samples, read):
         if n_samples is None:
-            return self._predictor.deterministic(X, read)
-        (mean,) = self._predictor.moments(X, n_samples, self.seed_, ("mean", read))
+            return self._at_work.deterministic(X, read)
+        (mean,) = self._at_work.moments(X, n_samples, self.seed_, ("mean", read))
         return mean
 
     def _mean_and_std(self, X, n_samples):
         coding = self.y_coding_
-        mean, std = self._predictor.moments(
+        mean, std = self._at_work.moments(
             X,
             n_samples or self.n_score_samples,
             self.seed_,
@@ -143,7 +171,7 @@ class StructuredPredictor(RegressorMixin, Drawing, Saving):
             ("std", coding.spread_to_array),
         )
         if n_samples is None:
-            mean = self._predictor.deterministic(X, coding.to_array)
+            mean = self._at_work.deterministic(X, coding.to_array)
         return self._like_y(mean), self._like_y(std)
 
     def log_prob(
@@ -197,7 +225,7 @@ class StructuredPredictor(RegressorMixin, Drawing, Saving):
         if method not in METHODS:
             raise ValueError(f"method must be one of {sorted(METHODS)}, got {method!r}.")
         X, y = self._check_pair(X, y)
-        log_p, ess = self._predictor.log_prob(
+        log_p, ess = self._at_work.log_prob(
             X,
             y,
             estimate=METHODS[method],

@@ -187,6 +187,18 @@ def levels(quantiles):
     return array
 
 
+def checkpoint_parameters(estimator):
+    """Refuse a checkpoint beside another start, or in several processes."""
+    if estimator.checkpoint is None:
+        return
+    for name, other in (("warm_start", False), ("accelerator", None)):
+        if getattr(estimator, name):
+            raise ValueError(
+                f"checkpoint={str(estimator.checkpoint)!r} expects {name}={other}, got "
+                f"{name}={getattr(estimator, name)!r}."
+            )
+
+
 def available_device(name):
     """Return the device to train on; "auto" takes CUDA where there is one."""
     if name == "auto":

@@ -38,7 +38,7 @@ class Drawing(Fitting):
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         X = _checks.inputs(self, X)
-        draws = self._predictor.sample(
+        draws = self._at_work.sample(
             X, n_samples, seed_from(random_state), observation_noise=observation_noise
         )
         return self._like_y(draws)
@@ -103,7 +103,7 @@ class Drawing(Fitting):
         y = _checks.unknown(mask, y_partial)
         y = self._check_targets(y, len(X), name="y_partial", partial=True)
         filled = self._like_y(
-            self._predictor.complete(
+            self._at_work.complete(
                 X,
                 y,
                 n_samples,
@@ -143,7 +143,7 @@ class Drawing(Fitting):
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         levels = _checks.levels(quantiles)
         X = _checks.inputs(self, X)
-        found = self._predictor.quantiles(X, levels, n_samples, self.seed_)
+        found = self._at_work.quantiles(X, levels, n_samples, self.seed_)
         found = self._like_y(found)
         if self.likelihood_.targets == "columns":
             found[..., self.y_coding_.labels] = np.nan

@@ -12,11 +12,13 @@ from torch.utils.data import Dataset
 from skcvae import _training
 from skcvae._arrays import FORWARD_NUMBERS, FORWARD_ROWS, OneHot, Scaling, slices
 from skcvae._batches import rows_of
+from skcvae._checkpoint import Checkpoint, fit_of, seed_of
 from skcvae._predictor import Predictor
 from skcvae._random import drawing_from, generator, seed_from
 from skcvae._sources import Arrays, Items, Selection
 from skcvae.estimators import _checks
 from skcvae.estimators._parameters import Parameters, is_passed_to_skorch
+from skcvae.estimators._summary import facts_of
 from skcvae.estimators._targets import check_labels, fit_coding
 from skcvae.multiscale import MultiScale, pooled_shape
 from skcvae.objectives import NegativeBound
@@ -99,6 +101,10 @@ class Fitting(Parameters, ABC):
         return selection, self._check_validation(X_val, y_val)
 
     def _seed(self):
+        if self.random_state is None and self.checkpoint is not None:
+            started = seed_of(self.checkpoint)
+            if started is not None:
+                return started
         seed = seed_from(self.random_state)
         if self.accelerator is None:
             return seed
@@ -253,6 +259,7 @@ class Fitting(Parameters, ABC):
             compile=self.compile,
             user_callbacks=self.callbacks or [],
             progress=type(self).__name__ if self.verbose and is_first else None,
+            checkpoint=self.checkpoint and Checkpoint(self.checkpoint, fit_of(self)),
             passed={k: v for k, v in vars(self).items() if "__" in k and is_passed_to_skorch(k)},
         )
 
@@ -263,6 +270,15 @@ class Fitting(Parameters, ABC):
             self.y_coding_,
             device=next(self.net_.module.parameters()).device,
         )
+
+    @property
+    def _at_work(self):
+        """What predicts, and shows that it does where `verbose` now asks for it."""
+        self._predictor.title = type(self).__name__ if self.verbose else None
+        return self._predictor
+
+    def _facts(self):
+        return facts_of(self)
 
     @property
     def history_(self):

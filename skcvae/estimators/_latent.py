@@ -83,7 +83,7 @@ class LatentStructuredPredictor(StructuredPredictor):
                 "p(y|x) is that of a network without z. Try kl_warmup=20, another latent_dim, "
                 "or a smaller init_scale of a Gaussian likelihood.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _build_model(self):

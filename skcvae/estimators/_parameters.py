@@ -1,16 +1,17 @@
 """The parameters that every estimator has, and those of skorch behind a double underscore."""
 
 from numbers import Integral, Real
+from os import PathLike
 
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skcvae import architectures, likelihoods
+from skcvae._documented import Summarised
 
 PASSED_TO_SKORCH = ("optimizer__", "callbacks__", "compile__")
 
 
-class Parameters(BaseEstimator):
+class Parameters(Summarised):
     """Parameters by name, as parameter objects, and passed on to skorch."""
 
     _named = {
@@ -59,6 +60,7 @@ class Parameters(BaseEstimator):
         "n_score_samples": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
+        "checkpoint": [str, PathLike, None],
         "device": [str],
         "accelerator": [HasMethods(["prepare", "backward", "gather"]), None],
         "random_state": ["random_state"],

@@ -118,6 +118,11 @@ class CVAERegressor(LatentStructuredPredictor):
         with a new optimizer.
     callbacks : list of skorch callbacks or None, default=None
         More callbacks for the net; they are copied.
+    checkpoint : str, PathLike or None, default=None
+        Path of a file in which the state of training is kept between epochs. `fit` with
+        the same parameters and data goes on from it, to the same model as if it had
+        not been cut off, and deletes it at its end. A fit of its own needs a path of
+        its own, and `warm_start` and `accelerator` go without.
     device : str, default="auto"
         "cpu", "cuda", "cuda:1", or "auto": CUDA where there is one.
     accelerator : accelerate.Accelerator or None, default=None
@@ -128,7 +133,8 @@ class CVAERegressor(LatentStructuredPredictor):
         Seed of the split, the weights, the order of rows and all noise. None draws
         a new one; no global random state is read or written.
     verbose : int, default=0
-        1 shows one live line during `fit`.
+        1 shows one live line during `fit`, and during other work where it is long; in a
+        log, one plain line after `fit`.
     **skorch_params
         Parameters of skorch's net such as ``optimizer__betas``.
 
@@ -230,6 +236,7 @@ class CVAERegressor(LatentStructuredPredictor):
         n_score_samples=100,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         accelerator=None,
         random_state=None,
@@ -268,6 +275,7 @@ class CVAERegressor(LatentStructuredPredictor):
         self.n_score_samples = n_score_samples
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.accelerator = accelerator
         self.random_state = random_state

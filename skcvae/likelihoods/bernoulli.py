@@ -2,16 +2,16 @@
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.distributions import Distribution, Independent
 from torch.nn import functional as F
 
+from skcvae._documented import Documented
 from skcvae.likelihoods.module import LikelihoodModule
 
 
-class Bernoulli(BaseEstimator):
+class Bernoulli(Documented):
     r"""Binary outputs: :math:`p(y \mid x, z) = \prod_j \pi_j^{y_j} (1 - \pi_j)^{1 - y_j}`.
 
     Targets may be any number in [0, 1]. For 0 and 1 this is a probability mass.

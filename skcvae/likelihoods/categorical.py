@@ -1,15 +1,15 @@
 """Labels, whole numbers that stand for classes, such as label maps."""
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from skcvae._documented import Documented
 from skcvae.distributions import Labels
 from skcvae.likelihoods.module import LikelihoodModule
 
 
-class Categorical(BaseEstimator):
+class Categorical(Documented):
     r"""Labels: :math:`p(y \mid x, z) = \prod_j \pi_{j, y_j}`, a class for each output.
 
     Made for label maps, one integer per pixel. The networks read and predict one

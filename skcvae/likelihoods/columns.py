@@ -15,11 +15,12 @@ from sklearn.utils.metaestimators import _BaseComposition
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from skcvae._documented import Documented
 from skcvae.distributions import Blocks
 from skcvae.likelihoods.module import LikelihoodModule
 
 
-class Columns(_BaseComposition):
+class Columns(Documented, _BaseComposition):
     """Columns of several kinds, each group with its own likelihood.
 
     Every column of y belongs to one group. Real columns are standardised, labels

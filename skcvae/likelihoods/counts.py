@@ -11,20 +11,20 @@ from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 from torch.distributions import NegativeBinomial as NegativeBinomialDistribution
 from torch.distributions import Poisson as PoissonDistribution
 
+from skcvae._documented import Documented
 from skcvae.likelihoods.module import LikelihoodModule
 
 BOUND = 10.0  # of a logarithm: rates and dispersions move by a factor of at most 22,000
 MIN_RATE = 0.01  # where the training counts are all zero
 
 
-class Counts(BaseEstimator):
+class Counts(Documented):
     """What the likelihoods of counts share; not for use by itself."""
 
     targets = "count"

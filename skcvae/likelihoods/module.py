@@ -2,12 +2,13 @@
 
 from abc import abstractmethod
 
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from skcvae._documented import Documented
 
-class RealOutputs(BaseEstimator):
+
+class RealOutputs(Documented):
     """A likelihood of real numbers, which are standardised before it."""
 
     targets = "real"

@@ -4,15 +4,15 @@ import math
 from numbers import Integral, Real
 
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from skcvae._documented import Documented
 from skcvae.distributions import NormalizingFlow, diagonal_normal
 
 
-class Flow(BaseEstimator):
+class Flow(Documented):
     r"""A diagonal Gaussian given x, bent by a neural spline flow.
 
     .. math:: z = \mu(x) + \sigma(x) \, T_x(\epsilon), \quad \epsilon \sim N(0, I)

@@ -2,15 +2,15 @@ r"""The paper's priors: a Gaussian given x, and the relaxed one that does not de
 
 from numbers import Real
 
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from skcvae._documented import Documented
 from skcvae.distributions import diagonal_normal
 
 
-class Gaussian(BaseEstimator):
+class Gaussian(Documented):
     r"""The paper's conditional prior, :math:`p(z \mid x) = N(\mu(x), \mathrm{diag}(\sigma^2(x)))`.
 
     Parameters
@@ -52,7 +52,7 @@ class Gaussian(BaseEstimator):
         return DiagonalGaussian(latent_shape, self.min_scale)
 
 
-class Standard(BaseEstimator):
+class Standard(Documented):
     r"""The relaxed prior, :math:`p(z \mid x) = N(0, I)`, the same for every x.
 
     References

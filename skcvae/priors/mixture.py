@@ -4,15 +4,15 @@ import math
 from numbers import Integral, Real
 
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
+from skcvae._documented import Documented
 from skcvae.distributions import diagonal_normal
 
 
-class Mixture(BaseEstimator):
+class Mixture(Documented):
     r"""A mixture of diagonal Gaussians whose weights, means and scales depend on x.
 
     .. math:: p(z \mid x) = \sum_{k=1}^K \pi_k(x) \, N(\mu_k(x), \mathrm{diag}(\sigma_k^2(x)))

@@ -1,0 +1,309 @@
+"""The state of training in a file, so that a fit that was cut off goes on as if it had not been.
+
+Between two epochs the state is: weights and their average, optimizer, generators,
+history, and what callbacks hold, the learning rate's schedule and the best weights
+among them. Everything else, scaling and sizes too, follows from the data and the
+parameters. The file is a digest and what torch saves, read without running code.
+"""
+
+import hashlib
+import io
+import math
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+from skorch.history import History
+from torch import Generator, Tensor
+
+import skcvae
+from skcvae._arrays import FORWARD_ROWS, slices
+from skcvae._batches import Rows, StreamedRows
+from skcvae._callbacks import ProgressLine
+from skcvae.networks.layers import Dropout
+
+DIGEST = 16  # bytes in front of the state, to know a whole file by
+DIGESTS = ("training rows", "validation rows", "weights at the start")
+WRITING = 1 / 20  # of the time of a fit, at most
+# Of these a fit does not depend, or the seed and the classes of the callbacks stand for them.
+NOT_COMPARED = {"callbacks", "checkpoint", "n_score_samples", "random_state", "verbose"}
+
+
+class CheckpointFile:
+    """A file that is whole or is not there, whatever happens while it is written.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The parameter `checkpoint` of an estimator.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.seen = None
+
+    def read(self) -> dict | None:
+        """Return what the file holds, or None where there is none."""
+        try:
+            self.seen = self._identity()
+            return None if self.seen is None else _loaded(self.path.read_bytes(), self.path)
+        except OSError as error:
+            raise self._failure("read from", error) from error
+
+    def write(self, state: dict) -> None:
+        """Replace the file."""
+        content = io.BytesIO()
+        torch.save(state, content)
+        if self._identity() not in (self.seen, None):
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} was written by another fit while this one ran. "
+                "Expected a path of its own for each: a search or several processes cannot share "
+                "one."
+            )
+        try:
+            self._replace(content.getbuffer())
+        except OSError as error:
+            raise self._failure("written to", error) from error
+        self.seen = self._identity()
+
+    def remove(self) -> None:
+        """Delete the file, and what writers that were killed have left beside it."""
+        for path in [self.path, *self.path.parent.glob(f".{_escaped(self.path.name)}.*.part")]:
+            path.unlink(missing_ok=True)
+
+    def _replace(self, content: memoryview) -> None:
+        folder, name = self.path.parent, self.path.name
+        handle, part = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
+        try:
+            with open(handle, "wb") as file:
+                file.write(_digest_of([content]).digest())
+                file.write(content)
+                file.flush()
+                os.fsync(handle)
+            os.replace(part, self.path)
+        except BaseException:
+            os.unlink(part)
+            raise
+
+    def _identity(self) -> tuple | None:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _failure(self, what: str, error: OSError) -> OSError:
+        return OSError(
+            error.errno,
+            f"checkpoint cannot be {what} ({error.strerror}). Expected the path of a file in a "
+            "folder that is there, may be written to, and has room",
+            str(self.path),
+        )
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def _loaded(content: bytes, path: Path) -> dict:
+    """Return the state in the content of a file, which must be a whole checkpoint."""
+    digest, state = content[:DIGEST], content[DIGEST:]
+    if digest != _digest_of([state]).digest():
+        raise ValueError(
+            f"checkpoint={str(path)!r} is damaged, or is no checkpoint at all. Expected a file "
+            "that a fit has left when it was cut off: delete it to start anew, or choose another "
+            "path."
+        )
+    return torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
+
+
+def seed_of(path: str | os.PathLike) -> int | None:
+    """Return the seed of the fit whose checkpoint there is, or None.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Of a file that need not be there.
+
+    Returns
+    -------
+    int or None
+        As `seed_` of an estimator.
+    """
+    state = CheckpointFile(path).read()
+    return state and int(state["fit"]["seed_"])
+
+
+class Checkpoint(Callback):
+    """Write the state of training before epochs; begin from the state that is there.
+
+    Before the first epoch it is written too: a folder that cannot be written to is
+    found before anything is spent on training.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Where.
+    fit : dict of str to str
+        What tells this fit from others, besides its data and its first weights.
+    """
+
+    def __init__(self, path: str | os.PathLike, fit: dict[str, str]):
+        self.path = path
+        self.fit = fit
+
+    def on_train_begin(self, net, X, **kwargs):
+        self.file_ = CheckpointFile(self.path)
+        self.due_ = 0.0
+        _, validation = net.get_split_datasets(X)
+        digests = (
+            _digest_of_rows(X),
+            "" if validation is None else _digest_of_rows(validation),
+            _digest(net.module.state_dict().values()),
+        )
+        self.fit_ = {**self.fit, **dict(zip(DIGESTS, digests, strict=True))}
+        state = self.file_.read()
+        if state is not None:
+            self._check(state["fit"])
+            _restore(net, state)
+
+    def on_epoch_begin(self, net, **kwargs):
+        start = time.monotonic()
+        if start < self.due_:
+            return
+        self.file_.write({"fit": self.fit_, **_state(net)})
+        end = time.monotonic()
+        self.due_ = end + (end - start) / WRITING
+
+    def _check(self, other: dict[str, str]) -> None:
+        names = [k for k in {**self.fit_, **other} if self.fit_.get(k) != other.get(k)]
+        if names:
+            found = "; ".join(_difference(k, other, self.fit_) for k in names)
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} is of another fit: {found}. Expected the same "
+                "parameters and data: delete the file to start anew, or choose another path."
+            )
+
+
+def _difference(name: str, before: dict[str, str], now: dict[str, str]) -> str:
+    if name in DIGESTS:
+        return f"{name} differ"
+    was, is_now = (fit.get(name, "not given") for fit in (before, now))
+    return f"{name} was {was}, is {is_now}"
+
+
+def fit_of(estimator) -> dict[str, str]:
+    """Return what tells one fit of an estimator from another, data aside.
+
+    Parameters
+    ----------
+    estimator : estimator of skcvae
+        With its seed.
+
+    Returns
+    -------
+    dict of str to str
+        Parameters by name, comparable between processes.
+    """
+    params = estimator.get_params(deep=False)
+    callbacks = [c[1] if isinstance(c, tuple) else c for c in estimator.callbacks or []]
+    return {
+        "skcvae": skcvae.__version__,
+        "estimator": type(estimator).__name__,
+        **{k: _text(v) for k, v in params.items() if k not in NOT_COMPARED},
+        "callbacks": _text([type(callback).__name__ for callback in callbacks]),
+        "seed_": str(estimator.seed_),
+    }
+
+
+def _text(value) -> str:
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def _digest_of_rows(rows: Rows | StreamedRows) -> str:
+    """Return a digest of all rows, or of some where all would have to be read for it."""
+    n = len(rows)
+    step = 1 if isinstance(rows, Rows) else math.ceil(n / FORWARD_ROWS)
+    blocks = (rows[block.start : block.stop : step] for block in slices(n, FORWARD_ROWS * step))
+    parts = (part for block in blocks for part in block if part is not None)
+    return f"{n} {rows.log_jacobian} {_digest(parts)}"
+
+
+def _digest(tensors: Iterable[Tensor]) -> str:
+    return _digest_of(t.detach().cpu().contiguous().numpy() for t in tensors).hexdigest()
+
+
+def _digest_of(parts: Iterable):
+    digest = hashlib.blake2b(digest_size=DIGEST)
+    for part in parts:
+        digest.update(part)
+    return digest
+
+
+def _generators(net) -> list[Generator]:
+    dropped = [layer.generator for layer in net.module.modules() if isinstance(layer, Dropout)]
+    return [net.iterator_train__source, *dropped]
+
+
+def _state(net) -> dict:
+    """Return the state of training before an epoch, whose row the history has already."""
+    return {
+        "history": _plain(net.history[:-1]),
+        "weights": _plain(net.module.state_dict()),
+        "average": {"n_steps": net.average.n_steps, "weights": net.average.average},
+        "optimizer": _plain(net.optimizer_.state_dict()),
+        "generators": [source.get_state() for source in _generators(net)],
+        "callbacks": {name: _fitted(callback) for name, callback in net.callbacks_},
+    }
+
+
+def _restore(net, state: dict) -> None:
+    net.history_ = History(state["history"])
+    net.module.load_state_dict(state["weights"])
+    net.average.n_steps = state["average"]["n_steps"]
+    for average, saved in zip(net.average.average, state["average"]["weights"], strict=True):
+        average.copy_(saved)
+    net.optimizer_.load_state_dict(state["optimizer"])
+    for source, saved in zip(_generators(net), state["generators"], strict=True):
+        source.set_state(saved)
+    for name, callback in net.callbacks_:
+        for attribute, saved in state["callbacks"].get(name, {}).items():
+            value = getattr(callback, attribute, None)
+            if _has_state(value):
+                value.load_state_dict(saved)
+            else:
+                setattr(callback, attribute, saved)
+
+
+def _fitted(callback: Callback) -> dict:
+    """Return what a callback has come to hold, where a file can hold it too."""
+    if isinstance(callback, Checkpoint | ProgressLine):
+        return {}
+    return _plain({k: v for k, v in vars(callback).items() if k.endswith("_")})
+
+
+def _plain(value):
+    """Return a value as numbers, strings and tensors in lists and dicts; leave others out."""
+    if _has_state(value):
+        value = value.state_dict()
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if _can_be_plain(v)}
+    if isinstance(value, list | tuple):
+        kind = tuple if isinstance(value, tuple) else list
+        return kind(_plain(v) for v in value if _can_be_plain(v))
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _can_be_plain(value) -> bool:
+    kinds = str | int | float | None | Tensor | np.generic | dict | list | tuple
+    return isinstance(value, kinds) or _has_state(value)
+
+
+def _has_state(value) -> bool:
+    return hasattr(value, "state_dict") and not isinstance(value, type)

@@ -1,0 +1,420 @@
+"""A fit that was cut off goes on to the model of one that was not."""
+
+import errno
+import math
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+
+import skcvae
+from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, _batches, _checkpoint
+from skcvae._net import Net
+from skcvae.architectures import MLP
+from skcvae.likelihoods import Gaussian
+
+X = np.random.default_rng(0).normal(size=(60, 4))
+Y = X @ np.random.default_rng(1).normal(size=(4, 3)) + np.random.default_rng(2).normal(
+    size=(60, 3)
+)
+
+
+@pytest.fixture(autouse=True)
+def every_epoch_is_written(monkeypatch):
+    monkeypatch.setattr(_checkpoint, "WRITING", math.inf)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "fit.ckpt"
+
+
+class CutOffError(Exception):
+    pass
+
+
+class Cut(Callback):
+    """Cut a fit off in an epoch; 0 does not."""
+
+    def __init__(self, epoch=0):
+        self.epoch = epoch
+
+    def on_batch_end(self, net, training, **kwargs):
+        if training and len(net.history) == self.epoch:
+            raise CutOffError
+
+
+def weights(est):
+    return list(est.net_.module_.state_dict().values())
+
+
+def same_fit(one, other):
+    def rows(est):
+        return [{k: v for k, v in row.items() if k != "dur"} for row in est.history_]
+
+    pairs = zip(weights(one), weights(other), strict=True)
+    return all(torch.equal(*pair) for pair in pairs) and rows(one) == rows(other)
+
+
+def cut_off(est, epoch, *data, **more):
+    """Fit a copy until it is cut off."""
+    others = est.callbacks or []
+    est = clone(est).set_params(callbacks=[*others, Cut(epoch)])
+    with pytest.raises(CutOffError):
+        est.fit(*(data or (X, Y)), **more)
+
+
+def resumed(est, *data, **more):
+    others = est.callbacks or []
+    return clone(est).set_params(callbacks=[*others, Cut()]).fit(*(data or (X, Y)), **more)
+
+
+SETTINGS = {
+    "plain": {},
+    "early stopping": {"early_stopping": True, "patience": 2, "lr": 0.05},
+    "one cycle": {"lr_schedule": "one_cycle"},
+    "noise": {"omission": 0.3, "architecture": MLP(dropout=0.2)},
+    "no average": {"ema_decay": 0.0, "optimizer": "SGD", "optimizer__momentum": 0.9},
+    "bfloat16": {"precision": "bfloat16"},
+    "scheduler of the user": {"callbacks": [LRScheduler("StepLR", step_size=3)]},
+    "stopping of the user": {
+        "callbacks": [EarlyStopping(monitor="train_loss", patience=2, threshold=0.2)]
+    },
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_fit_that_was_cut_off_goes_on_to_the_same_model(estimator_class, setting, path):
+    params = {"max_epochs": 9, "early_stopping": False, "random_state": 0, **SETTINGS[setting]}
+    est = estimator_class(**params)
+    whole = resumed(est)
+    est.set_params(checkpoint=path)
+    for epoch in (1, 4, len(whole.history_)):
+        cut_off(est, epoch)
+        assert path.exists()
+    assert same_fit(resumed(est), whole)
+    assert not path.exists()
+
+
+def test_the_warmup_of_the_kl_and_weights_of_rows_go_on(path):
+    est = CVAERegressor(max_epochs=8, kl_warmup=6, n_train_samples=2, random_state=0)
+    validation = {"X_val": X[:9], "y_val": Y[:9]}
+    whole = resumed(est, X, Y, np.arange(60.0), **validation)
+    est.set_params(checkpoint=str(path))
+    cut_off(est, 4, X, Y, np.arange(60.0), **validation)
+    assert same_fit(resumed(est, X, Y, np.arange(60.0), **validation), whole)
+
+
+def test_streamed_rows_go_on(path, monkeypatch):
+    monkeypatch.setattr(_batches, "resident_bytes", lambda device: 0)
+    est = CVAERegressor(max_epochs=5, random_state=0)
+    whole = resumed(est)
+    est.set_params(checkpoint=path)
+    cut_off(est, 3)
+    with pytest.raises(ValueError, match="training rows differ"):
+        resumed(est, X + 1e-3 * X**2, Y)
+    assert same_fit(resumed(est), whole)
+
+
+def test_without_a_random_state_the_seed_is_that_of_the_fit_that_was_cut_off(path):
+    est = CVAERegressor(max_epochs=5, checkpoint=path)
+    cut_off(est, 3)
+    seed = _checkpoint.seed_of(path)
+    again = resumed(est)
+    assert again.seed_ == seed and resumed(est).seed_ != seed
+
+
+def test_an_interrupt_leaves_a_model_and_a_file_to_go_on_from(path, monkeypatch):
+    est = CVAERegressor(max_epochs=6, random_state=0)
+    whole = clone(est).fit(X, Y)
+    getitem, count = _batches.Rows.__getitem__, [0]
+
+    def interrupted(self, rows):
+        count[0] += 1
+        if count[0] == 17:
+            raise KeyboardInterrupt
+        return getitem(self, rows)
+
+    monkeypatch.setattr(_batches.Rows, "__getitem__", interrupted)
+    est.set_params(checkpoint=path)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        est.fit(X, Y)
+    assert np.isfinite(est.score(X, Y)) and path.exists()
+    assert all("valid_cll_best" in row for row in est.history_) and 0 < len(est.history_) < 6
+    again = pickle.loads(pickle.dumps(est))
+    assert same_fit(again.fit(X, Y), whole) and not path.exists()
+
+
+def test_a_fit_that_ended_leaves_nothing_and_begins_anew(path):
+    est = NNRegressor(max_epochs=2, random_state=0, checkpoint=path).fit(X, Y)
+    assert not list(path.parent.iterdir())
+    assert same_fit(
+        clone(est).set_params(max_epochs=3).fit(X, Y),
+        NNRegressor(max_epochs=3, random_state=0).fit(X, Y),
+    )
+
+
+OTHERS = {
+    "lr": ({"lr": 0.1}, (X, Y), "lr was 0.003, is 0.1"),
+    "max_epochs": ({"max_epochs": 9}, (X, Y), "max_epochs was 5, is 9"),
+    "architecture": (
+        {"architecture": MLP(hidden_layer_sizes=(3,))},
+        (X, Y),
+        r"architecture was 'mlp', is MLP\(hidden_layer_sizes=\(3,\)\); weights at the start",
+    ),
+    "likelihood": ({"likelihood": Gaussian()}, (X, Y), "likelihood was 'gaussian', is Gaussian"),
+    "seed": ({"random_state": 1}, (X, Y), "seed_ was .*, is "),
+    "passed on": ({"optimizer__betas": (0.5, 0.6)}, (X, Y), "optimizer__betas was not given, is"),
+    "version": ({}, (X, Y), "skcvae was .*, is another"),
+    "callbacks": ({"callbacks": [EarlyStopping()]}, (X, Y), r"callbacks was \['Cut'\], is"),
+    "rows": ({}, (X[:50], Y[:50]), "training rows differ"),
+    "content": ({}, (X, Y + X[:, :3] ** 2), "training rows differ"),
+    "order": ({}, (X[::-1], Y[::-1]), "training rows differ; validation rows differ"),
+    "units of y": ({}, (X, 2 * Y), "training rows differ"),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_another_fit_is_told_from_the_one_that_was_cut_off(path, case, monkeypatch):
+    params, data, message = OTHERS[case]
+    est = CVAERegressor(max_epochs=5, random_state=0, checkpoint=path)
+    cut_off(est, 3)
+    before = path.read_bytes()
+    if case == "version":
+        monkeypatch.setattr(skcvae, "__version__", "another")
+    other = clone(est).set_params(callbacks=[Cut()]).set_params(**params)
+    with pytest.raises(ValueError, match="checkpoint=.* is of another fit: .*" + message):
+        other.fit(*data)
+    assert path.read_bytes() == before and not hasattr(other, "net_")
+
+
+def test_what_does_not_matter_to_a_fit_may_change(path):
+    est = CVAERegressor(max_epochs=4, random_state=0)
+    whole = resumed(est)
+    est.set_params(checkpoint=path)
+    cut_off(est, 3)
+    moved = str(path.rename(path.with_name("moved")))
+    est.set_params(checkpoint=moved, n_score_samples=7, random_state=np.random.RandomState(0))
+    assert same_fit(resumed(est.set_params(verbose=1)), whole)
+
+
+def test_a_damaged_file_is_an_error_or_the_same_file(path):
+    est = NNRegressor(max_epochs=3, random_state=0)
+    whole = resumed(est)
+    est.set_params(checkpoint=path)
+    cut_off(est, 3)
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    damaged = [b"", content[:-1], content[: len(content) // 2], b"x,y\n1,2\n", content[1:]]
+    for place in rng.integers(len(content), size=60):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        damaged.append(bytes(flipped))
+    for some in damaged:
+        path.write_bytes(some)
+        with pytest.raises(ValueError, match="checkpoint=.*fit.ckpt' is damaged"):
+            resumed(est)
+        assert path.read_bytes() == some
+    path.write_bytes(content)
+    assert same_fit(resumed(est), whole)
+
+
+class Malicious:
+    def __reduce__(self):
+        return os.mkdir, ("ran",)
+
+
+def test_a_file_cannot_run_code(path, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    _checkpoint.CheckpointFile(path).write({"fit": Malicious()})
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        NNRegressor(max_epochs=1, checkpoint=path).fit(X, Y)
+    assert not os.path.exists("ran")
+
+
+def fails_before_training(est, kind, message):
+    with pytest.raises(kind, match=message) as raised:
+        est.set_params(callbacks=[Cut(1)]).fit(X, Y)
+    assert not hasattr(est, "net_")
+    return raised.value
+
+
+@pytest.mark.parametrize("where", ["missing/fit.ckpt", "", "file/fit.ckpt"])
+def test_a_path_that_cannot_be_a_file(tmp_path, where):
+    (tmp_path / "file").touch()
+    est = NNRegressor(checkpoint=tmp_path / where)
+    error = fails_before_training(est, OSError, "checkpoint cannot be (read from|written to)")
+    assert error.filename == str(tmp_path / where)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+def test_a_folder_that_cannot_be_written_to_or_is_full(path, monkeypatch, code):
+    def refused(*args):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refused)
+    message = f"checkpoint cannot be written to .{os.strerror(code)}.*has room.*fit.ckpt"
+    error = fails_before_training(NNRegressor(checkpoint=path), OSError, message)
+    assert error.errno == code and not list(path.parent.iterdir())
+
+
+def test_a_disk_that_fills_up_leaves_the_last_file(path, monkeypatch):
+    est = NNRegressor(max_epochs=6, random_state=0)
+    whole = resumed(est)
+    fsync, count = os.fsync, [0]
+
+    def full(handle):
+        count[0] += 1
+        if count[0] == 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    est.set_params(checkpoint=path)
+    with pytest.raises(OSError, match="No space left"):
+        resumed(est)
+    assert list(path.parent.iterdir()) == [path]
+    assert same_fit(resumed(est), whole)
+
+
+def test_two_fits_at_once_do_not_mix(path):
+    class Other(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 2:
+                cut_off(CVAERegressor(max_epochs=3, random_state=0, checkpoint=shared), 3)
+
+    shared = path
+    est = CVAERegressor(max_epochs=4, random_state=0, callbacks=[Other()])
+    with pytest.raises(ValueError, match="is of another fit"):
+        clone(est).set_params(checkpoint=path).fit(X, Y)
+    path.unlink()
+
+    class Late(Other):
+        def on_epoch_end(self, net, **kwargs):
+            path.unlink()
+            super().on_epoch_end(net)
+
+    with pytest.raises(ValueError, match="was written by another fit .* path of its own"):
+        est.set_params(checkpoint=path, callbacks=[Late()]).fit(X, Y)
+
+
+def test_candidates_of_a_search_that_was_cut_off_cannot_share_a_path(path):
+    search = GridSearchCV(
+        NNRegressor(max_epochs=3, random_state=0, checkpoint=path), {"lr": [0.01, 0.02]}, cv=2
+    )
+    search.fit(X, Y)
+    assert not path.exists()
+    cut_off(NNRegressor(max_epochs=3, random_state=0, checkpoint=path), 2)
+    with pytest.raises(ValueError, match="is of another fit: lr was 0.003, is 0.01"):
+        search.set_params(error_score="raise").fit(X, Y)
+
+
+@pytest.mark.parametrize(("name", "value"), [("warm_start", True), ("accelerator", "any")])
+def test_what_goes_without(path, name, value):
+    if name == "accelerator":
+        value = pytest.importorskip("accelerate").Accelerator(cpu=True)
+    est = NNRegressor(checkpoint=path, **{name: value})
+    with pytest.raises(ValueError, match=f"checkpoint=.* expects {name}="):
+        est.fit(X, Y)
+
+
+KILLED = """
+import os, random, signal, sys, time
+import torch
+from skcvae import CVAERegressor
+from skcvae._checkpoint import CheckpointFile
+from skcvae.architectures import MLP
+from skcvae.datasets import make_linear_gaussian
+
+torch.set_num_threads(1)
+n_kills, folder = int(sys.argv[1]), sys.argv[2]
+data = make_linear_gaussian(n_samples=400, random_state=0)
+settings = {
+    "max_epochs": int(sys.argv[4]), "lr_schedule": "one_cycle", "omission": 0.1, "kl_warmup": 5,
+    "architecture": MLP(dropout=0.1), "random_state": 0,
+}
+
+
+def fit(out, **more):
+    est = CVAERegressor(**settings, **more).fit(data.X, data.y)
+    torch.save(est.net_.module_.state_dict(), out)
+
+
+def child(*args, **more):
+    process = os.fork()
+    if not process:
+        fit(*args, **more)
+        os._exit(0)
+    return process
+
+
+CVAERegressor(max_epochs=1).fit(data.X, data.y)  # what the first fit of a process loads
+start = time.monotonic()
+os.waitpid(child(f"{folder}/whole"), 0)
+length = time.monotonic() - start
+whole = torch.load(f"{folder}/whole")
+moments = random.Random(int(sys.argv[3]))
+killed = 0
+for i in range(n_kills):
+    checkpoint, out = f"{folder}/{i}.ckpt", f"{folder}/{i}.weights"
+    process = child(out, checkpoint=checkpoint)
+    time.sleep(moments.uniform(0, length))
+    os.kill(process, signal.SIGKILL)
+    killed += os.WIFSIGNALED(os.waitpid(process, 0)[1])
+    if os.path.exists(checkpoint):
+        state = CheckpointFile(checkpoint).read()
+        print("killed after epoch", len(state["history"]), "or later")
+    os.waitpid(child(out, checkpoint=checkpoint), 0)
+    found = torch.load(out)
+    assert all(torch.equal(found[name], whole[name]) for name in whole)
+    assert not os.path.exists(checkpoint)
+print("killed", killed)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills need fork")
+def test_a_fit_that_was_killed_at_any_moment_goes_on_to_the_same_weights(tmp_path):
+    script = tmp_path / "kill.py"
+    script.write_text(KILLED)
+    command = [sys.executable, str(script), "3", str(tmp_path), "0", "6"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) >= 1
+
+
+def test_an_ensemble_goes_on_with_a_file_for_each_member(path, monkeypatch):
+    est = EnsembleRegressor(NNRegressor(max_epochs=4), n_estimators=3, random_state=0)
+    whole = clone(est).fit(X, Y)
+    est.set_params(estimator__checkpoint=path)
+    epochs, limit, run = [], [7], Net.run_single_epoch
+
+    def failing(self, *args, training, **kwargs):
+        epochs.append(training)
+        if sum(epochs) == limit[0]:
+            raise CutOffError
+        return run(self, *args, training=training, **kwargs)
+
+    monkeypatch.setattr(Net, "run_single_epoch", failing)
+    with pytest.raises(CutOffError):
+        est.fit(X, Y)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["fit.ckpt.0", "fit.ckpt.1"]
+    epochs.clear()
+    limit[0] = math.inf
+    est.fit(X, Y)
+    assert sum(epochs) == 1 + 2 + 4  # of the first the last epoch, of the second the last two
+    assert not list(path.parent.iterdir())
+    assert all(map(same_fit, est.estimators_, whole.estimators_))
+
+
+def test_an_ensemble_that_is_to_go_on_needs_a_seed(path):
+    est = EnsembleRegressor(NNRegressor(checkpoint=path))
+    with pytest.raises(ValueError, match="expects an int as its random_state, got .*=None"):
+        est.fit(X, Y)

@@ -1,0 +1,91 @@
+"""One live line where somebody looks, one plain line per fit in a log, nothing unless asked."""
+
+import io
+import sys
+from contextlib import redirect_stderr
+
+import numpy as np
+import pytest
+
+from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, _predictor
+
+WORK = {
+    "predict": lambda est, X, y: est.predict(X),
+    "mean of draws": lambda est, X, y: est.predict(X, n_samples=7, return_std=True),
+    "sample": lambda est, X, y: est.sample(X, n_samples=7, random_state=0),
+    "complete": lambda est, X, y: est.complete(X, y, n_samples=7, mask=y > 0, random_state=0),
+    "quantiles": lambda est, X, y: est.predict_quantiles(X, n_samples=7),
+    "log_prob": lambda est, X, y: est.log_prob(X, y, n_samples=7),
+}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Notebook(io.StringIO):
+    pass
+
+
+Notebook.__module__ = "ipykernel.iostream"
+
+
+def test_nothing_is_shown_unless_asked_for(estimator_class, data, capfd):
+    est = estimator_class(max_epochs=2, random_state=0).fit(*data)
+    for work in WORK.values():
+        work(est, *data)
+    EnsembleRegressor(est, n_estimators=2).fit(*data)
+    assert capfd.readouterr() == ("", "")
+    with redirect_stderr(Terminal()) as stream:
+        est.fit(*data)
+    assert stream.getvalue() == ""
+
+
+def test_a_log_gets_one_plain_line_for_a_fit(estimator_class, data, capfd):
+    est = estimator_class(max_epochs=2, verbose=1).fit(*data)
+    for work in WORK.values():
+        work(est, *data)
+    out, err = capfd.readouterr()
+    assert out == "" and "\r" not in err and err.count("\n") == 1
+    assert err.startswith(f"{estimator_class.__name__}: 2 epochs in 0")
+    assert f"valid_cll={est.history_[-1]['valid_cll']:.3f}" in err
+
+
+@pytest.mark.parametrize("stream", [Terminal, Notebook])
+def test_a_fit_has_one_live_line(estimator_class, data, stream, capfd):
+    with redirect_stderr(stream()) as live:
+        est = estimator_class(max_epochs=3, verbose=1).fit(*data)
+    shown = live.getvalue()
+    assert shown.count("\n") == 1 and "3/3" in shown and estimator_class.__name__ in shown
+    assert "\r" in shown and f"valid_cll={est.history_[-1]['valid_cll']:.3f}" in shown
+    assert capfd.readouterr() == ("", "")
+
+
+def test_long_work_has_a_live_line_that_changes_no_number(estimator_class, data, monkeypatch):
+    monkeypatch.setattr(_predictor, "SHOWN_AFTER", 0.0)
+    est = estimator_class(max_epochs=1, random_state=0).fit(*data)
+    for name, work in WORK.items():
+        with redirect_stderr(Terminal()) as silent:
+            quiet = work(est.set_params(verbose=0), *data)
+        with redirect_stderr(Terminal()) as live:
+            shown = work(est.set_params(verbose=1), *data)
+        np.testing.assert_array_equal(shown, quiet)
+        total = len(data[0]) * (1 if name == "predict" else 7)
+        assert f"{estimator_class.__name__}: 100%" in live.getvalue(), name
+        assert f"{total}/{total}" in live.getvalue() and live.getvalue().count("\n") == 1, name
+        assert silent.getvalue() == ""
+
+
+def test_short_work_has_no_line(data):
+    est = NNRegressor(max_epochs=1).fit(*data).set_params(verbose=1)
+    with redirect_stderr(Terminal()) as stream:
+        est.sample(data[0])
+        est.log_prob(*data)
+    assert stream.getvalue() == ""
+
+
+def test_without_a_stderr_there_is_no_line(data, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    est = CVAERegressor(max_epochs=1, verbose=1).fit(*data)
+    assert est.sample(data[0]).shape == (1, 60, 3)

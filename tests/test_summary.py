@@ -1,0 +1,97 @@
+"""A fitted estimator says what it learned; diagrams link to pages that there are."""
+
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+from sklearn import config_context
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+import skcvae
+from skcvae import (
+    CVAERegressor,
+    EnsembleRegressor,
+    NNRegressor,
+    architectures,
+    likelihoods,
+    priors,
+)
+
+API = Path(__file__).parent.parent / "docs" / "api.rst"
+LINKED = [
+    getattr(module, name)
+    for module in (skcvae, architectures, likelihoods, priors)
+    for name in module.__all__
+    if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), BaseEstimator)
+]
+
+
+def made(kind):
+    if kind is likelihoods.Columns:
+        return kind([("real", "gaussian", [0])])
+    return kind()
+
+
+@pytest.mark.parametrize("kind", LINKED, ids=lambda kind: kind.__name__)
+def test_the_diagram_links_to_a_page_of_the_documentation(kind):
+    obj = made(kind)
+    page = re.fullmatch(
+        r"https://skcvae.readthedocs.io/en/stable/generated/skcvae\.(.*)\.html",
+        obj._get_doc_link(),
+    )[1]
+    assert re.search(rf"^   {re.escape(page)}$", API.read_text(), re.M)
+    assert obj._get_doc_link() in obj._repr_html_()
+
+
+def test_a_class_of_the_user_has_no_page():
+    class Mine(CVAERegressor):
+        pass
+
+    assert Mine()._get_doc_link() == ""
+
+
+def test_the_summary_is_of_what_was_learned(estimator_class, data):
+    est = estimator_class(max_epochs=6, patience=2, lr=0.1, random_state=0)
+    with pytest.raises(NotFittedError):
+        est.summary()
+    text = est.fit(*data).summary()
+    model = est.net_.module_.model
+    n_parameters = sum(weight.numel() for weight in model.parameters())
+    clls = est.history_[:, "valid_cll"]
+    assert text.startswith(f"{estimator_class.__name__}\n")
+    assert re.search(rf"^parameters +{n_parameters:,}: output ", text, re.M)
+    assert re.search(rf"^device +{next(model.parameters()).device}$", text, re.M)
+    assert re.search(
+        rf"^epochs +{len(clls)}, the best {clls.index(max(clls)) + 1}$", text, re.M
+    ), text
+    assert re.search(rf"^validation +CLL {max(clls):.3f} nats$", text, re.M)
+    assert pickle.loads(pickle.dumps(est)).summary() == text
+    assert str(est).startswith(estimator_class.__name__) and "CLL" not in repr(est)
+
+
+def test_without_validation_rows_the_summary_names_no_best(data):
+    text = NNRegressor(max_epochs=2, early_stopping=False).fit(*data).summary()
+    assert re.search("^epochs +2$", text, re.M) and "CLL" not in text and "latent" not in text
+
+
+def test_the_summary_of_an_ensemble_has_every_member(data):
+    est = EnsembleRegressor(CVAERegressor(max_epochs=2), n_estimators=2, random_state=0)
+    text = est.fit(*data).summary()
+    for i, member in enumerate(est.estimators_):
+        assert re.search(rf"^latent {i} .*{member.n_active_units_} in use$", text, re.M)
+        assert re.search(rf"^validation {i} ", text, re.M)
+    assert "members       2 of CVAERegressor" in text and text.count("parameters") == 1
+
+
+def test_a_notebook_shows_the_summary_below_the_diagram(estimator_class, data):
+    est = estimator_class(max_epochs=1)
+    assert "nats" not in est._repr_html_()
+    est.fit(*data)
+    summary = est.summary()
+    assert est._repr_html_().endswith(f"<pre>{summary}</pre>")
+    assert est._repr_mimebundle_()["text/html"].endswith(f"<pre>{summary}</pre>")
+    assert est._repr_mimebundle_()["text/plain"] == repr(est)
+    with config_context(display="text"):
+        assert "text/html" not in est._repr_mimebundle_() and not hasattr(est, "_repr_html_")
