@@ -184,13 +184,13 @@ class CalibrationDisplay:
 
     def _plot_coverage(self, ref_line, line_kw):
         coverage = np.linspace(0, 1, 101)
-        observed = self.pit[~np.isnan(self.pit)]
-        inside = np.abs(2 * observed - 1)[:, None] <= coverage
+        needed = np.sort(np.abs(2 * self.pit[~np.isnan(self.pit)] - 1))
+        inside = np.searchsorted(needed, coverage, side="right") / len(needed)
         if ref_line:
             self.ax_.fill_between(coverage, *self._chance(coverage), color=GREY, linewidth=0)
             self.ax_.plot([0, 1], [0, 1], color="0.3", linewidth=1, linestyle="--")
         line = style(line_kw, color=BLUE, linewidth=2, label=self.name)
-        (self.line_,) = self.ax_.plot(coverage, inside.mean(axis=0), **line)
+        (self.line_,) = self.ax_.plot(coverage, inside, **line)
         self.ax_.set(xlabel="nominal coverage", ylabel="share of outputs inside", aspect="equal")
         self.ax_.set(xlim=(0, 1), ylim=(0, 1))
 

@@ -52,9 +52,7 @@ class JointSamplesDisplay:
         self.output_names = output_names
 
     @classmethod
-    def from_estimator(
-        cls, estimator, X, y=None, *, n_samples=500, random_state=0, **kwargs
-    ):
+    def from_estimator(cls, estimator, X, y=None, *, n_samples=500, random_state=0, **kwargs):
         """Draw from an estimator for one row and show the draws.
 
         Parameters
@@ -176,7 +174,7 @@ class JointSamplesDisplay:
         self.ax_ = axes_for(ax, (n_outputs, n_outputs), self, figsize=size, sharex="col")
         self.figure_ = self.ax_[0, 0].figure
         self.scatters_, self.histograms_ = [], []
-        dots = style(scatter_kw, color=BLUE, s=5, alpha=0.5, linewidth=0)
+        dots = style(scatter_kw, color=BLUE, s=8, alpha=0.5, linewidth=0)
         steps = style(hist_kw, color=BLUE, linewidth=1.5)
         truth = style(truth_kw, color=VERMILION, marker="X", markersize=8, markeredgecolor="w")
         for (i, j), ax in np.ndenumerate(self.ax_):

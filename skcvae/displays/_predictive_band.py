@@ -9,7 +9,8 @@ from skcvae.pipelines import sample
 class PredictiveBandDisplay:
     """Central bands of p(y|x), which have y with given probabilities, over a single x.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one. Parameters
+    A band is one interval for each x: where y has two answers with a gap between, it
+    covers the gap. Use :meth:`from_estimator` or :meth:`from_predictions` to make one. Parameters
     are kept as attributes.
 
     Parameters
@@ -45,9 +46,9 @@ class PredictiveBandDisplay:
     Examples
     --------
     >>> from skcvae import CVAERegressor
-    >>> from skcvae.datasets import make_two_branches
+    >>> from skcvae.datasets import make_linear_gaussian
     >>> from skcvae.displays import PredictiveBandDisplay
-    >>> data = make_two_branches(n_samples=100, random_state=0)
+    >>> data = make_linear_gaussian(n_samples=100, n_features=1, n_outputs=1, random_state=0)
     >>> est = CVAERegressor(max_epochs=2, random_state=0).fit(data.X, data.y)
     >>> display = PredictiveBandDisplay.from_estimator(est, data.X, data.y)
     >>> display.coverages, display.bands.shape
@@ -222,20 +223,11 @@ class PredictiveBandDisplay:
         self.ax_ = axes_for(ax, (1, 1), self, figsize=(5.6, 3.6))[0, 0]
         self.figure_ = self.ax_.figure
         plain(self.ax_)
-        # Bands lie one over the other, and grow darker towards the median.
+        # The widest first: bands lie one over the other, and grow darker towards the median.
+        widest_first = np.argsort(self.coverages)[::-1]
         self.bands_ = [
-            self.ax_.fill_between(
-                self.x,
-                *self.bands[i].T,
-                **style(
-                    band_kw,
-                    color=BLUE,
-                    alpha=0.2,
-                    linewidth=0,
-                    label=f"{self.coverages[i]:.0%} band",
-                ),
-            )
-            for i in np.argsort(self.coverages)[::-1]
+            self._fill(i, band_kw, alpha=alpha)
+            for i, alpha in zip(widest_first, np.linspace(0.2, 0.4, len(self.bands)), strict=True)
         ]
         (self.line_,) = self.ax_.plot(
             self.x, self.median, **style(line_kw, color=BLUE, linewidth=1.5, label="median")
@@ -247,6 +239,11 @@ class PredictiveBandDisplay:
         self.ax_.set(xlabel=self.x_name or "x", ylabel=self.y_name or "y")
         self.ax_.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         return self
+
+    def _fill(self, i, band_kw, *, alpha):
+        label = f"{self.coverages[i]:.0%} band"
+        look = style(band_kw, color=BLUE, alpha=alpha, linewidth=0, label=label)
+        return self.ax_.fill_between(self.x, *self.bands[i].T, **look)
 
 
 def _single(name, array):

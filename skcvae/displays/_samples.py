@@ -32,6 +32,8 @@ class SamplesDisplay:
         Whether `X` is the part of the image that is known, shown like the rest.
     row_names : list of str, default=None
         What stands before each row.
+    draw_names : list of str, default=None
+        Titles of the draws. None numbers them.
 
     Attributes
     ----------
@@ -66,6 +68,7 @@ class SamplesDisplay:
         label_names=None,
         joined=False,
         row_names=None,
+        draw_names=None,
     ):
         self.draws = draws
         self.y_true = y_true
@@ -74,6 +77,7 @@ class SamplesDisplay:
         self.label_names = label_names
         self.joined = joined
         self.row_names = row_names
+        self.draw_names = draw_names
 
     @classmethod
     def from_estimator(
@@ -133,6 +137,7 @@ class SamplesDisplay:
         predictions=None,
         label_names=None,
         row_names=None,
+        draw_names=None,
         ax=None,
         **kwargs,
     ):
@@ -158,6 +163,8 @@ class SamplesDisplay:
             outputs as grey or coloured pixels.
         row_names : list of str, default=None
             What stands before each row.
+        draw_names : list of str, default=None
+            Titles of the draws. None numbers them.
         ax : ndarray of Axes of shape (n_rows, n_columns), default=None
             Where to draw. None makes a figure.
         **kwargs
@@ -188,11 +195,12 @@ class SamplesDisplay:
         if draws.ndim < 2 or not draws.size:
             raise ValueError(f"draws must have shape (n_samples, n_rows, ...), got {draws.shape}.")
         _check_rows(draws.shape[1])
-        for name, given in {"X": X, "row_names": row_names}.items():
-            if given is not None and len(given) != draws.shape[1]:
+        lengths = {"X": (X, 1), "row_names": (row_names, 1), "draw_names": (draw_names, 0)}
+        for name, (given, axis) in lengths.items():
+            if given is not None and len(given) != draws.shape[axis]:
                 raise ValueError(
-                    f"{name} must have {draws.shape[1]} rows for draws of shape {draws.shape}, "
-                    f"got {len(given)}."
+                    f"{name} must be of length {draws.shape[axis]} for draws of shape "
+                    f"{draws.shape}, got {len(given)}."
                 )
 
         def outputs(name, y):
@@ -218,6 +226,7 @@ class SamplesDisplay:
             label_names=label_names or _label_names(draws, y_true),
             joined=join is not None,
             row_names=row_names,
+            draw_names=draw_names,
         ).plot(ax, **kwargs)
 
     def plot(self, ax=None, *, imshow_kw=None):
@@ -237,13 +246,14 @@ class SamplesDisplay:
             With what was drawn.
         """
         columns, (n_rows, height, width) = self._columns(), self.draws.shape[1:4]
-        size = (0.95 * len(columns) + 0.4, 0.95 * height / width * n_rows + 0.7)
+        names_width = 0.09 * max(map(len, self.row_names or [""]))
+        size = (0.95 * len(columns) + names_width, 0.95 * height / width * n_rows + 0.5)
         self.ax_ = axes_for(ax, (n_rows, len(columns)), self, figsize=size)
         self.figure_ = self.ax_[0, 0].figure
         self.images_ = np.empty(self.ax_.shape, dtype=object)
-        for j, (title, images) in enumerate(columns.items()):
+        for j, (title, images) in enumerate(columns):
             self.ax_[0, j].set_title(title, fontsize="medium")
-            own = title == "input" and not self.joined
+            own = images is self.X and not self.joined
             look = _grey(images) if own else style(imshow_kw, **self._look())
             for i, image in enumerate(images if own else self._coloured(images)):
                 self.images_[i, j] = _show(self.ax_[i, j], image, look)
@@ -253,10 +263,11 @@ class SamplesDisplay:
         return self
 
     def _columns(self):
-        """Return the images of each column by its title."""
-        columns = {"input": self.X, "truth": self.y_true, **(self.predictions or {})}
-        columns |= {f"draw {i + 1}": images for i, images in enumerate(self.draws)}
-        return {title: images for title, images in columns.items() if images is not None}
+        """Return the title and the images of each column."""
+        names = self.draw_names or [f"draw {i + 1}" for i in range(len(self.draws))]
+        columns = [("input", self.X), ("truth", self.y_true), *(self.predictions or {}).items()]
+        columns += zip(names, self.draws, strict=True)
+        return [(title, images) for title, images in columns if images is not None]
 
     def _look(self):
         """Return what all images but inputs share: colours, and where they begin and end."""
