@@ -34,7 +34,7 @@ X_train, X_test, y_train, y_test, labels, labels_test = train_test_split(
     X, y, digits.target, test_size=400, random_state=0
 )
 est = CVAERegressor(
-    likelihood="bernoulli", normalize_X=False, latent_dim=16, max_epochs=100, random_state=0
+    likelihood="bernoulli", normalize_X=False, latent_dim=16, max_epochs=70, random_state=0
 )
 est.fit(X_train, y_train)
 
@@ -42,8 +42,8 @@ one_each = [np.flatnonzero(labels == digit)[0] for digit in range(10)]
 SamplesDisplay.from_estimator(
     est,
     X_train[one_each],
-    y_train[one_each],
     n_samples=8,
+    predictions={"real": y_train[one_each]},
     row_names=[f"x = {digit}" for digit in range(10)],
 )
 plt.show()

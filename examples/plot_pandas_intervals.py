@@ -32,7 +32,7 @@ import skcvae
 from skcvae.displays import CalibrationDisplay, PredictiveBandDisplay
 from skcvae.metrics import interval_coverage
 
-n_rows = 4000
+n_rows = 3000
 rng = np.random.default_rng(0)
 frame = pd.DataFrame(
     {
@@ -56,11 +56,11 @@ print(X_train.head())
 # -------------------------
 # Of a single column the distribution can be looked at: the further, the less sure.
 
-known = X_train["distance_km"].notna()
+known, known_test = (part["distance_km"].notna() for part in (X_train, X_test))
 first_look = skcvae.CVAERegressor(max_epochs=30, random_state=0)
 first_look.fit(X_train.loc[known, ["distance_km"]], y_train[known])
 PredictiveBandDisplay.from_estimator(
-    first_look, X_train.loc[known, ["distance_km"]], y_train[known]
+    first_look, X_test.loc[known_test, ["distance_km"]], y_test[known_test]
 )
 plt.show()
 
@@ -75,7 +75,9 @@ encode = make_column_transformer(
     (SimpleImputer(add_indicator=True), ["distance_km"]),
     remainder="passthrough",
 )
-model = make_pipeline(encode, skcvae.CVAERegressor(random_state=0)).fit(X_train, y_train)
+model = make_pipeline(encode, skcvae.CVAERegressor(max_epochs=60, random_state=0)).fit(
+    X_train, y_train
+)
 draws = skcvae.sample(model, X_test, n_samples=500, random_state=0)
 own_width = np.quantile(draws, [0.05, 0.95], axis=0).T
 
@@ -83,7 +85,7 @@ own_width = np.quantile(draws, [0.05, 0.95], axis=0).T
 # The usual way: a regression, and the quantiles of its cross-validated residuals on
 # either side of what it predicts.
 
-trees = make_pipeline(encode, HistGradientBoostingRegressor(random_state=0))
+trees = make_pipeline(encode, HistGradientBoostingRegressor(max_iter=50, random_state=0))
 residuals = y_train - cross_val_predict(trees, X_train, y_train)
 trees.fit(X_train, y_train)
 one_width = trees.predict(X_test)[:, None] + np.quantile(residuals, [0.05, 0.95])

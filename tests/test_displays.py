@@ -284,10 +284,10 @@ def test_exact_draws_are_calibrated_and_narrow_ones_are_not():
     for factor, calibrated in ((1, True), (0.5, False)):
         display = CalibrationDisplay.from_predictions(y, factor * draws, kind="coverage")
         nominal, inside = display.line_.get_data()
-        assert (np.abs(inside - nominal).max() < 0.05) is calibrated
+        assert (np.abs(inside - nominal).max() < 0.05) == calibrated
         heights = [bar.get_height() for bar in display.plot(n_bins=10).bars_]
         assert np.mean(heights) == pytest.approx(1)
-        assert (np.ptp(heights) < 0.5) is calibrated
+        assert (np.ptp(heights) < 0.5) == calibrated
 
 
 def test_the_coverage_curve_is_the_coverage_of_intervals():

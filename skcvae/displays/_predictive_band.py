@@ -74,7 +74,7 @@ class PredictiveBandDisplay:
         X,
         y=None,
         *,
-        n_samples=1000,
+        n_samples=2000,
         grid_resolution=100,
         random_state=0,
         **kwargs,
@@ -89,7 +89,7 @@ class PredictiveBandDisplay:
             Inputs.
         y : array-like of shape (n_rows,) or (n_rows, 1), default=None
             Outputs. None shows no points.
-        n_samples : int, default=1000
+        n_samples : int, default=2000
             Draws per point.
         grid_resolution : int, default=100
             At how many points to draw.
@@ -234,7 +234,7 @@ class PredictiveBandDisplay:
         )
         self.scatter_ = None
         if self.X is not None:
-            dots = style(scatter_kw, color="0.2", s=6, alpha=0.6, linewidth=0, label="rows")
+            dots = style(scatter_kw, color="0.2", s=6, alpha=0.5, linewidth=0, label="rows")
             self.scatter_ = self.ax_.scatter(self.X, self.y_true, zorder=3, **dots)
         self.ax_.set(xlabel=self.x_name or "x", ylabel=self.y_name or "y")
         self.ax_.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
