@@ -125,7 +125,6 @@ CalibrationDisplay.from_predictions(
     kind="coverage",
     name="independent weeks",
     ref_line=False,
-    line_kw={"color": "#D55E00"},
     ax=display.ax_,
 )
 display.ax_.set_title("total of eight weeks")

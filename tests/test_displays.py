@@ -299,7 +299,7 @@ def test_the_coverage_curve_is_the_coverage_of_intervals():
     for coverage in (0.5, 0.9):
         ends = np.quantile(draws, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
         expected = skcvae.metrics.interval_coverage(y, np.moveaxis(ends, 0, -1))
-        assert np.interp(coverage, nominal, inside) == pytest.approx(expected, abs=0.005)
+        assert np.interp(coverage, nominal, inside) == pytest.approx(expected, abs=0.01)
 
 
 def test_a_reference_can_be_left_out(table):
@@ -312,6 +312,7 @@ def test_a_reference_can_be_left_out(table):
     assert len(display.ax_.lines) == n_lines + 1
     names = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert names == ["first", "second"]
+    assert len({line.get_color() for line in display.ax_.lines if line.get_label() in names}) == 2
 
 
 def test_joint_samples_have_an_axes_for_each_pair():
@@ -343,8 +344,8 @@ def test_bad_samples(images):
     show = SamplesDisplay.from_predictions
     with pytest.raises(ValueError, match=r"X must have at most 20 rows.*got 30. Choose some"):
         SamplesDisplay.from_estimator(est, X, y)
-    with pytest.raises(ValueError, match=r"y_true must have shape \(30, 4, 6\)|at most 20"):
-        show(X, y[:3], y[None])
+    with pytest.raises(ValueError, match=r"X must have at most 20 rows"):
+        show(X, y, y[None])
     with pytest.raises(ValueError, match=r"y_true must have shape \(3, 4, 6\) .* got \(2, 4, 6\)"):
         show(X[:3], y[:2], y[None, :3])
     with pytest.raises(ValueError, match=r"predictions\['NN'\] must have shape"):
@@ -357,6 +358,10 @@ def test_bad_samples(images):
         show(None, None, y[None, :3].reshape(1, 3, 24))
     with pytest.raises(ValueError, match=r"draws must be images .* with 1 or 3 channels"):
         show(None, None, np.zeros((1, 2, 4, 5, 5)))
+    with pytest.raises(ValueError, match=r"label_names must name each of .*\[0.0, 1.0\].*got {1"):
+        show(None, None, np.eye(4)[None, None], label_names={1: "sky"})
+    with pytest.raises(ValueError, match=r"y_true must have colours in \[0, 1\].*to 255"):
+        show(None, np.full((1, 3, 2, 2), 255), np.zeros((1, 1, 3, 2, 2)))
     with pytest.raises(ValueError, match=r"draws must have shape .* got \(0, 3, 4, 6\)"):
         show(X[:3], y[:3], y[None, :3][:0])
 

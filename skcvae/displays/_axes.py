@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "0.88"
 
 

@@ -7,7 +7,7 @@ probability integral transform of y. So both kinds of figure show u alone.
 import numpy as np
 from scipy.stats import binom
 
-from skcvae.displays._axes import BLUE, GREY, axes_for, plain, pyplot, style
+from skcvae.displays._axes import BLUE, COLOURS, GREY, axes_for, plain, pyplot, style
 from skcvae.metrics import pit
 from skcvae.pipelines import sample
 
@@ -26,7 +26,8 @@ class CalibrationDisplay:
     pit : ndarray of shape (n_rows, ...)
         The probability integral transform of each output; NaN where not observed.
     name : str, default=None
-        What was asked, for the legend.
+        What was asked, for the legend. Coverages with names have different colours
+        where they are on the same axes.
 
     Attributes
     ----------
@@ -189,7 +190,9 @@ class CalibrationDisplay:
         if ref_line:
             self.ax_.fill_between(coverage, *self._chance(coverage), color=GREY, linewidth=0)
             self.ax_.plot([0, 1], [0, 1], color="0.3", linewidth=1, linestyle="--")
-        line = style(line_kw, color=BLUE, linewidth=2, label=self.name)
+        n_named = len(self.ax_.get_legend_handles_labels()[0])
+        colour = COLOURS[n_named % len(COLOURS)]
+        line = style(line_kw, color=colour, linewidth=2, label=self.name)
         (self.line_,) = self.ax_.plot(coverage, inside, **line)
         self.ax_.set(xlabel="nominal coverage", ylabel="share of outputs inside", aspect="equal")
         self.ax_.set(xlim=(0, 1), ylim=(0, 1))

@@ -10,8 +10,8 @@ class PredictiveBandDisplay:
     """Central bands of p(y|x), which have y with given probabilities, over a single x.
 
     A band is one interval for each x: where y has two answers with a gap between, it
-    covers the gap. Use :meth:`from_estimator` or :meth:`from_predictions` to make one. Parameters
-    are kept as attributes.
+    covers the gap. Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+    Parameters are kept as attributes.
 
     Parameters
     ----------

@@ -18,7 +18,8 @@ class SamplesDisplay:
     Parameters
     ----------
     draws : ndarray of shape (n_samples, n_rows, height, width[, 3])
-        Images of grey pixels, of colours in [0, 1] or of labels. NaN is not known.
+        Images of grey pixels, of colours in [0, 1] or of labels. NaN is not known, and
+        shown in light blue.
     y_true : ndarray of shape (n_rows, height, width[, 3]), default=None
         The truth. None leaves out its column.
     X : ndarray of shape (n_rows, height, width[, 3]), default=None
@@ -151,7 +152,7 @@ class SamplesDisplay:
         y_true : array-like of shape (n_rows, ...) or None
             The true outputs.
         draws : array-like of shape (n_samples, n_rows, ...)
-            Draws of them, as `sample` returns them.
+            Draws of them, as `sample` returns them. Colours beyond [0, 1] are clipped.
         join : callable, default=None
             Makes images of shape (n_rows, [channels,] height, width) of X and y, such
             as the ``join`` of :class:`~skcvae.datasets.Quadrants`. The input is then
@@ -218,12 +219,20 @@ class SamplesDisplay:
             inputs = None if np.isnan(inputs).all() else inputs
         elif np.ndim(X) > 2:
             inputs = _images("X", X)
+        answers = {
+            title: outputs(f"predictions[{title!r}]", y)
+            for title, y in (predictions or {}).items()
+        }
+        truth = [] if y_true is None else [outputs("y_true", y_true)]
+        shown = np.stack([outputs("draws", draw) for draw in draws])
+        if label_names is not None or draws.dtype.kind in "iu":
+            label_names = _label_names(label_names, [shown, *truth, *answers.values()])
         return cls(
-            draws=np.stack([outputs("draws", draw) for draw in draws]),
-            y_true=None if y_true is None else outputs("y_true", y_true),
+            draws=shown,
+            y_true=truth[0] if truth else None,
             X=inputs,
-            predictions={name: outputs(name, y) for name, y in (predictions or {}).items()},
-            label_names=label_names or _label_names(draws, y_true),
+            predictions=answers,
+            label_names=label_names,
             joined=join is not None,
             row_names=row_names,
             draw_names=draw_names,
@@ -312,6 +321,11 @@ def _images(name, array):
     if array.ndim == 4 and array.shape[1] == 1:
         return array[:, 0]
     if array.ndim == 4 and array.shape[1] == 3:
+        if name in ("X", "y_true") and not 0 <= np.nanmin(array) <= np.nanmax(array) <= 1:
+            raise ValueError(
+                f"{name} must have colours in [0, 1], got some from {np.nanmin(array)} to "
+                f"{np.nanmax(array)}. Divide bytes by 255, before fit."
+            )
         return np.moveaxis(array, 1, -1).clip(0, 1)
     if array.ndim != 3:
         raise ValueError(
@@ -322,12 +336,13 @@ def _images(name, array):
     return array
 
 
-def _label_names(draws, y_true):
-    """Return the numbers of labels as their names, None where draws are no integers."""
-    if draws.dtype.kind not in "iu":
-        return None
-    labels = np.unique(draws) if y_true is None else np.union1d(draws, y_true)
-    return {int(label): str(int(label)) for label in labels if not np.isnan(label)}
+def _label_names(given, maps):
+    """Return the names of labels, their numbers if none are given."""
+    found = np.unique(np.concatenate([part[~np.isnan(part)] for part in maps])).tolist()
+    names = {int(label): str(int(label)) for label in found} if given is None else given
+    if not set(found) <= set(names):
+        raise ValueError(f"label_names must name each of the labels {found}, got {given!r}.")
+    return names
 
 
 def _grey(images):
