@@ -30,6 +30,7 @@ QUICK = {"max_epochs": 2, "random_state": 0}
 
 @pytest.fixture(autouse=True)
 def close_figures():
+    plt.close("all")  # those of doctests
     yield
     plt.close("all")
 

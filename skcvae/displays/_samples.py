@@ -256,7 +256,7 @@ class SamplesDisplay:
         """
         columns, (n_rows, height, width) = self._columns(), self.draws.shape[1:4]
         names_width = 0.09 * max(map(len, self.row_names or [""]))
-        size = (0.95 * len(columns) + names_width, 0.95 * height / width * n_rows + 0.5)
+        size = (0.95 * len(columns) + names_width, 0.95 * height / width * n_rows + 0.3)
         self.ax_ = axes_for(ax, (n_rows, len(columns)), self, figsize=size)
         self.figure_ = self.ax_[0, 0].figure
         self.images_ = np.empty(self.ax_.shape, dtype=object)
