@@ -27,7 +27,6 @@ says which data the figure shows.
 import warnings
 from urllib.error import URLError
 
-import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.ensemble import ExtraTreesRegressor
@@ -37,6 +36,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from skcvae import CVAERegressor
 from skcvae.architectures import MLP
 from skcvae.datasets import fetch_olivetti_completion
+from skcvae.displays import SamplesDisplay
 from skcvae.metrics import negative_cll_per_pixel
 
 
@@ -105,18 +105,15 @@ for title, mean in means.items():
 # collars.
 
 shown = np.flatnonzero(test)[:: test.sum() // 5][:5]
-draws = cvae.sample(X[shown], n_samples=4, random_state=0, observation_noise=False)
 position = np.searchsorted(np.flatnonzero(test), shown)
-columns = {"truth": y[shown], **{title: mean[position] for title, mean in means.items()}}
-columns.update({f"draw {i + 1}": draw for i, draw in enumerate(draws)})
-
-fig, axes = plt.subplots(len(shown), len(columns), figsize=(10, 5.6), layout="constrained")
-for column, (title, lower) in zip(axes.T, columns.items(), strict=True):
-    column[0].set_title(title, fontsize="small")
-    for ax, image in zip(column, np.concatenate([X[shown], lower], axis=1), strict=True):
-        ax.imshow(image, cmap="gray", vmin=0, vmax=1)
-        ax.set_axis_off()
-fig.savefig("face_completion.png", dpi=150)
+display = SamplesDisplay.from_estimator(
+    cvae,
+    X[shown],
+    y[shown],
+    join=lambda upper, lower: np.concatenate([upper, lower], axis=1),
+    predictions={title: mean[position] for title, mean in means.items()},
+)
+display.figure_.savefig("face_completion.png", dpi=150)
 
 # %%
 # What the likelihood says

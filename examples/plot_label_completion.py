@@ -20,12 +20,12 @@ edge and ink, to be predicted from thumbnails of 2 x 2 pixels.
 # -----------
 # Nothing is missing in training, so nothing changes there.
 
-import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from skcvae import CVAERegressor, NNRegressor
 from skcvae.datasets import load_digits_label_maps
+from skcvae.displays import SamplesDisplay
 from skcvae.metrics import pixel_accuracy
 
 digits = load_digits_label_maps()
@@ -73,30 +73,19 @@ for share in (0.25, 0.5, 0.75):
     print(f"{share:6.0%}  {right[0]:.3f}  {right[1]:.3f}")
 
 # %%
-# The picture shows the last round: three quarters hidden, in white.
+# The picture shows the last round: three quarters hidden, in light blue.
 
 shown = [3, 10, 22, 37, 55]
 seen = np.where(mask, np.nan, y_test)
-columns = {
-    "thumbnail": X_test,
-    "truth": y_test,
-    "known": seen,
-    "NN": np.where(mask, predicted, y_test),
-    "CVAE": answer,
-    **{f"draw {i + 1}": draws[i] for i in range(3)},
-}
-fig, axes = plt.subplots(len(shown), len(columns), figsize=(8.6, 5.6), layout="constrained")
-colours = plt.get_cmap("viridis", 3).with_extremes(bad="white")
-for column, (title, images) in zip(axes.T, columns.items(), strict=True):
-    column[0].set_title(title)
-    for ax, image in zip(column, images[shown], strict=True):
-        if title == "thumbnail":
-            ax.imshow(image, cmap="gray", vmin=0, vmax=1)
-        else:
-            ax.imshow(image, cmap=colours, vmin=-0.5, vmax=2.5)
-        ax.set_xticks([])
-        ax.set_yticks([])
-fig.savefig("label_completion.png", dpi=150)
+answers = {"known": seen, "NN": np.where(mask, predicted, y_test), "CVAE": answer}
+display = SamplesDisplay.from_predictions(
+    X_test[shown],
+    y_test[shown],
+    draws[:3, shown],
+    predictions={title: images[shown] for title, images in answers.items()},
+    label_names=dict(enumerate(digits.target_names)),
+)
+display.figure_.savefig("label_completion.png", dpi=150)
 
 # %%
 # Labels missing in training

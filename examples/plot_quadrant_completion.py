@@ -23,12 +23,12 @@ binary images. This is the task of Sohn, Lee and Yan (2015), who used MNIST.
 # prior alone. The CVAE trains with a recognition network. All pixels share one
 # unit, so none is scaled by itself.
 
-import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from skcvae import CVAERegressor, GSNNRegressor, NNRegressor
 from skcvae.datasets import load_digits_quadrants
+from skcvae.displays import SamplesDisplay
 
 digits = load_digits_quadrants(n_quadrants=1, threshold=0.5)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -50,21 +50,15 @@ for name, estimator in {"NN": NNRegressor, "GSNN": GSNNRegressor, "CVAE": CVAERe
 rng = np.random.default_rng(3)
 shown = rng.choice(len(X_test), 8, replace=False)
 X, y = X_test[shown], y_test[shown]
-draws = models["CVAE"].sample(X, n_samples=6, random_state=0, observation_noise=False)
-columns = {
-    "input": np.full_like(y, np.nan),
-    "truth": y,
-    "NN": models["NN"].predict(X),
-    **{f"draw {i + 1}": draw for i, draw in enumerate(draws)},
-}
-grey = plt.get_cmap("gray").with_extremes(bad="tab:blue")
-fig, axes = plt.subplots(len(X), len(columns), figsize=(7.2, 6.6), layout="constrained")
-for column, (title, hidden) in zip(axes.T, columns.items(), strict=True):
-    column[0].set_title(title, fontsize="medium")
-    for ax, image in zip(column, digits.task.join(X, hidden), strict=True):
-        ax.imshow(image, cmap=grey, vmin=0, vmax=1)
-        ax.set_axis_off()
-fig.savefig("quadrant_completion.png", dpi=150)
+display = SamplesDisplay.from_estimator(
+    models["CVAE"],
+    X,
+    y,
+    n_samples=6,
+    join=digits.task.join,
+    predictions={"NN": models["NN"].predict(X)},
+)
+display.figure_.savefig("quadrant_completion.png", dpi=150)
 
 # %%
 # The score says the same in nats

@@ -24,6 +24,7 @@ MODULES = [
     "skcvae.completion",
     "skcvae.conditional_likelihood",
     "skcvae.datasets",
+    "skcvae.displays",
     "skcvae.distributions",
     "skcvae.ensemble",
     "skcvae.inference",

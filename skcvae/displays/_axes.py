@@ -1,0 +1,44 @@
+"""Axes to draw on, and colours that everyone can tell apart (Okabe and Ito)."""
+
+import math
+
+import numpy as np
+
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
+GREY = "0.88"
+
+
+def pyplot(caller):
+    """Return matplotlib.pyplot, or say what to install."""
+    try:
+        import matplotlib.pyplot
+    except ImportError as error:
+        raise ImportError(f"{caller} requires matplotlib: pip install matplotlib.") from error
+    return matplotlib.pyplot
+
+
+def axes_for(ax, shape, display, **new):
+    """Return an array of axes of a shape: those given, or those of a new figure."""
+    plt = pyplot(type(display).__name__)
+    if ax is None:
+        return plt.subplots(*shape, squeeze=False, layout="constrained", **new)[1]
+    axes = np.array(ax, dtype=object)
+    if axes.size != math.prod(shape):
+        raise ValueError(f"ax must hold axes of shape {shape} here, got shape {axes.shape}.")
+    return axes.reshape(shape)
+
+
+def style(given, **defaults):
+    """Return keywords of a matplotlib call: those given, under any alias, else the defaults."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    return {**defaults, **normalize_kwargs(given or {}, Line2D)}
+
+
+def plain(ax):
+    """Leave of an axes' frame what is needed to read it."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(color="0.9", linewidth=0.6)
+    ax.set_axisbelow(True)

@@ -1,0 +1,203 @@
+r"""Whether outputs fall among draws as often as they should, drawn from their PIT.
+
+A central interval of coverage c has y where :math:`|2u - 1| \le c`, u being the
+probability integral transform of y. So both kinds of figure show u alone.
+"""
+
+import numpy as np
+from scipy.stats import binom
+
+from skcvae.displays._axes import BLUE, COLOURS, GREY, axes_for, plain, pyplot, style
+from skcvae.metrics import pit
+from skcvae.pipelines import sample
+
+KINDS = ("pit", "coverage")
+CHANCE = 0.95  # share of calibrated models that stay in the grey
+
+
+class CalibrationDisplay:
+    """Calibration of draws: a histogram of the PIT, or the coverage of central intervals.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one. Parameters
+    are kept as attributes.
+
+    Parameters
+    ----------
+    pit : ndarray of shape (n_rows, ...)
+        The probability integral transform of each output; NaN where not observed.
+    name : str, default=None
+        What was asked, for the legend. Coverages with names have different colours
+        where they are on the same axes.
+
+    Attributes
+    ----------
+    line_ : Line2D or None
+        The coverage, of ``kind="coverage"``.
+    bars_ : BarContainer or None
+        The histogram, of ``kind="pit"``.
+    ax_ : Axes
+        The axes with it.
+    figure_ : Figure
+        Its figure.
+
+    Examples
+    --------
+    >>> from skcvae import CVAERegressor
+    >>> from skcvae.datasets import make_linear_gaussian
+    >>> from skcvae.displays import CalibrationDisplay
+    >>> data = make_linear_gaussian(n_samples=400, random_state=0)
+    >>> est = CVAERegressor(max_epochs=5, random_state=0).fit(data.X[:300], data.y[:300])
+    >>> display = CalibrationDisplay.from_estimator(est, data.X[300:], data.y[300:])
+    >>> display.pit.shape
+    (100, 3)
+    >>> display = display.plot(kind="coverage")
+    """
+
+    def __init__(self, *, pit, name=None):
+        self.pit = pit
+        self.name = name
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, n_samples=100, random_state=0, **kwargs):
+        """Draw from an estimator and show how y lies among the draws.
+
+        Parameters
+        ----------
+        estimator : Pipeline, search or estimator
+            Fitted; its last step, or its best estimator's, has a method `sample`.
+        X : array-like of shape (n_rows, ...)
+            Inputs of rows that were not fitted.
+        y : array-like of shape (n_rows,) or (n_rows, ...)
+            Their outputs; NaN where not observed.
+        n_samples : int, default=100
+            Draws per row.
+        random_state : int, RandomState or None, default=0
+            Seed of the draws.
+        **kwargs
+            Passed to :meth:`from_predictions`.
+
+        Returns
+        -------
+        display : CalibrationDisplay
+            Drawn.
+        """
+        pyplot(cls.__name__)
+        return cls.from_predictions(y, sample(estimator, X, n_samples, random_state), **kwargs)
+
+    @classmethod
+    def from_predictions(cls, y_true, draws, *, random_state=0, name=None, ax=None, **kwargs):
+        """Show how outputs lie among draws.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_rows,) or (n_rows, ...)
+            Outputs; NaN where not observed.
+        draws : array-like of shape (n_samples, n_rows, ...)
+            Draws of them, as `sample` returns them.
+        random_state : int, RandomState or None, default=0
+            Seed by which :func:`~skcvae.metrics.pit` breaks ties.
+        name : str, default=None
+            What was asked, for the legend.
+        ax : Axes, default=None
+            Where to draw. None makes a figure.
+        **kwargs
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        display : CalibrationDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not match, or no output is observed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skcvae.displays import CalibrationDisplay
+        >>> rng = np.random.default_rng(0)
+        >>> display = CalibrationDisplay.from_predictions(
+        ...     rng.normal(size=200), rng.normal(size=(99, 200)), kind="coverage"
+        ... )
+        >>> display.ax_.get_ylabel()
+        'share of outputs inside'
+        """
+        pyplot(cls.__name__)
+        return cls(pit=pit(y_true, draws, random_state), name=name).plot(ax, **kwargs)
+
+    def plot(self, ax=None, *, kind="pit", n_bins=20, ref_line=True, bar_kw=None, line_kw=None):
+        """Draw the histogram or the curve.
+
+        Parameters
+        ----------
+        ax : Axes, default=None
+            Where to draw. None makes a figure.
+        kind : {"pit", "coverage"}, default="pit"
+            A histogram of the PIT, flat where the model is calibrated; or the share of
+            outputs inside central intervals over their nominal coverage, on the
+            diagonal where it is.
+        n_bins : int, default=20
+            Bars of the histogram.
+        ref_line : bool, default=True
+            Whether to draw the line that calibrated models follow, and in grey where
+            19 of 20 of them are, point by point. That counts the outputs of a row as
+            one, as if they told the same.
+        bar_kw : dict, default=None
+            Passed to `bar`.
+        line_kw : dict, default=None
+            Passed to `plot`, for the coverage.
+
+        Returns
+        -------
+        self : CalibrationDisplay
+            With what was drawn.
+
+        Raises
+        ------
+        ValueError
+            If `kind` is another.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {KINDS}, got {kind!r}.")
+        self.ax_ = axes_for(ax, (1, 1), self, figsize=(4.2, 3.6))[0, 0]
+        self.figure_ = self.ax_.figure
+        plain(self.ax_)
+        self.line_ = self.bars_ = None
+        if kind == "pit":
+            self._plot_pit(n_bins, ref_line, bar_kw)
+        else:
+            self._plot_coverage(ref_line, line_kw)
+        if self.name is not None:
+            self.ax_.legend(frameon=False, loc="best")
+        return self
+
+    def _plot_pit(self, n_bins, ref_line, bar_kw):
+        ends = np.linspace(0, 1, n_bins + 1)
+        density, _ = np.histogram(self.pit, ends, density=True)
+        bars = style(bar_kw, color=BLUE, alpha=0.75, label=self.name)
+        self.bars_ = self.ax_.bar(ends[:-1], density, 0.9 / n_bins, align="edge", **bars)
+        if ref_line:
+            self.ax_.axhspan(*self._chance(1 / n_bins) * n_bins, color=GREY, zorder=0)
+            self.ax_.axhline(1, color="0.3", linewidth=1, linestyle="--")
+        self.ax_.set(xlabel="probability integral transform", ylabel="density", xlim=(0, 1))
+
+    def _plot_coverage(self, ref_line, line_kw):
+        coverage = np.linspace(0, 1, 101)
+        needed = np.sort(np.abs(2 * self.pit[~np.isnan(self.pit)] - 1))
+        inside = np.searchsorted(needed, coverage, side="right") / len(needed)
+        if ref_line:
+            self.ax_.fill_between(coverage, *self._chance(coverage), color=GREY, linewidth=0)
+            self.ax_.plot([0, 1], [0, 1], color="0.3", linewidth=1, linestyle="--")
+        n_named = len(self.ax_.get_legend_handles_labels()[0])
+        colour = COLOURS[n_named % len(COLOURS)]
+        line = style(line_kw, color=colour, linewidth=2, label=self.name)
+        (self.line_,) = self.ax_.plot(coverage, inside, **line)
+        self.ax_.set(xlabel="nominal coverage", ylabel="share of outputs inside", aspect="equal")
+        self.ax_.set(xlim=(0, 1), ylim=(0, 1))
+
+    def _chance(self, probability):
+        """Return between what shares of rows an event of a probability occurs."""
+        n_rows = np.count_nonzero(~np.isnan(self.pit.reshape(len(self.pit), -1)).all(axis=1))
+        return np.array(binom.interval(CHANCE, n_rows, probability)) / n_rows

@@ -1,0 +1,256 @@
+"""What y may be for each value of a single x, as bands."""
+
+import numpy as np
+
+from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style
+from skcvae.pipelines import sample
+
+
+class PredictiveBandDisplay:
+    """Central bands of p(y|x), which have y with given probabilities, over a single x.
+
+    A band is one interval for each x: where y has two answers with a gap between, it
+    covers the gap. Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+    Parameters are kept as attributes.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_points,)
+        Where the bands were drawn, ascending.
+    median : ndarray of shape (n_points,)
+        The median of p(y|x).
+    bands : ndarray of shape (n_bands, n_points, 2)
+        Lower and upper ends.
+    coverages : sequence of float of shape (n_bands,)
+        Their probabilities.
+    X : ndarray of shape (n_rows,), default=None
+        The inputs of rows that are shown as points.
+    y_true : ndarray of shape (n_rows,), default=None
+        Their outputs.
+    x_name, y_name : str, default=None
+        Names of the axes. None stands for "x" and "y".
+
+    Attributes
+    ----------
+    line_ : Line2D
+        The median.
+    bands_ : list of FillBetweenPolyCollection
+        The bands, the widest first.
+    scatter_ : PathCollection or None
+        The rows.
+    ax_ : Axes
+        The axes with them.
+    figure_ : Figure
+        Its figure.
+
+    Examples
+    --------
+    >>> from skcvae import CVAERegressor
+    >>> from skcvae.datasets import make_linear_gaussian
+    >>> from skcvae.displays import PredictiveBandDisplay
+    >>> data = make_linear_gaussian(n_samples=100, n_features=1, n_outputs=1, random_state=0)
+    >>> est = CVAERegressor(max_epochs=2, random_state=0).fit(data.X, data.y)
+    >>> display = PredictiveBandDisplay.from_estimator(est, data.X, data.y)
+    >>> display.coverages, display.bands.shape
+    ((0.5, 0.9), (2, 100, 2))
+    """
+
+    def __init__(
+        self, *, x, median, bands, coverages, X=None, y_true=None, x_name=None, y_name=None
+    ):
+        self.x = x
+        self.median = median
+        self.bands = bands
+        self.coverages = coverages
+        self.X = X
+        self.y_true = y_true
+        self.x_name = x_name
+        self.y_name = y_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        n_samples=2000,
+        grid_resolution=100,
+        random_state=0,
+        **kwargs,
+    ):
+        """Draw from an estimator at points between the ends of X, and show the bands.
+
+        Parameters
+        ----------
+        estimator : Pipeline, search or estimator
+            Fitted; its last step, or its best estimator's, has a method `sample`.
+        X : array-like or DataFrame of shape (n_rows, 1)
+            Inputs.
+        y : array-like of shape (n_rows,) or (n_rows, 1), default=None
+            Outputs. None shows no points.
+        n_samples : int, default=2000
+            Draws per point.
+        grid_resolution : int, default=100
+            At how many points to draw.
+        random_state : int, RandomState or None, default=0
+            Seed of the draws.
+        **kwargs
+            Passed to :meth:`from_predictions`.
+
+        Returns
+        -------
+        display : PredictiveBandDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If X or y has more than one column.
+        """
+        pyplot(cls.__name__)
+        values = _single("X", X)
+        grid = np.linspace(values.min(), values.max(), grid_resolution)[:, None]
+        framed = type(X)(grid, columns=X.columns) if hasattr(X, "iloc") else grid
+        names = {"x_name": getattr(X, "columns", [None])[0], "y_name": getattr(y, "name", None)}
+        draws = sample(estimator, framed, n_samples, random_state)
+        shown = {} if y is None else {"X": values, "y_true": y}
+        return cls.from_predictions(grid, draws, **shown, **{**names, **kwargs})
+
+    @classmethod
+    def from_predictions(
+        cls,
+        x,
+        draws,
+        *,
+        X=None,
+        y_true=None,
+        coverages=(0.5, 0.9),
+        x_name=None,
+        y_name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Show the bands of draws.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_points,) or (n_points, 1)
+            Where draws were made.
+        draws : array-like of shape (n_samples, n_points) or (n_samples, n_points, 1)
+            Draws of y there, as `sample` returns them.
+        X : array-like of shape (n_rows,) or (n_rows, 1), default=None
+            Inputs of rows to show as points.
+        y_true : array-like of shape (n_rows,) or (n_rows, 1), default=None
+            Their outputs.
+        coverages : sequence of float, default=(0.5, 0.9)
+            Probabilities of the bands.
+        x_name, y_name : str, default=None
+            Names of the axes. None stands for "x" and "y".
+        ax : Axes, default=None
+            Where to draw. None makes a figure.
+        **kwargs
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        display : PredictiveBandDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not match, or a coverage is not between 0 and 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skcvae.displays import PredictiveBandDisplay
+        >>> draws = np.random.default_rng(0).normal(size=(1000, 3))
+        >>> display = PredictiveBandDisplay.from_predictions([0, 1, 2], draws, coverages=[0.8])
+        >>> display.bands.shape
+        (1, 3, 2)
+        """
+        x, draws = _single("x", x), np.asarray(draws, dtype=float)
+        if draws.shape[1:] not in {x.shape, (*x.shape, 1)} or not len(draws):
+            raise ValueError(
+                f"draws must have shape (n_samples, {len(x)}), of a single output, for x of shape "
+                f"{x.shape}, got {draws.shape}."
+            )
+        if (X is None) != (y_true is None) or (X is not None and len(X) != len(y_true)):
+            raise ValueError(
+                "X and y_true must be given together, with as many rows, got "
+                f"{[None if part is None else np.shape(part) for part in (X, y_true)]}."
+            )
+        levels = np.asarray(coverages, dtype=float)
+        if levels.ndim != 1 or not levels.size or not ((levels > 0) & (levels < 1)).all():
+            raise ValueError(
+                f"coverages must be a sequence of numbers between 0 and 1, got {coverages!r}."
+            )
+        order = np.argsort(x, kind="stable")
+        draws = draws.reshape(len(draws), len(x))[:, order]
+        ends = np.quantile(draws, [(1 - levels) / 2, (1 + levels) / 2], axis=0)
+        return cls(
+            x=x[order],
+            median=np.median(draws, axis=0),
+            bands=np.moveaxis(ends, 0, -1),
+            coverages=tuple(levels.tolist()),
+            X=None if X is None else _single("X", X),
+            y_true=None if X is None else _single("y_true", y_true),
+            x_name=x_name,
+            y_name=y_name,
+        ).plot(ax, **kwargs)
+
+    def plot(self, ax=None, *, line_kw=None, band_kw=None, scatter_kw=None):
+        """Draw the bands.
+
+        Parameters
+        ----------
+        ax : Axes, default=None
+            Where to draw. None makes a figure.
+        line_kw : dict, default=None
+            Passed to `plot`, for the median.
+        band_kw : dict, default=None
+            Passed to `fill_between`, for each band.
+        scatter_kw : dict, default=None
+            Passed to `scatter`, for the rows.
+
+        Returns
+        -------
+        self : PredictiveBandDisplay
+            With what was drawn.
+        """
+        self.ax_ = axes_for(ax, (1, 1), self, figsize=(5.6, 3.6))[0, 0]
+        self.figure_ = self.ax_.figure
+        plain(self.ax_)
+        # The widest first: bands lie one over the other, and grow darker towards the median.
+        widest_first = np.argsort(self.coverages)[::-1]
+        self.bands_ = [
+            self._fill(i, band_kw, alpha=alpha)
+            for i, alpha in zip(widest_first, np.linspace(0.2, 0.4, len(self.bands)), strict=True)
+        ]
+        (self.line_,) = self.ax_.plot(
+            self.x, self.median, **style(line_kw, color=BLUE, linewidth=1.5, label="median")
+        )
+        self.scatter_ = None
+        if self.X is not None:
+            dots = style(scatter_kw, color="0.2", s=6, alpha=0.5, linewidth=0, label="rows")
+            self.scatter_ = self.ax_.scatter(self.X, self.y_true, zorder=3, **dots)
+        self.ax_.set(xlabel=self.x_name or "x", ylabel=self.y_name or "y")
+        self.ax_.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        return self
+
+    def _fill(self, i, band_kw, *, alpha):
+        label = f"{self.coverages[i]:.0%} band"
+        look = style(band_kw, color=BLUE, alpha=alpha, linewidth=0, label=label)
+        return self.ax_.fill_between(self.x, *self.bands[i].T, **look)
+
+
+def _single(name, array):
+    """Return a single column of numbers, flat."""
+    array = np.asarray(array, dtype=float)
+    if array.ndim not in (1, 2) or array.shape[1:] not in {(), (1,)} or not array.size:
+        raise ValueError(
+            f"{name} must be a single column, of shape (n,) or (n, 1), got shape {array.shape}."
+        )
+    return array.ravel()

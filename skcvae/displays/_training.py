@@ -1,0 +1,139 @@
+"""How a fit went: reconstruction, KL and validation log-likelihood of each epoch."""
+
+import numpy as np
+
+from skcvae.displays._axes import BLUE, GREEN, VERMILION, axes_for, plain, pyplot, style
+
+CURVES = (
+    (
+        ("train_reconstruction", "training", BLUE),
+        ("valid_reconstruction", "validation", VERMILION),
+        ("valid_cll", "validation CLL", GREEN),
+    ),
+    (("train_kl", "training", BLUE), ("valid_kl", "validation", VERMILION)),
+)
+
+
+class TrainingDisplay:
+    """Learning curves: reconstruction and conditional log-likelihood, and the KL term.
+
+    Use :meth:`from_estimator` to make one. Parameters are kept as attributes.
+
+    Parameters
+    ----------
+    histories : list of list of dict
+        One history for each fit, with a dict for each epoch, as in `history_` of the
+        estimators.
+
+    Attributes
+    ----------
+    lines_ : dict of str to list of Line2D
+        For each column of the histories that is shown, one line for each fit.
+    ax_ : ndarray of Axes of shape (2,)
+        Reconstruction and CLL, and the KL term.
+    figure_ : Figure
+        Their figure.
+
+    Examples
+    --------
+    >>> from skcvae import CVAERegressor
+    >>> from skcvae.datasets import make_ring
+    >>> from skcvae.displays import TrainingDisplay
+    >>> ring = make_ring(n_samples=100, random_state=0)
+    >>> est = CVAERegressor(max_epochs=5, random_state=0).fit(ring.X, ring.y)
+    >>> display = TrainingDisplay.from_estimator(est)
+    >>> sorted(display.lines_)
+    ['train_kl', 'train_reconstruction', 'valid_cll', 'valid_kl', 'valid_reconstruction']
+    """
+
+    def __init__(self, *, histories):
+        self.histories = histories
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, **kwargs):
+        """Show how an estimator was fitted.
+
+        Parameters
+        ----------
+        estimator : Pipeline, search or estimator
+            Fitted; it is, or its last step or its best estimator is, an estimator or an
+            ensemble of this package. Of an ensemble each member has its lines.
+        ax : ndarray of Axes of shape (2,), default=None
+            Where to draw. None makes a figure.
+        **kwargs
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        display : TrainingDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no history.
+        """
+        pyplot(cls.__name__)
+        return cls(histories=_histories(estimator)).plot(ax, **kwargs)
+
+    def plot(self, ax=None, *, line_kw=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : ndarray of Axes of shape (2,), default=None
+            Where to draw. None makes a figure.
+        line_kw : dict, default=None
+            Passed to `plot`, for each line.
+
+        Returns
+        -------
+        self : TrainingDisplay
+            With what was drawn. Where training was stopped early, a dot is at the
+            epoch whose weights were kept.
+        """
+        self.ax_ = axes_for(ax, (1, 2), self, figsize=(8, 3.2))[0]
+        self.figure_ = self.ax_[0].figure
+        self.lines_ = {}
+        for axes, curves in zip(self.ax_, CURVES, strict=True):
+            for column, label, colour in curves:
+                lines = [
+                    _curve(axes, history, column, style(line_kw, color=colour, label=label))
+                    for history in self.histories
+                    if column in history[-1]
+                ]
+                for line in lines[1:]:
+                    line.set_label(None)
+                if lines:
+                    self.lines_[column] = lines
+            plain(axes)
+            axes.set_xlabel("epoch")
+            axes.legend(frameon=False)
+        self.ax_[0].set_ylabel("nats per row")
+        self.ax_[0].set_title("reconstruction and CLL", fontsize="medium")
+        self.ax_[1].set_title("KL term", fontsize="medium")
+        return self
+
+
+def _histories(estimator):
+    """Return the history of each fit inside an estimator."""
+    if hasattr(estimator, "best_estimator_"):
+        return _histories(estimator.best_estimator_)
+    if hasattr(estimator, "steps"):
+        return _histories(estimator[-1])
+    if hasattr(estimator, "estimators_"):
+        return [history for member in estimator.estimators_ for history in _histories(member)]
+    if not hasattr(estimator, "history_"):
+        raise TypeError(
+            "estimator must be, or end in, a fitted estimator with a history_, "
+            f"got {type(estimator).__name__}."
+        )
+    return [list(estimator.history_)]
+
+
+def _curve(ax, history, column, look):
+    """Draw a column over the epochs, with a dot where the best weights were."""
+    best = [i for i, row in enumerate(history) if row.get("valid_cll_best")]
+    dot = {"marker": "o", "markevery": best[-1:]} if column == "valid_cll" else {}
+    epochs, values = np.array([(row["epoch"], row[column]) for row in history]).T
+    return ax.plot(epochs, values, **dot, **look)[0]
