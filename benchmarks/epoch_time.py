@@ -101,7 +101,7 @@ class Setting:
 
     def estimator(self, **more):
         return CVAERegressor(
-            architecture=MLP((self.units, self.units), shortcut=False),
+            architecture=MLP((self.units, self.units), activation="relu", shortcut=False),
             latent_dim=self.latents,
             batch_size=self.batch,
             max_epochs=self.n_epochs,

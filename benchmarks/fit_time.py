@@ -67,7 +67,9 @@ def arrays(n_rows, folder=None):
 
 def fit(kind, n_rows):
     """Print seconds of the CPU and the peak in MiB, as one process has them."""
-    est = CVAERegressor(architecture=MLP((64, 64)), max_epochs=3, batch_size=256, random_state=0)
+    est = CVAERegressor(
+        architecture=MLP((64, 64), activation="relu"), max_epochs=3, batch_size=256, random_state=0
+    )
     few = arrays(600)
     est.fit(*few)
     before = peak()

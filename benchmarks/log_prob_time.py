@@ -47,7 +47,7 @@ def fitted(rows):
     X = rng.random((rows, X_SIZE))
     y = (rng.random((rows, Y_SIZE)) < 0.5).astype(float)
     est = CVAERegressor(
-        architecture=MLP((UNITS, UNITS), shortcut=False),
+        architecture=MLP((UNITS, UNITS), activation="relu", shortcut=False),
         likelihood="bernoulli",
         latent_dim=LATENTS,
         max_epochs=1,

@@ -48,7 +48,7 @@ NETWORKS = {
     "CVAE, MLP, omission": (
         CVAERegressor,
         {
-            "architecture": MLP((128, 128)),
+            "architecture": MLP((128, 128), activation="relu"),
             "prior": "standard",
             "latent_dim": 64,
             "initial_guess": True,

@@ -21,7 +21,7 @@ class MLP(Documented):
         Units in each hidden layer, the same for every network. "auto" takes two
         layers whose width grows with the rows and the columns of the data, from
         32 to 512.
-    activation : {"elu", "gelu", "relu", "silu", "tanh"}, default="relu"
+    activation : {"elu", "gelu", "relu", "silu", "tanh"}, default="silu"
         What follows each hidden layer.
     dropout : float, default=0.0
         Rate of the dropout after each hidden layer, in training only.
@@ -59,7 +59,7 @@ class MLP(Documented):
         self,
         hidden_layer_sizes="auto",
         *,
-        activation="relu",
+        activation="silu",
         dropout=0.0,
         shortcut=True,
         bins=None,
