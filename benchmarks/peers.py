@@ -9,7 +9,8 @@
 `tasks` writes the splits into CACHE. Each peer, in an environment of its own where it pins
 versions, writes what it says of the test rows there: the log density of each, where it
 has one, and draws. `table` scores them and writes text and JSON; a peer that CACHE does
-not have keeps its numbers of the JSON file, so that one peer may be run again by itself.
+not have keeps its numbers of the JSON file. What CACHE holds is not fitted again: to run one
+peer anew, give another CACHE, and the steps tasks, the peer and table.
 
 All are run with their defaults, on one thread, and timed in CPU seconds of the fit alone.
 
@@ -52,7 +53,7 @@ def parse():
     parser.add_argument("steps", nargs="+", choices=("tasks", *PEERS, "table"))
     parser.add_argument("--data", type=Path, help="folder of the UCI sets, for tasks")
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--splits", type=int, default=4)
+    parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     return parser.parse_args()
 
@@ -247,9 +248,10 @@ PEERS = {
 def ask(name, cache):
     """Fit a peer to every task and keep what it says of the test rows."""
     (cache / name).mkdir(exist_ok=True)
-    for i, path in enumerate(sorted(cache.glob("*.npz"))):
+    paths = [p for p in sorted(cache.glob("*.npz")) if not (cache / name / p.name).exists()]
+    for path in paths:
         task, seed = np.load(path), int(path.stem.rsplit("_", 1)[1])
-        if not i:  # what is imported and set up once is no part of a fit
+        if path == paths[0]:  # what is imported and set up once is no part of a fit
             PEERS[name](task["X"][:50], task["y"][:50], seed)
         start = time.process_time()
         says = PEERS[name](task["X"], task["y"], seed)
