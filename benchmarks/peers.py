@@ -53,7 +53,7 @@ def parse():
     parser.add_argument("steps", nargs="+", choices=("tasks", *PEERS, "table"))
     parser.add_argument("--data", type=Path, help="folder of the UCI sets, for tasks")
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--splits", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     return parser.parse_args()
 
@@ -82,7 +82,7 @@ def write_tasks(args):
     patients = load_diabetes(scaled=False).data
     serum = patients[:, :4], patients[:, [4, 5, 6, 8, 9]]
     linnerud = load_linnerud(return_X_y=True)
-    for split in range(args.splits):
+    for split in args.splits:
         tasks = {name: uci(args.data / f"{name}.npz", split) for name in SINGLE[:4]} | {
             "two_branches": generated(make_two_branches, split),
             "linear_gaussian": generated(make_linear_gaussian, split),
@@ -245,13 +245,22 @@ PEERS = {
 }
 
 
-def ask(name, cache):
+def tasks(cache, splits):
+    """Return the path, the name and the split of every task."""
+    return [
+        (path, path.stem.rsplit("_", 1)[0], split)
+        for split in splits
+        for path in sorted(cache.glob(f"*_{split}.npz"))
+    ]
+
+
+def ask(name, cache, splits):
     """Fit a peer to every task and keep what it says of the test rows."""
     (cache / name).mkdir(exist_ok=True)
-    paths = [p for p in sorted(cache.glob("*.npz")) if not (cache / name / p.name).exists()]
-    for path in paths:
-        task, seed = np.load(path), int(path.stem.rsplit("_", 1)[1])
-        if path == paths[0]:  # what is imported and set up once is no part of a fit
+    left = [task for task in tasks(cache, splits) if not (cache / name / task[0].name).exists()]
+    for path, _, seed in left:
+        task = np.load(path)
+        if path == left[0][0]:  # what is imported and set up once is no part of a fit
             PEERS[name](task["X"][:50], task["y"][:50], seed)
         start = time.process_time()
         says = PEERS[name](task["X"], task["y"], seed)
@@ -273,16 +282,18 @@ def scores(task, said):
     return score | ({"nll": float(-said["log_prob"].mean())} if "log_prob" in said else {})
 
 
-def scored(name, cache):
+def scored(name, cache, splits):
     """Return the scores of a peer, by task and split, and for the truth its NLL."""
     found = {}
-    for path in sorted(cache.glob("*.npz")):
-        task, (stem, split) = np.load(path), path.stem.rsplit("_", 1)
+    for path, task_name, split in tasks(cache, splits):
+        task = np.load(path)
         if name != "truth":
-            found.setdefault(stem, {})[split] = scores(task, np.load(cache / name / path.name))
+            score = scores(task, np.load(cache / name / path.name))
         elif "true_log_prob" in task:
-            nll = float(-task["true_log_prob"].mean())
-            found.setdefault(stem, {})[split] = {"nll": nll}
+            score = {"nll": float(-task["true_log_prob"].mean())}
+        else:
+            continue
+        found.setdefault(task_name, {})[str(split)] = score
     return found
 
 
@@ -323,11 +334,9 @@ def table(record):
 def write_table(args):
     path = args.out / "peers.json"
     before = json.loads(path.read_text())["scores"] if path.exists() else {}
-    record = {
-        name: scored(name, args.cache) if name == "truth" or (args.cache / name).exists() else old
-        for name in ("truth", *PEERS)
-        if (old := before.get(name)) or name == "truth" or (args.cache / name).exists()
-    }
+    asked = [name for name in PEERS if (args.cache / name).exists()]
+    new = {name: scored(name, args.cache, args.splits) for name in ("truth", *asked)}
+    record = {name: {**before, **new}[name] for name in ("truth", *PEERS) if name in before | new}
     args.out.mkdir(exist_ok=True)
     written = {"scores": record, "draws": DRAWS, "machine": platform.machine()}
     path.write_text(json.dumps(written, indent=2) + "\n")
@@ -346,7 +355,7 @@ def main():
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of optimisers and effective sample sizes
-                ask(step, args.cache)
+                ask(step, args.cache, args.splits)
 
 
 if __name__ == "__main__":
