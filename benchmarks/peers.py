@@ -60,12 +60,12 @@ def parse():
 
 def uci(path, split):
     data = np.load(path)
-    return data["X"], data["y"], data["train_index"][split], data["test_index"][split]
+    return data["X"], data["y"], data["train_index"][split], data["test_index"][split], None
 
 
 def shuffled(X, y, n_test, split):
     rows = np.random.default_rng(split).permutation(len(X))
-    return X, y, rows[n_test:], rows[:n_test]
+    return X, y, rows[n_test:], rows[:n_test], None
 
 
 def generated(make, split):
@@ -83,16 +83,17 @@ def write_tasks(args):
     serum = patients[:, :4], patients[:, [4, 5, 6, 8, 9]]
     linnerud = load_linnerud(return_X_y=True)
     for split in args.splits:
-        tasks = {name: uci(args.data / f"{name}.npz", split) for name in SINGLE[:4]} | {
+        found = {name: uci(args.data / f"{name}.npz", split) for name in SINGLE[:4]} | {
             "two_branches": generated(make_two_branches, split),
             "linear_gaussian": generated(make_linear_gaussian, split),
             "ring": generated(make_ring, split),
             "serum": shuffled(*serum, 44, split),
             "linnerud": shuffled(*linnerud, 5, split),
         }
-        for name, (X, y, train, test, *truth) in tasks.items():
+        for name, (X, y, train, test, true_log_prob) in found.items():
             task = {"X": X[train], "y": y[train], "X_test": X[test], "y_test": y[test]}
-            task |= {"true_log_prob": log_p[test] for log_p in truth}
+            if true_log_prob is not None:
+                task["true_log_prob"] = true_log_prob[test]
             np.savez(args.cache / f"{name}_{split}.npz", **task)
 
 
