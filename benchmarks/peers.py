@@ -20,7 +20,7 @@ All are run with their defaults, on one thread, and timed in CPU seconds of the 
 - ngboost: Normal; MultivariateNormal for joint outputs.
 - treeffuser: no density: its `compute_nll` is of a kernel density estimate of draws, whose
   value is the bandwidth's. Draws only.
-- flow: zuko's neural spline flow; Adam, stopped early on 10 % of the rows.
+- flow: zuko's neural spline flow; Adam, stopped early on 10 % of the rows, patience 50.
 - mdn: NNRegressor(likelihood="gaussian_mixture"), a mixture density network of the size
   of the CVAE's networks.
 - cvae, ensemble: CVAERegressor() and EnsembleRegressor(), five of them; density by
@@ -162,7 +162,7 @@ def treeffuser(X, y, seed):
     return says
 
 
-def flow(X, y, seed, batch_size=64, max_epochs=1000, patience=20):
+def flow(X, y, seed, batch_size=64, max_epochs=1000, patience=50):
     import torch
     import zuko
     from sklearn.preprocessing import StandardScaler
@@ -284,28 +284,33 @@ def scores(task, said):
 
 
 def scored(name, cache, splits):
-    """Return the scores of a peer, by task and split, and for the truth its NLL."""
+    """Return the scores of what a peer was asked so far, by task and split; the truth's NLL."""
     found = {}
     for path, task_name, split in tasks(cache, splits):
-        task = np.load(path)
-        if name != "truth":
-            score = scores(task, np.load(cache / name / path.name))
-        elif "true_log_prob" in task:
-            score = {"nll": float(-task["true_log_prob"].mean())}
-        else:
-            continue
-        found.setdefault(task_name, {})[str(split)] = score
+        task, said = np.load(path), cache / name / path.name
+        if said.exists():
+            found.setdefault(task_name, {})[str(split)] = scores(task, np.load(said))
+        elif name == "truth" and "true_log_prob" in task:
+            nll = float(-task["true_log_prob"].mean())
+            found.setdefault(task_name, {})[str(split)] = {"nll": nll}
     return found
 
 
-def spread(splits, measure):
-    """Return the mean over splits with its standard error."""
-    values = np.array([score[measure] for score in splits.values() if measure in score])
+def shared(record, name):
+    """Return the splits of a task that all have done who have done any."""
+    done = [set(found[name]) for found in record.values() if name in found]
+    return sorted(set.intersection(*done)) if done else []
+
+
+def spread(scores, measure):
+    """Return the mean over splits, with its standard error where there are several."""
+    values = np.array([score[measure] for score in scores if measure in score])
     if not len(values):
         return ""
     if measure == "fit_seconds":
         return f"{values.mean():.1f}"
-    return f"{values.mean():.2f} +- {values.std(ddof=1) / np.sqrt(len(values)):.2f}"
+    error = f" +- {values.std(ddof=1) / np.sqrt(len(values)):.2f}" if len(values) > 1 else ""
+    return f"{values.mean():.2f}{error}"
 
 
 def table(record):
@@ -314,20 +319,31 @@ def table(record):
         "energy_score": "CRPS; of joint outputs the energy score, in units of y",
         "fit_seconds": "CPU seconds of the fit, one thread",
     }
-    n_splits = max(len(splits) for splits in record["truth"].values())
     lines = [
-        f"Packages with their defaults on the same {n_splits} splits: mean +- standard error.",
+        "Packages with their defaults on the same splits: mean +- standard error over splits.",
         f"Lower is better everywhere. CRPS and energy score are of {DRAWS} draws.",
     ]
     for measure, title in measures.items():
         for outputs, names in (("single", SINGLE), ("joint", JOINT)):
             ruler = "  ".join(["=" * 10, *["=" * 15] * len(names)])
             head = "  ".join(["peer".ljust(10), *[name.rjust(15) for name in names]])
+            splits = {name: shared(record, name) for name in names}
+            rows = {
+                peer: [
+                    spread(
+                        [found[name][i] for i in splits[name]] if name in found else [], measure
+                    )
+                    for name in names
+                ]
+                for peer, found in record.items()
+            }
+            rows["splits"] = [str(len(splits[name])) for name in names]
             lines += ["", f"{title}; {outputs} outputs.", "", ruler, head, ruler]
-            for peer, found in record.items():
-                cells = [spread(found.get(name, {}), measure) for name in names]
-                if any(cells):
-                    lines.append("  ".join([peer.ljust(10), *[cell.rjust(15) for cell in cells]]))
+            lines += [
+                "  ".join([row.ljust(10), *[cell.rjust(15) for cell in cells]])
+                for row, cells in rows.items()
+                if any(cells)
+            ]
             lines.append(ruler)
     return "\n".join([*lines, ""])
 
