@@ -12,7 +12,8 @@ has one, and draws. `table` scores them and writes text and JSON; a peer that CA
 not have keeps its numbers of the JSON file. What CACHE holds is not fitted again: to run one
 peer anew, give another CACHE, and the steps tasks, the peer and table.
 
-All are run with their defaults, on one thread, and timed in CPU seconds of the fit alone.
+All are run with their defaults, where they have them, on one thread, and timed in CPU seconds
+of the fit alone, whatever draws then cost.
 
 - linear: least squares; one Gaussian with the covariance of the residuals.
 - gp: scikit-learn's GaussianProcessRegressor; RBF with a length for each column, and
@@ -320,7 +321,7 @@ def table(record):
         "fit_seconds": "CPU seconds of the fit, one thread",
     }
     lines = [
-        "Packages with their defaults on the same splits: mean +- standard error over splits.",
+        "Packages, untuned, on the same splits: mean +- standard error over splits.",
         f"Lower is better everywhere. CRPS and energy score are of {DRAWS} draws.",
     ]
     for measure, title in measures.items():
