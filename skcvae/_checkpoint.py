@@ -11,7 +11,6 @@ import io
 import math
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +22,7 @@ from skorch.history import History
 from torch import Generator, Tensor
 
 import skcvae
+from skcvae import _files
 from skcvae._arrays import FORWARD_ROWS, slices
 from skcvae._batches import Rows, StreamedRows
 from skcvae._callbacks import ProgressLine
@@ -58,8 +58,9 @@ class CheckpointFile:
 
     def write(self, state: dict) -> None:
         """Replace the file."""
-        content = io.BytesIO()
-        torch.save(state, content)
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        content = buffer.getbuffer()
         if self._identity() not in (self.seen, None):
             raise ValueError(
                 f"checkpoint={str(self.path)!r} was written by another fit while this one ran. "
@@ -67,7 +68,7 @@ class CheckpointFile:
                 "one."
             )
         try:
-            self._replace(content.getbuffer())
+            _files.replace(self.path, _digest_of([content]).digest(), content)
         except OSError as error:
             raise self._failure("written to", error) from error
         self.seen = self._identity()
@@ -76,20 +77,6 @@ class CheckpointFile:
         """Delete the file, and what writers that were killed have left beside it."""
         for path in [self.path, *self.path.parent.glob(f".{_escaped(self.path.name)}.*.part")]:
             path.unlink(missing_ok=True)
-
-    def _replace(self, content: memoryview) -> None:
-        folder, name = self.path.parent, self.path.name
-        handle, part = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
-        try:
-            with open(handle, "wb") as file:
-                file.write(_digest_of([content]).digest())
-                file.write(content)
-                file.flush()
-                os.fsync(handle)
-            os.replace(part, self.path)
-        except BaseException:
-            os.unlink(part)
-            raise
 
     def _identity(self) -> tuple | None:
         try:

@@ -1,6 +1,6 @@
-"""Arrays and a document on disk, as one safetensors file.
+"""Files that are whole or not there; and arrays and a document as one safetensors file.
 
-Nothing in it is code: the arrays are numbers, the document is a text. Its metadata are the
+Nothing in the latter is code: the arrays are numbers, the document is a text. Its metadata are the
 format, the document, and a checksum that finds what a disk or a transfer has changed.
 """
 
@@ -19,29 +19,37 @@ FORMAT = "skcvae 1"
 LARGEST_HEADER = 100_000_000  # bytes, document included: safetensors reads no more
 
 
-def write(path, document: str, arrays: dict[str, np.ndarray]) -> None:
-    """Write a file whole, or leave what is there.
+def replace(path, *parts) -> None:
+    """Replace a file by bytes, or leave what is there.
 
-    The bytes go to a temporary file beside it, which takes its place once the disk has them.
+    They go to a temporary file beside it, which takes its place once the disk has them.
     """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.part")
+    try:
+        with open(temporary, "xb") as file:
+            for content in parts:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.remove(temporary)
+        raise
+
+
+def write(path, document: str, arrays: dict[str, np.ndarray]) -> None:
+    """Write a file whole, or leave what is there."""
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
         raise FileExistsError(errno.EEXIST, "expected a path to a file, got none to one", target)
     data = _bytes(document, arrays)
-    temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
     try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException as error:
-        with suppress(OSError):
-            os.remove(temporary)
-        if isinstance(error, OSError):
-            text = f"{error.strerror}; nothing was saved, and a file that was there is untouched"
-            raise OSError(error.errno, text, target) from error
-        raise
+        replace(target, data)
+    except OSError as error:
+        text = f"{error.strerror}; nothing was saved, and a file that was there is untouched"
+        raise OSError(error.errno, text, target) from error
 
 
 def _bytes(document: str, arrays: dict[str, np.ndarray]) -> bytes:

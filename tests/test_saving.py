@@ -167,6 +167,12 @@ def test_every_class_of_parameter_objects_is_among_the_cases(fitted, path):
     assert not [kind for kind in PARAMETER_OBJECTS if f'"{kind}"' not in documents]
 
 
+def test_the_file_of_a_fit_is_not_part_of_what_it_fitted(fitted, path):
+    est, *_ = fitted("cvae")
+    est.set_params(checkpoint=path.with_name("fit.ckpt")).save(path)
+    assert alike(skcvae.load(path), est.set_params(checkpoint=None))
+
+
 def test_what_is_loaded_can_be_fitted_again(fitted, path):
     est, X, y = fitted("hybrid")
     est.set_params(warm_start=True).save(path)
@@ -390,6 +396,7 @@ EDITS = {
         "'os'",
     ),
     "a callback": (edit_params(callbacks=[1]), "callbacks"),
+    "a checkpoint": (edit_params(checkpoint="anywhere"), "checkpoint"),
     "a compiler": (edit_params(compile__options={"dict": {}}), "of the compiler"),
     "an optimizer": (edit_params(optimizer={"optimizer": "Evil"}), "'Evil' is none of torch's"),
     "an accelerator": (edit_params(accelerator=1), "'accelerator' parameter"),
