@@ -153,7 +153,7 @@ def table(rows, args):
         f"MNIST, {args.quadrants} quadrant(s) seen, {pixels} pixels, two layers of {args.units}, "
         f"{args.latent} latents, {args.epochs} epochs, seed {args.seed}.",
         "Negative CLL, nats per image, lower is better; training on 50,000 images, early stopping",
-        "on validation, 10,000 images in each column; importance sampling with "
+        "on validation, 10,000 images in each column; importance sampling with",
         f"S = {args.samples}, Monte Carlo with S = {args.mc_samples}.",
         "",
         "===================  ==========  =======  ================  ============",

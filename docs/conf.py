@@ -55,13 +55,16 @@ nitpick_ignore_regex = [
 # The order in which the gallery teaches; an example that is not listed comes at the star.
 GALLERY = [
     "plot_two_branches.py",
+    "plot_joint_uncertainty.py",
     "plot_quadrant_completion.py",
+    "plot_label_conditioned_digits.py",
     "plot_importance_sampling.py",
     "plot_outliers.py",
     "plot_priors.py",
     "plot_choose_alpha.py",
     "plot_unused_latents.py",
     "plot_calibration.py",
+    "plot_pandas_intervals.py",
     "plot_ensemble.py",
     "*",
     "plot_segmentation_uncertainty.py",
