@@ -48,6 +48,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Other projects' inventories would have to be downloaded.
     (r"py:.*", r"(joblib|matplotlib|numpy|pandas|scipy|sklearn|skorch|torch|collections)\..*"),
+    # How X and y are coded is private, and named in signatures alone.
+    (r"py:class", r"skcvae\._arrays\..*"),
     # What torch says of `forward`, where a module adds nothing to it.
     (r"py:class", r"Module"),
 ]
@@ -92,5 +94,5 @@ def setup(app):
 
 
 def _allow_missing_pictures(app, config):
-    if not config.plot_gallery:
+    if str(config.plot_gallery) in ("0", "False"):  # a text where it comes from -D
         config.suppress_warnings.append("image.not_readable")
