@@ -43,7 +43,7 @@ class Served(nn.Module):
         ----------
         x : Tensor of shape (n, ...)
             Inputs, as in `fit`.
-        noise : Tensor of shape (n_draws, n, *noise_shape), optional
+        noise : Tensor of shape (n_draws, n) + noise_shape, optional
             Standard normal numbers, ``torch.randn``.
 
         Returns
