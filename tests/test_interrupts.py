@@ -51,7 +51,7 @@ def test_what_an_interrupt_leaves_is_the_fit_of_the_epochs_that_had_ended(
 
 
 def test_the_best_epoch_that_had_ended_is_kept(data, interrupt_at):
-    est = NNRegressor(max_epochs=40, lr=0.1, patience=30, random_state=0)
+    est = NNRegressor(max_epochs=40, lr=0.3, patience=30, random_state=0)
     whole = clone(est).fit(*data)
     n_epochs = int(np.argmax(whole.history_[:, "valid_cll"])) + 4
     interrupt_at(n_epochs * 5 - 2)
