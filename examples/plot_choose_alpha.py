@@ -37,8 +37,8 @@ search.fit(train.X, train.y)
 print(f"best alpha: {search.best_params_['alpha']}")
 
 # %%
-# The cross-validated log-likelihood
-# ----------------------------------
+# The cross-validated log-likelihood, and draws of the best model
+# ---------------------------------------------------------------
 # Bars are the standard deviation over the three folds. The GSNN's objective is a
 # mean of logs: it wants every draw near y, so where y can be anywhere on a ring
 # its draws give up the ring and stay in the middle. Here the CVAE's objective
@@ -51,11 +51,6 @@ left.errorbar(alphas, mean, std, marker="o", capsize=3)
 left.axhline(exact, color="k", ls=":", label="exact")
 left.set(xlabel="alpha", ylabel="CLL, nats per row", title="validation")
 left.legend()
-
-# %%
-# Draws of the best model for one x
-# ---------------------------------
-
 x = np.full((1, 1), 1.5)
 best = search.best_estimator_
 draws = best.sample(x, n_samples=600, random_state=0)[:, 0]
