@@ -196,13 +196,9 @@ class SamplesDisplay:
         if draws.ndim < 2 or not draws.size:
             raise ValueError(f"draws must have shape (n_samples, n_rows, ...), got {draws.shape}.")
         _check_rows(draws.shape[1])
-        lengths = {"X": (X, 1), "row_names": (row_names, 1), "draw_names": (draw_names, 0)}
-        for name, (given, axis) in lengths.items():
-            if given is not None and len(given) != draws.shape[axis]:
-                raise ValueError(
-                    f"{name} must be of length {draws.shape[axis]} for draws of shape "
-                    f"{draws.shape}, got {len(given)}."
-                )
+        _check_length("X", X, draws, axis=1)
+        _check_length("row_names", row_names, draws, axis=1)
+        _check_length("draw_names", draw_names, draws, axis=0)
 
         def outputs(name, y):
             y = np.asarray(y)
@@ -312,6 +308,14 @@ def _check_rows(n_rows):
         raise ValueError(
             f"X must have at most {MOST_ROWS} rows, each a row of the grid, got {n_rows}. Choose "
             "some, such as X[:5] and y[:5]."
+        )
+
+
+def _check_length(name, given, draws, axis):
+    if given is not None and len(given) != draws.shape[axis]:
+        raise ValueError(
+            f"{name} must be of length {draws.shape[axis]} for draws of shape {draws.shape}, "
+            f"got {len(given)}."
         )
 
 
