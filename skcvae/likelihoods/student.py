@@ -3,13 +3,13 @@
 from numbers import Real
 
 import torch
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.distributions import StudentT as StudentTDistribution
 
 from skcvae.likelihoods.module import RealOutputs
-from skcvae.likelihoods.scales import LearnedScale, PredictedScale
+from skcvae.likelihoods.scales import scale_layer
 
 # Above 2, so that the variance exists; at 200 the tails are the Gaussian's.
 MIN_DF, MAX_DF = 2.1, 200.0
@@ -20,9 +20,11 @@ class StudentT(RealOutputs):
 
     Parameters
     ----------
-    heteroscedastic : bool, default=False
+    heteroscedastic : bool or "auto", default="auto"
         If False, :math:`\sigma` is one learned number per output. If True, the
-        network predicts it for each row and draw, :math:`\sigma(x, z)`.
+        network predicts it for each row and draw, :math:`\sigma(x, z)`. "auto" is
+        True where y is a single number: with more, noise that is free to widen takes
+        from z what the outputs share.
     init_scale : float, default=0.3
         The scale that training starts from, in units of the standardised y.
     min_scale : float, default=0.001
@@ -46,13 +48,13 @@ class StudentT(RealOutputs):
     """
 
     _parameter_constraints = {
-        "heteroscedastic": ["boolean"],
+        "heteroscedastic": ["boolean", StrOptions({"auto"})],
         "init_scale": [Interval(Real, 0, None, closed="neither")],
         "min_scale": [Interval(Real, 0, None, closed="neither")],
         "init_df": [Interval(Real, MIN_DF, MAX_DF, closed="neither")],
     }
 
-    def __init__(self, heteroscedastic=False, *, init_scale=0.3, min_scale=1e-3, init_df=10.0):
+    def __init__(self, heteroscedastic="auto", *, init_scale=0.3, min_scale=1e-3, init_df=10.0):
         self.heteroscedastic = heteroscedastic
         self.init_scale = init_scale
         self.min_scale = min_scale
@@ -72,8 +74,8 @@ class StudentT(RealOutputs):
             With an attribute `parameter_shape`.
         """
         self._validate_params()
-        layer = PredictedScale if self.heteroscedastic else LearnedScale
-        return layer(y_shape, self.init_scale, self.min_scale, _Tails(y_shape, self.init_df))
+        settings = self.init_scale, self.min_scale, _Tails(y_shape, self.init_df)
+        return scale_layer(self.heteroscedastic, y_shape, *settings)
 
 
 class _Tails(nn.Module):
