@@ -526,7 +526,8 @@ def test_the_noise_of_an_image_is_one_number_per_pixel_or_predicted():
     X, y = data()
     for heteroscedastic in (False, True):
         likelihood = Gaussian(heteroscedastic=heteroscedastic)
-        est = CVAERegressor(architecture="conv", likelihood=likelihood, **QUICK).fit(X, y)
+        params = {**QUICK, "max_epochs": 10}
+        est = CVAERegressor(architecture="conv", likelihood=likelihood, **params).fit(X, y)
         draws = est.sample(X, 200, 0) - est.sample(X, 200, 0, observation_noise=False)
         assert draws.shape == (200, *y.shape)
         std = draws.std(0)

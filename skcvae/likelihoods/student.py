@@ -23,8 +23,8 @@ class StudentT(RealOutputs):
     heteroscedastic : bool or "auto", default="auto"
         If False, :math:`\sigma` is one learned number per output. If True, the
         network predicts it for each row and draw, :math:`\sigma(x, z)`. "auto" is
-        True where y is a single number: with more, noise that is free to widen takes
-        from z what the outputs share.
+        True where the whole of y is a single number: with more, noise that is free to
+        widen takes from z what the outputs share.
     init_scale : float, default=0.3
         The scale that training starts from, in units of the standardised y.
     min_scale : float, default=0.001
