@@ -24,12 +24,11 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
 from skcvae import EnsembleRegressor, NNRegressor
-from skcvae.likelihoods import Gaussian
 
 X, y = load_diabetes(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, train_size=300, random_state=0)
 
-network = NNRegressor(likelihood=Gaussian(heteroscedastic=True), max_epochs=60, random_state=0)
+network = NNRegressor(max_epochs=60, random_state=0)
 est = EnsembleRegressor(network, n_estimators=8, random_state=0).fit(X_train, y_train)
 
 # %%

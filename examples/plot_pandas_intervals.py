@@ -30,7 +30,6 @@ from sklearn.preprocessing import OneHotEncoder
 
 import skcvae
 from skcvae.displays import CalibrationDisplay, PredictiveBandDisplay
-from skcvae.likelihoods import Gaussian
 from skcvae.metrics import interval_coverage
 
 n_rows = 3000
@@ -68,18 +67,16 @@ plt.show()
 # %%
 # One pipeline
 # ------------
-# Columns are encoded and imputed as for any other regressor. The scale of the noise may
-# depend on the row. `predict` and `score` work through the pipeline; `skcvae.sample`
-# draws through it.
+# Columns are encoded and imputed as for any other regressor. The scale of the noise
+# depends on the row, as it does by default where y is one number. `predict` and `score`
+# work through the pipeline; `skcvae.sample` draws through it.
 
 encode = make_column_transformer(
     (OneHotEncoder(), ["vehicle", "time"]),
     (SimpleImputer(add_indicator=True), ["distance_km"]),
     remainder="passthrough",
 )
-cvae = skcvae.CVAERegressor(
-    likelihood=Gaussian(heteroscedastic=True), max_epochs=60, random_state=0
-)
+cvae = skcvae.CVAERegressor(max_epochs=60, random_state=0)
 model = make_pipeline(encode, cvae).fit(X_train, y_train)
 draws = skcvae.sample(model, X_test, n_samples=500, random_state=0)
 own_width = np.quantile(draws, [0.05, 0.95], axis=0).T
