@@ -1,5 +1,7 @@
 """Images, the truth and what a model draws, row by row."""
 
+from functools import partial
+
 import numpy as np
 
 from skcvae.displays._axes import axes_for, pyplot, style
@@ -200,33 +202,19 @@ class SamplesDisplay:
         _check_length("row_names", row_names, draws, axis=1)
         _check_length("draw_names", draw_names, draws, axis=0)
 
-        def outputs(name, y):
-            y = np.asarray(y)
-            if y.shape != draws.shape[1:]:
-                raise ValueError(
-                    f"{name} must have shape {draws.shape[1:]} for draws of shape {draws.shape}, "
-                    f"got {y.shape}."
-                )
-            return _images(name, y if join is None else join(X, y))
-
-        inputs = None
-        if join is not None:
-            inputs = outputs("join(X, y)", np.full(draws.shape[1:], np.nan))
-            inputs = None if np.isnan(inputs).all() else inputs
-        elif np.ndim(X) > 2:
-            inputs = _images("X", X)
+        joined = None if join is None else partial(join, X)
+        truth = [] if y_true is None else [_outputs("y_true", y_true, draws, joined)]
         answers = {
-            title: outputs(f"predictions[{title!r}]", y)
+            title: _outputs(f"predictions[{title!r}]", y, draws, joined)
             for title, y in (predictions or {}).items()
         }
-        truth = [] if y_true is None else [outputs("y_true", y_true)]
-        shown = np.stack([outputs("draws", draw) for draw in draws])
+        shown = np.stack([_outputs("draws", draw, draws, joined) for draw in draws])
         if label_names is not None or draws.dtype.kind in "iu":
             label_names = _label_names(label_names, [shown, *truth, *answers.values()])
         return cls(
             draws=shown,
             y_true=truth[0] if truth else None,
-            X=inputs,
+            X=_inputs(X, draws, joined),
             predictions=answers,
             label_names=label_names,
             joined=join is not None,
@@ -317,6 +305,25 @@ def _check_length(name, given, draws, axis):
             f"{name} must be of length {draws.shape[axis]} for draws of shape {draws.shape}, "
             f"got {len(given)}."
         )
+
+
+def _outputs(name, y, draws, joined):
+    """Return outputs of the shape of a draw as images."""
+    y = np.asarray(y)
+    if y.shape != draws.shape[1:]:
+        raise ValueError(
+            f"{name} must have shape {draws.shape[1:]} for draws of shape {draws.shape}, "
+            f"got {y.shape}."
+        )
+    return _images(name, y if joined is None else joined(y))
+
+
+def _inputs(X, draws, joined):
+    """Return inputs as images, joined ones with no known y; None where they are no images."""
+    if joined is None:
+        return _images("X", X) if np.ndim(X) > 2 else None
+    images = _images("join(X, y)", joined(np.full(draws.shape[1:], np.nan)))
+    return None if np.isnan(images).all() else images
 
 
 def _images(name, array):
