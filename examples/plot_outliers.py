@@ -3,9 +3,9 @@
 Outliers: what the likelihood takes for noise
 =============================================
 
-A Gaussian likelihood has thin tails, and a few rows that are far off make it wide for
-the others too. Student's t has heavy tails: it learns how heavy, and leaves the scale
-to the rows that behave.
+A Gaussian likelihood has one scale for all rows, and a few rows that are far off
+make it wide for the others too. Student's t has heavy tails: it learns how heavy,
+and leaves the scale to the rows that behave.
 """
 
 # sphinx_gallery_thumbnail_number = 1

@@ -23,8 +23,8 @@ from skcvae.likelihoods import (
 from skcvae.partial import Partial, given_observed, log_prob_of_observed
 
 LABELS = np.array([-3, 7, 100])
-GAUSSIAN = [Gaussian(heteroscedastic=False), Gaussian(heteroscedastic=True)]
-STUDENT = [StudentT(heteroscedastic=False), StudentT(heteroscedastic=True)]
+GAUSSIAN = [Gaussian(), Gaussian(heteroscedastic=True)]
+STUDENT = [StudentT(), StudentT(heteroscedastic=True)]
 MIXTURE = [GaussianMixture(), GaussianMixture(n_components=1)]
 VECTORS = [
     MultivariateGaussian(),
@@ -138,15 +138,6 @@ def test_moments_are_those_of_draws(likelihood):
     error = p.stddev / math.sqrt(len(draws))
     assert ((draws.mean(0) - p.mean).abs() < 5 * error + 1e-12).all()
     torch.testing.assert_close(draws.var(0), p.variance, rtol=0.15, atol=1e-12)
-
-
-@pytest.mark.parametrize("likelihood", [Gaussian, StudentT])
-def test_the_scale_is_of_each_row_by_default_where_y_is_one_number(likelihood):
-    numbers_of_a_row = {(): 2, (1,): 2, (2,): 2, (1, 3): 3}  # a scale is a second number
-    for shape, expected in numbers_of_a_row.items():
-        assert math.prod(likelihood().build(shape).parameter_shape) == expected
-    parts = Columns([("one", likelihood(), [0]), ("other", likelihood(True), [1])])
-    assert [part.parameter_shape for part in parts.build((2,)).groups] == [(1, 1), (2, 1)]
 
 
 @pytest.mark.parametrize("likelihood", INDEPENDENT, ids=repr)

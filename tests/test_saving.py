@@ -756,8 +756,9 @@ def test_the_torch_module_is_a_copy(fitted):
     np.testing.assert_array_equal(est.predict(X), before)
 
 
-# torch's StudentT reads values of its parameters, which torch.export cannot follow.
-@pytest.mark.parametrize("case", ["cvae", "flow", "mixture prior", "columns", "maps", "bins"])
+@pytest.mark.parametrize(
+    "case", ["cvae", "student", "flow", "mixture prior", "columns", "maps", "bins"]
+)
 def test_an_exported_program_predicts_the_same_for_any_number_of_rows(fitted, case):
     est, X, _ = fitted(case)
     rows = {0: torch.export.Dim("rows")}

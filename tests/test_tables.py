@@ -273,7 +273,7 @@ def test_grids_over_parameters_of_likelihoods():
     grid = {"likelihood__real__heteroscedastic": [False, True]}
     search = GridSearchCV(NNRegressor(likelihood=MIXED_COLUMNS, **params), grid, cv=2)
     assert np.isfinite(search.fit(X, MIXED).cv_results_["mean_test_score"]).all()
-    assert MIXED_COLUMNS.get_params()["real__heteroscedastic"] == "auto"
+    assert not MIXED_COLUMNS.get_params()["real__heteroscedastic"]
 
 
 @with_and_without_z

@@ -1,5 +1,6 @@
 """From the user's data to a trained net."""
 
+import math
 from abc import ABC, abstractmethod
 from functools import partial
 
@@ -20,6 +21,7 @@ from skcvae.estimators import _checks
 from skcvae.estimators._parameters import Parameters, is_passed_to_skorch
 from skcvae.estimators._summary import facts_of
 from skcvae.estimators._targets import check_labels, fit_coding
+from skcvae.likelihoods import StudentT
 from skcvae.multiscale import MultiScale, pooled_shape
 from skcvae.objectives import NegativeBound
 from skcvae.partial import Partial
@@ -48,10 +50,10 @@ class Fitting(Parameters, ABC):
 
     def _resolve(self, X, y, weight):
         """Set what follows from the data: row shapes, scaling, sizes, parameter objects."""
-        self.likelihood_ = clone(self._chosen("likelihood"))
         self.partial_y_, self._scales = self.partial_y, self.n_scales
         self._x_row = _checks.row_shape(self.x_shape, X, "x_shape")
         self._y_row = _checks.row_shape(self.y_shape, y, "y_shape")
+        self.likelihood_ = self._chosen_likelihood()
         self._fit_scaling(X, y, weight)
         self.architecture_ = self._chosen("architecture").resolve(
             len(X), self._x_row, self.y_coding_.code_shape
@@ -64,6 +66,15 @@ class Fitting(Parameters, ABC):
         self.latent_shape_ = self.architecture_.latent_shape(
             self.latent_dim, self.y_coding_.code_shape
         )
+
+    def _chosen_likelihood(self):
+        """Return the likelihood; of single numbers by default one with noise of any size.
+
+        With more outputs, noise that is free to widen takes from z what they share.
+        """
+        if self.likelihood == "auto" and math.prod(self._y_row) == 1:
+            return StudentT(heteroscedastic=True)
+        return clone(self._chosen("likelihood"))
 
     # Data.
 

@@ -17,6 +17,7 @@ class Parameters(Summarised):
     _named = {
         "architecture": {"conv": architectures.Conv, "mlp": architectures.MLP},
         "likelihood": {
+            "auto": likelihoods.Gaussian,  # `fit` has another where a row of y is one number
             "bernoulli": likelihoods.Bernoulli,
             "categorical": likelihoods.Categorical,
             "gaussian": likelihoods.Gaussian,

@@ -22,10 +22,12 @@ class NNRegressor(StructuredPredictor):
         What the networks are built of, by name or as a parameter object:
         :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
         images among X and y.
-    likelihood : str or object, default="gaussian"
+    likelihood : str or object, default="auto"
         What is assumed of y, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
-        "poisson" for counts, "categorical" for labels, such as label maps.
+        "poisson" for counts, "categorical" for labels, such as label maps. "auto" is
+        "gaussian", and where a row of y is one number Student's t with a scale that is
+        predicted for each row.
     x_shape, y_shape : tuple of int or None, default=None
         Shape of one row where images come flat, such as (3, 32, 32). Predictions
         and draws have the shape of y in `fit` all the same. None takes rows as
@@ -168,7 +170,7 @@ class NNRegressor(StructuredPredictor):
         self,
         *,
         architecture="mlp",
-        likelihood="gaussian",
+        likelihood="auto",
         x_shape=None,
         y_shape=None,
         initial_guess=False,

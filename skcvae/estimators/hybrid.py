@@ -27,10 +27,12 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         What the networks are built of, by name or as a parameter object:
         :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
         images among X and y.
-    likelihood : str or object, default="gaussian"
+    likelihood : str or object, default="auto"
         What is assumed of y given z, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
-        "poisson" for counts, "categorical" for labels, such as label maps.
+        "poisson" for counts, "categorical" for labels, such as label maps. "auto" is
+        "gaussian", and where a row of y is one number Student's t with a scale that is
+        predicted for each row.
     prior : {"gaussian", "standard", "mixture", "flow"} or object, default="gaussian"
         What is assumed of z given x: :class:`skcvae.priors.Gaussian`, a network, or
         :class:`skcvae.priors.Standard`, N(0, I) for every x; with several modes
@@ -200,7 +202,7 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         alpha=0.5,
         *,
         architecture="mlp",
-        likelihood="gaussian",
+        likelihood="auto",
         prior="gaussian",
         latent_dim="auto",
         initial_guess=False,

@@ -10,7 +10,6 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import _BaseComposition
 from torch import Tensor, nn
@@ -171,8 +170,7 @@ class Columns(Documented, _BaseComposition):
         self._check_groups()
         sizes = [_code_size(likelihood, columns) for _, likelihood, columns in self.groups]
         pairs = zip(self.groups, sizes, strict=True)
-        built = [_of_a_part(likelihood).build((size,)) for (_, likelihood, _), size in pairs]
-        return _Groups(built, sizes)
+        return _Groups([likelihood.build((size,)) for (_, likelihood, _), size in pairs], sizes)
 
     def _check_groups(self):
         self._validate_params()
@@ -184,13 +182,6 @@ class Columns(Documented, _BaseComposition):
                     f"Got {self.groups!r} instead."
                 )
         self._validate_names([name for name, *_ in self.groups])
-
-
-def _of_a_part(likelihood):
-    """Return a likelihood that does not take its columns for the whole of y."""
-    if getattr(likelihood, "heteroscedastic", None) == "auto":
-        return clone(likelihood).set_params(heteroscedastic=False)
-    return likelihood
 
 
 def _is_group(group) -> bool:

@@ -2,12 +2,12 @@
 
 from numbers import Real
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
 from skcvae.likelihoods.module import RealOutputs
-from skcvae.likelihoods.scales import scale_layer
+from skcvae.likelihoods.scales import LearnedScale, PredictedScale
 
 
 class Gaussian(RealOutputs):
@@ -15,11 +15,9 @@ class Gaussian(RealOutputs):
 
     Parameters
     ----------
-    heteroscedastic : bool or "auto", default="auto"
+    heteroscedastic : bool, default=False
         If False, :math:`\sigma` is one learned number per output. If True, the
-        network predicts it for each row and draw, :math:`\sigma(x, z)`. "auto" is
-        True where the whole of y is a single number: with more, noise that is free to
-        widen takes from z what the outputs share.
+        network predicts it for each row and draw, :math:`\sigma(x, z)`.
     init_scale : float, default=0.3
         The scale that training starts from, in units of the standardised y.
         A start well below one makes the reconstruction matter from the first
@@ -38,12 +36,12 @@ class Gaussian(RealOutputs):
     """
 
     _parameter_constraints = {
-        "heteroscedastic": ["boolean", StrOptions({"auto"})],
+        "heteroscedastic": ["boolean"],
         "init_scale": [Interval(Real, 0, None, closed="neither")],
         "min_scale": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, heteroscedastic="auto", *, init_scale=0.3, min_scale=1e-3):
+    def __init__(self, heteroscedastic=False, *, init_scale=0.3, min_scale=1e-3):
         self.heteroscedastic = heteroscedastic
         self.init_scale = init_scale
         self.min_scale = min_scale
@@ -62,8 +60,8 @@ class Gaussian(RealOutputs):
             With an attribute `parameter_shape`.
         """
         self._validate_params()
-        settings = self.init_scale, self.min_scale, _normal
-        return scale_layer(self.heteroscedastic, y_shape, *settings)
+        layer = PredictedScale if self.heteroscedastic else LearnedScale
+        return layer(y_shape, self.init_scale, self.min_scale, _normal)
 
 
 def _normal(loc: Tensor, scale: Tensor) -> Distribution:

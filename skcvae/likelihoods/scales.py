@@ -1,6 +1,5 @@
 """How wide the noise of each output is: learned once, or predicted for each row."""
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -15,24 +14,6 @@ Family = Callable[[Tensor, Tensor], Distribution]
 # A network that moves the scale as fast as the location explains y by wide noise before z is
 # put to use. On a ring, two outputs, it ends 1.1 nats below the truth; at this pace 0.26.
 PACE = 0.2
-
-
-def scale_layer(
-    heteroscedastic: bool | str, y_shape: tuple[int, ...], *settings
-) -> LikelihoodModule:
-    """Return the layer that a likelihood asks for, `PredictedScale` or `LearnedScale`.
-
-    Parameters
-    ----------
-    heteroscedastic : bool or "auto"
-        Whether to predict the scale for each row; "auto" does it for a single output.
-    y_shape : tuple of int
-        Shape of one row of y.
-    *settings
-        What both layers take after the shape.
-    """
-    of_each_row = math.prod(y_shape) == 1 if heteroscedastic == "auto" else heteroscedastic
-    return (PredictedScale if of_each_row else LearnedScale)(y_shape, *settings)
 
 
 class LearnedScale(LikelihoodModule):

@@ -3,13 +3,13 @@
 from numbers import Real
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Chi2, Distribution
 from torch.distributions import StudentT as StudentTDistribution
 
 from skcvae.likelihoods.module import RealOutputs
-from skcvae.likelihoods.scales import scale_layer
+from skcvae.likelihoods.scales import LearnedScale, PredictedScale
 
 # Above 2, so that the variance exists; at 200 the tails are the Gaussian's.
 MIN_DF, MAX_DF = 2.1, 200.0
@@ -20,11 +20,9 @@ class StudentT(RealOutputs):
 
     Parameters
     ----------
-    heteroscedastic : bool or "auto", default="auto"
+    heteroscedastic : bool, default=False
         If False, :math:`\sigma` is one learned number per output. If True, the
-        network predicts it for each row and draw, :math:`\sigma(x, z)`. "auto" is
-        True where the whole of y is a single number: with more, noise that is free to
-        widen takes from z what the outputs share.
+        network predicts it for each row and draw, :math:`\sigma(x, z)`.
     init_scale : float, default=0.3
         The scale that training starts from, in units of the standardised y.
     min_scale : float, default=0.001
@@ -48,13 +46,13 @@ class StudentT(RealOutputs):
     """
 
     _parameter_constraints = {
-        "heteroscedastic": ["boolean", StrOptions({"auto"})],
+        "heteroscedastic": ["boolean"],
         "init_scale": [Interval(Real, 0, None, closed="neither")],
         "min_scale": [Interval(Real, 0, None, closed="neither")],
         "init_df": [Interval(Real, MIN_DF, MAX_DF, closed="neither")],
     }
 
-    def __init__(self, heteroscedastic="auto", *, init_scale=0.3, min_scale=1e-3, init_df=10.0):
+    def __init__(self, heteroscedastic=False, *, init_scale=0.3, min_scale=1e-3, init_df=10.0):
         self.heteroscedastic = heteroscedastic
         self.init_scale = init_scale
         self.min_scale = min_scale
@@ -74,8 +72,8 @@ class StudentT(RealOutputs):
             With an attribute `parameter_shape`.
         """
         self._validate_params()
-        settings = self.init_scale, self.min_scale, _Tails(y_shape, self.init_df)
-        return scale_layer(self.heteroscedastic, y_shape, *settings)
+        layer = PredictedScale if self.heteroscedastic else LearnedScale
+        return layer(y_shape, self.init_scale, self.min_scale, _Tails(y_shape, self.init_df))
 
 
 class _Tails(nn.Module):
@@ -88,4 +86,24 @@ class _Tails(nn.Module):
 
     def forward(self, loc: Tensor, scale: Tensor) -> Distribution:
         df = MIN_DF + (MAX_DF - MIN_DF) * self.raw_df.sigmoid()
-        return StudentTDistribution(df, loc, scale, validate_args=False)
+        return _StudentT(df, loc, scale)
+
+
+class _StudentT(StudentTDistribution):
+    """The t distribution with df > 2, whose moments need no look at df: it can be exported."""
+
+    def __init__(self, df: Tensor, loc: Tensor, scale: Tensor):
+        self.df, self.loc, self.scale = torch.broadcast_tensors(df, loc, scale)
+        self._chi2 = Chi2(self.df, validate_args=False)
+        Distribution.__init__(self, self.df.shape, validate_args=False)
+
+    def expand(self, batch_shape, _instance=None) -> "_StudentT":
+        return _StudentT(*(p.expand(batch_shape) for p in (self.df, self.loc, self.scale)))
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale**2 * self.df / (self.df - 2)
