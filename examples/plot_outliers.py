@@ -5,7 +5,7 @@ Outliers: what the likelihood takes for noise
 
 A Gaussian likelihood has one scale for all rows, and a few rows that are far off
 make it wide for the others too. Student's t has heavy tails: it learns how heavy,
-and leaves the scale to the rows that behave.
+and leaves the scale to the rows that behave. It is the default where y is one number.
 """
 
 # sphinx_gallery_thumbnail_number = 1

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
 from skcvae.architectures import MLP
-from skcvae.likelihoods import Gaussian
+from skcvae.likelihoods import Gaussian, StudentT
 
 QUICK = {"max_epochs": 3, "random_state": 0}
 
@@ -117,8 +117,25 @@ def test_densities_are_in_the_units_of_y(estimator_class, data):
     assert scaled.score(X, 1000 * y - 7) == pytest.approx(expected, abs=1e-3)
 
 
+def test_the_default_likelihood_follows_from_the_size_of_a_row_of_y(estimator_class):
+    X = y = np.random.default_rng(0).normal(size=(20, 4))
+    for outputs, expected in [
+        (y[:, 0], StudentT(heteroscedastic=True)),
+        (y[:, :1], StudentT(heteroscedastic=True)),
+        (y[:, :2], Gaussian()),
+        (y.reshape(-1, 2, 2), Gaussian()),
+    ]:
+        est = estimator_class(max_epochs=1, random_state=0).fit(X, outputs)
+        assert repr(est.likelihood_) == repr(expected)
+        same = clone(est).set_params(likelihood=expected).fit(X, outputs)
+        np.testing.assert_array_equal(same.predict(X), est.predict(X))
+
+
+ONE_OUTPUT = [Gaussian(), Gaussian(heteroscedastic=True), StudentT(heteroscedastic=True)]
+
+
 @pytest.mark.filterwarnings("ignore:No latent variable is used")  # none is needed
-@pytest.mark.parametrize("likelihood", [Gaussian(), Gaussian(heteroscedastic=True)], ids=repr)
+@pytest.mark.parametrize("likelihood", ONE_OUTPUT, ids=repr)
 def test_density_of_one_output_integrates_to_one(estimator_class, likelihood):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 1))

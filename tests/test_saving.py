@@ -757,7 +757,7 @@ def test_the_torch_module_is_a_copy(fitted):
 
 
 @pytest.mark.parametrize(
-    "case", ["cvae", "student", "flow", "mixture prior", "columns", "maps", "bins"]
+    "case", ["cvae", "iwae", "student", "flow", "mixture prior", "columns", "maps", "bins"]
 )
 def test_an_exported_program_predicts_the_same_for_any_number_of_rows(fitted, case):
     est, X, _ = fitted(case)
