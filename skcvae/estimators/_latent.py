@@ -80,8 +80,9 @@ class LatentStructuredPredictor(StructuredPredictor):
         if not self.n_active_units_ and len(self.history_) >= EPOCHS_GRANTED:
             warnings.warn(
                 f"No latent variable is used: the KL term is {kl.sum():.2g} nats per row, so "
-                "p(y|x) is that of a network without z. Try kl_warmup=20, another latent_dim, "
-                "or a smaller init_scale of a Gaussian likelihood.",
+                "p(y|x) is that of a network without z. Where NNRegressor scores as well, none "
+                "is needed; otherwise try kl_warmup=20, another latent_dim, or a smaller "
+                "init_scale of a Gaussian likelihood.",
                 UserWarning,
                 stacklevel=5,
             )
