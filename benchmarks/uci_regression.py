@@ -33,11 +33,9 @@ from scipy.special import logsumexp
 import skcvae
 from skcvae import CVAERegressor
 from skcvae.architectures import MLP
-from skcvae.likelihoods import StudentT
 
 TUNED = {
-    "architecture": MLP(activation="silu", bins=24),
-    "likelihood": StudentT(heteroscedastic=True),
+    "architecture": MLP(bins=24),
     "lr": 0.005,
     "lr_schedule": "one_cycle",
     "max_epochs": 100,
