@@ -105,10 +105,10 @@ def measure(data, name, split, args):
 
 
 def spread(rows, name):
-    """Return the mean over splits with its standard error."""
+    """Return the mean over splits, with its standard error where there are several."""
     values = np.array([row[name] for row in rows.values()])
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return f"{values.mean():.2f} +- {error:.2f}"
+    error = f" +- {values.std(ddof=1) / np.sqrt(len(values)):.2f}" if len(values) > 1 else ""
+    return f"{values.mean():.2f}{error}"
 
 
 def table(record):
