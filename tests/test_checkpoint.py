@@ -170,7 +170,7 @@ OTHERS = {
         (X, Y),
         r"architecture was 'mlp', is MLP\(hidden_layer_sizes=\(3,\)\); weights at the start",
     ),
-    "likelihood": ({"likelihood": Gaussian()}, (X, Y), "likelihood was 'gaussian', is Gaussian"),
+    "likelihood": ({"likelihood": Gaussian()}, (X, Y), "likelihood was 'auto', is Gaussian"),
     "seed": ({"random_state": 1}, (X, Y), "seed_ was .*, is "),
     "passed on": ({"optimizer__betas": (0.5, 0.6)}, (X, Y), "optimizer__betas was not given, is"),
     "version": ({}, (X, Y), "skcvae was .*, is another"),
