@@ -6,9 +6,9 @@ trains a CVAE for each seed, with a normalising flow as its prior, in the `STAGE
 the 50,000 digits and bent copies of each, and at last on the digits alone, with the bound
 of eight draws together. The density of the ensemble is the mean of theirs. Pixels, split
 and score are those of `mnist_quadrants.py`, whose table has the models of the paper's
-size. The table has a line for each number of quadrants; those of the same stages that the
-JSON file has stay in it. With `--cache`, a folder for what each member says of the
-images, members can be made apart: `--seeds 1`.
+size. The table has a line for each number of quadrants and each size; those of the same
+stages that the JSON file has stay in it. With `--cache`, a folder for what each member says
+of the images, members can be made apart: `--seeds 1`.
 """
 
 import argparse
@@ -128,7 +128,7 @@ def member(seed, args):
 
 def measure(args):
     members = [member(seed, args) for seed in args.seeds]
-    row = {name: vars(args)[name] for name in ("seeds", "units", "latent")}
+    row = {name: vars(args)[name] for name in ("quadrants", "units", "latent", "seeds")}
     row["fit_seconds"] = round(float(np.mean([m["fit_seconds"] for m in members])))
     for subset in SUBSETS:
         log_p = np.array([m[subset] for m in members])
@@ -156,10 +156,10 @@ def table(record):
         f"quadrants  units  latents  members{'  validation    test' * 3}  fit, s",
         ruler,
     ]
-    for quadrants, row in sorted(record["rows"].items()):
-        validation, test = PAPER[int(quadrants)]
+    for _, row in sorted(record["rows"].items()):
+        validation, test = PAPER[row["quadrants"]]
         lines.append(
-            f"{quadrants:9}  {row['units']:5}  {row['latent']:7}  {len(row['seeds']):7}"
+            f"{row['quadrants']:9}  {row['units']:5}  {row['latent']:7}  {len(row['seeds']):7}"
             f"  {row['validation']:10.2f}  {row['test']:6.2f}"
             f"  {row['validation_of_one']:10.2f}  {row['test_of_one']:6.2f}"
             f"  {validation:10.2f}  {test:6.2f}  {row['fit_seconds']:6}"
@@ -176,7 +176,7 @@ def main():
     path = args.out / "mnist_best.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     rows = before["rows"] if before.get("stages") == stages else {}
-    rows[str(args.quadrants)] = measure(args)
+    rows[f"{args.quadrants}_{args.units}_{args.latent}"] = measure(args)
     versions = {m.__name__: m.__version__ for m in (skcvae, torch, sklearn, skorch)}
     record = {
         "rows": rows,
