@@ -13,20 +13,17 @@ of the images, members can be made apart: `--seeds 1`.
 
 import argparse
 import json
-import platform
 import textwrap
 import time
 from pathlib import Path
 
 import numpy as np
-import sklearn
-import skorch
 import torch
 from mnist_quadrants import PAPER
+from record import write
 from scipy.special import logsumexp
 from torch.nn import functional
 
-import skcvae
 from skcvae import CVAERegressor
 from skcvae.architectures import MLP
 from skcvae.datasets import Quadrants, fetch_mnist_quadrants
@@ -178,16 +175,8 @@ def main():
     before = json.loads(path.read_text()) if path.exists() else {}
     rows = before["rows"] if before.get("stages") == stages else {}
     rows[f"{args.quadrants}_{args.units}_{args.latent}"] = measure(args)
-    versions = {m.__name__: m.__version__ for m in (skcvae, torch, sklearn, skorch)}
-    record = {
-        "rows": rows,
-        "stages": stages,
-        "versions": versions,
-        "machine": platform.machine(),
-    }
-    path.write_text(json.dumps(record, indent=2) + "\n")
-    path.with_suffix(".txt").write_text(table(record))
-    print(table(record))
+    record = {"rows": rows, "stages": stages}
+    write(path, record, table(record))
 
 
 if __name__ == "__main__":

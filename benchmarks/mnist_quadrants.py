@@ -12,17 +12,13 @@ downloaded through scikit-learn.
 """
 
 import argparse
-import json
-import platform
 import time
 from pathlib import Path
 
 import numpy as np
-import sklearn
-import skorch
 import torch
+from record import write
 
-import skcvae
 from skcvae import CVAERegressor, GSNNRegressor, NNRegressor
 from skcvae.architectures import MLP
 from skcvae.datasets import fetch_mnist_quadrants
@@ -173,21 +169,12 @@ def table(rows, args):
 def main():
     args = parse()
     torch.set_num_threads(args.threads)
-    rows = measure(args)
-    versions = {m.__name__: m.__version__ for m in (skcvae, torch, sklearn, skorch)}
-    protocol = {**vars(args), "out": None, "data_home": None}
-    record = {
-        "rows": rows,
-        "protocol": protocol,
-        "versions": versions,
-        "machine": platform.machine(),
-    }
-    pixels = "grey" if args.threshold is None else "binary"
-    stem = args.out / f"mnist_quadrants_{args.quadrants}_{pixels}_{args.units}"
     args.out.mkdir(exist_ok=True)
-    stem.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
-    stem.with_suffix(".txt").write_text(table(rows, args))
-    print(table(rows, args))
+    rows = measure(args)
+    protocol = {**vars(args), "out": None, "data_home": None}
+    pixels = "grey" if args.threshold is None else "binary"
+    path = args.out / f"mnist_quadrants_{args.quadrants}_{pixels}_{args.units}.json"
+    write(path, {"rows": rows, "protocol": protocol}, table(rows, args))
 
 
 if __name__ == "__main__":

@@ -15,18 +15,16 @@ FOLDER is that of ``uci_regression.py``.
 
 import argparse
 import json
-import platform
 import time
 from pathlib import Path
 
 import numpy as np
-import sklearn
-import skorch
 import torch
+from record import write
 from sklearn.datasets import make_friedman1
 from sklearn.model_selection import train_test_split
+from uci_regression import SETS
 
-import skcvae
 from skcvae import CVAERegressor
 from skcvae.datasets import make_linear_gaussian, make_ring, make_two_branches
 
@@ -78,7 +76,6 @@ def uci(name, folder):
     return rows
 
 
-SETS = ("bostonHousing", "concrete", "energy", "power-plant", "yacht")
 GENERATORS = {
     "linear_gaussian": generated(make_linear_gaussian, 1000),
     "two_branches": generated(make_two_branches, 1000),
@@ -165,16 +162,8 @@ def main():
                 row = measure(rows, CHANGES[change], split, args.samples)
                 cases.setdefault(case, {}).setdefault(change, {})[str(split)] = row
                 print(case, split, change, row, flush=True)
-    versions = {m.__name__: m.__version__ for m in (skcvae, torch, sklearn, skorch)}
-    record = {
-        "cases": cases,
-        "protocol": protocol,
-        "versions": versions,
-        "machine": platform.machine(),
-    }
-    path.write_text(json.dumps(record, indent=2) + "\n")
-    path.with_suffix(".txt").write_text(table(record))
-    print(table(record))
+    record = {"cases": cases, "protocol": protocol}
+    write(path, record, table(record))
 
 
 if __name__ == "__main__":

