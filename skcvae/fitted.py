@@ -13,7 +13,7 @@ from tqdm import tqdm
 from skcvae import collapse, completion, conditional_likelihood, inference
 from skcvae._arrays import OneHot, Plan, Scaling, Table, plan, slices
 from skcvae._progress import line
-from skcvae._random import generator, row_noise
+from skcvae.random import generator, row_noise
 from skcvae.model import Model
 
 Read = Callable[[Tensor], np.ndarray]  # from the networks' numbers to the user's

@@ -1,4 +1,4 @@
-r"""The networks joined into one conditional model, with no losses.
+r"""The networks joined into one conditional model, without losses.
 
 .. math:: p(y \mid x) = \int p(y \mid x, z) \, p(z \mid x) \, dz
 
@@ -23,13 +23,14 @@ from torch.distributions import Distribution
 from skcvae.networks import (
     BaselineNetwork,
     GenerationNetwork,
+    LearnedPrior,
     Output,
     PriorNetwork,
     RecognitionNetwork,
     StandardPrior,
 )
 from skcvae.networks.layers import Shape
-from skcvae.priors import DiagonalGaussian
+from skcvae.priors.gaussian import MIN_SCALE, DiagonalGaussian
 
 
 class Conditional(NamedTuple):
@@ -38,7 +39,8 @@ class Conditional(NamedTuple):
     Parameters
     ----------
     prior : Distribution or None
-        The prior p(z|x), batch shape (n,). None in a model without z.
+        The prior p(z|x), batch shape (n,), or (1,) where nothing is conditioned on. None
+        in a model without z.
     likelihood : callable
         Draws of z, of shape (n_draws, n, ...), to p(y|x,z) with batch
         shape (n_draws, n). In a model without z it takes nothing and returns
@@ -112,13 +114,13 @@ class Model(nn.Module):
         """Shape of the noise that one draw of z takes for one row; () without draws."""
         return () if self.is_deterministic else self.prior.noise_shape
 
-    def condition(self, x: Tensor) -> Conditional:
-        """Return the model given x.
+    def condition(self, x: Tensor | None = None) -> Conditional:
+        """Return the model given x, or given nothing.
 
         Parameters
         ----------
-        x : Tensor of shape (n, ...)
-            The inputs.
+        x : Tensor of shape (n, ...), optional
+            The inputs; None where the model has nothing to condition on.
 
         Returns
         -------
@@ -132,12 +134,12 @@ class Model(nn.Module):
 
         if self.generation is None:
             return Conditional(None, lambda: self.output(guess), coarse)
-        of_z = self.generation.given(x)
+        features_of = self.generation.given(x)
         if guess is None:
-            prior, likelihood = self.prior(x), lambda z: self.output(of_z(z))
+            prior, likelihood = self.prior(x), lambda z: self.output(features_of(z))
         else:
             prior = self.prior(x, self.output.guess(guess))
-            likelihood = lambda z: self.output(guess + of_z(z))  # noqa: E731
+            likelihood = lambda z: self.output(guess + features_of(z))  # noqa: E731
         if self.noiseless:
             return Conditional(None, lambda: likelihood(prior.mean), coarse)
         return Conditional(prior, likelihood, coarse)
@@ -157,8 +159,8 @@ def deterministic_model(
     architecture : object
         A resolved architecture.
     likelihoods : sequence of Modules
-        What reads the output as a distribution of y; and of y at a half, a
-        quarter of its resolution, if these are wanted.
+        Turn the output into a distribution of y, and of y at a half, a quarter of its
+        resolution, if these are wanted.
     x_shape, y_shape : tuple of int
         Shapes of one row.
 
@@ -180,7 +182,7 @@ def latent_model(
     likelihoods: Sequence[nn.Module],
     prior: nn.Module,
     *,
-    x_shape: Shape,
+    x_shape: Shape | None,
     y_shape: Shape,
     latent_shape: Shape,
     initial_guess: bool,
@@ -197,13 +199,15 @@ def latent_model(
     likelihoods : sequence of Modules
         As of :func:`deterministic_model`; more than one only with an initial guess.
     prior : Module
-        What reads the prior network's output as a distribution of z.
-    x_shape, y_shape, latent_shape : tuple of int
+        Turns the prior network's output into a distribution of z.
+    x_shape : tuple of int or None
+        Shape of one row of x; None for a model with nothing to condition on.
+    y_shape, latent_shape : tuple of int
         Shapes of one row.
     initial_guess : bool
         Whether a baseline network feeds the prior and the output.
     recognition : bool
-        Whether there is a recognition network.
+        Whether to build a recognition network.
     partial : bool, default=False
         Whether the recognition network is told which outputs are observed.
     noiseless : bool, default=False
@@ -214,7 +218,8 @@ def latent_model(
     Model
         Untrained.
     """
-    generation = GenerationNetwork(architecture, x_shape, y_shape, latent_shape)
+    given = [] if x_shape is None else [x_shape]
+    generation = GenerationNetwork(architecture, given, y_shape, latent_shape)
     guess = (
         deterministic_model(architecture, likelihoods, x_shape=x_shape, y_shape=y_shape)
         if initial_guess
@@ -223,9 +228,9 @@ def latent_model(
     proposal = (
         RecognitionNetwork(
             architecture,
-            x_shape,
+            given,
             y_shape,
-            DiagonalGaussian(latent_shape),
+            DiagonalGaussian(latent_shape, getattr(prior, "min_scale", MIN_SCALE)),
             read=likelihoods[0].read,
             partial=partial,
         )
@@ -236,7 +241,7 @@ def latent_model(
         guess.output if guess else Output(architecture, generation.out_shape, likelihoods[0]),
         baseline=guess.baseline if guess else None,
         generation=generation,
-        prior=_prior_network(architecture, prior, [x_shape, y_shape][: 1 + initial_guess]),
+        prior=_prior_network(architecture, prior, [*given, y_shape][: len(given) + initial_guess]),
         recognition=proposal,
         coarse=guess.coarse if guess else (),
         noiseless=noiseless,
@@ -246,4 +251,6 @@ def latent_model(
 def _prior_network(architecture, prior: nn.Module, in_shapes: list[Shape]) -> nn.Module:
     if prior.parameter_shape is None:
         return StandardPrior(prior)
+    if not in_shapes:
+        return LearnedPrior(prior)
     return PriorNetwork(architecture, in_shapes, prior)

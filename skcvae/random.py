@@ -32,6 +32,24 @@ def seed_from(random_state) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
+def spawned(seed: int, n_streams: int) -> list[int]:
+    """Return seeds of independent streams, by numpy's ``SeedSequence``.
+
+    Parameters
+    ----------
+    seed : int
+        The seed that they follow from.
+    n_streams : int
+        Number of streams.
+
+    Returns
+    -------
+    list of int
+        In [0, 2**31). The first seeds are the same for every `n_streams`.
+    """
+    return (np.random.SeedSequence(seed).generate_state(n_streams) >> 1).tolist()
+
+
 def generator(seed: int, device: str | torch.device = "cpu") -> Generator:
     """Return a new generator.
 
@@ -89,7 +107,7 @@ class drawing_from(TorchDispatchMode):  # noqa: N801 (used as a statement)
     Examples
     --------
     >>> import torch
-    >>> from skcvae._random import drawing_from, generator
+    >>> from skcvae.random import drawing_from, generator
     >>> with drawing_from(generator(0)):
     ...     first = torch.nn.Linear(2, 1).weight
     >>> with drawing_from(generator(0)):

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae._documented import Documented
+from skcvae.documented import Documented
 from skcvae.architectures.mlp import MLP
 from skcvae.networks.convolutions import ImageReadout, is_image, level_sizes
 from skcvae.networks.hourglass import Ascent, Descent

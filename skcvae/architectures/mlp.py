@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae._documented import Documented
+from skcvae.documented import Documented
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape, Stack
 
 

@@ -1,125 +1,125 @@
 """Batches of tensors on the device, with the noise for z.
 
-They are slices of tensors that are there already. Where the data would take more
-than `resident_bytes`, a batch is read and coded when its turn comes.
+A batch is a slice of tensors on the device. Data that would take more than
+`resident_bytes` are read and encoded batch by batch instead. Rows are a tuple of arrays,
+(x, y), or (y,) where nothing is conditioned on; the last one is modelled.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 from sklearn import get_config
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from skcvae._arrays import FORWARD_ROWS, slices
-from skcvae._random import generator
-from skcvae.omission import omit
+from skcvae.data.coding import FORWARD_ROWS, slices
+from skcvae.data.omission import omit
+from skcvae.data.rows import Selection
+from skcvae.random import generator
 
 VALIDATION_DRAWS = 10
 
+Arrays = tuple[Tensor, ...]
+
 
 class Rows(Dataset):
-    """Rows of (x, y, weight) as tensors on the device; weights have mean one, or are None.
-
-    `log_jacobian` is what their mean log density gains in the user's units.
-    """
-
-    def __init__(
-        self, x: Tensor, y: Tensor, weight: Tensor | None = None, *, log_jacobian: float = 0.0
-    ):
-        self.x = x
-        self.y = y
-        self.weight = weight
-        self.log_jacobian = log_jacobian
-        self.device = self.index_device = x.device
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, rows) -> tuple[Tensor, Tensor, Tensor | None]:
-        return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
-
-
-class StreamedRows(Dataset):
-    """Rows of (x, y, weight) that are read and brought to the device when asked for.
+    """Encoded rows on the device.
 
     Parameters
     ----------
-    read : callable
-        Takes a slice or an array of row numbers and returns the tensors x and y.
-    n_rows : int
-        How many there are.
-    weight : Tensor of shape (n_rows,) or None
-        As of :class:`Rows`.
+    arrays : tuple of Tensors of shape (n, ...)
+        Such as (x, y).
+    weight : Tensor of shape (n,), optional
+        Weights of mean one.
+    log_jacobian : tuple of (float, float), default=(0.0, 0.0)
+        What the mean log density of the rows gains in the user's units: of y, and of y
+        pooled to the coarser scales.
+    """
+
+    def __init__(
+        self,
+        arrays: Arrays,
+        weight: Tensor | None = None,
+        *,
+        log_jacobian: tuple[float, float] = (0.0, 0.0),
+    ):
+        self.arrays = arrays
+        self.weight = weight
+        self.log_jacobian = log_jacobian
+        self.device = self.index_device = arrays[-1].device
+
+    def __len__(self) -> int:
+        return len(self.arrays[-1])
+
+    def __getitem__(self, rows) -> tuple[Arrays, Tensor | None]:
+        weight = None if self.weight is None else self.weight[rows]
+        return tuple(array[rows] for array in self.arrays), weight
+
+
+class StreamedRows(Dataset):
+    """Rows that are read, encoded and sent to the device batch by batch.
+
+    Parameters
+    ----------
+    selection : Selection
+        Rows in the user's units.
+    codings : sequence of codings
+        One for each array.
     device : torch.device
-        Where they are wanted.
-    log_jacobian : float
+        Where the batches are wanted.
+    log_jacobian : tuple of (float, float), default=(0.0, 0.0)
         As of :class:`Rows`.
     """
 
     index_device = torch.device("cpu")
 
-    def __init__(
-        self,
-        read: Callable[..., tuple[Tensor, Tensor]],
-        n_rows: int,
-        weight: Tensor | None,
-        *,
-        device: torch.device,
-        log_jacobian: float,
-    ):
-        self.read = read
-        self.n_rows = n_rows
-        self.weight = weight
-        self.device = device
+    def __init__(self, selection: Selection, codings, device, *, log_jacobian=(0.0, 0.0)):
+        self.selection = selection
+        self.codings = codings
+        self.device = torch.device(device)
         self.log_jacobian = log_jacobian
+        self.weight = mean_one(selection.weight)
 
     def __len__(self) -> int:
-        return self.n_rows
+        return self.selection.n_rows
 
-    def __getitem__(self, rows) -> tuple[Tensor, Tensor, Tensor | None]:
-        x, y = self.read(rows if isinstance(rows, slice) else rows.numpy())
-        weight = None if self.weight is None else self.weight[rows]
-        return self._sent(x), self._sent(y), None if weight is None else self._sent(weight)
+    def __getitem__(self, rows) -> tuple[Arrays, Tensor | None]:
+        weight = None if self.weight is None else self._sent(self.weight[rows])
+        rows = rows if isinstance(rows, slice) else rows.numpy()
+        return tuple(map(self._sent, self.encoded(rows))), weight
+
+    def encoded(self, rows: slice | np.ndarray) -> Iterator[Tensor]:
+        """Yield the encoded arrays of some rows, on the CPU."""
+        for coding, array in zip(self.codings, self.selection.read(rows), strict=True):
+            yield coding.to_tensor(array, torch.float32, "cpu")
 
     def _sent(self, tensor: Tensor) -> Tensor:
         if self.device.type != "cuda":
-            return tensor
+            return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
+    def resident(self) -> "Rows | StreamedRows":
+        """Return all rows on the device, or these where they would take too much of it."""
+        example = [*self.encoded(slice(1))]
+        if len(self) * 4 * sum(part.numel() for part in example) > resident_bytes(self.device):
+            return self
+        arrays = [torch.empty((len(self), *part.shape[1:])) for part in example]
+        for rows in slices(len(self), FORWARD_ROWS):
+            for array, part in zip(arrays, self.encoded(rows), strict=True):
+                array[rows] = part
+        weight = None if self.weight is None else self.weight.to(self.device)
+        sent = tuple(array.to(self.device) for array in arrays)
+        return Rows(sent, weight, log_jacobian=self.log_jacobian)
 
-def rows_of(
-    read: Callable[..., tuple[Tensor, Tensor]],
-    n_rows: int,
-    weight: Tensor | None,
-    *,
-    device: torch.device,
-    log_jacobian: float,
-) -> Rows | StreamedRows:
-    """Return rows on the device, or, where they would take too much of it, on demand.
 
-    Parameters
-    ----------
-    read, n_rows, weight, device, log_jacobian
-        As of :class:`StreamedRows`.
-
-    Returns
-    -------
-    Rows or StreamedRows
-        The same numbers either way.
-    """
-    x, y = read(slice(1))
-    if n_rows * 4 * (x.numel() + y.numel()) > resident_bytes(device):
-        return StreamedRows(read, n_rows, weight, device=device, log_jacobian=log_jacobian)
-    x, y = (torch.empty((n_rows, *part.shape[1:])) for part in (x, y))
-    for rows in slices(n_rows, FORWARD_ROWS):
-        x[rows], y[rows] = read(rows)
-    weight = None if weight is None else weight.to(device)
-    return Rows(x.to(device), y.to(device), weight, log_jacobian=log_jacobian)
+def mean_one(weight: np.ndarray | None) -> Tensor | None:
+    """Return weights of mean one as a tensor, so that the loss does not depend on their scale."""
+    return None if weight is None else torch.tensor(weight / weight.mean(), dtype=torch.float32)
 
 
 def resident_bytes(device: torch.device) -> int:
-    """Return how much data training may keep on a device at once.
+    """Return how much data training may keep on a device.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def resident_bytes(device: torch.device) -> int:
     Returns
     -------
     int
-        Half of what a GPU has free; elsewhere scikit-learn's `working_memory`, one
+        Half of the free memory of a GPU; elsewhere scikit-learn's `working_memory`, one
         GiB unless ``sklearn.set_config`` says otherwise.
     """
     if device.type == "cuda":
@@ -140,7 +140,7 @@ def resident_bytes(device: torch.device) -> int:
 class ShuffledBatches:
     """Iterate over rows in a new order each epoch, with noise of `shape` per example.
 
-    Input omission noise is put on copies of x, if `omission` is above zero.
+    Input omission noise is applied to copies of x, if `omission` is above zero.
     """
 
     def __init__(
@@ -159,20 +159,20 @@ class ShuffledBatches:
         self.omission = omission
 
     def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
-        device = self.dataset.device
         n_draws, *row_shape = self.shape
         order = torch.randperm(len(self.dataset), generator=self.source)
         order = order.to(self.dataset.index_device)
         for rows in order.split(self.batch_size):
-            x, y, weight = self.dataset[rows]
+            (*x, y), weight = self.dataset[rows]
             if self.omission:
-                x = omit(x, self.omission, self.source)
-            noise = torch.randn((n_draws, len(x), *row_shape), generator=self.source)
-            yield {"x": x, "y": y, "noise": noise.to(device, non_blocking=True)}, weight
+                x = [omit(part, self.omission, self.source) for part in x]
+            noise = torch.randn((n_draws, len(y), *row_shape), generator=self.source)
+            noise = noise.to(self.dataset.device, non_blocking=True)
+            yield {"arrays": (*x, y), "noise": noise}, weight
 
 
 class OrderedBatches:
-    """Iterate over rows as they stand, `n_rows` at a time, with the same noise in each epoch."""
+    """Iterate over rows in order, `n_rows` at a time, with the same noise in each epoch."""
 
     def __init__(
         self,
@@ -194,6 +194,7 @@ class OrderedBatches:
         n_draws = max(n_draws, VALIDATION_DRAWS)
         source = generator(self.seed)
         for rows in slices(len(self.dataset), self.n_rows):
-            x, y, weight = self.dataset[rows]
-            noise = torch.randn((n_draws, len(x), *row_shape), generator=source).to(x)
-            yield {"x": x, "y": y, "noise": noise}, weight
+            arrays, weight = self.dataset[rows]
+            shape = (n_draws, len(arrays[-1]), *row_shape)
+            noise = torch.randn(shape, generator=source).to(arrays[-1])
+            yield {"arrays": arrays, "noise": noise}, weight

@@ -1,7 +1,9 @@
-"""Between numpy arrays of the user and tensors of the networks.
+"""Encoding of rows for the networks, in chunks of bounded memory.
 
-A row is a vector, an image (height, width), or an image with channels first; of y also
-columns of several kinds.
+A row is a vector, an image (height, width), or an image with channels first. A coding maps
+rows of numpy arrays in the user's units to tensors and back. Real numbers and counts have a
+:class:`Scaling`, labels a :class:`~skcvae.data.labels.OneHot`, columns of several kinds a
+:class:`~skcvae.data.table.Table`, all with the same methods.
 """
 
 import math
@@ -20,7 +22,7 @@ KEPT_NUMBERS = 2**23  # numbers kept over all draws of a chunk, where quantiles 
 
 
 class Scaling(NamedTuple):
-    """Real numbers as the networks see them: an affine map of rows, fitted or not.
+    """An affine map of rows: standardisation, or the identity.
 
     Parameters
     ----------
@@ -33,14 +35,14 @@ class Scaling(NamedTuple):
 
     @classmethod
     def identity(cls, row_shape: tuple[int, ...]) -> "Scaling":
-        """Return the map that changes nothing."""
+        """Return the identity."""
         return cls(np.zeros(row_shape), np.ones(row_shape))
 
     @classmethod
     def standardizing(cls, array: np.ndarray, weight: np.ndarray | None, name: str) -> "Scaling":
         """Return the map to mean 0 and variance 1 of each column, or channel of an image.
 
-        What is constant is only centred; NaN does not count.
+        Constant columns are centred only; NaN entries are ignored.
         """
         row_shape = array.shape[1:]
         scaler = StandardScaler()
@@ -64,16 +66,24 @@ class Scaling(NamedTuple):
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Shape of one row of the user's."""
+        """Shape of one row in the user's units."""
         return self.loc.shape
 
     @property
     def code_shape(self) -> tuple[int, ...]:
-        """Shape of one row of the networks'."""
+        """Shape of one encoded row."""
         return self.loc.shape
 
+    @property
+    def labels(self) -> list[int]:
+        """Columns that hold labels: none."""
+        return []
+
+    def check(self, array: np.ndarray, name: str) -> None:
+        """Accept every number."""
+
     def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
-        """Return mapped rows on a device, without a second copy of all in float64."""
+        """Return encoded rows on a device, without a second copy of all in float64."""
         out = torch.empty((len(array), *self.row_shape), dtype=dtype)
         for rows in slices(len(array), FORWARD_ROWS):
             block = np.reshape(array[rows], (-1, *self.row_shape))
@@ -85,146 +95,19 @@ class Scaling(NamedTuple):
         return tensor.double().cpu().numpy() * self.scale + self.loc
 
     def spread_to_array(self, tensor: Tensor) -> np.ndarray:
-        """Return deviations in the user's units, float64."""
+        """Return standard deviations in the user's units, float64."""
         return tensor.double().cpu().numpy() * self.scale
 
     def log_jacobian(self, array: np.ndarray) -> np.ndarray:
-        """Return what each row's log density gains in the user's units; NaN gains nothing."""
+        """Return the log-Jacobian of each row, over its entries that are not NaN."""
         gain = -np.log(self.scale).ravel()
         if not np.isnan(array).any():
             return np.full(len(array), gain.sum())
         return ~np.isnan(array.reshape(len(array), -1)) @ gain
 
 
-class OneHot(NamedTuple):
-    """Labels as the networks see them: one number per class, 1 for the label's own.
-
-    A map of labels becomes an image with a channel per class; a vector of
-    labels becomes a longer vector, class by class.
-
-    Parameters
-    ----------
-    classes : ndarray of shape (n_classes,)
-        The labels, sorted.
-    row_shape : tuple of int
-        Shape of one row of labels.
-    """
-
-    classes: np.ndarray
-    row_shape: tuple[int, ...]
-
-    @property
-    def cells(self) -> tuple[int, ...]:
-        """Shape of one row, class by class."""
-        return (len(self.classes), *self.row_shape)
-
-    @property
-    def code_shape(self) -> tuple[int, ...]:
-        """Shape of one row of the networks'."""
-        return self.cells if len(self.row_shape) > 1 else (math.prod(self.cells),)
-
-    def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
-        """Return coded rows on a device; where a label is NaN, so is its code."""
-        labels = np.reshape(array, (-1, 1, *self.row_shape))
-        code = (labels == self.classes.reshape(-1, *[1] * len(self.row_shape))).astype(float)
-        code[np.broadcast_to(np.isnan(labels), code.shape)] = np.nan
-        return torch.from_numpy(code).to(dtype).reshape(-1, *self.code_shape).to(device)
-
-    def to_array(self, tensor: Tensor) -> np.ndarray:
-        """Return the label of the highest number."""
-        return self.most_likely(self._by_class(tensor).numpy())
-
-    def spread_to_array(self, tensor: Tensor) -> np.ndarray:
-        """Return NaN for each label: none has a deviation."""
-        return np.full(self.to_array(tensor).shape, np.nan)
-
-    def to_proba(self, tensor: Tensor) -> np.ndarray:
-        """Return the numbers with an axis of classes, which sum to one in float64."""
-        proba = self._by_class(tensor).double()
-        return (proba / proba.sum(-len(self.cells), keepdim=True)).numpy()
-
-    def _by_class(self, tensor: Tensor) -> Tensor:
-        batch = tensor.shape[: tensor.ndim - len(self.code_shape)]
-        return tensor.cpu().reshape(*batch, *self.cells)
-
-    def most_likely(self, proba: np.ndarray) -> np.ndarray:
-        """Return the label of the highest number along the axis of classes."""
-        return self.classes[proba.argmax(axis=-len(self.cells))]
-
-    def log_jacobian(self, array: np.ndarray) -> np.ndarray:
-        """Return zeros: a mass has no units."""
-        return np.zeros(len(array))
-
-
-class Table(NamedTuple):
-    """Columns of several kinds as the networks see them: the groups' codes side by side.
-
-    Parameters
-    ----------
-    codings : list of Scaling or OneHot
-        One for each group.
-    columns : list of lists of int
-        The columns of each group; every column is in one.
-    """
-
-    codings: list
-    columns: list
-
-    @property
-    def row_shape(self) -> tuple[int, ...]:
-        """Shape of one row of the user's."""
-        return (sum(map(len, self.columns)),)
-
-    @property
-    def sizes(self) -> list[int]:
-        """How many numbers the networks see of each group."""
-        return [coding.code_shape[0] for coding in self.codings]
-
-    @property
-    def code_shape(self) -> tuple[int, ...]:
-        """Shape of one row of the networks'."""
-        return (sum(self.sizes),)
-
-    @property
-    def labels(self) -> list[int]:
-        """The columns that hold labels."""
-        return [c for coding, part in self._groups() if isinstance(coding, OneHot) for c in part]
-
-    def _groups(self) -> Iterator[tuple]:
-        return zip(self.codings, self.columns, strict=True)
-
-    def split(self, array: np.ndarray) -> Iterator[tuple]:
-        """Return the coding and the columns of each group."""
-        return ((coding, array[:, columns]) for coding, columns in self._groups())
-
-    def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
-        """Return coded rows on a device."""
-        return torch.cat([c.to_tensor(part, dtype, device) for c, part in self.split(array)], 1)
-
-    def to_array(self, tensor: Tensor) -> np.ndarray:
-        """Return rows in the user's units, float64, with labels as numbers."""
-        return self._joined([c.to_array(t) for c, t in self._coded(tensor)])
-
-    def spread_to_array(self, tensor: Tensor) -> np.ndarray:
-        """Return deviations in the user's units, float64; NaN for labels."""
-        return self._joined([c.spread_to_array(t) for c, t in self._coded(tensor)])
-
-    def _coded(self, tensor: Tensor) -> Iterator[tuple]:
-        return zip(self.codings, tensor.split(self.sizes, -1), strict=True)
-
-    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
-        out = np.empty((*parts[0].shape[:-1], *self.row_shape))
-        for columns, part in zip(self.columns, parts, strict=True):
-            out[..., columns] = part
-        return out
-
-    def log_jacobian(self, array: np.ndarray) -> np.ndarray:
-        """Return what each row's log density gains in the user's units."""
-        return sum(coding.log_jacobian(part) for coding, part in self.split(array))
-
-
 def columns_of(array: np.ndarray) -> np.ndarray:
-    """Return rows as a table: a column of a table each, or a channel of an image."""
+    """Return rows as a table with a column for each column, or channel of an image."""
     if array.ndim < 3:
         return np.ascontiguousarray(array).reshape(len(array), -1)
     return np.moveaxis(array, (-2, -1), (1, 2)).reshape(

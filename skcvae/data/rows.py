@@ -1,4 +1,4 @@
-"""Rows of the user's where they lie: in arrays, memory-mapped or not, or in a Dataset."""
+"""Row access to arrays, memory maps and Datasets, in the user's units."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,27 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import Dataset
 
-Pair = tuple[np.ndarray, np.ndarray]
-
-
-class Arrays:
-    """Rows (x, y) of two arrays, of which nothing is copied.
-
-    Parameters
-    ----------
-    X, y : ndarray of shape (n, ...)
-        As they were given and checked.
-    """
-
-    def __init__(self, X: np.ndarray, y: np.ndarray):
-        self.X = X
-        self.y = y
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    def __getitem__(self, rows: np.ndarray) -> Pair:
-        return self.X[rows], self.y[rows]
+Row = tuple[np.ndarray, ...]
 
 
 class Items:
@@ -36,22 +16,23 @@ class Items:
     ----------
     dataset : Dataset
         With a length; its items are pairs.
-    check : callable
+    check : callable, optional
         Takes the arrays of some rows, and returns them or raises.
     """
 
-    def __init__(self, dataset: Dataset, check: Callable[..., Pair] = lambda X, y: (X, y)):
+    def __init__(self, dataset: Dataset, check: Callable[..., Row] = lambda *arrays: arrays):
         self.dataset = dataset
         self.check = check
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, rows: np.ndarray) -> Pair:
-        X, y = zip(*(self._item(int(row)) for row in rows), strict=True)
-        return self.check(np.stack(X), np.stack(y))
+    def read(self, rows: np.ndarray) -> Row:
+        """Return the arrays of some rows."""
+        parts = zip(*(self._item(int(row)) for row in rows), strict=True)
+        return self.check(*map(np.stack, parts))
 
-    def _item(self, row: int) -> Pair:
+    def _item(self, row: int) -> Row:
         item = self.dataset[row]
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise TypeError(
@@ -61,17 +42,37 @@ class Items:
         return tuple(np.asarray(part) for part in item)
 
 
+class Arrays:
+    """Rows of arrays of one length; nothing is copied.
+
+    Parameters
+    ----------
+    *arrays : ndarray of shape (n, ...)
+        Such as X and y, or y alone.
+    """
+
+    def __init__(self, *arrays: np.ndarray):
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self.arrays[-1])
+
+    def read(self, rows: np.ndarray) -> Row:
+        """Return the arrays of some rows."""
+        return tuple(array[rows] for array in self.arrays)
+
+
 class Selection(NamedTuple):
-    """Which rows of a source, and what they weigh.
+    """Some rows of a source, and their weights.
 
     Parameters
     ----------
     source : Arrays or Items
         All rows.
     index : ndarray of shape (n,)
-        Those that are meant.
+        The numbers of the selected rows.
     weight : ndarray of shape (n,) or None
-        None where all weigh the same.
+        None where all weights are equal.
     """
 
     source: Arrays | Items
@@ -80,21 +81,27 @@ class Selection(NamedTuple):
 
     @classmethod
     def of(cls, source: Arrays | Items, weight: np.ndarray | None = None) -> "Selection":
-        """Return the rows of positive weight; equal weights are none."""
-        weight = None if weight is None or np.ptp(weight) == 0 else weight
-        selection = cls(source, np.arange(len(source)), weight)
-        return selection if weight is None else selection.part(np.flatnonzero(weight))
+        """Select the rows of positive weight; equal weights become None."""
+        index = np.arange(len(source)) if weight is None else np.flatnonzero(weight)
+        weight = None if weight is None else weight[index]
+        return cls(source, index, None if weight is None or np.ptp(weight) == 0 else weight)
 
     @property
     def n_rows(self) -> int:
-        """How many rows are meant."""
+        """Number of selected rows."""
         return len(self.index)
 
     def part(self, rows: np.ndarray) -> "Selection":
-        """Return some of the rows."""
+        """Select some of the rows."""
         weight = None if self.weight is None else self.weight[rows]
         return Selection(self.source, self.index[rows], weight)
 
-    def read(self, rows) -> Pair:
-        """Return the arrays (X, y) of some of the rows."""
-        return self.source[self.index[rows]]
+    def read(self, rows: np.ndarray | slice) -> Row:
+        """Return the arrays of some of the rows."""
+        return self.source.read(self.index[rows])
+
+    def whole(self) -> Row:
+        """Return the arrays of all selected rows, without a copy where none is left out."""
+        if isinstance(self.source, Arrays) and self.n_rows == len(self.source):
+            return self.source.arrays
+        return self.read(slice(None))

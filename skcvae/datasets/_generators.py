@@ -5,7 +5,7 @@ from scipy.special import i0e
 from scipy.stats import multivariate_normal
 from sklearn.utils import Bunch
 
-from skcvae._random import seed_from
+from skcvae.random import seed_from
 
 
 def make_linear_gaussian(

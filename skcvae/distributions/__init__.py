@@ -1,13 +1,17 @@
-"""Distributions that networks end in: of z Gaussians, mixtures, flows; of y labels and blocks.
-
-:func:`reparameterize` turns noise into draws of any of those of z.
-"""
+"""Distributions of z and of y that torch lacks, and draws of z from given noise."""
 
 from skcvae.distributions.blocks import Blocks
 from skcvae.distributions.flow import NormalizingFlow
-from skcvae.distributions.gaussian import detached, diagonal_normal, raw_scale_of, scale_of
 from skcvae.distributions.labels import Labels
-from skcvae.distributions.reparameterization import divergence, reparameterize
+from skcvae.distributions.latent import (
+    detached,
+    diagonal_normal,
+    divergence,
+    is_gaussian,
+    raw_scale_of,
+    reparameterize,
+    scale_of,
+)
 
 __all__ = [
     "Blocks",
@@ -16,6 +20,7 @@ __all__ = [
     "detached",
     "diagonal_normal",
     "divergence",
+    "is_gaussian",
     "raw_scale_of",
     "reparameterize",
     "scale_of",

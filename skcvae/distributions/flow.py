@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Transform
 from torch.quasirandom import SobolEngine
 
-from skcvae.distributions.reparameterization import reparameterize
+from skcvae.distributions.latent import reparameterize
 
 N_SPREAD = 128  # draws for the moments of a flow
 LOG_2PI = math.log(2 * math.pi)

@@ -1,8 +1,11 @@
-r"""Draws of z as a function of noise that is given from outside.
+r"""Distributions of z: read from unbounded numbers, drawn from given noise.
 
-A draw is :math:`z = \mu + \sigma \epsilon` with :math:`\epsilon \sim N(0, I)`, so that a
+A network ends in two numbers per coordinate, a location :math:`\mu` and a raw scale
+:math:`r`, read as :math:`\sigma = \mathrm{softplus}(r + c) + \sigma_{\min}` with :math:`c`
+such that :math:`r = 0` means :math:`\sigma \approx 1`. A draw is
+:math:`z = \mu + \sigma \epsilon` with :math:`\epsilon \sim N(0, I)` from outside, so that a
 network stays a pure function of its inputs. Mixtures of Gaussians and flows are drawn
-from noise in the same way.
+from noise in the same way; a distribution without a rule is refused.
 """
 
 import math
@@ -10,7 +13,109 @@ from functools import singledispatch
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, MixtureSameFamily, kl_divergence
+from torch.distributions import (
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    kl_divergence,
+)
+from torch.nn import functional as F
+
+UNIT = math.log(math.expm1(1.0))  # softplus(UNIT) = 1
+
+
+def raw_scale_of(scale: float) -> float:
+    """Return the raw number that `diagonal_normal` reads as `scale`.
+
+    Parameters
+    ----------
+    scale : float
+        A positive scale.
+
+    Returns
+    -------
+    float
+        Its inverse softplus, shifted so that a scale of one is zero.
+    """
+    return math.log(math.expm1(scale)) - UNIT
+
+
+def scale_of(raw_scale: Tensor, min_scale: float) -> Tensor:
+    """Return positive scales from unbounded numbers.
+
+    Parameters
+    ----------
+    raw_scale : Tensor
+        The raw scale; zero stands for a scale of one.
+    min_scale : float
+        The floor under every scale.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape.
+    """
+    return F.softplus(raw_scale + UNIT) + min_scale
+
+
+def diagonal_normal(
+    loc: Tensor, raw_scale: Tensor, *, min_scale: float, event_ndim: int
+) -> Independent:
+    r"""Return :math:`N(\mu, \mathrm{diag}(\sigma^2))` from unbounded numbers.
+
+    Parameters
+    ----------
+    loc : Tensor
+        The location :math:`\mu`.
+    raw_scale : Tensor, broadcast against `loc`
+        The raw scale :math:`r`; zero stands for a scale of one.
+    min_scale : float
+        The floor :math:`\sigma_{\min}` under every scale.
+    event_ndim : int
+        Number of last dimensions that belong to one event.
+
+    Returns
+    -------
+    Independent
+        Batch shape ``batch``, event shape ``event``.
+    """
+    scale = scale_of(raw_scale, min_scale)
+    return Independent(Normal(loc, scale, validate_args=False), event_ndim, validate_args=False)
+
+
+def is_gaussian(distribution: Distribution) -> bool:
+    """Return whether a distribution is a diagonal Gaussian.
+
+    Parameters
+    ----------
+    distribution : Distribution
+        Any.
+
+    Returns
+    -------
+    bool
+        Whether it is torch's Independent of a Normal.
+    """
+    return isinstance(distribution, Independent) and isinstance(distribution.base_dist, Normal)
+
+
+def detached(gaussian: Independent) -> Independent:
+    """Return a diagonal Gaussian whose parameters get no gradient.
+
+    Parameters
+    ----------
+    gaussian : Independent
+        Any.
+
+    Returns
+    -------
+    Independent
+        Sharing the numbers.
+    """
+    loc, scale = gaussian.mean.detach(), gaussian.stddev.detach()
+    normal = Normal(loc, scale, validate_args=False)
+    return Independent(normal, len(gaussian.event_shape), validate_args=False)
 
 
 @singledispatch
@@ -37,7 +142,19 @@ def reparameterize(distribution: Distribution, noise: Tensor) -> Tensor:
     Tensor of shape (n_draws, n, ...)
         The draws, differentiable in the parameters of `distribution`, but not in the
         weights of a mixture.
+
+    Raises
+    ------
+    TypeError
+        If there is no rule for the distribution. ``reparameterize.register`` adds one.
     """
+    raise _no_rule(distribution)
+
+
+@reparameterize.register
+def _(distribution: Independent, noise: Tensor) -> Tensor:
+    if not is_gaussian(distribution):
+        raise _no_rule(distribution)
     return torch.addcmul(
         distribution.mean, distribution.stddev, _channels(noise, distribution.event_shape)
     )
@@ -45,13 +162,15 @@ def reparameterize(distribution: Distribution, noise: Tensor) -> Tensor:
 
 @reparameterize.register
 def _(distribution: MixtureSameFamily, noise: Tensor) -> Tensor:
+    gaussian = distribution.component_distribution
+    if not is_gaussian(gaussian):
+        raise _no_rule(distribution)
     event = distribution.event_shape
     choice = noise.flatten(-len(event))[..., -math.prod(event[1:])]
     chosen = _chosen(distribution.mixture_distribution.probs, torch.special.ndtr(choice))
     # The shape, not the length, which torch.export would take for a constant.
     n_rows = distribution.mixture_distribution.probs.shape[0]
     rows = torch.arange(n_rows, device=noise.device)
-    gaussian = distribution.component_distribution
     loc, scale = gaussian.mean[rows, chosen], gaussian.stddev[rows, chosen]
     return torch.addcmul(loc, scale, _channels(noise, event))
 
@@ -67,6 +186,15 @@ def _chosen(probs: Tensor, uniform: Tensor) -> Tensor:
     middle = (ends.gather(-1, top) - probs.gather(-1, top) / 2).squeeze(-1)
     turned = (uniform - 0.5 + middle) % 1
     return (turned[..., None] > ends).sum(-1).clamp_max(probs.shape[-1] - 1)
+
+
+def _no_rule(distribution: Distribution) -> TypeError:
+    base = getattr(distribution, "base_dist", distribution)
+    return TypeError(
+        "Latent variables expect a distribution with a rule that turns noise into draws: a "
+        f"diagonal Gaussian, a mixture of them or a flow, got {type(base).__name__}. Register a "
+        "rule with skcvae.distributions.reparameterize.register."
+    )
 
 
 def divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor:

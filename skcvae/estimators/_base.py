@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 from skcvae import conditional_likelihood
 from skcvae._checkpoint import CheckpointFile
 from skcvae._precision import of_fit
-from skcvae._random import seed_from
+from skcvae.random import seed_from
 from skcvae.estimators import _checks
 from skcvae.estimators._drawing import Drawing
 from skcvae.estimators._saving import Saving

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
-from skcvae._random import seed_from
+from skcvae.random import seed_from
 from skcvae.estimators import _checks
 from skcvae.estimators._fitting import Fitting
 

@@ -15,7 +15,7 @@ from skcvae._arrays import FORWARD_NUMBERS, FORWARD_ROWS, OneHot, Scaling, slice
 from skcvae._batches import rows_of
 from skcvae._checkpoint import Checkpoint, fit_of, seed_of
 from skcvae._predictor import Predictor
-from skcvae._random import drawing_from, generator, seed_from
+from skcvae.random import drawing_from, generator, seed_from
 from skcvae._sources import Arrays, Items, Selection
 from skcvae.estimators import _checks
 from skcvae.estimators._parameters import Parameters, is_passed_to_skorch

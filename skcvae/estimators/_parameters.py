@@ -6,7 +6,7 @@ from os import PathLike
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skcvae import architectures, likelihoods
-from skcvae._documented import Summarised
+from skcvae.documented import Summarised
 
 PASSED_TO_SKORCH = ("optimizer__", "callbacks__", "compile__")
 

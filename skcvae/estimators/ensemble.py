@@ -22,8 +22,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, check_scalar
 
 from skcvae._arrays import plan, slices
-from skcvae._documented import Summarised
-from skcvae._random import seed_from
+from skcvae.documented import Summarised
+from skcvae.random import seed_from
 from skcvae.estimators import CVAERegressor, _checks
 from skcvae.estimators._base import StructuredPredictor
 

@@ -21,10 +21,10 @@ import torch
 from torch import Generator, Tensor
 from torch.distributions import Distribution
 
-from skcvae._random import drawing_from
+from skcvae.random import drawing_from
 from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
-from skcvae.partial import given_observed, log_prob_of_observed
+from skcvae.inference.partial import given_observed, log_prob_of_observed
 
 
 def complete(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Generator, Tensor
 
-from skcvae._random import drawing_from
+from skcvae.random import drawing_from
 from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
 

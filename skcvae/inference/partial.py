@@ -23,7 +23,7 @@ from torch.distributions import (
 )
 
 from skcvae.distributions import Blocks
-from skcvae.likelihoods.module import LikelihoodModule
+from skcvae.likelihoods.base import LikelihoodModule
 
 
 class Partial(LikelihoodModule):
@@ -255,6 +255,6 @@ def _with_ones(covariance: Tensor, kept: Tensor) -> Tensor:
 def _unknown(p: Distribution) -> TypeError:
     return TypeError(
         f"y observed in part expects a likelihood that is torch's Independent, a mixture or a "
-        f"Gaussian, got {type(p).__name__}. Register it with skcvae.partial.log_prob_of_observed "
+        f"Gaussian, got {type(p).__name__}. Register it with skcvae.inference.partial.log_prob_of_observed "
         "and given_observed."
     )

@@ -1,4 +1,4 @@
-r"""Which latent variables are used: the KL term of each.
+r"""Posterior collapse: the KL term of each latent variable.
 
 A latent variable is *active* where the mean over rows of
 

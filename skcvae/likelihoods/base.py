@@ -1,35 +1,134 @@
-"""What the `build` of every likelihood returns, and what those of real outputs share."""
+"""Base classes of likelihoods: the parameter object, the module, and learned scales.
+
+To write a likelihood of your own, subclass :class:`Likelihood`, or :class:`RealOutputs`
+where y is standardised first, and define `build`.
+"""
 
 from abc import abstractmethod
+from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent
 
-from skcvae._documented import Documented
+from skcvae.data.coding import Scaling
+from skcvae.distributions import raw_scale_of, scale_of
+from skcvae.documented import Documented
+
+Family = Callable[[Tensor, Tensor], Distribution]
+
+# A scale that moves as fast as the location explains y by wide noise before z is used. On a
+# ring, two outputs, such a fit ends 1.1 nats below the truth; at this pace 0.26.
+PACE = 0.2
 
 
-class RealOutputs(Documented):
-    """A likelihood of real numbers, which are standardised before it."""
+class Likelihood(Documented):
+    """Base class of likelihoods.
 
-    targets = "real"
+    Attributes
+    ----------
+    coding : type
+        The class of what `fit_coding` returns.
+    accepts_means : bool
+        Whether means of targets, such as pooled pixels, are targets too.
+    """
+
+    _parameter_constraints = {}
+
+    coding = Scaling
+    accepts_means = True
 
     def check_targets(self, y):
         """Accept every finite y.
 
         Parameters
         ----------
-        y : ndarray
-            The targets.
+        y : ndarray of shape (n_rows, ...)
+            The targets. NaN entries are not observed.
+        """
+
+    def fit_coding(self, y, weight=None, *, normalize=True):
+        """Return the encoding of y for the networks: by default the identity.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_rows, ...)
+            The targets of training.
+        weight : ndarray of shape (n_rows,), default=None
+            Sample weights.
+        normalize : bool, default=True
+            The estimators' `normalize_y`.
+
+        Returns
+        -------
+        Scaling, OneHot or Table
+            The coding; likelihoods may set parameters that follow from y.
+        """
+        return Scaling.identity(y.shape[1:])
+
+    def code_shape(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one encoded row.
+
+        Parameters
+        ----------
+        row_shape : tuple of int
+            Shape of one row of y.
+
+        Returns
+        -------
+        tuple of int
+            By default the same.
+        """
+        return tuple(row_shape)
+
+    @abstractmethod
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        """Return the module that reads the network's output as a distribution of y.
+
+        Parameters
+        ----------
+        y_shape : tuple of int
+            Shape of one encoded row of y.
+
+        Returns
+        -------
+        LikelihoodModule
+            With an attribute `parameter_shape`.
         """
 
 
+class RealOutputs(Likelihood):
+    """Base class of likelihoods of real numbers, which are standardised first."""
+
+    def fit_coding(self, y, weight=None, *, normalize=True):
+        """Return the standardisation of y, or the identity.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_rows, ...)
+            The targets of training.
+        weight : ndarray of shape (n_rows,), default=None
+            Sample weights.
+        normalize : bool, default=True
+            The estimators' `normalize_y`.
+
+        Returns
+        -------
+        Scaling
+            Of each column, or channel of images.
+        """
+        if not normalize:
+            return Scaling.identity(y.shape[1:])
+        return Scaling.standardizing(y, weight, "y")
+
+
 class LikelihoodModule(nn.Module):
-    """Read the last layer's numbers as a distribution of y.
+    """Read the network's output as a distribution of y.
 
     Parameters
     ----------
     parameter_shape : tuple of int
-        Shape of the numbers of one row.
+        Shape of the output for one row.
     """
 
     def __init__(self, parameter_shape: tuple[int, ...]):
@@ -48,11 +147,11 @@ class LikelihoodModule(nn.Module):
         Returns
         -------
         Distribution
-            Over rows of y, with batch shape ``batch``.
+            Over encoded rows of y, with batch shape ``batch``.
         """
 
     def read(self, y: Tensor) -> Tensor:
-        """Return y as the networks that read it see it: as it is, where its range is tame.
+        """Return y as the networks that read it see it: by default unchanged.
 
         Parameters
         ----------
@@ -65,3 +164,48 @@ class LikelihoodModule(nn.Module):
             Numbers of the order of one.
         """
         return y
+
+
+class LearnedScale(LikelihoodModule):
+    """One learned scale per output, the same for every row.
+
+    Parameters
+    ----------
+    y_shape : tuple of int
+        Shape of one row of y.
+    init_scale, min_scale : float
+        The initial scale, and the floor under every scale.
+    family : callable
+        From location and scale to the distribution of each output.
+    """
+
+    n_numbers = 1
+
+    def __init__(self, y_shape: tuple[int, ...], init_scale: float, min_scale: float, family):
+        super().__init__((self.n_numbers, *y_shape))
+        self.min_scale = min_scale
+        self.family: Family = family
+        self.raw_scale = nn.Parameter(torch.full(y_shape, raw_scale_of(init_scale)))
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        event_ndim = self.raw_scale.ndim
+        loc, *offset = parameters.unbind(-event_ndim - 1)
+        raw_scale = self.raw_scale + PACE * offset[0] if offset else self.raw_scale
+        scale = scale_of(raw_scale, self.min_scale)
+        return Independent(self.family(loc, scale), event_ndim, validate_args=False)
+
+
+class PredictedScale(LearnedScale):
+    """One scale per output and row: a learned base scale plus a damped network offset.
+
+    Parameters
+    ----------
+    y_shape : tuple of int
+        Shape of one row of y.
+    init_scale, min_scale : float
+        The initial scale, and the floor under every scale.
+    family : callable
+        From location and scale to the distribution of each output.
+    """
+
+    n_numbers = 2

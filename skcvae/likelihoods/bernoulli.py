@@ -7,11 +7,10 @@ from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.distributions import Distribution, Independent
 from torch.nn import functional as F
 
-from skcvae._documented import Documented
-from skcvae.likelihoods.module import LikelihoodModule
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 
 
-class Bernoulli(Documented):
+class Bernoulli(Likelihood):
     r"""Binary outputs: :math:`p(y \mid x, z) = \prod_j \pi_j^{y_j} (1 - \pi_j)^{1 - y_j}`.
 
     Targets may be any number in [0, 1]. For 0 and 1 this is a probability mass.
@@ -25,10 +24,6 @@ class Bernoulli(Documented):
     >>> Bernoulli().build((4, 4)).parameter_shape
     (1, 4, 4)
     """
-
-    targets = "unit interval"
-
-    _parameter_constraints = {}
 
     def check_targets(self, y):
         """Refuse targets outside [0, 1].

@@ -4,12 +4,12 @@ import numpy as np
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from skcvae._documented import Documented
+from skcvae.data.labels import OneHot
 from skcvae.distributions import Labels
-from skcvae.likelihoods.module import LikelihoodModule
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 
 
-class Categorical(Documented):
+class Categorical(Likelihood):
     r"""Labels: :math:`p(y \mid x, z) = \prod_j \pi_{j, y_j}`, a class for each output.
 
     Made for label maps, one integer per pixel. The networks read and predict one
@@ -30,7 +30,7 @@ class Categorical(Documented):
     array([0, 2, 5])
     """
 
-    targets = "label"
+    coding = OneHot
 
     _parameter_constraints = {"classes": ["array-like", None]}
 
@@ -90,6 +90,48 @@ class Categorical(Documented):
             )
         integers = given.dtype if given.dtype.kind in "iu" else np.int64
         return given.astype(integers)
+
+    def fit_coding(self, y, weight=None, *, normalize=True):
+        """Return the one-hot encoding of y; `classes` become those found.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_rows, ...)
+            The targets of training.
+        weight : ndarray of shape (n_rows,), default=None
+            Not used.
+        normalize : bool, default=True
+            Not used.
+
+        Returns
+        -------
+        OneHot
+            The coding.
+
+        Raises
+        ------
+        ValueError
+            If y has labels that are not among `classes`.
+        """
+        self.set_params(classes=self.classes_of(y))
+        coding = OneHot(self.classes, y.shape[1:])
+        coding.check(y, "y")
+        return coding
+
+    def code_shape(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one encoded row.
+
+        Parameters
+        ----------
+        row_shape : tuple of int
+            Shape of one row of labels.
+
+        Returns
+        -------
+        tuple of int
+            An image with a channel for each of `classes`, or a vector with a block for each.
+        """
+        return OneHot(np.asarray(self.classes), tuple(row_shape)).code_shape
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         """Return the module that turns network outputs into the distribution.

@@ -15,12 +15,12 @@ from sklearn.utils.metaestimators import _BaseComposition
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae._documented import Documented
+from skcvae.data.table import Table
 from skcvae.distributions import Blocks
-from skcvae.likelihoods.module import LikelihoodModule
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 
 
-class Columns(Documented, _BaseComposition):
+class Columns(Likelihood, _BaseComposition):
     """Columns of several kinds, each group with its own likelihood.
 
     Every column of y belongs to one group. Real columns are standardised, labels
@@ -53,7 +53,7 @@ class Columns(Documented, _BaseComposition):
     (4, 100, 3)
     """
 
-    targets = "columns"
+    coding = Table
 
     _parameter_constraints = {"groups": [list, tuple]}
 
@@ -153,6 +153,49 @@ class Columns(Documented, _BaseComposition):
             )
         return [y[:, list(columns)] for *_, columns in self.groups]
 
+    def fit_coding(self, y, weight=None, *, normalize=True):
+        """Return the coding of each group, side by side.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_rows, n_columns)
+            The targets of training.
+        weight : ndarray of shape (n_rows,), default=None
+            Sample weights.
+        normalize : bool, default=True
+            Whether to standardise real-valued columns.
+
+        Returns
+        -------
+        Table
+            The coding.
+        """
+        parts = zip(self.groups, self.split(y), strict=True)
+        codings = [
+            likelihood.fit_coding(part, weight, normalize=normalize)
+            for (_, likelihood, _), part in parts
+        ]
+        return Table(codings, [list(columns) for *_, columns in self.groups])
+
+    def code_shape(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one encoded row.
+
+        Parameters
+        ----------
+        row_shape : tuple of int
+            Shape of one row of y.
+
+        Returns
+        -------
+        tuple of int
+            A vector, group after group.
+        """
+        return (sum(self._sizes()),)
+
+    def _sizes(self) -> list[int]:
+        """Return the size of the code of each group."""
+        return [likelihood.code_shape((len(c),))[0] for _, likelihood, c in self.groups]
+
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         """Return the module that turns network outputs into the distribution.
 
@@ -168,7 +211,7 @@ class Columns(Documented, _BaseComposition):
             With an attribute `parameter_shape` and a method `read`.
         """
         self._check_groups()
-        sizes = [_code_size(likelihood, columns) for _, likelihood, columns in self.groups]
+        sizes = self._sizes()
         pairs = zip(self.groups, sizes, strict=True)
         return _Groups([likelihood.build((size,)) for (_, likelihood, _), size in pairs], sizes)
 
@@ -190,17 +233,12 @@ def _is_group(group) -> bool:
     name, likelihood, columns = group
     return (
         isinstance(name, str)
-        and HasMethods(["build", "check_targets"]).is_satisfied_by(likelihood)
+        and HasMethods(["build", "check_targets", "fit_coding", "code_shape"]).is_satisfied_by(likelihood)
         and not isinstance(likelihood, type | Columns)
         and isinstance(columns, list | tuple | np.ndarray)
         and len(columns) > 0
         and all(isinstance(c, Integral) and not isinstance(c, bool) for c in columns)
     )
-
-
-def _code_size(likelihood, columns) -> int:
-    """Return how many numbers the networks see for these columns."""
-    return len(columns) * (len(likelihood.classes) if likelihood.targets == "label" else 1)
 
 
 class _Groups(LikelihoodModule):

@@ -17,17 +17,16 @@ from torch.distributions import Distribution, Independent
 from torch.distributions import NegativeBinomial as NegativeBinomialDistribution
 from torch.distributions import Poisson as PoissonDistribution
 
-from skcvae._documented import Documented
-from skcvae.likelihoods.module import LikelihoodModule
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 
 BOUND = 10.0  # of a logarithm: rates and dispersions move by a factor of at most 22,000
 MIN_RATE = 0.01  # where the training counts are all zero
 
 
-class Counts(Documented):
-    """What the likelihoods of counts share; not for use by itself."""
+class Counts(Likelihood):
+    """Base class of the likelihoods of counts."""
 
-    targets = "count"
+    accepts_means = False
 
     _parameter_constraints = {
         "init_rate": ["array-like", Interval(Real, 0, None, closed="neither"), None]
@@ -68,6 +67,26 @@ class Counts(Documented):
         """
         mean = np.nanmean(y, axis=0) if self.init_rate is None else self.init_rate
         return np.maximum(mean, MIN_RATE)
+
+    def fit_coding(self, y, weight=None, *, normalize=True):
+        """Return the identity; `init_rate` becomes the mean of the training counts.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_rows, ...)
+            The targets of training.
+        weight : ndarray of shape (n_rows,), default=None
+            Not used.
+        normalize : bool, default=True
+            Not used.
+
+        Returns
+        -------
+        Scaling
+            The identity.
+        """
+        self.set_params(init_rate=self.rate_of(y))
+        return super().fit_coding(y, weight, normalize=normalize)
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         """Return the module that turns network outputs into the distribution.

@@ -1,13 +1,13 @@
 """Real outputs with Gaussian noise, each output by itself."""
 
+from functools import partial
 from numbers import Real
 
 from sklearn.utils._param_validation import Interval
-from torch import Tensor, nn
-from torch.distributions import Distribution, Normal
+from torch import nn
+from torch.distributions import Normal
 
-from skcvae.likelihoods.module import RealOutputs
-from skcvae.likelihoods.scales import LearnedScale, PredictedScale
+from skcvae.likelihoods.base import LearnedScale, PredictedScale, RealOutputs
 
 
 class Gaussian(RealOutputs):
@@ -61,8 +61,5 @@ class Gaussian(RealOutputs):
         """
         self._validate_params()
         layer = PredictedScale if self.heteroscedastic else LearnedScale
-        return layer(y_shape, self.init_scale, self.min_scale, _normal)
-
-
-def _normal(loc: Tensor, scale: Tensor) -> Distribution:
-    return Normal(loc, scale, validate_args=False)
+        family = partial(Normal, validate_args=False)
+        return layer(y_shape, self.init_scale, self.min_scale, family)

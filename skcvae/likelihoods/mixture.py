@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 
 from skcvae.distributions import diagonal_normal, raw_scale_of
-from skcvae.likelihoods.module import LikelihoodModule, RealOutputs
+from skcvae.likelihoods.base import LikelihoodModule, RealOutputs
 
 
 class GaussianMixture(RealOutputs):

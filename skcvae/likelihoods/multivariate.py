@@ -12,7 +12,7 @@ from torch.distributions import (
 )
 
 from skcvae.distributions import raw_scale_of, scale_of
-from skcvae.likelihoods.module import LikelihoodModule, RealOutputs
+from skcvae.likelihoods.base import LikelihoodModule, RealOutputs
 
 
 class MultivariateGaussian(RealOutputs):

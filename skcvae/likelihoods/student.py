@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Chi2, Distribution
 from torch.distributions import StudentT as StudentTDistribution
 
-from skcvae.likelihoods.module import RealOutputs
-from skcvae.likelihoods.scales import LearnedScale, PredictedScale
+from skcvae.likelihoods.base import LearnedScale, PredictedScale, RealOutputs
 
 # Above 2, so that the variance exists; at 200 the tails are the Gaussian's.
 MIN_DF, MAX_DF = 2.1, 200.0

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from skcvae._random import seed_from
+from skcvae.random import seed_from
 from skcvae.metrics._draws import draws_of, observed_outputs, weights_of_outputs
 
 

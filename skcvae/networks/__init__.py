@@ -1,13 +1,19 @@
 """The paper's networks: recognition, prior, generation and baseline."""
 
-from skcvae.networks.baseline import BaselineNetwork
-from skcvae.networks.generation import GenerationNetwork, Output
-from skcvae.networks.prior import PriorNetwork, StandardPrior
-from skcvae.networks.recognition import RecognitionNetwork
+from skcvae.networks.conditional import (
+    BaselineNetwork,
+    GenerationNetwork,
+    LearnedPrior,
+    Output,
+    PriorNetwork,
+    RecognitionNetwork,
+    StandardPrior,
+)
 
 __all__ = [
     "BaselineNetwork",
     "GenerationNetwork",
+    "LearnedPrior",
     "Output",
     "PriorNetwork",
     "RecognitionNetwork",

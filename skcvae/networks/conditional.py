@@ -1,45 +1,192 @@
-r"""The generation network :math:`p(y \mid x, z)`: features of (x, z), and their output.
+r"""The paper's networks: recognition, prior, generation and baseline.
 
-The output is a module of its own because the baseline network shares it: with an
-initial guess the features of both are added before the one output reads the sum.
+Each reads its inputs with a trunk of the architecture and ends in a head, whose numbers a
+family reads as a distribution. A list of input shapes without x stands for a model with
+nothing to condition on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from skcvae.networks.layers import Shape, full_precision
 
 
-class GenerationNetwork(nn.Module):
-    """Read x and draws of z as features of y.
+class RecognitionNetwork(nn.Module):
+    r"""The recognition network :math:`q(z \mid x, y)`: the proposal of importance sampling.
 
     Parameters
     ----------
     architecture : object
-        What the network is built of; see :mod:`skcvae.architectures`.
-    x_shape, y_shape, latent_shape : tuple of int
+        Builds the layers; see :mod:`skcvae.architectures`.
+    given : sequence of tuples of int
+        The shape of one row of x, or nothing.
+    y_shape : tuple of int
+        The shape of one row of y.
+    family : Module
+        Turns the network's output into the distribution.
+    read : callable
+        From y to the numbers that the network reads, such as logarithms of counts.
+    partial : bool, default=False
+        Whether y may have NaN entries. The network then reads zeros in their place, and
+        which entries are observed.
+    """
+
+    def __init__(
+        self,
+        architecture,
+        given: Sequence[Shape],
+        y_shape: Shape,
+        family: nn.Module,
+        *,
+        read: Callable[[Tensor], Tensor],
+        partial: bool = False,
+    ):
+        super().__init__()
+        self.trunk = architecture.encoder(*given, *[y_shape] * (1 + partial))
+        self.head = architecture.head(self.trunk.out_shape, family.parameter_shape)
+        self.family = family
+        self.read = read
+        self.partial = partial
+
+    def forward(self, x: Tensor | None, y: Tensor) -> Distribution:
+        inputs = self._numbers(self.read(y)) if x is None else (x, *self._numbers(self.read(y)))
+        return self.family(full_precision(self.head(self.trunk(*inputs))))
+
+    def _numbers(self, y: Tensor) -> tuple[Tensor, ...]:
+        if not self.partial:
+            return (y,)
+        observed = ~y.isnan()
+        return y.where(observed, 0.0), observed.to(y.dtype)
+
+
+class PriorNetwork(nn.Module):
+    r"""The prior network :math:`p(z \mid x)`, or with a guess :math:`p(z \mid x, \hat y)`.
+
+    Parameters
+    ----------
+    architecture : object
+        Builds the layers.
+    in_shapes : sequence of tuples of int
+        The shape of one row of x, and of the guess where there is one.
+    family : Module
+        Turns the network's output into the distribution.
+    """
+
+    def __init__(self, architecture, in_shapes: Sequence[Shape], family: nn.Module):
+        super().__init__()
+        self.trunk = architecture.encoder(*in_shapes)
+        self.head = architecture.head(self.trunk.out_shape, family.parameter_shape)
+        self.family = family
+        self.noise_shape = family.noise_shape
+
+    def forward(self, *inputs: Tensor) -> Distribution:
+        return self.family(full_precision(self.head(self.trunk(*inputs))))
+
+
+class StandardPrior(nn.Module):
+    """The relaxed prior N(0, I), the same for every row, with no network.
+
+    Parameters
+    ----------
+    family : Module
+        Turns x, or None, into the distribution of each row.
+    """
+
+    def __init__(self, family: nn.Module):
+        super().__init__()
+        self.family = family
+        self.noise_shape = family.noise_shape
+
+    def forward(self, x: Tensor | None, *guess: Tensor) -> Distribution:
+        del guess
+        return self.family(x)
+
+
+class LearnedPrior(nn.Module):
+    """A prior :math:`p(z)` with nothing to condition on: learned numbers instead of a network.
+
+    Parameters
+    ----------
+    family : Module
+        Turns the numbers into the distribution, of batch shape (1,).
+    """
+
+    def __init__(self, family: nn.Module):
+        super().__init__()
+        self.numbers = nn.Parameter(torch.zeros(1, *family.parameter_shape))
+        self.family = family
+        self.noise_shape = family.noise_shape
+
+    def forward(self, x: None) -> Distribution:
+        del x
+        return self.family(self.numbers)
+
+
+class GenerationNetwork(nn.Module):
+    r"""The generation network :math:`p(y \mid x, z)` up to its features.
+
+    Parameters
+    ----------
+    architecture : object
+        Builds the layers.
+    given : sequence of tuples of int
+        The shape of one row of x, or nothing.
+    y_shape, latent_shape : tuple of int
         Shapes of one row.
     """
 
-    def __init__(self, architecture, x_shape: Shape, y_shape: Shape, latent_shape: Shape):
+    def __init__(self, architecture, given: Sequence[Shape], y_shape: Shape, latent_shape: Shape):
         super().__init__()
-        self.trunk = architecture.decoder(y_shape, x_shape, latent_shape)
+        self.trunk = architecture.decoder(y_shape, *given, latent_shape)
         self.out_shape = self.trunk.out_shape
 
-    def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return the features as a function of z alone, the work on x done once."""
-        return self.trunk.given(x)
+    def given(self, x: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return the features as a function of z alone; x's share is computed once."""
+        return self.trunk if x is None else self.trunk.given(x)
 
 
-class Output(nn.Module):
-    """Read features as the distribution of y.
+class BaselineNetwork(nn.Module):
+    r"""The baseline network: x to features of y without z.
+
+    Read by an output layer it is the paper's deterministic network, and, inside a model
+    with latent variables, its initial guess :math:`\hat y(x)`.
 
     Parameters
     ----------
     architecture : object
-        What the layer is built of; see :mod:`skcvae.architectures`.
+        Builds the layers.
+    x_shape, y_shape : tuple of int
+        Shapes of one row.
+    n_scales : int, default=1
+        Number of resolutions that features are returned at: full, a half, a quarter.
+
+    Attributes
+    ----------
+    scale_shapes : list of tuples of int
+        Shapes of the features of one row, full resolution first.
+    """
+
+    def __init__(self, architecture, x_shape: Shape, y_shape: Shape, n_scales: int = 1):
+        super().__init__()
+        self.trunk = architecture.decoder(y_shape, x_shape)
+        self.scale_shapes = self.trunk.scale_shapes(n_scales)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return self.trunk.scales(x, len(self.scale_shapes))
+
+
+class Output(nn.Module):
+    """The output layer: features to the distribution of y.
+
+    The baseline network shares it: with an initial guess it reads the sum of both features.
+
+    Parameters
+    ----------
+    architecture : object
+        Builds the layer.
     in_shape : tuple of int
         Shape of the features of one row.
     likelihood : Module

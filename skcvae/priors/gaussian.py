@@ -2,12 +2,15 @@ r"""The paper's priors: a Gaussian given x, and the relaxed one that does not de
 
 from numbers import Real
 
+import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae._documented import Documented
 from skcvae.distributions import diagonal_normal
+from skcvae.documented import Documented
+
+MIN_SCALE = 1e-3
 
 
 class Gaussian(Documented):
@@ -32,7 +35,7 @@ class Gaussian(Documented):
 
     _parameter_constraints = {"min_scale": [Interval(Real, 0, None, closed="neither")]}
 
-    def __init__(self, min_scale=1e-3):
+    def __init__(self, min_scale=MIN_SCALE):
         self.min_scale = min_scale
 
     def build(self, latent_shape: tuple[int, ...]) -> nn.Module:
@@ -88,7 +91,7 @@ class Standard(Documented):
 class DiagonalGaussian(nn.Module):
     """Read (location, raw scale) as a diagonal Gaussian over z."""
 
-    def __init__(self, latent_shape: tuple[int, ...], min_scale: float = 1e-3):
+    def __init__(self, latent_shape: tuple[int, ...], min_scale: float = MIN_SCALE):
         super().__init__()
         self.parameter_shape = (2, *latent_shape)
         self.noise_shape = latent_shape
@@ -101,14 +104,15 @@ class DiagonalGaussian(nn.Module):
 
 
 class StandardNormal(nn.Module):
-    """N(0, I) for every row of x."""
+    """N(0, I) for every row of x, or of batch shape (1,) where nothing is conditioned on."""
 
     parameter_shape = None
 
     def __init__(self, latent_shape: tuple[int, ...]):
         super().__init__()
         self.noise_shape = latent_shape
+        self.register_buffer("zero", torch.zeros(()), persistent=False)
 
-    def forward(self, x: Tensor) -> Distribution:
-        zero = x.new_zeros(()).expand(len(x), *self.noise_shape)
+    def forward(self, x: Tensor | None) -> Distribution:
+        zero = self.zero.expand(1 if x is None else len(x), *self.noise_shape)
         return diagonal_normal(zero, zero, min_scale=0.0, event_ndim=len(self.noise_shape))

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
-from skcvae._documented import Documented
+from skcvae.documented import Documented
 from skcvae.distributions import diagonal_normal
 
 

@@ -13,7 +13,7 @@ from skcvae._batches import OrderedBatches, Rows, ShuffledBatches, StreamedRows
 from skcvae._callbacks import callbacks
 from skcvae._checkpoint import Checkpoint
 from skcvae._net import Net, WeightAverage
-from skcvae._random import generator
+from skcvae.random import generator
 from skcvae.networks.layers import Dropout
 from skcvae.objectives import Objective
 

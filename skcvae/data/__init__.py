@@ -1,0 +1,1 @@
+"""From arrays to batches of tensors: coding, row access, omission noise."""

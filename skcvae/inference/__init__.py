@@ -1,0 +1,1 @@
+"""Inference in a fitted model: moments, draws, log-likelihoods, completion, collapse."""

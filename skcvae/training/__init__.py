@@ -1,0 +1,1 @@
+"""Training: options, the skorch net, callbacks, checkpoints, devices and precision."""
