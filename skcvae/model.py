@@ -20,6 +20,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from skcvae.distributions import MIN_SCALE, DiagonalGaussian
 from skcvae.networks import (
     BaselineNetwork,
     GenerationNetwork,
@@ -30,7 +31,6 @@ from skcvae.networks import (
     StandardPrior,
 )
 from skcvae.networks.layers import Shape
-from skcvae.priors.gaussian import MIN_SCALE, DiagonalGaussian
 
 
 class Conditional(NamedTuple):

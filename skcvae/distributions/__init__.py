@@ -4,6 +4,8 @@ from skcvae.distributions.blocks import Blocks
 from skcvae.distributions.flow import NormalizingFlow
 from skcvae.distributions.labels import Labels
 from skcvae.distributions.latent import (
+    MIN_SCALE,
+    DiagonalGaussian,
     detached,
     diagonal_normal,
     divergence,
@@ -14,7 +16,9 @@ from skcvae.distributions.latent import (
 )
 
 __all__ = [
+    "MIN_SCALE",
     "Blocks",
+    "DiagonalGaussian",
     "Labels",
     "NormalizingFlow",
     "detached",

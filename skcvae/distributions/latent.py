@@ -12,7 +12,7 @@ import math
 from functools import singledispatch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import (
     Distribution,
     Independent,
@@ -22,6 +22,7 @@ from torch.distributions import (
 )
 from torch.nn import functional as F
 
+MIN_SCALE = 1e-3
 UNIT = math.log(math.expm1(1.0))  # softplus(UNIT) = 1
 
 
@@ -82,6 +83,21 @@ def diagonal_normal(
     """
     scale = scale_of(raw_scale, min_scale)
     return Independent(Normal(loc, scale, validate_args=False), event_ndim, validate_args=False)
+
+
+class DiagonalGaussian(nn.Module):
+    """Read (location, raw scale) as a diagonal Gaussian over z."""
+
+    def __init__(self, latent_shape: tuple[int, ...], min_scale: float = MIN_SCALE):
+        super().__init__()
+        self.parameter_shape = (2, *latent_shape)
+        self.noise_shape = latent_shape
+        self.min_scale = min_scale
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        event_ndim = len(self.parameter_shape) - 1
+        loc, raw_scale = parameters.unbind(-event_ndim - 1)
+        return diagonal_normal(loc, raw_scale, min_scale=self.min_scale, event_ndim=event_ndim)
 
 
 def is_gaussian(distribution: Distribution) -> bool:

@@ -16,7 +16,7 @@ An objective is a small parameter object with a method
 subclass :class:`Objective` and pass an instance as the parameter `objective`.
 """
 
-from skcvae.objectives.base import Bound, Loss, Objective, ObjectiveModule
+from skcvae.objectives.base import Bound, Objective
 from skcvae.objectives.deterministic import Deterministic
 from skcvae.objectives.elbo import ELBO
 from skcvae.objectives.gsnn import GSNN
@@ -31,8 +31,6 @@ __all__ = [
     "Bound",
     "Deterministic",
     "Hybrid",
-    "Loss",
     "MultiScale",
     "Objective",
-    "ObjectiveModule",
 ]

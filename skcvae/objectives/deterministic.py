@@ -12,26 +12,12 @@ class Deterministic(Objective):
     Examples
     --------
     >>> from skcvae.objectives import Deterministic
-    >>> Deterministic().n_noise(n_samples=5)
+    >>> Deterministic().noise_per_sample
     0
     """
 
     uses_recognition = False
-
-    def n_noise(self, n_samples: int) -> int:
-        """Return zero: there are no draws.
-
-        Parameters
-        ----------
-        n_samples : int
-            Not used.
-
-        Returns
-        -------
-        int
-            Zero.
-        """
-        return 0
+    noise_per_sample = 0
 
     def bound(
         self, model: Model, given: Conditional, x: Tensor | None, y: Tensor, noise: Tensor

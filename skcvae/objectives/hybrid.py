@@ -52,20 +52,10 @@ class Hybrid(Objective):
         """Whether gradients flow through draws from the prior."""
         return self.alpha < 1
 
-    def n_noise(self, n_samples: int) -> int:
-        """Return the number of noise draws per example: 2L, or L at the ends.
-
-        Parameters
-        ----------
-        n_samples : int
-            Draws L.
-
-        Returns
-        -------
-        int
-            Draws of both objectives.
-        """
-        return n_samples * (self.uses_recognition + self.draws_from_prior)
+    @property
+    def noise_per_sample(self) -> int:
+        """Draws of noise per draw of z: two, or one at the ends."""
+        return self.uses_recognition + self.draws_from_prior
 
     def bound(
         self, model: Model, given: Conditional, x: Tensor | None, y: Tensor, noise: Tensor

@@ -33,20 +33,10 @@ class MultiScale(Objective):
     def __init__(self, objective):
         self.objective = objective
 
-    def n_noise(self, n_samples: int) -> int:
-        """Return the number of noise draws of the objective.
-
-        Parameters
-        ----------
-        n_samples : int
-            Draws L.
-
-        Returns
-        -------
-        int
-            Of the objective inside.
-        """
-        return self.objective.n_noise(n_samples)
+    @property
+    def noise_per_sample(self) -> int:
+        """Draws of noise per draw of z, of the objective inside."""
+        return self.objective.noise_per_sample
 
     def bound(
         self, model: Model, given: Conditional, x: Tensor | None, y: Tensor, noise: Tensor

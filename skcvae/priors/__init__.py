@@ -16,7 +16,7 @@ Flow       diagonal Gaussian bent by a normalising flow   from the draws    see 
 """
 
 from skcvae.priors.flow import Flow
-from skcvae.priors.gaussian import DiagonalGaussian, Gaussian, Standard
+from skcvae.priors.gaussian import Gaussian, Standard
 from skcvae.priors.mixture import Mixture
 
-__all__ = ["DiagonalGaussian", "Flow", "Gaussian", "Mixture", "Standard"]
+__all__ = ["Flow", "Gaussian", "Mixture", "Standard"]

@@ -7,10 +7,8 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae.distributions import diagonal_normal
+from skcvae.distributions import MIN_SCALE, DiagonalGaussian, diagonal_normal
 from skcvae.documented import Documented
-
-MIN_SCALE = 1e-3
 
 
 class Gaussian(Documented):
@@ -86,21 +84,6 @@ class Standard(Documented):
             Its `parameter_shape` is None: no network stands before it.
         """
         return StandardNormal(latent_shape)
-
-
-class DiagonalGaussian(nn.Module):
-    """Read (location, raw scale) as a diagonal Gaussian over z."""
-
-    def __init__(self, latent_shape: tuple[int, ...], min_scale: float = MIN_SCALE):
-        super().__init__()
-        self.parameter_shape = (2, *latent_shape)
-        self.noise_shape = latent_shape
-        self.min_scale = min_scale
-
-    def forward(self, parameters: Tensor) -> Distribution:
-        event_ndim = len(self.parameter_shape) - 1
-        loc, raw_scale = parameters.unbind(-event_ndim - 1)
-        return diagonal_normal(loc, raw_scale, min_scale=self.min_scale, event_ndim=event_ndim)
 
 
 class StandardNormal(nn.Module):

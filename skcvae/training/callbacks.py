@@ -1,15 +1,17 @@
-"""What happens once per epoch, as skorch callbacks."""
+"""The package's skorch callbacks and their order, and the average of the weights."""
 
 import math
 import sys
 import time
 
+import torch
 from sklearn.base import clone
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, EpochTimer, LRScheduler
+from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
-from skcvae._progress import is_live, line
+from skcvae.training.progress import is_live, line
 
 
 class StopTraining(KeyboardInterrupt):
@@ -17,10 +19,29 @@ class StopTraining(KeyboardInterrupt):
 
 
 class Warmup(Callback):
-    """Tell the criterion which epoch it is."""
+    """Set the epoch of the loss, for KL warm-up."""
 
     def on_epoch_begin(self, net, **kwargs):
         net.criterion_.epoch = len(net.history) - 1
+
+
+class ClipGradients(Callback):
+    """Scale the gradients of a step down to a largest norm.
+
+    skorch's GradientNormClipping walks through all modules at each step to find them.
+    """
+
+    def __init__(self, max_norm: float):
+        self.max_norm = max_norm
+
+    def on_train_begin(self, net, **kwargs):
+        self.weights = list(net.module.parameters())
+
+    def on_grad_computed(self, net, **kwargs):
+        torch.nn.utils.clip_grad_norm_(self.weights, self.max_norm)
+
+    def on_train_end(self, net, **kwargs):
+        del self.weights
 
 
 class FiniteLoss(Callback):
@@ -40,8 +61,8 @@ class FiniteLoss(Callback):
 class BestWeights(Callback):
     """Keep the weights of the highest validation CLL; stop `patience` epochs after.
 
-    Without patience the last epoch is the best. What an interrupt leaves of an epoch
-    counts for nothing: neither its weights nor its row of the history.
+    Without patience the last epoch is the best. An epoch that was interrupted is dropped,
+    its weights as well as its row of the history.
     """
 
     def __init__(self, patience: int | None):
@@ -57,7 +78,7 @@ class BestWeights(Callback):
             cll = net.history[-1].get("valid_cll")
             weights = {name: value.clone() for name, value in net.module.state_dict().items()}
             kept.update(best_epoch=n_epochs, best_cll=cll, weights=weights)
-        self.kept_ = kept  # all at once: an interrupt cannot come in between
+        self.kept_ = kept  # one assignment: an interrupt cannot come in between
         if self.patience is not None and n_epochs - kept["best_epoch"] >= self.patience:
             raise StopTraining
 
@@ -105,35 +126,77 @@ class ProgressLine(Callback):
             print(f"{self.title}: {ended}, {self.losses_}", file=sys.stderr)
 
 
+class WeightAverage:
+    """The exponential moving average of the weights, in place of them between epochs.
+
+    Averaging does what a decaying learning rate does, without a horizon: the average is
+    validated and kept, while steps go on from the weights. The decay is shorter at the
+    start, so that the first weights are forgotten.
+
+    Parameters
+    ----------
+    decay : float
+        Per step. 0 keeps no average.
+    """
+
+    def __init__(self, decay: float):
+        self.decay = decay
+        self.n_steps = 0
+        self.weights: list[Tensor] = []
+        self.average: list[Tensor] = []
+
+    def start(self, weights: list[Tensor]) -> None:
+        """Start from these weights; without a decay they are their own average."""
+        self.weights = weights if self.decay else []
+        self.average = [w.detach().clone() for w in self.weights]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the weights after a step."""
+        if not self.weights:
+            return
+        self.n_steps += 1
+        decay = min(self.decay, self.n_steps / (self.n_steps + 9))
+        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
+
+    def swap(self) -> None:
+        """Exchange the average and the weights."""
+        for average, weight in zip(self.average, self.weights, strict=True):
+            average.data, weight.data = weight.data, average.data
+
+
 def callbacks(
     *,
+    max_grad_norm: float | None,
     one_cycle: tuple[float, int] | None,
-    progress: str | None,
-    of_user: list,
     patience: int | None,
+    user: list,
+    title: str | None,
     checkpoint: Callback | None,
 ) -> list:
     """Return the callbacks of a fit, in the order in which they are called.
 
-    The best weights are kept when all others have seen the epoch as it is. A
-    checkpoint restores what they set up.
+    The user's find the epoch judged: "valid_cll_best" stands in the history. A checkpoint
+    is last, since it restores the state of the others.
     """
-    chosen = [Warmup()]
+    chosen = [("epoch_timer", EpochTimer()), Warmup()]
+    if max_grad_norm is not None:
+        chosen.append(ClipGradients(max_grad_norm))
     if one_cycle is not None:
-        lr, n_steps = one_cycle
-        chosen.append(
-            LRScheduler(OneCycleLR, max_lr=lr, total_steps=n_steps + 1, step_every="batch")
-        )
-    chosen.append(FiniteLoss())
-    chosen.extend(_copy(callback) for callback in of_user)
-    chosen.append(BestWeights(patience))
-    if progress is not None:
-        chosen.append(ProgressLine(progress))
-    if checkpoint is not None:
-        chosen.append(checkpoint)
-    return chosen
+        chosen.append(_one_cycle(*one_cycle))
+    chosen += [FiniteLoss(), BestWeights(patience), *map(_copy, user)]
+    if title is not None:
+        chosen.append(ProgressLine(title))
+    return chosen if checkpoint is None else [*chosen, checkpoint]
+
+
+def _one_cycle(lr: float, n_steps: int) -> Callback:
+    """Return the schedule of the learning rate; momentum stays the user's."""
+    return LRScheduler(
+        OneCycleLR, max_lr=lr, total_steps=n_steps + 1, cycle_momentum=False, step_every="batch"
+    )
 
 
 def _copy(callback):
-    """Copy a callback of the user's, with or without a name, so that a fit changes none."""
+    """Copy a user's callback, with or without a name, so that a fit does not change it."""
     return (callback[0], clone(callback[1])) if isinstance(callback, tuple) else clone(callback)

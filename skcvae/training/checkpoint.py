@@ -1,4 +1,4 @@
-"""The state of training in a file, so that a fit that was cut off goes on as if it had not been.
+"""The state of training in a file, from which a fit that was cut off resumes.
 
 Between two epochs the state is: weights and their average, optimizer, generators,
 history, and what callbacks hold, the learning rate's schedule and the best weights
@@ -6,14 +6,11 @@ among them. Everything else, scaling and sizes too, follows from the data and th
 parameters. The file is a digest and what torch saves, read without running code.
 """
 
-import hashlib
-import io
 import math
 import os
 import re
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,124 +18,31 @@ from skorch.callbacks import Callback
 from skorch.history import History
 from torch import Generator, Tensor
 
-import skcvae
-from skcvae import _files
-from skcvae._arrays import FORWARD_ROWS, slices
-from skcvae._batches import Rows, StreamedRows
-from skcvae._callbacks import ProgressLine
+from skcvae.data.batches import Rows, StreamedRows
+from skcvae.data.coding import FORWARD_ROWS, slices
+from skcvae.io.checkpoint_file import CheckpointFile, digest_of
 from skcvae.networks.layers import Dropout
+from skcvae.training.callbacks import ProgressLine
+from skcvae.version import __version__
 
-DIGEST = 16  # bytes in front of the state, to know a whole file by
 DIGESTS = ("training rows", "validation rows", "weights at the start")
 WRITING = 1 / 20  # of the time of a fit, at most
-# Of these a fit does not depend, or the seed and the classes of the callbacks stand for them.
-NOT_COMPARED = {"callbacks", "checkpoint", "n_score_samples", "random_state", "verbose"}
-
-
-class CheckpointFile:
-    """A file that is whole or is not there, whatever happens while it is written.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The parameter `checkpoint` of an estimator.
-    """
-
-    def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
-        self.seen = None
-
-    def read(self) -> dict | None:
-        """Return what the file holds, or None where there is none."""
-        try:
-            self.seen = self._identity()
-            return None if self.seen is None else _loaded(self.path.read_bytes(), self.path)
-        except OSError as error:
-            raise self._failure("read from", error) from error
-
-    def write(self, state: dict) -> None:
-        """Replace the file."""
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        content = buffer.getbuffer()
-        if self._identity() not in (self.seen, None):
-            raise ValueError(
-                f"checkpoint={str(self.path)!r} was written by another fit while this one ran. "
-                "Expected a path of its own for each: a search or several processes cannot share "
-                "one."
-            )
-        try:
-            _files.replace(self.path, _digest_of([content]).digest(), content)
-        except OSError as error:
-            raise self._failure("written to", error) from error
-        self.seen = self._identity()
-
-    def remove(self) -> None:
-        """Delete the file, and what writers that were killed have left beside it."""
-        for path in [self.path, *self.path.parent.glob(f".{_escaped(self.path.name)}.*.part")]:
-            path.unlink(missing_ok=True)
-
-    def _identity(self) -> tuple | None:
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
-
-    def _failure(self, what: str, error: OSError) -> OSError:
-        return OSError(
-            error.errno,
-            f"checkpoint cannot be {what} ({error.strerror}). Expected the path of a file in a "
-            "folder that is there, may be written to, and has room",
-            str(self.path),
-        )
-
-
-def _escaped(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
-
-
-def _loaded(content: bytes, path: Path) -> dict:
-    """Return the state in the content of a file, which must be a whole checkpoint."""
-    digest, state = content[:DIGEST], content[DIGEST:]
-    if digest != _digest_of([state]).digest():
-        raise ValueError(
-            f"checkpoint={str(path)!r} is damaged, or is no checkpoint at all. Expected a file "
-            "that a fit has left when it was cut off: delete it to start anew, or choose another "
-            "path."
-        )
-    return torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
-
-
-def seed_of(path: str | os.PathLike) -> int | None:
-    """Return the seed of the fit whose checkpoint there is, or None.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        Of a file that need not be there.
-
-    Returns
-    -------
-    int or None
-        As `seed_` of an estimator.
-    """
-    state = CheckpointFile(path).read()
-    return state and int(state["fit"]["seed_"])
+# Parameters that a fit does not depend on, or that are compared by what follows from them.
+NOT_COMPARED = {"callbacks", "checkpoint", "n_score_samples", "random_state", "training", "verbose"}
 
 
 class Checkpoint(Callback):
-    """Write the state of training before epochs; begin from the state that is there.
+    """Write the state of training before epochs; resume from a state that is there.
 
-    Before the first epoch it is written too: a folder that cannot be written to is
-    found before anything is spent on training.
+    It is written before the first epoch too, so that a folder that cannot be written to
+    is an error before training starts.
 
     Parameters
     ----------
     path : str or PathLike
         Where.
     fit : dict of str to str
-        What tells this fit from others, besides its data and its first weights.
+        The parameters of this fit, by :func:`identity`.
     """
 
     def __init__(self, path: str | os.PathLike, fit: dict[str, str]):
@@ -185,28 +89,35 @@ def _difference(name: str, before: dict[str, str], now: dict[str, str]) -> str:
     return f"{name} was {was}, is {is_now}"
 
 
-def fit_of(estimator) -> dict[str, str]:
-    """Return what tells one fit of an estimator from another, data aside.
+def identity(estimator, training) -> dict[str, str]:
+    """Return the parameters that a fit depends on, data aside.
 
     Parameters
     ----------
     estimator : estimator of skcvae
-        With its seed.
+        With its `seed_`.
+    training : Training
+        Its training options.
 
     Returns
     -------
     dict of str to str
         Parameters by name, comparable between processes.
     """
-    params = estimator.get_params(deep=False)
-    callbacks = [c[1] if isinstance(c, tuple) else c for c in estimator.callbacks or []]
+    options = training.get_params(deep=False)
+    callbacks = [c[1] if isinstance(c, tuple) else c for c in training.callbacks or []]
     return {
-        "skcvae": skcvae.__version__,
+        "skcvae": __version__,
         "estimator": type(estimator).__name__,
-        **{k: _text(v) for k, v in params.items() if k not in NOT_COMPARED},
+        **_compared(estimator.get_params(deep=False)),
+        **{f"training__{name}": text for name, text in _compared(options).items()},
         "callbacks": _text([type(callback).__name__ for callback in callbacks]),
         "seed_": str(estimator.seed_),
     }
+
+
+def _compared(params: dict) -> dict[str, str]:
+    return {name: _text(value) for name, value in params.items() if name not in NOT_COMPARED}
 
 
 def _text(value) -> str:
@@ -218,19 +129,12 @@ def _digest_of_rows(rows: Rows | StreamedRows) -> str:
     n = len(rows)
     step = 1 if isinstance(rows, Rows) else math.ceil(n / FORWARD_ROWS)
     blocks = (rows[block.start : block.stop : step] for block in slices(n, FORWARD_ROWS * step))
-    parts = (part for block in blocks for part in block if part is not None)
+    parts = (part for arrays, weight in blocks for part in (*arrays, weight) if part is not None)
     return f"{n} {rows.log_jacobian} {_digest(parts)}"
 
 
 def _digest(tensors: Iterable[Tensor]) -> str:
-    return _digest_of(t.detach().cpu().contiguous().numpy() for t in tensors).hexdigest()
-
-
-def _digest_of(parts: Iterable):
-    digest = hashlib.blake2b(digest_size=DIGEST)
-    for part in parts:
-        digest.update(part)
-    return digest
+    return digest_of(t.detach().cpu().contiguous().numpy() for t in tensors).hexdigest()
 
 
 def _generators(net) -> list[Generator]:

@@ -13,18 +13,18 @@ from accelerate.utils import broadcast_object_list
 from skorch.hf import AccelerateMixin
 from torch import Tensor
 
-from skcvae._net import Net
+from skcvae.training.net import Net
 
 
 class SharedBatches:
-    """What one of several processes reads of each batch.
+    """The share of one process in each batch.
 
     Parameters
     ----------
     batches : iterable
         The same in all processes.
     number, n_processes : int
-        Which process this is, and of how many.
+        The index of this process, and the number of processes.
     """
 
     def __init__(self, batches, number: int, n_processes: int):
@@ -35,16 +35,17 @@ class SharedBatches:
 
     def __iter__(self) -> Iterator:
         for inputs, weight in self.batches:
-            n = len(inputs["x"])
+            arrays, noise = inputs["arrays"], inputs["noise"]
+            n = len(arrays[-1])
             rows = torch.arange(self.number, n, self.n_processes)
-            # Gradients of unequal shares are averaged, so a share counts for its rows;
-            # where a batch has too few, a row of no weight stands in.
+            # Gradients are averaged over processes, so unequal shares are weighted by their
+            # rows; a process without rows gets one of weight zero.
             share = self.n_processes * len(rows) / n
             rows = rows if len(rows) else torch.zeros(1, dtype=torch.long)
-            rows = rows.to(inputs["x"].device)
-            part = {"x": inputs["x"][rows], "y": inputs["y"][rows]}
-            weight = inputs["x"].new_ones(n) if weight is None else weight
-            yield {**part, "noise": inputs["noise"][:, rows]}, weight[rows] * share
+            rows = rows.to(noise.device)
+            weight = noise.new_ones(n) if weight is None else weight
+            part = {"arrays": tuple(a[rows] for a in arrays), "noise": noise[:, rows]}
+            yield part, weight[rows] * share
 
 
 class DistributedNet(AccelerateMixin, Net):
@@ -59,11 +60,12 @@ class DistributedNet(AccelerateMixin, Net):
             batches, self.accelerator.process_index, self.accelerator.num_processes
         )
 
-    def _of_all(self, total: Tensor, training: bool) -> Tensor:
+    def reduced(self, total: Tensor, training: bool) -> Tensor:
+        """Return sums over all processes; validation rows are the same in all."""
         return self.accelerator.reduce(total) if training else total
 
 
-def seed_of_all(seed: int) -> int:
-    """Return the seed of the first process in all of them."""
+def shared_seed(seed: int) -> int:
+    """Return the seed of the first process, in all of them."""
     (seed,) = broadcast_object_list([seed])
     return seed

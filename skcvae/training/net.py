@@ -1,124 +1,143 @@
-"""The skorch net: a step, an epoch, and what its history shows.
+"""The skorch net: module, loss, validation, and the history of an epoch.
 
-It trains an objective, the module, with :class:`NegativeBound`, the criterion.
-Losses stay on the device until the epoch ends, and what is validated and kept is
-an average of the weights.
+The module is a model under an objective, the criterion the weighted mean of its two terms.
+Losses stay on the device until the epoch ends, and an average of the weights is validated
+and kept.
 """
 
-import functools
+import contextlib
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer
-from torch import Tensor
-from torch.distributions import Independent
+from skorch.callbacks import Callback
+from torch import Tensor, nn
 
-from skcvae._callbacks import StopTraining
-from skcvae._precision import of_products
-from skcvae.collapse import ACTIVE, kl_of_units
-from skcvae.conditional_likelihood import TOWARDS_PRIOR, importance_sampling
-from skcvae.objectives import Bound
+from skcvae.distributions import is_gaussian
+from skcvae.inference.conditional_likelihood import WIDENING, double, importance_sampling
+from skcvae.inference.posterior_collapse import ACTIVE, kl_of_units
+from skcvae.model import Conditional, Model
+from skcvae.objectives.base import Bound, Objective
+from skcvae.training.callbacks import StopTraining, WeightAverage
 
-OF_A_BATCH = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
 
 
-class WeightAverage:
-    """The exponential moving average of the weights, in place of them between epochs.
+def pair_of(arrays: tuple[Tensor, ...]) -> tuple[Tensor | None, Tensor]:
+    """Return (x, y) of a batch; x is None where nothing is conditioned on.
 
-    Averaging does what a decaying learning rate does, without a horizon: what
-    is validated and kept is the average, while steps go on from the weights.
-    The decay is shorter at the start, so that the first weights are forgotten.
+    Parameters
+    ----------
+    arrays : tuple of Tensors of shape (n, ...)
+        (x, y), or (y,).
+
+    Returns
+    -------
+    tuple of (Tensor or None, Tensor)
+        Inputs and outputs.
+    """
+    return (None, *arrays) if len(arrays) == 1 else arrays
+
+
+class ObjectiveModule(nn.Module):
+    """A model under an objective: the module that skorch trains.
+
+    Parameters
+    ----------
+    model : Model
+        The networks.
+    objective : Objective
+        What is maximised.
+    n_samples : int, default=1
+        Draws L of z per example.
     """
 
-    def __init__(self, decay: float):
-        self.decay = decay
-        self.n_steps = 0
-        self.weights: list[Tensor] = []
-        self.average: list[Tensor] = []
+    def __init__(self, model: Model, objective: Objective, n_samples: int = 1):
+        super().__init__()
+        self.model = model
+        self.objective = objective
+        self.n_noise = n_samples * objective.noise_per_sample
 
-    def start(self, weights: list[Tensor]) -> None:
-        """Watch weights; without a decay they are their own average."""
-        self.weights = weights if self.decay else []
-        self.average = [w.detach().clone() for w in self.weights]
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """Shape of the noise of one example: draws first."""
+        return (self.n_noise, *self.model.noise_shape)
 
-    @torch.no_grad()
-    def update(self) -> None:
-        """Move the average towards the weights after a step."""
-        if not self.weights:
-            return
-        self.n_steps += 1
-        decay = min(self.decay, self.n_steps / (self.n_steps + 9))
-        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
+    def forward(
+        self, arrays: tuple[Tensor, ...], noise: Tensor, given: Conditional | None = None
+    ) -> Bound:
+        given = given or self.model.condition(*arrays[:-1])
+        return self.objective.bound(self.model, given, x, y, noise[: self.n_noise])
 
-    def swap(self) -> None:
-        """Exchange the average and the weights."""
-        for average, weight in zip(self.average, self.weights, strict=True):
-            average.data, weight.data = weight.data, average.data
+    def train(self, mode: bool = True) -> "ObjectiveModule":
+        """Set the mode; a no-op if it is unchanged, since skorch calls it for each batch.
+
+        Parameters
+        ----------
+        mode : bool, default=True
+            Whether to train.
+
+        Returns
+        -------
+        ObjectiveModule
+            Itself.
+        """
+        return self if self.training == mode else super().train(mode)
+
+
+class Loss:
+    r"""Negative weighted mean of an objective, with a weight for the KL term.
+
+    Parameters
+    ----------
+    beta : float, default=0.0
+        The KL term is weighted by :math:`1 + \beta`.
+    warmup : int, default=0
+        Number of first epochs over which the weight of the KL term grows linearly to its
+        value. 0 is the paper's setting.
+    """
+
+    def __init__(self, beta: float = 0.0, warmup: int = 0):
+        self.beta = beta
+        self.warmup = warmup
+        self.epoch = warmup
+
+    @property
+    def kl_weight(self) -> float:
+        """Weight of the KL term in the current epoch."""
+        progress = min((self.epoch + 1) / (self.warmup + 1), 1.0)
+        return (1 + self.beta) * progress
+
+    def __call__(self, bound: Bound, weight: Tensor | None = None) -> Tensor:
+        value = bound.reconstruction - self.kl_weight * bound.kl
+        return -(value if weight is None else value * weight).mean()
 
 
 class Net(NeuralNet):
-    """A skorch net whose module is an objective and whose history is in nats of the user's y."""
+    """A skorch net whose history is in nats, in the units of y.
 
-    def __init__(
-        self,
-        *args,
-        average: WeightAverage,
-        max_grad_norm: float | None,
-        precision: str,
-        **kwargs,
-    ):
+    Parameters
+    ----------
+    *args, **kwargs
+        Of skorch's NeuralNet.
+    average : WeightAverage
+        Of the weights.
+    precision : {"float32", "tf32", "bfloat16"}
+        Of the matrix products of a batch.
+    """
+
+    def __init__(self, *args, average: WeightAverage, precision: str, **kwargs):
         super().__init__(*args, **kwargs)
         self.average = average
-        self.max_grad_norm = max_grad_norm
         self.precision = precision
         self.interrupted = False
+        self.listeners: dict[str, list[Callback]] = {}
 
-    @property
-    def _default_callbacks(self):
-        return [("epoch_timer", EpochTimer())]
-
-    @functools.cached_property
-    def weights(self) -> list[Tensor]:
-        """What is trained."""
-        return list(self.module.parameters())
-
-    @functools.cached_property
-    def is_watched(self) -> bool:
-        """Whether a callback listens to single batches."""
-        return any(
-            getattr(type(callback), method) is not getattr(Callback, method)
-            for _, callback in self.callbacks_
-            for method in OF_A_BATCH
-        )
-
-    def autocast(self):
-        """Return a context in which matrix products have the chosen precision."""
-        return of_products(self.precision, self.weights[0].device)
+    # skorch's hooks.
 
     def infer(self, x, **fit_params):
-        """Evaluate the objective, in the chosen precision, of a batch that is on the device."""
+        """Evaluate the objective of a batch, which is on the device, in the chosen precision."""
         with self.autocast():
             return self.module_(**x)
-
-    def train_step(self, batch, **fit_params):
-        """Make a step of the optimizer, with gradients scaled down to their largest norm."""
-        step = {}
-
-        def closure() -> Tensor:
-            self._zero_grad_optimizer()
-            step.update(self.train_step_single(batch, **fit_params))
-            if self.max_grad_norm is not None:
-                torch.nn.utils.clip_grad_norm_(self.weights, self.max_grad_norm)
-            self.notify(
-                "on_grad_computed",
-                named_parameters=self.module.named_parameters(),
-                batch=batch,
-                training=True,
-            )
-            return step["loss"]
-
-        self._step_optimizer(closure)
-        return step
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the loss of a batch: `y_pred` is its bound, `y_true` its weights or None."""
@@ -130,26 +149,39 @@ class Net(NeuralNet):
         self._set_training(False)
         inputs, weight = batch
         with self.autocast():
-            bound, *terms = self._evaluated(**inputs)
+            bound, *terms = self.evaluated(**inputs)
         return {"loss": self.get_loss(bound, weight), "y_pred": bound, "terms": terms}
 
-    def _evaluated(self, x: Tensor, y: Tensor, noise: Tensor) -> tuple[Bound | Tensor, ...]:
+    def evaluated(self, arrays: tuple[Tensor, ...], noise: Tensor) -> tuple[Bound | Tensor, ...]:
+        """Return the bound, log p(y|x), and the KL of each unit where the prior is Gaussian."""
         model = self.module.model
+        x, y = pair_of(arrays)
         given = model.condition(x)
-        bound = self.module.bound(given, x, y, noise[: self.module.n_draws])
+        bound = self.module(arrays, noise, given)
         if model.is_deterministic:
             return bound, given.likelihood().log_prob(y)
-        estimate = importance_sampling(
-            model, x, y, noise.split(1), given, towards_prior=TOWARDS_PRIOR
-        )
-        # Other priors have no closed moments: too slow for every epoch.
-        if model.recognition is None or not isinstance(given.prior, Independent):
+        estimate = importance_sampling(model, x, y, noise.split(1), given, widening=WIDENING)
+        # Moments of other priors have no closed form: too slow for every epoch.
+        if model.recognition is None or not is_gaussian(given.prior):
             return bound, estimate.log_prob
         units = kl_of_units(model.recognition(x, y), given.prior)
         return bound, estimate.log_prob, *units.unbind(1)
 
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """Return a context in which matrix products have the chosen precision."""
+        if self.precision != "bfloat16":
+            return contextlib.nullcontext()
+        return torch.autocast(next(self.module.parameters()).device.type, torch.bfloat16)
+
+    # skorch's loop, where its hooks do not suffice.
+
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Run the batches of one epoch; read their losses once, at its end."""
+        """Run the batches of one epoch; read their losses once, at its end.
+
+        skorch reads each loss as it comes, which waits for a GPU, averages them without
+        weights, and keeps a row of the history for each batch. Nor has it an event between
+        training and validation, where the average takes the place of the weights.
+        """
         if iterator is None:
             return
         if training:
@@ -164,36 +196,36 @@ class Net(NeuralNet):
             total += _summed(step, batch[1])
         if training:
             self.average.swap()
-        *terms, weight = self._of_all(total, training).tolist()
+        *terms, weight = self.reduced(total, training).tolist()
         self._record(prefix, iterator.dataset.log_jacobian, *(term / weight for term in terms))
 
-    def _of_all(self, total: Tensor, training: bool) -> Tensor:
-        """Return sums over all batches, where some were seen by other processes."""
+    def reduced(self, total: Tensor, training: bool) -> Tensor:
+        """Return sums over all processes: by default there is one."""
         return total
 
     def _record(self, prefix, log_jacobian, reconstruction, kl, cll=None, *kl_of_units):
-        reconstruction += log_jacobian
+        full, coarse = log_jacobian
+        reconstruction += full + coarse
         self.history.record(f"{prefix}_loss", self.criterion_.kl_weight * kl - reconstruction)
         self.history.record(f"{prefix}_reconstruction", reconstruction)
         self.history.record(f"{prefix}_kl", kl)
         if cll is not None:
-            self.history.record(f"{prefix}_cll", cll + log_jacobian)
+            self.history.record(f"{prefix}_cll", cll + full)
         if kl_of_units:
             active = sum(nats > ACTIVE for nats in kl_of_units)
             self.history.record(f"{prefix}_active_units", active)
 
     def notify(self, method_name, **cb_kwargs):
-        """Call every callback, and stop training after all if one of them has asked to.
+        """Call all callbacks that define an event; then stop training if one asked to.
 
-        skorch's callbacks ask by a KeyboardInterrupt; one that comes up in the package's
-        own is the user's. Batches are not told of where no callback listens: of a small
-        step that would take a hundredth.
+        skorch's callbacks ask by a KeyboardInterrupt, which would keep the others from
+        seeing the epoch; one raised by the package's own callbacks is the user's. Events
+        of batches cost a hundredth of a small step, and are skipped where nobody listens.
         """
-        if method_name in OF_A_BATCH and not self.is_watched:
-            return
-        getattr(self, method_name)(self, **cb_kwargs)
+        if method_name not in BATCH_EVENTS or any(map(self.listening, BATCH_EVENTS)):
+            getattr(self, method_name)(self, **cb_kwargs)
         asked = None
-        for _, callback in self.callbacks_:
+        for callback in self.listening(method_name):
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
             except KeyboardInterrupt as stop:
@@ -203,15 +235,15 @@ class Net(NeuralNet):
         if asked is not None:
             raise StopTraining from asked
 
-    def fit_loop(self, X, y=None, epochs=None, **kwargs):
-        """Run the epochs that are left; tell a user's interrupt from a planned stop."""
-        try:
-            return super().fit_loop(X, y, self.max_epochs - len(self.history), **kwargs)
-        except StopTraining:
-            return self
-        except KeyboardInterrupt:
-            self.interrupted = True
-            raise
+    def listening(self, method_name: str) -> list[Callback]:
+        """Return the callbacks that define an event."""
+        if method_name not in self.listeners:
+            self.listeners[method_name] = [
+                callback
+                for _, callback in self.callbacks_
+                if getattr(type(callback), method_name) is not getattr(Callback, method_name)
+            ]
+        return self.listeners[method_name]
 
 
 def _is_own(callback: Callback) -> bool:
@@ -222,7 +254,35 @@ def _summed(step: dict, weight: Tensor | None) -> Tensor:
     """Return weighted sums of the terms of a batch, and of the weights, in float64."""
     reconstruction, kl = step["y_pred"]
     terms = [reconstruction.detach(), kl.detach(), *step.get("terms", [])]
-    terms = torch.stack([*terms, torch.ones_like(terms[0])])
-    return (
-        terms.sum(1, dtype=torch.float64) if weight is None else terms.double() @ weight.double()
-    )
+    terms = double(torch.stack([*terms, torch.ones_like(terms[0])]))
+    return terms.sum(1) if weight is None else terms @ double(weight)
+
+
+def train(net: Net, rows) -> None:
+    """Train a net; an interrupt keeps what was learned, if an epoch has ended.
+
+    Parameters
+    ----------
+    net : Net
+        Initialised.
+    rows : Rows or StreamedRows
+        To train on.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user interrupts the first epoch.
+    """
+    net.average.start(list(net.module.parameters()))
+    net.notify("on_train_begin", X=rows, y=None)
+    try:
+        net.fit_loop(rows, epochs=net.max_epochs - len(net.history))
+    except StopTraining:
+        pass
+    except KeyboardInterrupt:
+        net.interrupted = True
+    net.notify("on_train_end", X=rows, y=None)
+    # A fitted net keeps neither rows nor a second set of weights.
+    net.train_split, net.average = None, None
+    if net.interrupted and not net.history:
+        raise KeyboardInterrupt

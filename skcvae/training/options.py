@@ -1,110 +1,240 @@
-"""From parameters to a skorch net that trains, and the training itself."""
+"""Training options, and the skorch net that they make."""
 
 import functools
 import inspect
 import math
 from collections.abc import Callable
+from numbers import Integral, Real
+from os import PathLike
 
+import torch
 from skorch.helper import predefined_split
-from torch import Generator
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from skcvae._arrays import plan
-from skcvae._batches import OrderedBatches, Rows, ShuffledBatches, StreamedRows
-from skcvae._callbacks import callbacks
-from skcvae._checkpoint import Checkpoint
-from skcvae._net import Net, WeightAverage
-from skcvae.random import generator
+from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches, StreamedRows
+from skcvae.data.coding import plan
+from skcvae.documented import Documented
 from skcvae.networks.layers import Dropout
-from skcvae.objectives import Objective
+from skcvae.random import generator
+from skcvae.training.callbacks import WeightAverage, callbacks
+from skcvae.training.net import Loss, Net, ObjectiveModule
+
+KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
+# skorch's own callbacks without use here: losses are recorded by the net.
+NO_DEFAULTS = dict.fromkeys(["callbacks__" + n for n in ("train_loss", "valid_loss", "print_log")])
 
 
-def new_net(
-    objective: Objective,
-    *,
-    loss,
-    n_rows: int,
-    validation: Rows | StreamedRows | None,
-    omission: float,
-    seed: int,
-    device: str,
-    accelerator,
-    optimizer: type,
-    lr: float,
-    lr_schedule: str,
-    weight_decay: float,
-    max_grad_norm: float | None,
-    ema_decay: float,
-    max_epochs: int | str,
-    batch_size: int | str,
-    patience: int | str | None,
-    precision: str,
-    compile: bool,
-    user_callbacks: list,
-    progress: str | None,
-    checkpoint: Checkpoint | None,
-    passed: dict,
-) -> Net:
-    """Return an initialised net that trains `objective`, with the estimators' parameters."""
-    batch_size = _batch_size(n_rows) if batch_size == "auto" else batch_size
-    steps_per_epoch = math.ceil(n_rows / batch_size)
-    max_epochs = _epochs(15_000, steps_per_epoch, 30, 500) if max_epochs == "auto" else max_epochs
-    patience = _epochs(1500, steps_per_epoch, 5, 50) if patience == "auto" else patience
-    noise_shape = (objective.n_draws, *objective.model.noise_shape)
-    number = 0 if accelerator is None else accelerator.process_index
-    _give_generator(objective, generator(seed + 2 + number, device))
-    return _kind_of_net(accelerator, device)(
-        objective,
-        loss,
-        average=WeightAverage(ema_decay),
-        max_grad_norm=max_grad_norm,
-        precision=precision,
-        compile=compile,
-        optimizer=optimizer,
-        lr=lr,
-        max_epochs=max_epochs,
-        batch_size=batch_size,
-        iterator_train=ShuffledBatches,
-        iterator_train__shape=noise_shape,
-        iterator_train__source=generator(seed + 1),
-        iterator_train__omission=omission,
-        iterator_valid=OrderedBatches,
-        iterator_valid__shape=noise_shape,
-        iterator_valid__seed=seed,
-        iterator_valid__n_rows=plan(len(validation or ()) or 1, 1, objective.model.row_size).rows,
-        train_split=None if validation is None else predefined_split(validation),
-        callbacks=callbacks(
-            one_cycle=(lr, max_epochs * steps_per_epoch) if lr_schedule == "one_cycle" else None,
-            progress=progress,
-            of_user=user_callbacks,
-            patience=None if validation is None else patience,
-            checkpoint=checkpoint,
-        ),
-        verbose=0,
-        **{**_of_optimizer(optimizer, weight_decay), **passed},
-    ).initialize()
+class Training(Documented):
+    """How networks are trained: the options that few need to change.
 
+    Pass it as the parameter `training` of an estimator, and search its parameters as
+    ``training__weight_decay`` and so on.
 
-def _kind_of_net(accelerator, device: str) -> Callable[..., Net]:
-    if accelerator is None:
-        return functools.partial(Net, device=device)
-    from skcvae._distributed import DistributedNet  # needs an optional package
+    Parameters
+    ----------
+    optimizer : {"AdamW", "Adam", "SGD"} or type, default="AdamW"
+        Name or class of a torch optimizer.
+    optimizer_params : dict or None, default=None
+        Further parameters of the optimizer, such as ``{"betas": (0.9, 0.99)}``.
+    lr_schedule : {"constant", "one_cycle"}, default="constant"
+        Whether the learning rate stays, or goes up and then down to zero over
+        `max_epochs`. Momentum does not cycle.
+    weight_decay : float, default=0.0
+        Weight decay of the optimizer.
+    max_grad_norm : float or None, default=1.0
+        Gradients are scaled down to this norm. None leaves them.
+    ema_decay : float, default=0.995
+        Decay per step of the exponential moving average of the weights, which is
+        validated and kept. 0 keeps the last weights.
+    patience : "auto" or int, default="auto"
+        Epochs without a new best before training stops. "auto" waits about 1,500
+        steps, in 5 to 50 epochs.
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
+        Of the matrix products in training. "bfloat16" pays for wide layers on processors
+        made for it; weights, densities and everything after `fit` stay in float32.
+        "tf32" is for GPUs: `fit` temporarily sets torch's process-wide matmul precision.
+    compile : bool or dict, default=False
+        Whether to train through `torch.compile`, which needs a compiler and some ten
+        seconds at first; or its parameters, such as ``{"mode": "max-autotune"}``.
+    callbacks : list of skorch callbacks or None, default=None
+        Further callbacks of the net; they are copied.
+    checkpoint : str, PathLike or None, default=None
+        Path of a file in which the state of training is kept between epochs. `fit` with
+        the same parameters and data resumes from it, to the same model as without the
+        interruption, and deletes it at its end. Each fit needs a path of its own;
+        excludes `warm_start` and `accelerator`.
+    accelerator : accelerate.Accelerator or None, default=None
+        To train on several GPUs: in a script that `accelerate launch` or `torchrun`
+        starts once for each, every process calls `fit` with the same rows and gets
+        the same model. It chooses the device.
 
-    return functools.partial(DistributedNet, accelerator=accelerator, device=None)
+    Examples
+    --------
+    >>> from skcvae import CVAERegressor, Training
+    >>> CVAERegressor(training=Training(weight_decay=0.1, patience=10))
+    CVAERegressor(training=Training(patience=10, weight_decay=0.1))
+    >>> CVAERegressor().set_params(training__lr_schedule="one_cycle").training
+    Training(lr_schedule='one_cycle')
+    """
 
+    _parameter_constraints = {
+        "optimizer": [StrOptions({"Adam", "AdamW", "SGD"}), type],
+        "optimizer_params": [dict, None],
+        "lr_schedule": [StrOptions({"one_cycle", "constant"})],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "ema_decay": [Interval(Real, 0, 1, closed="left")],
+        "patience": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "precision": [StrOptions({"float32", "tf32", "bfloat16"})],
+        "compile": ["boolean", dict],
+        "callbacks": [list, None],
+        "checkpoint": [str, PathLike, None],
+        "accelerator": [HasMethods(["prepare", "backward", "gather"]), None],
+    }
 
-def _give_generator(objective: Objective, source: Generator) -> None:
-    for layer in objective.modules():
-        if isinstance(layer, Dropout):
-            layer.generator = source
+    def __init__(
+        self,
+        *,
+        optimizer="AdamW",
+        optimizer_params=None,
+        lr_schedule="constant",
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        ema_decay=0.995,
+        patience="auto",
+        precision="float32",
+        compile=False,
+        callbacks=None,
+        checkpoint=None,
+        accelerator=None,
+    ):
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.lr_schedule = lr_schedule
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.ema_decay = ema_decay
+        self.patience = patience
+        self.precision = precision
+        self.compile = compile
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.accelerator = accelerator
 
+    def net(
+        self,
+        module: ObjectiveModule,
+        rows: Rows | StreamedRows | None = None,
+        validation: Rows | StreamedRows | None = None,
+        *,
+        loss: Callable[[], Loss],
+        lr: float,
+        max_epochs: int | str,
+        batch_size: int | str,
+        early_stopping: bool,
+        omission: float,
+        seed: int,
+        device: str,
+        title: str | None = None,
+        checkpoint=None,
+    ) -> Net:
+        """Return an initialised net that trains `module`.
 
-def _of_optimizer(optimizer: type, weight_decay: float) -> dict:
-    """Return skorch's parameters for an optimizer: one fused kernel where there is one."""
-    accepted = inspect.signature(optimizer).parameters
-    chosen = {"optimizer__fused": True} if "fused" in accepted else {}
-    if weight_decay or "weight_decay" in accepted:
-        chosen["optimizer__weight_decay"] = weight_decay
-    return chosen
+        Parameters
+        ----------
+        module : ObjectiveModule
+            A model under an objective.
+        rows, validation : Rows or StreamedRows, optional
+            To train on, and to validate. Without rows the net cannot train.
+        loss : callable
+            Returns the criterion.
+        lr, max_epochs, batch_size, early_stopping, omission
+            As of the estimators.
+        seed : int
+            Of the order of rows and all noise.
+        device : str
+            To train on.
+        title : str, optional
+            Of a live line of progress.
+        checkpoint : Callback, optional
+            Keeps the state of training in a file.
+
+        Returns
+        -------
+        Net
+            Its device is that of the accelerator where there is one.
+        """
+        n_rows = 1 if rows is None else len(rows)
+        batch_size = _batch_size(n_rows) if batch_size == "auto" else batch_size
+        n_steps = math.ceil(n_rows / batch_size)
+        max_epochs = _epochs(15_000, n_steps, 30, 500) if max_epochs == "auto" else max_epochs
+        patience = _epochs(1500, n_steps, 5, 50) if self.patience == "auto" else self.patience
+        self._seed_dropout(module, seed, device)
+        return self._kind_of_net(device)(
+            module,
+            loss,
+            average=WeightAverage(self.ema_decay),
+            precision=self.precision,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            iterator_train=ShuffledBatches,
+            iterator_train__shape=module.noise_shape,
+            iterator_train__source=generator(seed + 1),
+            iterator_train__omission=omission,
+            iterator_valid=OrderedBatches,
+            iterator_valid__shape=module.noise_shape,
+            iterator_valid__seed=seed,
+            iterator_valid__n_rows=plan(len(validation or ()) or 1, 1, module.model.row_size).rows,
+            train_split=None if validation is None else predefined_split(validation),
+            callbacks=callbacks(
+                max_grad_norm=self.max_grad_norm,
+                one_cycle=(lr, max_epochs * n_steps) if self.lr_schedule == "one_cycle" else None,
+                patience=patience if early_stopping and validation is not None else None,
+                user=self.callbacks or [],
+                title=title,
+                checkpoint=checkpoint,
+            ),
+            verbose=0,
+            **NO_DEFAULTS,
+            **self._optimizer(),
+            **self._compile(),
+        ).initialize()
+
+    @property
+    def process_index(self) -> int:
+        """Index of this process among those that train together."""
+        return 0 if self.accelerator is None else self.accelerator.process_index
+
+    def _kind_of_net(self, device: str) -> Callable[..., Net]:
+        if self.accelerator is None:
+            return functools.partial(Net, device=device)
+        from skcvae.training.distributed import DistributedNet  # needs an optional package
+
+        return functools.partial(DistributedNet, accelerator=self.accelerator, device=None)
+
+    def _seed_dropout(self, module: ObjectiveModule, seed: int, device: str) -> None:
+        source = generator(seed + 2 + self.process_index, device)
+        for layer in module.modules():
+            if isinstance(layer, Dropout):
+                layer.generator = source
+
+    def _optimizer(self) -> dict:
+        """Return skorch's parameters of the optimizer: one fused kernel where there is one."""
+        optimizer, own = self.optimizer, self.optimizer_params or {}
+        optimizer = getattr(torch.optim, optimizer) if isinstance(optimizer, str) else optimizer
+        accepted = inspect.signature(optimizer).parameters
+        params = {"fused": True} if "fused" in accepted and not KERNELS & own.keys() else {}
+        if self.weight_decay or "weight_decay" in accepted:
+            params["weight_decay"] = self.weight_decay
+        params = {f"optimizer__{name}": value for name, value in {**params, **own}.items()}
+        return {"optimizer": optimizer, **params}
+
+    def _compile(self) -> dict:
+        """Return skorch's parameters of the compiler."""
+        params = self.compile if isinstance(self.compile, dict) else {}
+        named = {f"compile__{name}": value for name, value in params.items()}
+        return {"compile": self.compile is not False, **named}
 
 
 def _batch_size(n_rows: int) -> int:
@@ -113,15 +243,5 @@ def _batch_size(n_rows: int) -> int:
 
 
 def _epochs(n_steps: int, steps_per_epoch: int, least: int, most: int) -> int:
-    """Return how many epochs make about `n_steps` steps."""
+    """Return the number of epochs that makes about `n_steps` steps."""
     return min(max(math.ceil(n_steps / steps_per_epoch), least), most)
-
-
-def train(net: Net, rows: Rows | StreamedRows) -> None:
-    """Train a net; a user's interrupt keeps what was learned, if an epoch has ended."""
-    net.average.start(net.weights)
-    net.partial_fit(rows)
-    # A fitted net keeps neither rows nor a second set of weights.
-    net.train_split, net.average = None, None
-    if net.interrupted and not net.history:
-        raise KeyboardInterrupt

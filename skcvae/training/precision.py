@@ -1,4 +1,4 @@
-"""In what precision training multiplies matrices, and for how long."""
+"""TensorFloat-32 products on GPUs, for the length of a fit."""
 
 import contextlib
 import threading
@@ -7,10 +7,9 @@ import torch
 
 
 class TensorFloat32:
-    """Let float32 products have ten bits, on the GPUs that can, while any fit wants it.
+    """Temporarily set torch's process-wide precision of float32 products to TensorFloat-32.
 
-    torch has one switch for the whole process. It is turned by the first fit
-    that asks and turned back by the last, whatever threads they run in.
+    The first fit that asks sets it, and the last one restores it, also across threads.
     """
 
     def __init__(self):
@@ -34,37 +33,17 @@ class TensorFloat32:
 tensor_float_32 = TensorFloat32()
 
 
-def of_products(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """Return a context for the products of a batch.
+def matmul_precision(precision: str) -> contextlib.AbstractContextManager:
+    """Return a context that sets torch's precision of float32 products for a fit.
 
     Parameters
     ----------
     precision : {"float32", "tf32", "bfloat16"}
-        Weights and everything but products stay in float32.
-    device : torch.device
-        Where the networks are.
+        Only "tf32" changes it. For "bfloat16" the net uses autocast.
 
     Returns
     -------
     context manager
-        For the forward pass; the backward pass follows it.
-    """
-    if precision == "bfloat16":
-        return torch.autocast(device.type, torch.bfloat16)
-    return contextlib.nullcontext()
-
-
-def of_fit(precision: str) -> contextlib.AbstractContextManager:
-    """Return a context for a whole fit.
-
-    Parameters
-    ----------
-    precision : {"float32", "tf32", "bfloat16"}
-        Only "tf32" changes anything.
-
-    Returns
-    -------
-    context manager
-        Forward and backward passes alike.
+        For forward and backward passes.
     """
     return tensor_float_32 if precision == "tf32" else contextlib.nullcontext()

@@ -1,0 +1,125 @@
+"""A checkpoint on disk: a digest, and the state of training as torch saves it, without code."""
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from skcvae.io import files
+
+DIGEST = 16  # bytes in front of the state, to recognise a whole file
+
+
+class CheckpointFile:
+    """A file that is whole or is not there, whatever happens while it is written.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The parameter `checkpoint`.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.seen = None
+
+    def read(self) -> dict | None:
+        """Return what the file holds, or None where there is none."""
+        try:
+            self.seen = self._identity()
+            return None if self.seen is None else _loaded(self.path.read_bytes(), self.path)
+        except OSError as error:
+            raise self._failure("read from", error) from error
+
+    def write(self, state: dict) -> None:
+        """Replace the file."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        content = buffer.getbuffer()
+        if self._identity() not in (self.seen, None):
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} was written by another fit while this one ran. "
+                "Expected a path of its own for each: a search or several processes cannot share "
+                "one."
+            )
+        try:
+            files.replace(self.path, digest_of([content]).digest(), content)
+        except OSError as error:
+            raise self._failure("written to", error) from error
+        self.seen = self._identity()
+
+    def remove(self) -> None:
+        """Delete the file, and what writers that were killed have left beside it."""
+        for path in [self.path, *self.path.parent.glob(f".{_escaped(self.path.name)}.*.part")]:
+            path.unlink(missing_ok=True)
+
+    def _identity(self) -> tuple | None:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _failure(self, what: str, error: OSError) -> OSError:
+        return OSError(
+            error.errno,
+            f"checkpoint cannot be {what} ({error.strerror}). Expected the path of a file in a "
+            "folder that is there, may be written to, and has room",
+            str(self.path),
+        )
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def _loaded(content: bytes, path: Path) -> dict:
+    """Return the state in the content of a file, which must be a whole checkpoint."""
+    digest, state = content[:DIGEST], content[DIGEST:]
+    if digest != digest_of([state]).digest():
+        raise ValueError(
+            f"checkpoint={str(path)!r} is damaged, or is no checkpoint at all. Expected a file "
+            "that a fit has left when it was cut off: delete it to start anew, or choose another "
+            "path."
+        )
+    return torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
+
+
+def seed_of(path: str | os.PathLike) -> int | None:
+    """Return the seed of the fit whose checkpoint there is, or None.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Of a file that need not be there.
+
+    Returns
+    -------
+    int or None
+        As `seed_` of an estimator.
+    """
+    state = CheckpointFile(path).read()
+    return state and int(state["fit"]["seed_"])
+
+
+def digest_of(parts: Iterable):
+    """Return the digest of bytes-like parts, one after the other.
+
+    Parameters
+    ----------
+    parts : iterable of bytes-like objects
+        The content.
+
+    Returns
+    -------
+    hashlib object
+        With methods `digest` and `hexdigest`.
+    """
+    digest = hashlib.blake2b(digest_size=DIGEST)
+    for part in parts:
+        digest.update(part)
+    return digest

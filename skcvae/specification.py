@@ -1,0 +1,240 @@
+"""The specification of a model: all that follows from parameters and data but the weights."""
+
+import math
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skcvae.data.coding import FORWARD_ROWS, Scaling, columns_of, slices
+from skcvae.data.labels import OneHot
+from skcvae.data.pooling import pooled, pooled_shape
+from skcvae.data.table import Table
+from skcvae.distributions import reparameterize
+from skcvae.inference.partial import Partial
+from skcvae.model import Model, deterministic_model, latent_model
+
+Shape = tuple[int, ...]
+
+
+class Specification(NamedTuple):
+    """Codings, resolved parameter objects and sizes, from which the networks are built.
+
+    Parameters
+    ----------
+    architecture, likelihood : object
+        With every size a number.
+    x_coding, y_coding : Scaling, OneHot or Table
+        From the user's units of X and y to the networks'.
+    prior : object or None
+        None in a model without z.
+    latent_shape : tuple of int or None
+        Shape of z for one row.
+    initial_guess : bool
+        Whether a baseline network feeds the prior and the output.
+    recognition : bool
+        Whether there is a recognition network.
+    partial_y : bool
+        Whether y may have NaN entries.
+    n_scales : int
+        Number of resolutions at which y is predicted in training.
+    noiseless : bool
+        Whether z is E[z|x] always.
+    """
+
+    architecture: object
+    likelihood: object
+    x_coding: Scaling
+    y_coding: Scaling | OneHot | Table
+    prior: object = None
+    latent_shape: Shape | None = None
+    initial_guess: bool = False
+    recognition: bool = False
+    partial_y: bool = False
+    n_scales: int = 1
+    noiseless: bool = False
+
+    @property
+    def codings(self) -> tuple:
+        """The codings of X and y."""
+        return self.x_coding, self.y_coding
+
+    def build(self) -> Model:
+        """Return the untrained networks; random numbers come from torch's generator."""
+        shapes = {"x_shape": self.x_coding.row_shape, "y_shape": self.y_coding.code_shape}
+        if self.latent_shape is None:
+            return deterministic_model(self.architecture, self._likelihoods(), **shapes)
+        return latent_model(
+            self.architecture,
+            self._likelihoods(),
+            self.prior.build(self.latent_shape),
+            **shapes,
+            latent_shape=self.latent_shape,
+            initial_guess=self.initial_guess,
+            recognition=self.recognition,
+            partial=self.partial_y,
+            noiseless=self.noiseless,
+        )
+
+    def _likelihoods(self) -> list:
+        """Return the likelihoods of y at full resolution, a half, a quarter."""
+        shape = self.y_coding.code_shape
+        shapes = [shape, *(pooled_shape(shape, i) for i in range(1, self.n_scales))]
+        built = map(self.likelihood.build, shapes)
+        return [Partial(likelihood) if self.partial_y else likelihood for likelihood in built]
+
+    def log_jacobian(self, selection) -> tuple[float, float]:
+        """Return what the mean log density of rows gains in the user's units.
+
+        Parameters
+        ----------
+        selection : Selection
+            Rows whose last array is y.
+
+        Returns
+        -------
+        tuple of (float, float)
+            Of y at full resolution, and of y pooled to the coarser ones.
+        """
+        if not self.partial_y:
+            return tuple(gain.item() for gain in self._gains(selection.read(slice(1))[-1]))
+        blocks = (selection.read(rows)[-1] for rows in slices(selection.n_rows, FORWARD_ROWS))
+        gains = np.concatenate([self._gains(y) for y in blocks], axis=1)
+        return tuple(np.average(gains, axis=1, weights=selection.weight).tolist())
+
+    def _gains(self, y: np.ndarray) -> np.ndarray:
+        """Return the log-Jacobian of each row, at full and at coarser resolution: (2, n)."""
+        coarse = np.zeros(len(y))
+        if self.n_scales > 1 and isinstance(self.y_coding, Scaling):
+            images = torch.from_numpy(y.reshape(-1, *self.y_coding.row_shape))
+            for halvings in range(1, self.n_scales):
+                coding = Scaling(*(_pooled_row(part, halvings) for part in self.y_coding))
+                coarse += coding.log_jacobian(pooled(images, halvings).numpy())
+        return np.stack([self.y_coding.log_jacobian(y), coarse])
+
+
+def _pooled_row(row: np.ndarray, halvings: int) -> np.ndarray:
+    return pooled(torch.from_numpy(row)[None], halvings)[0].numpy()
+
+
+def row_shape(given, array: np.ndarray, name: str) -> Shape:
+    """Return the shape in which the networks see one row of an array.
+
+    Parameters
+    ----------
+    given : tuple of int or None
+        The parameter `x_shape` or `y_shape`; None takes rows as they are.
+    array : ndarray of shape (n_rows, ...)
+        X or y.
+    name : str
+        Of the parameter, for the error.
+
+    Returns
+    -------
+    tuple of int
+        At least one dimension.
+
+    Raises
+    ------
+    ValueError
+        If `given` is not a shape of as many numbers as a row has.
+    """
+    own = array.shape[1:] or (1,)
+    if given is None:
+        return own
+    shape = tuple(given)
+    whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)
+    if not whole or math.prod(shape) != math.prod(own):
+        raise ValueError(
+            f"{name} must be the shape of one row, positive ints whose product is the "
+            f"{math.prod(own)} numbers of a row, got {given!r}."
+        )
+    return shape
+
+
+def check_observed(y: np.ndarray) -> None:
+    """Refuse y with a column, or a channel of images, that has no observed entry.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows, ...)
+        NaN entries are not observed.
+
+    Raises
+    ------
+    ValueError
+        If a column is NaN in every row.
+    """
+    missing = np.isnan(columns_of(y)).all(axis=0)
+    if missing.any():
+        raise ValueError(
+            "y has outputs that are NaN in every row, expected each observed at least once; "
+            f"these columns or channels never are: {np.flatnonzero(missing)[:5].tolist()}."
+        )
+
+
+def check_scales(n_scales: int, y_row: Shape, likelihood, *, has_baseline: bool) -> None:
+    """Refuse predictions at several resolutions where they have no meaning.
+
+    Parameters
+    ----------
+    n_scales : int
+        Number of resolutions.
+    y_row : tuple of int
+        Shape of one row of y.
+    likelihood : object
+        Of y.
+    has_baseline : bool
+        Whether a baseline network makes the coarse predictions.
+
+    Raises
+    ------
+    ValueError
+        If rows are not images, there is no baseline network, or means of targets are no
+        targets.
+    """
+    if n_scales == 1:
+        return
+    if len(y_row) < 2:
+        raise ValueError(
+            f"n_scales={n_scales} expects images, rows of y of shape (height, width) or "
+            f"(channels, height, width), got rows of shape {y_row}. Give y_shape where they are "
+            "flat."
+        )
+    if not has_baseline:
+        raise ValueError(
+            f"n_scales={n_scales} predicts the coarser scales from the baseline network "
+            "and expects initial_guess=True, got False."
+        )
+    if not likelihood.accepts_means:
+        raise ValueError(
+            f"n_scales={n_scales} predicts means of pixels, which are no counts, got "
+            f"likelihood={likelihood!r}. Set n_scales=1 or take another likelihood."
+        )
+
+
+def check_prior(model: Model, x: Tensor, prior) -> None:
+    """Refuse a prior whose draws do not follow from noise by a known rule.
+
+    Parameters
+    ----------
+    model : Model
+        With latent variables.
+    x : Tensor of shape (1, ...)
+        One encoded row.
+    prior : object
+        The parameter, for the error.
+
+    Raises
+    ------
+    ValueError
+        If :func:`skcvae.distributions.reparameterize` has no rule for it.
+    """
+    with torch.no_grad():
+        given = model.condition(x)
+        try:
+            reparameterize(given.prior, x.new_zeros(1, 1, *model.noise_shape))
+        except TypeError as error:
+            raise ValueError(f"prior={prior!r} cannot be sampled from: {error}") from error
