@@ -15,9 +15,9 @@ from torch.distributions import Independent
 
 from skcvae._callbacks import StopTraining
 from skcvae._precision import of_products
-from skcvae.collapse import ACTIVE, kl_of_units
-from skcvae.conditional_likelihood import TOWARDS_PRIOR, importance_sampling
+from skcvae.conditional_likelihood import WIDENING, importance_sampling
 from skcvae.objectives import Bound
+from skcvae.posterior_collapse import ACTIVE, kl_of_units
 
 OF_A_BATCH = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -139,9 +139,7 @@ class Net(NeuralNet):
         bound = self.module.bound(given, x, y, noise[: self.module.n_draws])
         if model.is_deterministic:
             return bound, given.likelihood().log_prob(y)
-        estimate = importance_sampling(
-            model, x, y, noise.split(1), given, towards_prior=TOWARDS_PRIOR
-        )
+        estimate = importance_sampling(model, x, y, noise.split(1), given, widening=WIDENING)
         # Other priors have no closed moments: too slow for every epoch.
         if model.recognition is None or not isinstance(given.prior, Independent):
             return bound, estimate.log_prob

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from skcvae import collapse, completion, conditional_likelihood, inference
+from skcvae import completion, conditional_likelihood, inference, posterior_collapse
 from skcvae._arrays import OneHot, Plan, Scaling, Table, plan, slices
 from skcvae._progress import line
 from skcvae._random import generator, row_noise
@@ -86,7 +86,7 @@ class Predictor:
         total = 0.0
         for rows in slices(len(X), self._plan(len(X), 1).rows):
             x, target = self._inputs(X[rows]), self._outputs(y[rows])
-            total = total + collapse.kl_by_unit(self.model, x, target).double().sum(0)
+            total = total + posterior_collapse.kl_by_unit(self.model, x, target).double().sum(0)
         return total.cpu().numpy() / len(X)
 
     @torch.inference_mode()

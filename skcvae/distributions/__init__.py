@@ -3,16 +3,16 @@
 :func:`reparameterize` turns noise into draws of any of those of z.
 """
 
-from skcvae.distributions.blocks import Blocks
 from skcvae.distributions.flow import NormalizingFlow
 from skcvae.distributions.gaussian import detached, diagonal_normal, raw_scale_of, scale_of
-from skcvae.distributions.labels import Labels
+from skcvae.distributions.product import Product
 from skcvae.distributions.reparameterization import divergence, reparameterize
+from skcvae.distributions.soft_one_hot import SoftOneHot
 
 __all__ = [
-    "Blocks",
-    "Labels",
     "NormalizingFlow",
+    "Product",
+    "SoftOneHot",
     "detached",
     "diagonal_normal",
     "divergence",
