@@ -6,7 +6,7 @@ import torch
 
 from skcvae import NNRegressor
 from skcvae.architectures import MLP, Conv
-from skcvae.networks.layers import ACTIVATIONS, Bins, Dropout, JoinedLinear
+from skcvae.networks.layers import ACTIVATIONS, Dropout, JoinedLinear, PiecewiseLinear
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -158,7 +158,7 @@ def test_the_shortcut_is_linear_and_reads_every_input():
 
 
 def test_bins_code_how_far_a_number_has_come():
-    bins = Bins(np.array([[0.0, 1.0, 3.0], [2.0, 2.0, 4.0]]))
+    bins = PiecewiseLinear(np.array([[0.0, 1.0, 3.0], [2.0, 2.0, 4.0]]))
     x = torch.tensor([[-5.0, 1.0], [0.5, 2.0], [2.0, 3.0], [9.0, 9.0]])
     shares = torch.tensor([[0, 0, 0], [0.5, 0, 0], [1, 0.5, 0.5], [1, 1, 1]])
     coded = (shares - torch.tensor([0.75, 0.25, 0.25])) / 0.1875**0.5
@@ -173,7 +173,7 @@ def test_edges_of_bins_are_quantiles_by_which_the_code_is_standardised():
     np.testing.assert_allclose(fitted.bins[1], np.quantile(x[:, 1], [0, 0.25, 0.5, 0.75, 1]))
     np.testing.assert_array_equal(fitted.fit_bins(x[:7]).bins, fitted.bins)
     assert MLP().fit_bins(x).bins is None
-    code = Bins(fitted.bins)(torch.as_tensor(x, dtype=torch.float32))[:, 2:]
+    code = PiecewiseLinear(fitted.bins)(torch.as_tensor(x, dtype=torch.float32))[:, 2:]
     assert code.mean(0).abs().max() < 0.1 and 0.7 < code.std(0).min() < code.std(0).max() < 1
 
 

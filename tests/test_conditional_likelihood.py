@@ -4,11 +4,11 @@ import pytest
 import torch
 from closed_form import make, noise
 
-from skcvae.conditional_likelihood import TOWARDS_PRIOR, importance_sampling, monte_carlo
+from skcvae.conditional_likelihood import WIDENING, importance_sampling, monte_carlo
 
 
 def widened(*args):
-    return importance_sampling(*args, towards_prior=TOWARDS_PRIOR)
+    return importance_sampling(*args, widening=WIDENING)
 
 
 ESTIMATES = [importance_sampling, widened, monte_carlo]

@@ -5,12 +5,12 @@ import torch
 from torch.distributions import Bernoulli, Categorical, Independent
 
 from skcvae.distributions import (
-    Labels,
+    SoftOneHot,
     diagonal_normal,
     raw_scale_of,
     reparameterize,
 )
-from skcvae.partial import Observed
+from skcvae.partial import Marginalised
 
 K = 4
 MAPS = [(1, 1), (3, 2), (2, 3, 5)]  # shapes of rows of labels; a vector is coded flat
@@ -20,7 +20,7 @@ of_each_shape = pytest.mark.parametrize("shape", [*VECTORS, *MAPS])
 
 
 def coded(labels, shape):
-    """Return labels (n, *shape) as the rows that `Labels` reads."""
+    """Return labels (n, *shape) as the rows that `SoftOneHot` reads."""
     code = torch.nn.functional.one_hot(labels, K).movedim(-1, 1).double()
     return code.flatten(1) if len(shape) == 1 else code
 
@@ -31,7 +31,7 @@ def by_class(code, shape):
 
 def labels_of(logits, shape):
     event_ndim = 1 if len(shape) == 1 else len(shape) + 1
-    return Independent(Labels(logits, K, event_ndim), event_ndim, validate_args=False)
+    return Independent(SoftOneHot(logits, K, event_ndim), event_ndim, validate_args=False)
 
 
 def some_logits(shape, *batch):
@@ -132,8 +132,8 @@ def test_the_unobserved_adds_nothing_and_the_observed_all(family, event):
     hidden = torch.rand(5, *event) < 0.5
     hidden[0] = False
     hidden[1] = True
-    found = Observed(whole).log_prob(y.masked_fill(hidden, math.nan))
-    rest = Observed(whole).log_prob(y.masked_fill(~hidden, math.nan))
+    found = Marginalised(whole).log_prob(y.masked_fill(hidden, math.nan))
+    rest = Marginalised(whole).log_prob(y.masked_fill(~hidden, math.nan))
     expected = whole.base_dist.log_prob(y).where(~hidden, 0.0).flatten(1).sum(1)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(found + rest, whole.log_prob(y))
@@ -149,7 +149,7 @@ def test_the_observed_labels_have_their_marginal_mass():
     joint = p.log_prob(every).exp().reshape(K, K)
     known = by_class(every, (2,)).clone()
     known[:, :, 1] = math.nan
-    found = Observed(p).log_prob(known.reshape(every.shape)).exp().reshape(K, K)
+    found = Marginalised(p).log_prob(known.reshape(every.shape)).exp().reshape(K, K)
     torch.testing.assert_close(found, joint.sum(1, keepdim=True).expand(K, K))
 
 
@@ -158,7 +158,7 @@ def test_gradients_of_what_is_observed_are_finite_and_of_the_rest_zero(family):
     raw = torch.randn(5, 8, dtype=torch.float64, requires_grad=True)
     y = torch.rand(5, 8, dtype=torch.float64)
     y.unflatten(1, (4, 2))[:, :, 0] = math.nan
-    Observed(FAMILIES[family](raw)).log_prob(y).sum().backward()
+    Marginalised(FAMILIES[family](raw)).log_prob(y).sum().backward()
     found = raw.grad.unflatten(1, (4, 2))
     assert (found[..., 0] == 0).all()
     assert found[..., 1].isfinite().all() and (found[..., 1] != 0).all()
@@ -166,7 +166,7 @@ def test_gradients_of_what_is_observed_are_finite_and_of_the_rest_zero(family):
 
 @of_each_family
 @pytest.mark.parametrize("event", [(8,), (4, 2, 3)])
-@pytest.mark.parametrize("wrap", [lambda p: p, Observed])
+@pytest.mark.parametrize("wrap", [lambda p: p, Marginalised])
 def test_expanded_distributions_are_repeated_ones(family, event, wrap):
     p = wrap(FAMILIES[family](torch.randn(5, *event, dtype=torch.float64)))
     wide = p.expand((3, 5))

@@ -21,7 +21,7 @@ DOCUMENTS = [
 MODULES = [
     "skcvae",
     "skcvae.architectures",
-    "skcvae.collapse",
+    "skcvae.posterior_collapse",
     "skcvae.completion",
     "skcvae.conditional_likelihood",
     "skcvae.datasets",

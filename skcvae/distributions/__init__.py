@@ -1,8 +1,6 @@
 """Distributions of z and of y that torch lacks, and draws of z from given noise."""
 
-from skcvae.distributions.blocks import Blocks
 from skcvae.distributions.flow import NormalizingFlow
-from skcvae.distributions.labels import Labels
 from skcvae.distributions.latent import (
     MIN_SCALE,
     DiagonalGaussian,
@@ -14,13 +12,15 @@ from skcvae.distributions.latent import (
     reparameterize,
     scale_of,
 )
+from skcvae.distributions.product import Product
+from skcvae.distributions.soft_one_hot import SoftOneHot
 
 __all__ = [
     "MIN_SCALE",
-    "Blocks",
     "DiagonalGaussian",
-    "Labels",
     "NormalizingFlow",
+    "Product",
+    "SoftOneHot",
     "detached",
     "diagonal_normal",
     "divergence",

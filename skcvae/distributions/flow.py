@@ -1,4 +1,4 @@
-"""Normalising flows: Gaussians whose noise is bent."""
+"""Normalising flows."""
 
 import math
 
@@ -14,13 +14,13 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 class NormalizingFlow(Distribution):
-    r"""A diagonal Gaussian whose noise is bent, :math:`z = \mu + \sigma \, T(\epsilon)`.
+    r"""Normalising flow over a diagonal Gaussian, :math:`z = \mu + \sigma \, T(\epsilon)`.
 
     Parameters
     ----------
     gaussian : Independent
         What z is where T is the identity.
-    unbend : Transform
+    inverse : Transform
         The inverse of T, on flattened events, with a method `call_and_ladj` that
         returns values and the logarithm of the Jacobian's determinant.
     """
@@ -28,9 +28,9 @@ class NormalizingFlow(Distribution):
     arg_constraints: dict = {}
     has_rsample = True
 
-    def __init__(self, gaussian: Independent, unbend: Transform):
+    def __init__(self, gaussian: Independent, inverse: Transform):
         self.gaussian = gaussian
-        self.unbend = unbend
+        self.inverse = inverse
         super().__init__(gaussian.batch_shape, gaussian.event_shape, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -48,8 +48,8 @@ class NormalizingFlow(Distribution):
         """
         event_ndim = len(self.event_shape)
         loc, scale = self.gaussian.mean, self.gaussian.stddev
-        bent = ((value - loc) / scale).flatten(-event_ndim)
-        noise, log_det = self.unbend.call_and_ladj(bent)
+        transformed = ((value - loc) / scale).flatten(-event_ndim)
+        noise, log_det = self.inverse.call_and_ladj(transformed)
         log_scale = scale.log().flatten(-event_ndim).sum(-1)
         return -0.5 * (noise.square() + LOG_2PI).sum(-1) + log_det - log_scale
 
@@ -74,5 +74,5 @@ class NormalizingFlow(Distribution):
 def _(distribution: NormalizingFlow, noise: Tensor) -> Tensor:
     batch, event = distribution.batch_shape, distribution.event_shape
     noise = noise.expand(len(noise), *batch, *event).flatten(-len(event))
-    bent = distribution.unbend.inv(noise).unflatten(-1, event)
-    return reparameterize(distribution.gaussian, bent)
+    transformed = distribution.inverse.inv(noise).unflatten(-1, event)
+    return reparameterize(distribution.gaussian, transformed)

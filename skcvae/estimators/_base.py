@@ -27,7 +27,7 @@ COLLAPSED = 1.2  # median effective sample size under which an estimate says lit
 METHODS = {
     "importance_sampling": partial(
         conditional_likelihood.importance_sampling,
-        towards_prior=conditional_likelihood.TOWARDS_PRIOR,
+        widening=conditional_likelihood.WIDENING,
     ),
     "monte_carlo": conditional_likelihood.monte_carlo,
 }

@@ -7,9 +7,9 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skcvae import priors
-from skcvae.collapse import ACTIVE
 from skcvae.estimators._base import StructuredPredictor
 from skcvae.model import latent_model
+from skcvae.posterior_collapse import ACTIVE
 
 ROWS_LOOKED_AT = 1000  # at most, in the search for active units
 EPOCHS_GRANTED = 10  # before it is a warning that there is none

@@ -151,7 +151,7 @@ class CVAERegressor(LatentStructuredPredictor):
     latent_shape_ : tuple of int
         Shape of z for one row.
     n_active_units_ : int
-        Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.collapse`.
+        Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.posterior_collapse`.
         `fit` warns where there is none after ten epochs or more.
     classes_ : ndarray of int
         The labels, where y are labels.

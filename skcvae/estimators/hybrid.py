@@ -147,7 +147,7 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
     latent_shape_ : tuple of int
         Shape of z for one row.
     n_active_units_ : int
-        Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.collapse`.
+        Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.posterior_collapse`.
         `fit` warns where there is none after ten epochs or more.
         Only if `alpha` is above 0.
     classes_ : ndarray of int

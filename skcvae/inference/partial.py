@@ -22,7 +22,7 @@ from torch.distributions import (
     MultivariateNormal,
 )
 
-from skcvae.distributions import Blocks
+from skcvae.distributions import Product
 from skcvae.likelihoods.base import LikelihoodModule
 
 
@@ -40,13 +40,13 @@ class Partial(LikelihoodModule):
         self.likelihood = likelihood
 
     def forward(self, parameters: Tensor) -> Distribution:
-        return Observed(self.likelihood(parameters))
+        return Marginalised(self.likelihood(parameters))
 
     def read(self, y: Tensor) -> Tensor:
         return self.likelihood.read(y)
 
 
-class Observed(Distribution):
+class Marginalised(Distribution):
     """A distribution whose log-probability is that of the observed outputs; others are NaN.
 
     Parameters
@@ -101,7 +101,7 @@ class Observed(Distribution):
         """
         return self.whole.sample(sample_shape)
 
-    def expand(self, batch_shape, _instance=None) -> "Observed":
+    def expand(self, batch_shape, _instance=None) -> "Marginalised":
         """Return a distribution with more rows.
 
         Parameters
@@ -111,10 +111,10 @@ class Observed(Distribution):
 
         Returns
         -------
-        Observed
+        Marginalised
             Sharing the numbers.
         """
-        return Observed(self.whole.expand(batch_shape))
+        return Marginalised(self.whole.expand(batch_shape))
 
 
 @singledispatch
@@ -166,12 +166,12 @@ def given_observed(p: Distribution, y: Tensor) -> Distribution:
 
 
 @log_prob_of_observed.register
-def _(p: Observed, y: Tensor) -> Tensor:
+def _(p: Marginalised, y: Tensor) -> Tensor:
     return log_prob_of_observed(p.whole, y)
 
 
 @given_observed.register
-def _(p: Observed, y: Tensor) -> Distribution:
+def _(p: Marginalised, y: Tensor) -> Distribution:
     return given_observed(p.whole, y)
 
 
@@ -187,13 +187,13 @@ def _(p: Independent, y: Tensor) -> Distribution:
 
 
 @log_prob_of_observed.register
-def _(p: Blocks, y: Tensor) -> Tensor:
+def _(p: Product, y: Tensor) -> Tensor:
     return sum(log_prob_of_observed(*pair) for pair in p.paired(y))
 
 
 @given_observed.register
-def _(p: Blocks, y: Tensor) -> Distribution:
-    return Blocks([given_observed(*pair) for pair in p.paired(y)])
+def _(p: Product, y: Tensor) -> Distribution:
+    return Product([given_observed(*pair) for pair in p.paired(y)])
 
 
 @log_prob_of_observed.register

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from skcvae.data.labels import OneHot
-from skcvae.distributions import Labels
+from skcvae.distributions import SoftOneHot
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 
 
@@ -159,5 +159,5 @@ class _ClassLogits(LikelihoodModule):
         event_ndim = len(self.parameter_shape) - 1
         (logits,) = parameters.unbind(-event_ndim - 1)
         return Independent(
-            Labels(logits, self.n_classes, event_ndim), event_ndim, validate_args=False
+            SoftOneHot(logits, self.n_classes, event_ndim), event_ndim, validate_args=False
         )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from skcvae.data.table import Table
-from skcvae.distributions import Blocks
+from skcvae.distributions import Product
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 
 
@@ -253,7 +253,7 @@ class _Groups(LikelihoodModule):
     def forward(self, parameters: Tensor) -> Distribution:
         shares = parameters.split(self.shares, -1)
         pairs = zip(self.groups, shares, strict=True)
-        return Blocks([g(share.unflatten(-1, g.parameter_shape)) for g, share in pairs])
+        return Product([g(share.unflatten(-1, g.parameter_shape)) for g, share in pairs])
 
     def read(self, y: Tensor) -> Tensor:
         pairs = zip(self.groups, y.split(self.sizes, -1), strict=True)

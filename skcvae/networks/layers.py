@@ -87,7 +87,7 @@ class JoinedLinear(nn.Module):
         return sum(self.share(i, x) for i, x in enumerate(inputs))
 
 
-class Bins(nn.Module):
+class PiecewiseLinear(nn.Module):
     r"""Numbers beside how far each has come through each of its bins.
 
     A number :math:`x` becomes :math:`x` and, for each bin :math:`[a_i, a_{i+1}]`, a number
@@ -139,7 +139,7 @@ class Stack(nn.Module):
     shortcut : bool
         Whether a linear map of the inputs is added to the features.
     bins : ndarray of shape (n_columns, n_edges), optional
-        Edges of the bins that the first input is coded by: :class:`Bins`.
+        Edges of the bins that the first input is coded by: :class:`PiecewiseLinear`.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class Stack(nn.Module):
         bins: np.ndarray | None = None,
     ):
         super().__init__()
-        self.bins = None if bins is None else Bins(bins)
+        self.bins = None if bins is None else PiecewiseLinear(bins)
         self.x_ndim = len(in_shapes[0])
         if self.bins is not None:
             in_shapes = [self.bins.out_shape, *in_shapes[1:]]

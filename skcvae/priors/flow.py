@@ -112,7 +112,7 @@ class Flow(Documented):
             # Coupling: draws take two passes rather than one for each coordinate.
             **({"passes": 2} if size > 1 else {}),
         )
-        return BentGaussian(
+        return ConditionalFlow(
             flow.transform,
             latent_shape,
             n_context=self.n_context,
@@ -121,7 +121,7 @@ class Flow(Documented):
         )
 
 
-class BentGaussian(nn.Module):
+class ConditionalFlow(nn.Module):
     """Read a location, a raw scale and the context of the splines as a flow over z.
 
     `out_shape` is what the splines take for one row and draw, to plan memory by.

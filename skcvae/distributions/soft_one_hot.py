@@ -1,11 +1,11 @@
-"""Labels: one-hot codes with soft targets, which torch lacks."""
+"""One-hot categorical distribution that accepts soft targets."""
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 
-class Labels(Distribution):
+class SoftOneHot(Distribution):
     r"""One-hot coded labels, number by number.
 
     The log-probability of a number is :math:`y_k \log \pi_k`, so that their sum
@@ -49,7 +49,7 @@ class Labels(Distribution):
         pi = self.mean
         return pi * (1 - pi)
 
-    def expand(self, batch_shape, _instance=None) -> "Labels":
+    def expand(self, batch_shape, _instance=None) -> "SoftOneHot":
         """Return a distribution with more rows.
 
         Parameters
@@ -59,13 +59,13 @@ class Labels(Distribution):
 
         Returns
         -------
-        Labels
+        SoftOneHot
             Sharing the numbers.
         """
-        new = self._get_checked_instance(Labels, _instance)
+        new = self._get_checked_instance(SoftOneHot, _instance)
         new.n_classes, new.event_ndim = self.n_classes, self.event_ndim
         new.log_pi = self.log_pi.expand(batch_shape)
-        super(Labels, new).__init__(new.log_pi.shape, validate_args=False)
+        super(SoftOneHot, new).__init__(new.log_pi.shape, validate_args=False)
         return new
 
     def log_prob(self, value: Tensor) -> Tensor:

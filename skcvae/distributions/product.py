@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 
-class Blocks(Distribution):
+class Product(Distribution):
     r"""Independent groups of outputs, side by side in one vector.
 
     .. math:: p(y) = \prod_g p_g(y_g)
@@ -50,7 +50,7 @@ class Blocks(Distribution):
         """The variances."""
         return torch.cat([p.variance for p in self.parts], -1)
 
-    def expand(self, batch_shape, _instance=None) -> "Blocks":
+    def expand(self, batch_shape, _instance=None) -> "Product":
         """Return a distribution with more rows.
 
         Parameters
@@ -60,10 +60,10 @@ class Blocks(Distribution):
 
         Returns
         -------
-        Blocks
+        Product
             Sharing the numbers.
         """
-        return Blocks([p.expand(batch_shape) for p in self.parts])
+        return Product([p.expand(batch_shape) for p in self.parts])
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return the joint log-probability, the sum over the groups.
