@@ -1,14 +1,12 @@
 """The specification of a model: all that follows from parameters and data but the weights."""
 
-import math
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skcvae.data.coding import FORWARD_ROWS, Scaling, columns_of, slices
+from skcvae.data.coding import FORWARD_NUMBERS, FORWARD_ROWS, Scaling, columns_of, slices
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.data.table import Table
@@ -17,6 +15,8 @@ from skcvae.inference.partial import Partial
 from skcvae.model import Model, deterministic_model, latent_model
 
 Shape = tuple[int, ...]
+
+SAMPLED_ROWS = 10_000  # of a Dataset, for scaling, labels and sizes
 
 
 class Specification(NamedTuple):
@@ -119,39 +119,79 @@ def _pooled_row(row: np.ndarray, halvings: int) -> np.ndarray:
     return pooled(torch.from_numpy(row)[None], halvings)[0].numpy()
 
 
-def row_shape(given, array: np.ndarray, name: str) -> Shape:
-    """Return the shape in which the networks see one row of an array.
+def specify(
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    n_rows: int,
+    seed: int,
+    *,
+    architecture,
+    likelihood,
+    prior,
+    latent_dim: int | str,
+    normalize_X: bool,
+    normalize_y: bool,
+    **flags,
+) -> Specification:
+    """Return the specification that follows from parameters and rows.
 
     Parameters
     ----------
-    given : tuple of int or None
-        The parameter `x_shape` or `y_shape`; None takes rows as they are.
-    array : ndarray of shape (n_rows, ...)
-        X or y.
-    name : str
-        Of the parameter, for the error.
+    X, y : ndarray of shape (n, ...)
+        Rows in the shapes that the networks see.
+    weight : ndarray of shape (n,) or None
+        Sample weights.
+    n_rows : int
+        Number of training rows, of which X and y may be a part.
+    seed : int
+        Of the choice of rows for piecewise linear encoding.
+    architecture, likelihood, prior : object
+        Parameter objects; the prior is None in a model without z. The likelihood may be
+        given parameters that follow from y.
+    latent_dim, normalize_X, normalize_y
+        As of the estimators.
+    **flags
+        The other fields of :class:`Specification`.
 
     Returns
     -------
-    tuple of int
-        At least one dimension.
-
-    Raises
-    ------
-    ValueError
-        If `given` is not a shape of as many numbers as a row has.
+    Specification
+        With every size a number.
     """
-    own = array.shape[1:] or (1,)
-    if given is None:
-        return own
-    shape = tuple(given)
-    whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)
-    if not whole or math.prod(shape) != math.prod(own):
-        raise ValueError(
-            f"{name} must be the shape of one row, positive ints whose product is the "
-            f"{math.prod(own)} numbers of a row, got {given!r}."
-        )
-    return shape
+    if flags["partial_y"]:
+        check_observed(y)
+    x_coding = Scaling.identity(X.shape[1:])
+    if normalize_X:
+        x_coding = Scaling.standardizing(X, weight, "X")
+    y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
+    architecture = architecture.resolve(n_rows, X.shape[1:], y_coding.code_shape)
+    if getattr(architecture, "bins", None) is not None:
+        some = X[sampled(len(X), X[0].size + y[0].size, seed)]
+        architecture = architecture.fit_bins(x_coding.to_tensor(some, torch.float32, "cpu").numpy())
+    shape = architecture.latent_shape(latent_dim, y_coding.code_shape) if prior else None
+    return Specification(architecture, likelihood, x_coding, y_coding, prior, shape, **flags)
+
+
+def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:
+    """Return random row numbers, of as many rows as fit in memory easily.
+
+    Parameters
+    ----------
+    n_rows : int
+        All rows.
+    row_size : int
+        Numbers in one row.
+    seed : int
+        Of the choice.
+
+    Returns
+    -------
+    ndarray of int
+        Sorted.
+    """
+    n_sampled = min(n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // row_size, 100))
+    return np.sort(np.random.default_rng(seed).permutation(n_rows)[:n_sampled])
 
 
 def check_observed(y: np.ndarray) -> None:
@@ -172,46 +212,6 @@ def check_observed(y: np.ndarray) -> None:
         raise ValueError(
             "y has outputs that are NaN in every row, expected each observed at least once; "
             f"these columns or channels never are: {np.flatnonzero(missing)[:5].tolist()}."
-        )
-
-
-def check_scales(n_scales: int, y_row: Shape, likelihood, *, has_baseline: bool) -> None:
-    """Refuse predictions at several resolutions where they have no meaning.
-
-    Parameters
-    ----------
-    n_scales : int
-        Number of resolutions.
-    y_row : tuple of int
-        Shape of one row of y.
-    likelihood : object
-        Of y.
-    has_baseline : bool
-        Whether a baseline network makes the coarse predictions.
-
-    Raises
-    ------
-    ValueError
-        If rows are not images, there is no baseline network, or means of targets are no
-        targets.
-    """
-    if n_scales == 1:
-        return
-    if len(y_row) < 2:
-        raise ValueError(
-            f"n_scales={n_scales} expects images, rows of y of shape (height, width) or "
-            f"(channels, height, width), got rows of shape {y_row}. Give y_shape where they are "
-            "flat."
-        )
-    if not has_baseline:
-        raise ValueError(
-            f"n_scales={n_scales} predicts the coarser scales from the baseline network "
-            "and expects initial_guess=True, got False."
-        )
-    if not likelihood.accepts_means:
-        raise ValueError(
-            f"n_scales={n_scales} predicts means of pixels, which are no counts, got "
-            f"likelihood={likelihood!r}. Set n_scales=1 or take another likelihood."
         )
 
 

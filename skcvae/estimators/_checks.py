@@ -1,4 +1,4 @@
-"""What users may hand over, and the errors that say what was expected instead."""
+"""Input validation: arrays, weights, parameters, devices."""
 
 import contextlib
 import math
@@ -10,7 +10,8 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skcvae._arrays import FORWARD_ROWS, columns_of, slices
+from skcvae.data.coding import FORWARD_ROWS, slices
+from skcvae.estimators._suggestions import suggestion
 
 
 @contextlib.contextmanager
@@ -77,63 +78,6 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
     return y
 
 
-def known_labels(y, classes, name):
-    """Refuse labels that are not among those of the fit; NaN is none."""
-    for rows in slices(len(y), FORWARD_ROWS):
-        strange = np.setdiff1d(y[rows][np.isfinite(y[rows])], classes)
-        if len(strange):
-            raise ValueError(
-                f"{name} has labels {strange[:5].tolist()} that were not in y in fit, expected "
-                f"among {classes.tolist()}. Name all that may occur by "
-                "likelihood=Categorical(classes=...)."
-            )
-
-
-def observed(y):
-    """Refuse a column, or a channel of images, of which nothing is observed."""
-    missing = np.isnan(columns_of(y)).all(axis=0)
-    if missing.any():
-        raise ValueError(
-            "y has outputs that are NaN in every row, expected each observed at least once; "
-            f"these columns or channels never are: {np.flatnonzero(missing)[:5].tolist()}."
-        )
-
-
-def row_shape(given, array, name):
-    """Return the shape that the networks see one row of an array in."""
-    own = array.shape[1:] or (1,)
-    if given is None:
-        return own
-    shape = tuple(given)
-    whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)
-    if not whole or math.prod(shape) != math.prod(own):
-        raise ValueError(
-            f"{name} must be the shape of one row, positive ints whose product is the "
-            f"{math.prod(own)} numbers of a row, got {given!r}."
-        )
-    return shape
-
-
-def image_parameters(estimator, y_row):
-    """Refuse parameters that are for images where rows are vectors."""
-    if estimator.n_scales > 1 and len(y_row) < 2:
-        raise ValueError(
-            f"n_scales={estimator.n_scales} expects images, rows of y of shape (height, width) or "
-            f"(channels, height, width), got rows of shape {y_row}. Give y_shape where they are "
-            "flat."
-        )
-    if estimator.n_scales > 1 and estimator._reads_no_baseline():
-        raise ValueError(
-            f"n_scales={estimator.n_scales} predicts the coarser scales from the baseline network "
-            "and expects initial_guess=True, got False."
-        )
-    if estimator.n_scales > 1 and estimator.likelihood_.targets == "count":
-        raise ValueError(
-            f"n_scales={estimator.n_scales} predicts means of pixels, which are no counts, got "
-            f"likelihood={estimator.likelihood_!r}. Set n_scales=1 or take another likelihood."
-        )
-
-
 def unknown(mask, y):
     """Return y as floats with NaN where the mask says that nothing is known."""
     _refuse_strings(y, "y_partial")
@@ -154,14 +98,6 @@ def weights(sample_weight, X):
     if sample_weight is not None and not np.asarray(sample_weight).any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
     return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-
-
-def present(X, y, sample_weight):
-    """Return the rows with a positive weight, and their weights or None where all are equal."""
-    kept = sample_weight > 0
-    if not kept.all():
-        X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
-    return X, y, None if np.ptp(sample_weight) == 0 else sample_weight
 
 
 def pairs(dataset, y, name="X"):
@@ -239,3 +175,78 @@ def _refuse_strings(array, name):
         found = next((v for v in values.flat if isinstance(v, str | bytes)), None)
     if found is not None:
         raise ValueError(f"{name} must hold numbers, got a string such as {str(found)!r}.")
+
+
+def row_shape(given, array, name):
+    """Return the shape in which the networks see one row of an array.
+
+    Parameters
+    ----------
+    given : tuple of int or None
+        The parameter `x_shape` or `y_shape`; None takes rows as they are.
+    array : ndarray of shape (n_rows, ...)
+        X or y.
+    name : str
+        Of the parameter, for the error.
+
+    Returns
+    -------
+    tuple of int
+        At least one dimension.
+
+    Raises
+    ------
+    ValueError
+        If `given` is not a shape of as many numbers as a row has.
+    """
+    own = array.shape[1:] or (1,)
+    if given is None:
+        return own
+    shape = tuple(given)
+    whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)
+    if not whole or math.prod(shape) != math.prod(own):
+        raise ValueError(
+            f"{name} must be the shape of one row, positive ints whose product is the "
+            f"{math.prod(own)} numbers of a row, got {given!r}."
+        )
+    return shape
+
+
+def resolutions(n_scales, y_row, likelihood, *, has_baseline):
+    """Refuse predictions at several resolutions where they have no meaning.
+
+    Parameters
+    ----------
+    n_scales : int
+        Number of resolutions.
+    y_row : tuple of int
+        Shape of one row of y.
+    likelihood : object
+        Of y.
+    has_baseline : bool
+        Whether a baseline network makes the coarse predictions.
+
+    Raises
+    ------
+    ValueError
+        If rows are not images, there is no baseline network, or means of targets are no
+        targets.
+    """
+    if n_scales == 1:
+        return
+    if len(y_row) < 2:
+        raise ValueError(
+            f"n_scales={n_scales} expects images, rows of y of shape (height, width) or "
+            f"(channels, height, width), got rows of shape {y_row}. Give y_shape where they are "
+            "flat."
+        )
+    if not has_baseline:
+        raise ValueError(
+            f"n_scales={n_scales} predicts the coarser scales from the baseline network "
+            "and expects initial_guess=True, got False."
+        )
+    if not likelihood.accepts_means:
+        raise ValueError(
+            f"n_scales={n_scales} predicts means of pixels, which are no counts, got "
+            f"likelihood={likelihood!r}. Set n_scales=1 or take another likelihood."
+        )
