@@ -1,0 +1,1 @@
+"""Data as users hand them over, before they become arrays of numbers."""
