@@ -55,6 +55,7 @@ def test_arrays_in_files_are_not_read(tmp_path):
         3.0,
         frame(a=[1.0, NAN], b=[True, False]),
         pd.Series([1, 2]),
+        np.ones(2, dtype=np.longlong),
         pd.array([1, None], dtype="Int64"),
     ],
     ids=lambda values: type(values).__name__,
@@ -193,6 +194,7 @@ REFUSED = {
     "a complex number among objects": ([[None, 1j]], "complex numbers", 1),
     "a complex column": (frame(a=[1.0], c=[1j]), "complex numbers", "c"),
     "intervals": (frame(i=pd.interval_range(0, 2)), "several values in one cell", "i"),
+    "a structured array": (np.zeros(2, [("a", "f8")]), "several values in one cell", None),
     "a column of lists": (frame(a=[[1, 2], [3]]), "several values in one cell", "a"),
 }
 
@@ -224,6 +226,8 @@ def test_other_objects(values, kind):
         ([np.ones(2), np.ones(3)], "length 2 in row 0 and length 3 in row 1"),
         ([np.ones((2, 2)), np.ones((2, 3))], "length 2 in row 0 and length 3 in row 1"),
         ([[1, None], [2]], "length 2 in row 0 and length 1 in row 1"),
+        ([np.array(1.0), [2, 3]], "length 1 in row 0 and length 2 in row 1"),
+        ([pd.Series([1, 2]), pd.Series([3])], "length 2 in row 0 and length 1 in row 1"),
         (np.array([[1, 2], [3]], dtype=object), "length 2 in row 0 and length 1 in row 1"),
     ],
 )
@@ -332,6 +336,10 @@ class TestPolars:
         for part in (given, given["a"]):
             with pytest.raises(ValueError, match=f"got {what} in column 'a'.*{ADVICE[what]}"):
                 numbers(part, "X")
+
+    def test_a_query(self, pl):
+        with pytest.raises(ValueError, match="a query that has not been run.*collect()"):
+            numbers(pl.LazyFrame({"a": [1]}), "X")
 
     def test_an_enumeration(self, pl):
         given = pl.DataFrame({"a": pl.Series(["u"], dtype=pl.Enum(["u"]))})

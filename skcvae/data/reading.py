@@ -20,7 +20,7 @@ _REFUSED = {
         "categories",
         "Encode them, with OneHotEncoder in X and OrdinalEncoder in y.",
     ),
-    ("list", "tuple", "ndarray", "array", "struct", "interval"): (
+    ("list", "tuple", "ndarray", "array", "struct", "void", "interval"): (
         "several values in one cell",
         "Give each value a column of its own.",
     ),
@@ -28,11 +28,9 @@ _REFUSED = {
         "complex numbers",
         "Complex data not supported: give real and imaginary parts columns of their own.",
     ),
+    ("LazyFrame",): ("a query that has not been run", "Call its collect() first."),
     ("str", "large_string", "bytes", "binary", "large_binary"): ("strings", ""),
 }
-# Polars' "Boolean" is not among them: numpy sees a column of it with nulls as objects.
-_NUMBERS = ("int", "Int", "uint", "UInt", "float", "Float", "double", "bool", "Sparse")
-_ROWS = list | tuple | np.ndarray
 
 
 def numbers(values, name):
@@ -91,10 +89,23 @@ def _is_polars(values):
 def _holds_rows(values):
     """Return whether an array of one axis has lists or arrays as its entries."""
     vector = isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
-    return vector and any(isinstance(row, _ROWS) for row in values)
+    return vector and any(map(_is_row, values))
+
+
+def _is_row(value):
+    return isinstance(value, list | tuple) or getattr(value, "ndim", 0) > 0
+
+
+def _holds_numbers(dtype):
+    if hasattr(dtype, "kind"):
+        return dtype.kind in "biuf" and getattr(dtype, "char", None) != "g"
+    # A dtype of polars. Numpy reads its booleans as objects where there are nulls.
+    return str(dtype).startswith(("Int", "UInt", "Float"))
 
 
 def _frame(frame, name):
+    if all(map(_holds_numbers, set(frame.dtypes))):
+        return frame
     columns = zip(frame.columns, frame, strict=True) if _is_polars(frame) else frame.items()
     read = [(label, old, _column(old, name, label)) for label, old in columns]
     changed = {i: new for i, (_, old, new) in enumerate(read) if new is not old}
@@ -109,17 +120,16 @@ def _frame(frame, name):
 
 def _column(values, name, label=None):
     """Return an array or a column of a frame, as float64 unless it holds numbers already."""
-    dtype = getattr(values.dtype, "name", str(values.dtype))
-    _refuse([dtype.lower()], values, name, label)
-    if dtype.startswith(_NUMBERS) and getattr(values.dtype, "char", None) != "g":
+    if _holds_numbers(values.dtype):
         return values
+    _refuse([getattr(values.dtype, "name", str(values.dtype)).lower()], values, name, label)
     array = np.asarray(values)
     array = _known(array, name, label) if array.dtype == object else array
     try:
         with np.errstate(over="ignore"):  # what becomes infinite is refused later
             return array.astype(float)
     except (TypeError, ValueError, OverflowError) as error:
-        raise type(error)(f"{name} must hold numbers: {error}.") from error
+        raise type(error)(f"{name} must hold numbers: {str(error).rstrip('.')}.") from error
 
 
 def _known(array, name, label):
@@ -162,8 +172,8 @@ def _array(values, name):
 
 def _refuse_ragged(values, name):
     level = list(enumerate(values))
-    while any(isinstance(part, _ROWS) for _, part in level):
-        rows = [(row, part if isinstance(part, _ROWS) else [part]) for row, part in level]
+    while any(_is_row(part) for _, part in level):
+        rows = [(row, part if _is_row(part) else [part]) for row, part in level]
         (first, head), *rest = rows
         for row, part in rest:
             if len(part) != len(head):
