@@ -1,0 +1,184 @@
+"""Reading what users hand over as X or y into numbers.
+
+What already holds numbers is returned as it is, so that arrays are not copied and frames keep
+the names of their columns. `sklearn.utils.check_array` then checks shapes and finite values.
+"""
+
+import numpy as np
+import torch
+from scipy.sparse import issparse
+
+# How the names of dtypes and of Python types begin; the first match counts.
+_REFUSED = {
+    ("timedelta", "duration"): ("durations", "Divide them by a datetime.timedelta(days=1)."),
+    ("date", "time", "period"): (
+        "dates or times",
+        "Subtract a reference date and divide by a unit, as in (dates - dates.min()) / "
+        "datetime.timedelta(days=1).",
+    ),
+    ("categor", "enum", "dictionary"): (
+        "categories",
+        "Encode them, with OneHotEncoder in X and OrdinalEncoder in y.",
+    ),
+    ("list", "tuple", "ndarray", "array", "struct", "void", "interval"): (
+        "several values in one cell",
+        "Give each value a column of its own.",
+    ),
+    ("complex",): (
+        "complex numbers",
+        "Complex data not supported: give real and imaginary parts columns of their own.",
+    ),
+    ("LazyFrame",): ("a query that has not been run", "Call its collect() first."),
+    ("str", "large_string", "bytes", "binary", "large_binary"): ("strings", ""),
+}
+
+
+def numbers(values, name):
+    """Return values that hold numbers, for `check_array` or `validate_data`.
+
+    None, `pandas.NA`, masked entries and the nulls of polars become NaN. Decimals, fractions
+    and `numpy.longdouble` become float64, and tensors become arrays.
+
+    Parameters
+    ----------
+    values : array-like, sparse matrix, tensor or frame of shape (n_rows, ...)
+        What the user handed over.
+    name : str
+        The name of the argument, for error messages.
+
+    Returns
+    -------
+    array-like of shape (n_rows, ...)
+        `values` itself where it holds numbers already. Frames stay frames.
+
+    Raises
+    ------
+    ValueError
+        If there are strings, dates, durations, categories or complex numbers, or if rows
+        differ in length.
+    TypeError
+        If there are other objects that are no numbers.
+    """
+    values = _without_tensors(values)
+    if values is None or issparse(values):
+        return values
+    table = len(getattr(values, "shape", ())) == 2
+    if table and (_is_polars(values) or hasattr(values, "iloc")):
+        return _frame(values, name)
+    if np.ma.isMaskedArray(values):
+        return np.where(values.mask, np.nan, numbers(values.data, name))
+    if hasattr(values, "dtype") and not _holds_rows(values):
+        return _column(values, name, getattr(values, "name", None) or None)
+    read = _column(_array(values, name), name)
+    return read if read.ndim else values
+
+
+def _without_tensors(values):
+    if isinstance(values, torch.Tensor):
+        # numpy has no bfloat16.
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy(force=True)
+    if isinstance(values, list | tuple) and any(isinstance(v, torch.Tensor) for v in values):
+        return [_without_tensors(v) for v in values]
+    return values
+
+
+def _is_polars(values):
+    return type(values).__module__.startswith("polars.")
+
+
+def _holds_rows(values):
+    """Return whether an array of one axis has lists or arrays as its entries."""
+    vector = isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
+    return vector and any(map(_is_row, values))
+
+
+def _is_row(value):
+    return isinstance(value, list | tuple) or getattr(value, "ndim", 0) > 0
+
+
+def _holds_numbers(dtype):
+    if hasattr(dtype, "kind"):
+        return dtype.kind in "biuf" and getattr(dtype, "char", None) != "g"
+    # A dtype of polars. Numpy reads its booleans as objects where there are nulls.
+    return str(dtype).startswith(("Int", "UInt", "Float"))
+
+
+def _frame(frame, name):
+    if all(map(_holds_numbers, set(frame.dtypes))):
+        return frame
+    columns = zip(frame.columns, frame, strict=True) if _is_polars(frame) else frame.items()
+    read = [(label, old, _column(old, name, label)) for label, old in columns]
+    changed = {i: new for i, (_, old, new) in enumerate(read) if new is not old}
+    if _is_polars(frame) and changed:
+        series = type(read[0][1])
+        return frame.with_columns([series(read[i][0], new) for i, new in changed.items()])
+    frame = frame.copy(deep=False) if changed else frame
+    for i, new in changed.items():  # by position: several columns may have one name
+        frame.isetitem(i, new)
+    return frame
+
+
+def _column(values, name, label=None):
+    """Return an array or a column of a frame, as float64 unless it holds numbers already."""
+    if _holds_numbers(values.dtype):
+        return values
+    _refuse([getattr(values.dtype, "name", str(values.dtype)).lower()], values, name, label)
+    array = np.asarray(values)
+    array = _known(array, name, label) if array.dtype == object else array
+    try:
+        with np.errstate(over="ignore"):  # what becomes infinite is refused later
+            return array.astype(float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise type(error)(f"{name} must hold numbers: {str(error).rstrip('.')}.") from error
+
+
+def _known(array, name, label):
+    """Return objects of which none is refused, with None for `pandas.NA`."""
+    kinds = dict.fromkeys(map(type, array.flat))
+    for kind in kinds:
+        _refuse([base.__name__ for base in kind.__mro__], array, name, label, kind)
+    if not any(kind.__name__ == "NAType" for kind in kinds):
+        return array
+    present = [None if type(v).__name__ == "NAType" else v for v in array.flat]
+    return np.array(present, dtype=object).reshape(array.shape)
+
+
+def _refuse(kinds, values, name, label, kind=None):
+    """Refuse values by the name of their dtype, or by the names of the bases of their type."""
+    refused = (said for begin, said in _REFUSED.items() if any(k.startswith(begin) for k in kinds))
+    what, advice = next(refused, (None, None))
+    if what == "strings":
+        example = next((v for v in np.asarray(values).flat if isinstance(v, str | bytes)), "")
+        raise ValueError(f"{name} must hold numbers, got a string such as {str(example)!r}.")
+    if what is not None:
+        if label is None and isinstance(values, np.ndarray) and values.ndim == 2:
+            first = next((i for i, v in enumerate(values.flat) if type(v) is kind), 0)
+            label = first % values.shape[1]
+        where = "" if label is None else f" in column {label!r}"
+        raise ValueError(f"{name} must hold numbers, got {what}{where} ({kinds[0]}). {advice}")
+
+
+def _array(values, name):
+    """Return a list, or what else is no array, as one."""
+    values = list(values) if _holds_rows(values) else values
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        _refuse_ragged(values, name)
+        raise
+    # Beside strings, numbers have turned into strings too.
+    return np.asarray(values, dtype=object) if array.dtype.kind in "US" else array
+
+
+def _refuse_ragged(values, name):
+    level = list(enumerate(values))
+    while any(_is_row(part) for _, part in level):
+        rows = [(row, part if _is_row(part) else [part]) for row, part in level]
+        (first, head), *rest = rows
+        for row, part in rest:
+            if len(part) != len(head):
+                raise ValueError(
+                    f"{name} must have rows of one length, got length {len(head)} in row {first} "
+                    f"and length {len(part)} in row {row}."
+                )
+        level = [(row, entry) for row, part in rows for entry in part]

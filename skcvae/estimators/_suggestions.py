@@ -1,0 +1,64 @@
+"""What a user may have meant by a parameter that does not exist."""
+
+from difflib import get_close_matches
+
+# Names that users of scikit-learn and Keras know, and the parameters in their place.
+_ALIASES = {
+    "batchsize": "batch_size",
+    "epochs": "max_epochs",
+    "kl_weight": "beta",
+    "latent_size": "latent_dim",
+    "learning_rate": "lr",
+    "learning_rate_init": "lr",
+    "n_components": "latent_dim",
+    "n_epochs": "max_epochs",
+    "n_latent": "latent_dim",
+    "seed": "random_state",
+    "z_dim": "latent_dim",
+}
+# The classes of parameter objects, as a constructor is given them.
+_OBJECTS = {"architecture": "MLP", "training": "Training"}
+
+
+def suggestion(name, known):
+    """Return a question that names the parameter that was probably meant.
+
+    Parameters
+    ----------
+    name : str
+        The name that was given.
+    known : iterable of str
+        The names of the parameters, those of parameter objects such as
+        ``training__max_epochs`` among them, as in ``get_params()``.
+
+    Returns
+    -------
+    str
+        A sentence for an error message, empty where no parameter is close.
+
+    Examples
+    --------
+    >>> from skcvae.estimators._suggestions import suggestion
+    >>> suggestion("laten_dim", ["latent_dim", "lr"])
+    "Did you mean 'latent_dim'?"
+    >>> suggestion("learning_rate", ["latent_dim", "training__lr"])
+    "Did you mean 'training=Training(lr=...)'?"
+    """
+    spelt = _spelt(known)
+    alias = _ALIASES.get(name.lower())
+    leaf = name.lower().rpartition("__")[-1]
+    close = [alias] if alias in spelt else get_close_matches(leaf, spelt, n=1, cutoff=0.7)
+    return f"Did you mean '{spelt[close[0]]}'?" if close else ""
+
+
+def _spelt(known):
+    """Return how to give each parameter, by its name without that of its object."""
+    spelt = {}
+    # An estimator's own parameters come before those of its objects.
+    for full in sorted(known, key=lambda name: "__" in name):
+        parent, _, leaf = full.rpartition("__")
+        nested = f"{parent}={_OBJECTS[parent]}({leaf}=...)" if parent in _OBJECTS else full
+        spelt.setdefault(leaf, nested)
+    if "architecture" in spelt:  # its name in a string has no parameters
+        spelt.setdefault("hidden_layer_sizes", "architecture=MLP(hidden_layer_sizes=...)")
+    return spelt

@@ -1,0 +1,72 @@
+"""A misspelt parameter is answered with the one that was meant."""
+
+import pytest
+
+from skcvae import CVAERegressor
+from skcvae.architectures import MLP
+from skcvae.estimators._suggestions import _ALIASES, suggestion
+
+KNOWN = ["architecture", "batch_size", "latent_dim", "lr", "max_epochs", "normalize_X"]
+NESTED = ["training__lr", "training__max_epochs", "likelihood__min_scale", "architecture__dropout"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("laten_dim", "latent_dim"),
+        ("latentdim", "latent_dim"),
+        ("max_epoch", "max_epochs"),
+        ("MAX_EPOCHS", "max_epochs"),
+        ("archtecture", "architecture"),
+        ("normalize_x", "normalize_X"),
+        ("epochs", "max_epochs"),
+        ("learning_rate", "lr"),
+        ("n_components", "latent_dim"),
+        ("batchsize", "batch_size"),
+        ("hidden_layer_sizes", "architecture=MLP(hidden_layer_sizes=...)"),
+        ("hidden_layers_sizes", "architecture=MLP(hidden_layer_sizes=...)"),
+    ],
+)
+def test_what_was_meant(name, meant):
+    assert suggestion(name, KNOWN) == f"Did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("lr", "training=Training(lr=...)"),
+        ("learning_rate", "training=Training(lr=...)"),
+        ("training__max_epoch", "training=Training(max_epochs=...)"),
+        ("dropout", "architecture=MLP(dropout=...)"),
+        ("min_scal", "likelihood__min_scale"),
+    ],
+)
+def test_parameters_of_parameter_objects(name, meant):
+    assert suggestion(name, ["latent_dim", *NESTED]) == f"Did you mean '{meant}'?"
+
+
+def test_an_estimators_own_parameters_come_first():
+    for known in (["training__lr", "lr"], ["lr", "training__lr"]):
+        assert suggestion("learning_rate", known) == "Did you mean 'lr'?"
+
+
+@pytest.mark.parametrize("name", ["quantum", "x", "", "foo__bar", "kl_weight", "seed"])
+def test_what_is_not_close_is_not_guessed(name):
+    assert suggestion(name, KNOWN) == ""
+
+
+def test_only_parameters_that_are_there_are_suggested():
+    assert suggestion("n_components", ["lr", "max_epochs"]) == ""
+    assert suggestion("hidden_layer_sizes", ["lr"]) == ""
+    assert suggestion("epochs", iter(["lr"])) == ""
+
+
+@pytest.mark.parametrize("alias", _ALIASES)
+def test_every_alias_is_answered(alias):
+    assert suggestion(alias, [_ALIASES[alias]]) == f"Did you mean '{_ALIASES[alias]}'?"
+
+
+def test_aliases_stand_for_parameters_and_are_none():
+    names = {name.rpartition("__")[-1] for name in CVAERegressor().get_params()}
+    assert not set(_ALIASES) & names and set(_ALIASES.values()) <= names
+    assert "hidden_layer_sizes" in MLP().get_params()
