@@ -1,16 +1,17 @@
 """Probabilistic prediction of structured outputs with deep conditional generative models."""
 
-from skcvae.ensemble import EnsembleRegressor
+from skcvae import metrics
 from skcvae.estimators import (
     CVAERegressor,
+    EnsembleRegressor,
     GSNNRegressor,
     HybridStructuredPredictor,
     NNRegressor,
 )
-from skcvae.pipelines import complete, log_prob, sample
-from skcvae.saving import load
-
-__version__ = "0.1.0"
+from skcvae.io.document import load
+from skcvae.pipelines import complete, decode, encode, log_prob, reconstruct, sample
+from skcvae.training.options import Training
+from skcvae.version import __version__
 
 __all__ = [
     "CVAERegressor",
@@ -18,8 +19,14 @@ __all__ = [
     "GSNNRegressor",
     "HybridStructuredPredictor",
     "NNRegressor",
+    "Training",
+    "__version__",
     "complete",
+    "decode",
+    "encode",
     "load",
     "log_prob",
+    "metrics",
+    "reconstruct",
     "sample",
 ]

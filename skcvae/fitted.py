@@ -181,6 +181,20 @@ class Fitted:
         log_p, effective_sample_size = self._by_rows(len(X), n_samples, evaluate)
         return [log_p + self.y_coding.log_jacobian(y), effective_sample_size]
 
+    def log_prob_observed(
+        self, X: np.ndarray, y: np.ndarray, completed: np.ndarray, *, n_samples: int, seed: int
+    ) -> np.ndarray:
+        """Return log p(y_o|x) of the observed entries in the user's units, of shape (n,)."""
+
+        def evaluate(rows, block, shown):
+            x, observed = self._inputs(X[rows]), self._outputs(y[rows])
+            noise = self._noise(n_samples, block, seed, x, observed)
+            whole = self._outputs(completed[rows])
+            estimated = completion.log_prob_observed(self.model, x, observed, whole, noise)
+            return [estimated.log_prob.cpu().numpy()]
+
+        return self._by_rows(len(X), n_samples, evaluate)[0] + self.y_coding.log_jacobian(y)
+
     def _by_rows(self, n_rows: int, n_draws: int, evaluate) -> list[np.ndarray]:
         """Return the arrays that `evaluate` returns for chunks of rows, joined."""
         out: list[np.ndarray] = []

@@ -17,10 +17,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae.distributions import MIN_SCALE, DiagonalGaussian
+from skcvae.distributions import MIN_SCALE, DiagonalGaussian, reparameterize
 from skcvae.networks import (
     BaselineNetwork,
     GenerationNetwork,
@@ -254,3 +255,28 @@ def _prior_network(architecture, prior: nn.Module, in_shapes: list[Shape]) -> nn
     if not in_shapes:
         return LearnedPrior(prior)
     return PriorNetwork(architecture, in_shapes, prior)
+
+
+def check_prior(model: Model, x: Tensor, prior) -> None:
+    """Refuse a prior whose draws do not follow from noise by a known rule.
+
+    Parameters
+    ----------
+    model : Model
+        With latent variables.
+    x : Tensor of shape (1, ...)
+        One encoded row.
+    prior : object
+        The parameter, for the error.
+
+    Raises
+    ------
+    ValueError
+        If :func:`skcvae.distributions.reparameterize` has no rule for it.
+    """
+    with torch.no_grad():
+        given = model.condition(x)
+        try:
+            reparameterize(given.prior, x.new_zeros(1, 1, *model.noise_shape))
+        except TypeError as error:
+            raise ValueError(f"prior={prior!r} cannot be sampled from: {error}") from error

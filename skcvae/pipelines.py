@@ -1,8 +1,8 @@
-"""Draws, completions and log-likelihoods through a pipeline or a fitted search.
+"""Methods of an estimator at the end of a pipeline, or inside a fitted search.
 
-scikit-learn's `Pipeline` and `GridSearchCV` hand on `predict` and `score`, but
-know nothing of `sample`, `complete` and `log_prob`. These functions transform X with the
-first steps and ask the last.
+scikit-learn's `Pipeline` and `GridSearchCV` pass on `predict` and `score`, but not `sample`,
+`complete`, `log_prob`, `encode` and `decode`. These functions transform X with the first steps
+and call the method of the last.
 """
 
 
@@ -48,7 +48,7 @@ def sample(estimator, X, n_samples=1, random_state=None, **params):
 
 
 def complete(estimator, X, y_partial, n_samples=1, mask=None, **params):
-    """Draw what is not known of y, given x and what is known.
+    """Sample the missing entries of y given X and the observed ones.
 
     Parameters
     ----------
@@ -57,18 +57,18 @@ def complete(estimator, X, y_partial, n_samples=1, mask=None, **params):
     X : array-like
         Inputs, as the first step takes them.
     y_partial : array-like
-        Outputs, NaN where not known.
+        Outputs, NaN where missing.
     n_samples : int, default=1
         Joint completions per row.
     mask : array-like of bool of the shape of `y_partial`, default=None
-        True where not known.
+        True where missing.
     **params
         Passed to `complete`, such as `n_steps` or `random_state`.
 
     Returns
     -------
     ndarray of shape (n_samples, n_rows, ...)
-        Whole y: what is known is untouched.
+        Complete y; observed entries are unchanged.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def log_prob(estimator, X, y, **params):
     Returns
     -------
     ndarray of shape (n_rows,)
-        And what else `params` ask for.
+        Nats; with ``return_ess=True`` the effective sample sizes too.
 
     Raises
     ------
@@ -130,6 +130,126 @@ def log_prob(estimator, X, y, **params):
     """
     last, X = _last_step(estimator, X, "log_prob")
     return last.log_prob(X, y, **params)
+
+
+def encode(estimator, X, y=None, **params):
+    """Return E[z|x,y], or E[z|x] without y.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted; its last step, or its best estimator's, has a method `encode`.
+    X : array-like
+        Inputs, as the first step takes them.
+    y : array-like, default=None
+        Outputs.
+    **params
+        Passed to `encode`, such as `return_std`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, *latent_shape_)
+        The posterior mean of the latent variables.
+
+    Raises
+    ------
+    TypeError
+        If the last step has no `encode`.
+
+    Examples
+    --------
+    >>> import skcvae
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skcvae.datasets import make_linear_gaussian
+    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
+    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
+    >>> est = est.fit(data.X, data.y)
+    >>> skcvae.encode(est, data.X, data.y).shape[0]
+    200
+    """
+    last, X = _last_step(estimator, X, "encode")
+    return last.encode(X, y, **params)
+
+
+def decode(estimator, X, z, **params):
+    """Return E[y|x,z], or the most likely labels.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted; its last step, or its best estimator's, has a method `decode`.
+    X : array-like
+        Inputs, as the first step takes them.
+    z : array-like of shape (n_rows, ...) or (n_draws, n_rows, ...)
+        Latent variables.
+    **params
+        Passed to `decode`, such as `return_proba`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, ...) or (n_draws, n_rows, ...)
+        In the units of y in `fit`.
+
+    Raises
+    ------
+    TypeError
+        If the last step has no `decode`.
+
+    Examples
+    --------
+    >>> import skcvae
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skcvae.datasets import make_linear_gaussian
+    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
+    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
+    >>> est = est.fit(data.X, data.y)
+    >>> skcvae.decode(est, data.X, skcvae.encode(est, data.X)).shape
+    (200, 3)
+    """
+    last, X = _last_step(estimator, X, "decode")
+    return last.decode(X, z, **params)
+
+
+def reconstruct(estimator, X, y, **params):
+    """Return E[y|x,z] at z = E[z|x,y].
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted; its last step, or its best estimator's, has a method `reconstruct`.
+    X : array-like
+        Inputs, as the first step takes them.
+    y : array-like
+        Outputs.
+    **params
+        Passed to `reconstruct`, such as `return_proba`.
+
+    Returns
+    -------
+    ndarray of the shape of y
+        In the units of y in `fit`.
+
+    Raises
+    ------
+    TypeError
+        If the last step has no `reconstruct`.
+
+    Examples
+    --------
+    >>> import skcvae
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skcvae.datasets import make_linear_gaussian
+    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
+    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
+    >>> est = est.fit(data.X, data.y)
+    >>> skcvae.reconstruct(est, data.X, data.y).shape
+    (200, 3)
+    """
+    last, X = _last_step(estimator, X, "reconstruct")
+    return last.reconstruct(X, y, **params)
 
 
 def _last_step(estimator, X, method):

@@ -6,15 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skcvae import inference
-from skcvae._arrays import OneHot, Scaling, Table
+from skcvae.data.coding import Scaling
+from skcvae.data.labels import OneHot
+from skcvae.data.table import Table
 from skcvae.distributions import reparameterize
+from skcvae.inference import moments
 
 
 class Served(nn.Module):
-    """Predict y from x, both in the user's units: what ``to_torch`` of an estimator returns.
+    """Predict y from x, both in the user's units: the result of ``to_torch`` of an estimator.
 
-    It is in evaluation mode and of the precision of `predict`, which is float64 but for
+    It is in evaluation mode and of the precision of `predict`, which is float64 except for
     convolutions; ``.float()`` makes it faster. `torch.export` takes it with any number of rows.
 
     Attributes
@@ -25,15 +27,15 @@ class Served(nn.Module):
         Shape of the noise that one draw of z takes for one row; () without z.
     """
 
-    def __init__(self, predictor, y_row: tuple[int, ...], y_shape: tuple[int, ...]):
+    def __init__(self, fitted, y_shape: tuple[int, ...]):
         super().__init__()
-        self.model = copy.deepcopy(predictor._exact_model)
+        self.model = copy.deepcopy(fitted.exact_model)
         self.noise_shape = self.model.noise_shape
-        self.x_row = predictor.x_scaling.row_shape
-        self.register_buffer("x_loc", torch.tensor(predictor.x_scaling.loc))
-        self.register_buffer("x_scale", torch.tensor(predictor.x_scaling.scale))
-        self.decoder = decoder(predictor.y_coding)
-        self.y_row, self.y_shape = y_row, y_shape
+        self.x_row, self.y_row = fitted.x_coding.row_shape, fitted.y_coding.row_shape
+        self.y_shape = y_shape
+        self.x_encoder = Standardised(fitted.x_coding)
+        self.y_encoder = encoder(fitted.y_coding)
+        self.decoder = decoder(fitted.y_coding)
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -57,21 +59,115 @@ class Served(nn.Module):
         ValueError
             If there is noise for a model without z.
         """
-        if noise is not None and not self.noise_shape:
-            raise ValueError("noise is for draws of z, and this model has no z: expected None.")
-        weights = next(self.model.parameters())
-        x = ((x.reshape(-1, *self.x_row) - self.x_loc) / self.x_scale).to(weights.dtype)
         if noise is None:
-            mean = inference.deterministic(self.model, x)
-        else:
-            given = self.model.condition(x)
-            mean = given.likelihood(reparameterize(given.prior, noise.to(x.dtype))).mean
+            return self._decoded(moments.deterministic(self.model, self._x(x)))
+        if not self.noise_shape:
+            raise ValueError("noise is for draws of z, and this model has no z: expected None.")
+        x = self._x(x)
+        given = self.model.condition(x)
+        return self._decoded(given.likelihood(reparameterize(given.prior, noise.to(x.dtype))).mean)
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Return E[z|x,y], or E[z|x] without y.
+
+        Parameters
+        ----------
+        x, y : Tensor of shape (n, ...)
+            As in `fit`; y may be left out.
+
+        Returns
+        -------
+        Tensor of shape (n, *latent_shape)
+            The posterior mean.
+
+        Raises
+        ------
+        ValueError
+            If the model has no latent variables; with y, if it has no recognition network.
+        """
+        self._check_latent(recognition=y is not None)
+        x = self._x(x)
+        if y is None:
+            return self.model.condition(x).prior.mean
+        code = self.y_encoder(y.reshape(-1, *self.y_row)).to(x.dtype)
+        return self.model.recognition(x, code).mean
+
+    def decode(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return E[y|x,z], or the most likely labels.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, ...)
+            Inputs, as in `fit`.
+        z : Tensor of shape (n, *latent_shape) or (n_draws, n, *latent_shape)
+            Latent variables.
+
+        Returns
+        -------
+        Tensor of shape (n, ...) or (n_draws, n, ...)
+            In the units of y in `fit`.
+
+        Raises
+        ------
+        ValueError
+            If the model has no latent variables.
+        """
+        self._check_latent()
+        x = self._x(x)
+        given = self.model.condition(x)
+        single = z.ndim == len(given.prior.event_shape) + 1
+        mean = given.likelihood((z[None] if single else z).to(x.dtype)).mean
+        return self._decoded(mean[0] if single else mean)
+
+    def reconstruct(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return E[y|x,z] at z = E[z|x,y].
+
+        Parameters
+        ----------
+        x, y : Tensor of shape (n, ...)
+            As in `fit`.
+
+        Returns
+        -------
+        Tensor of the shape of y
+            In the units of y in `fit`.
+        """
+        return self.decode(x, self.encode(x, y))
+
+    def _x(self, x: Tensor) -> Tensor:
+        weights = next(self.model.parameters())
+        return self.x_encoder(x.reshape(-1, *self.x_row)).to(weights.dtype)
+
+    def _decoded(self, mean: Tensor) -> Tensor:
         y = self.decoder(mean)
         return y.reshape(*y.shape[: y.ndim - len(self.y_row)], *self.y_shape)
 
+    def _check_latent(self, *, recognition: bool = False) -> None:
+        if self.model.is_deterministic:
+            raise ValueError("This model has no latent variables to encode or decode.")
+        if recognition and self.model.recognition is None:
+            raise ValueError("This model has no recognition network: expected y=None.")
+
+
+def encoder(coding: Scaling | OneHot | Table) -> nn.Module:
+    """Return the module that does what `to_tensor` of a coding does.
+
+    Parameters
+    ----------
+    coding : Scaling, OneHot or Table
+        From the user's units, or labels, to the networks' numbers.
+
+    Returns
+    -------
+    Module
+        Of rows in the user's units.
+    """
+    kinds = {Scaling: Standardised, OneHot: Encoded, Table: Split}
+    return kinds[type(coding)](coding)
+
 
 def decoder(coding: Scaling | OneHot | Table) -> nn.Module:
-    """Return what a coding's `to_array` does, as a module.
+    """Return the module that does what `to_array` of a coding does.
 
     Parameters
     ----------
@@ -85,6 +181,46 @@ def decoder(coding: Scaling | OneHot | Table) -> nn.Module:
     """
     kinds = {Scaling: Rescaled, OneHot: MostLikely, Table: Joined}
     return kinds[type(coding)](coding)
+
+
+class Standardised(nn.Module):
+    """Numbers in the networks' units."""
+
+    def __init__(self, scaling: Scaling):
+        super().__init__()
+        self.register_buffer("loc", torch.tensor(scaling.loc))
+        self.register_buffer("scale", torch.tensor(scaling.scale))
+
+    def forward(self, array: Tensor) -> Tensor:
+        return (array - self.loc) / self.scale
+
+
+class Encoded(nn.Module):
+    """One-hot codes of labels; the code of a NaN is NaN."""
+
+    def __init__(self, coding: OneHot):
+        super().__init__()
+        classes = coding.classes.reshape(-1, *[1] * len(coding.row_shape))
+        self.register_buffer("classes", torch.tensor(classes))
+        self.code_shape = coding.code_shape
+
+    def forward(self, labels: Tensor) -> Tensor:
+        labels = labels.unsqueeze(1)
+        code = (labels == self.classes).double().where(~labels.isnan(), torch.nan)
+        return code.reshape(-1, *self.code_shape)
+
+
+class Split(nn.Module):
+    """Codes of columns of several kinds, concatenated."""
+
+    def __init__(self, table: Table):
+        super().__init__()
+        self.columns = table.columns
+        self.groups = nn.ModuleList(map(encoder, table.codings))
+
+    def forward(self, array: Tensor) -> Tensor:
+        pairs = zip(self.groups, self.columns, strict=True)
+        return torch.cat([group(array[:, columns]).double() for group, columns in pairs], -1)
 
 
 class Rescaled(nn.Module):

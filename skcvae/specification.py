@@ -1,16 +1,16 @@
 """The specification of a model: all that follows from parameters and data but the weights."""
 
+import math
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from skcvae.data.coding import FORWARD_NUMBERS, FORWARD_ROWS, Scaling, columns_of, slices
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.data.table import Table
-from skcvae.distributions import reparameterize
 from skcvae.inference.partial import Partial
 from skcvae.model import Model, deterministic_model, latent_model
 
@@ -168,7 +168,9 @@ def specify(
     architecture = architecture.resolve(n_rows, X.shape[1:], y_coding.code_shape)
     if getattr(architecture, "bins", None) is not None:
         some = X[sampled(len(X), X[0].size + y[0].size, seed)]
-        architecture = architecture.fit_bins(x_coding.to_tensor(some, torch.float32, "cpu").numpy())
+        architecture = architecture.fit_bins(
+            x_coding.to_tensor(some, torch.float32, "cpu").numpy()
+        )
     shape = architecture.latent_shape(latent_dim, y_coding.code_shape) if prior else None
     return Specification(architecture, likelihood, x_coding, y_coding, prior, shape, **flags)
 
@@ -215,26 +217,76 @@ def check_observed(y: np.ndarray) -> None:
         )
 
 
-def check_prior(model: Model, x: Tensor, prior) -> None:
-    """Refuse a prior whose draws do not follow from noise by a known rule.
+def row_shape(given, array: np.ndarray, name: str) -> Shape:
+    """Return the shape in which the networks see one row of an array.
 
     Parameters
     ----------
-    model : Model
-        With latent variables.
-    x : Tensor of shape (1, ...)
-        One encoded row.
-    prior : object
-        The parameter, for the error.
+    given : tuple of int or None
+        The parameter `x_shape` or `y_shape`; None takes rows as they are.
+    array : ndarray of shape (n_rows, ...)
+        X or y.
+    name : str
+        Of the parameter, for the error.
+
+    Returns
+    -------
+    tuple of int
+        At least one dimension.
 
     Raises
     ------
     ValueError
-        If :func:`skcvae.distributions.reparameterize` has no rule for it.
+        If `given` is not a shape of as many numbers as a row has.
     """
-    with torch.no_grad():
-        given = model.condition(x)
-        try:
-            reparameterize(given.prior, x.new_zeros(1, 1, *model.noise_shape))
-        except TypeError as error:
-            raise ValueError(f"prior={prior!r} cannot be sampled from: {error}") from error
+    own = array.shape[1:] or (1,)
+    if given is None:
+        return own
+    shape = tuple(given)
+    whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)
+    if not whole or math.prod(shape) != math.prod(own):
+        raise ValueError(
+            f"{name} must be the shape of one row, positive ints whose product is the "
+            f"{math.prod(own)} numbers of a row, got {given!r}."
+        )
+    return shape
+
+
+def check_scales(n_scales: int, y_row: Shape, likelihood, *, has_baseline: bool) -> None:
+    """Refuse predictions at several resolutions where they have no meaning.
+
+    Parameters
+    ----------
+    n_scales : int
+        Number of resolutions.
+    y_row : tuple of int
+        Shape of one row of y.
+    likelihood : object
+        Of y.
+    has_baseline : bool
+        Whether a baseline network makes the coarse predictions.
+
+    Raises
+    ------
+    ValueError
+        If rows are not images, there is no baseline network, or means of targets are no
+        targets.
+    """
+    if n_scales == 1:
+        return
+    if len(y_row) < 2:
+        raise ValueError(
+            f"n_scales={n_scales} expects images, rows of y of shape (height, width) or "
+            f"(channels, height, width), got rows of shape {y_row}. Give y_shape where they are "
+            "flat."
+        )
+    if not has_baseline:
+        raise ValueError(
+            f"n_scales={n_scales} predicts the coarser scales from the baseline network "
+            "and expects initial_guess=True, got False."
+        )
+    if not likelihood.accepts_means:
+        raise ValueError(
+            f"n_scales={n_scales} predicts means of pixels, which are no counts, got "
+            f"likelihood={likelihood!r}. Set n_scales=1 or take another likelihood."
+        )

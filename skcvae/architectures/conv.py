@@ -7,8 +7,8 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae.documented import Documented
 from skcvae.architectures.mlp import MLP
+from skcvae.documented import Documented
 from skcvae.networks.convolutions import ImageReadout, is_image, level_sizes
 from skcvae.networks.hourglass import Ascent, Descent
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape

@@ -97,5 +97,3 @@ class OneHot(NamedTuple):
     def log_jacobian(self, array: np.ndarray) -> np.ndarray:
         """Return zeros: a probability mass has no units."""
         return np.zeros(len(array))
-
-

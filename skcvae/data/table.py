@@ -80,5 +80,3 @@ class Table(NamedTuple):
     def log_jacobian(self, array: np.ndarray) -> np.ndarray:
         """Return the log-Jacobian of each row."""
         return sum(coding.log_jacobian(part) for coding, part in self.split(array))
-
-

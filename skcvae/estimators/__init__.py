@@ -1,8 +1,25 @@
 """The estimators."""
 
-from skcvae.estimators.baseline import NNRegressor
+from skcvae import architectures, likelihoods, objectives, priors
 from skcvae.estimators.cvae import CVAERegressor
+from skcvae.estimators.ensemble import EnsembleRegressor
 from skcvae.estimators.gsnn import GSNNRegressor
 from skcvae.estimators.hybrid import HybridStructuredPredictor
+from skcvae.estimators.nn import NNRegressor
+from skcvae.io import kinds
+from skcvae.specification import Specification
+from skcvae.training.options import Training
 
-__all__ = ["CVAERegressor", "GSNNRegressor", "HybridStructuredPredictor", "NNRegressor"]
+__all__ = [
+    "CVAERegressor",
+    "EnsembleRegressor",
+    "GSNNRegressor",
+    "HybridStructuredPredictor",
+    "NNRegressor",
+]
+
+kinds.register_estimators(
+    CVAERegressor, EnsembleRegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+)
+kinds.register_objects(Training, Specification)
+kinds.register_modules(architectures, likelihoods, objectives, priors)

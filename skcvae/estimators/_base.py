@@ -1,54 +1,71 @@
-"""The template of every estimator: fit, predict, sample, log_prob, score.
+"""From parameters and data to a fitted model: check, encode, build, train.
 
-A subclass says which networks it trains (`_build_model`), with which objective
-(`_build_objective`), and how the loss weighs its terms (`_loss_parameters`).
-Think twice before adding anything to this class.
+Estimators are final and differ in their parameters and in one hook, `_objective`. Think
+twice before adding anything to this class.
 """
 
+import functools
 import warnings
-from functools import partial
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, check_scalar
+from sklearn.model_selection import train_test_split
+from torch.utils.data import Dataset
 
-from skcvae import conditional_likelihood
-from skcvae._checkpoint import CheckpointFile
-from skcvae._precision import of_fit
-from skcvae.random import seed_from
+from skcvae.data.batches import Arrays, Items, Selection, StreamedRows
+from skcvae.data.reading import weights
 from skcvae.estimators import _checks
-from skcvae.estimators._drawing import Drawing
-from skcvae.estimators._saving import Saving
+from skcvae.estimators._parameters import Parameters
+from skcvae.estimators._persistent import Persistent
+from skcvae.estimators._predicting import Predicting
+from skcvae.fitted import Fitted
+from skcvae.inference.posterior_collapse import ACTIVE
+from skcvae.io.checkpoint_file import CheckpointFile, seed_of
+from skcvae.objectives import MultiScale
+from skcvae.random import drawing_from, generator, seed_from
+from skcvae.specification import check_scales, row_shape, sampled, specify
+from skcvae.training.checkpoint import Checkpoint, identity
+from skcvae.training.net import Loss, ObjectiveModule, train
+from skcvae.training.options import available_device, memory_errors
+from skcvae.training.precision import matmul_precision
 
-COLLAPSED = 1.2  # median effective sample size under which an estimate says little
-
-METHODS = {
-    "importance_sampling": partial(
-        conditional_likelihood.importance_sampling,
-        widening=conditional_likelihood.WIDENING,
-    ),
-    "monte_carlo": conditional_likelihood.monte_carlo,
-}
+ROWS_LOOKED_AT = 1000  # at most, to count active units
+EPOCHS_GRANTED = 10  # before no active unit is a warning
 
 
-class StructuredPredictor(RegressorMixin, Drawing, Saving):
-    """What the estimators share; not for use by itself."""
+class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
+    """Base class of the estimators.
 
+    A subclass has `_objective`, which returns what training maximises. Its parameters may
+    leave out those below.
+    """
+
+    prior = None
+    n_train_samples = 1
+    beta = 0.0
+    kl_warmup = 0
+
+    _noiseless = False
+
+    @property
+    def _has_baseline(self):
+        """Whether a baseline network makes the coarse predictions."""
+        return self.initial_guess
+
+    @_checks.named_keywords
     def fit(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None):
         """Fit the networks.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...), or Dataset
-            Inputs. A torch Dataset has items (x, y) and a length; it is read item
-            by item throughout, and what scales, labels and sizes follow from is a
-            random part of it.
+            Inputs. A torch Dataset has items (x, y) and a length; it is read item by item,
+            and scaling, labels and `bins` follow from a random part of it.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             Outputs; None where X is a Dataset.
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights, not negative. A row of weight zero is as if absent.
+            Weights, not negative. Rows of weight zero are ignored.
         X_val, y_val : array-like, default=None
             Rows for early stopping, instead of a share of X and y. X_val may be a
             Dataset.
@@ -62,18 +79,17 @@ class StructuredPredictor(RegressorMixin, Drawing, Saving):
         ------
         ValueError
             If a parameter or the data are not as expected, or if the loss
-            turns infinite or NaN. The estimator is then as it was before.
+            turns infinite or NaN. The estimator is then unchanged.
         OSError
-            If `checkpoint` cannot be read or written.
+            If the checkpoint cannot be read or written.
         MemoryError
-            If the memory of a GPU does not suffice.
+            If a GPU runs out of memory.
 
         Warns
         -----
         ConvergenceWarning
-            If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the
-            best weights of the epochs that had ended. An interrupt in the first epoch
-            is passed on.
+            If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
+            weights of the completed epochs. An interrupt in the first epoch is re-raised.
 
         Notes
         -----
@@ -88,176 +104,209 @@ class StructuredPredictor(RegressorMixin, Drawing, Saving):
                 f"Training was interrupted after {len(self.history_)} of {self.net_.max_epochs} "
                 "epochs; the estimator keeps the best weights so far.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        self._leave_checkpoint()
+        self._remove_checkpoint()
         return self
 
     def _fit(self, X, y, sample_weight, *, X_val, y_val):
+        """Check, encode, build and train; a checkpoint stays."""
         with _checks.restored_on_error(self):
-            self._validate_params()
-            _checks.checkpoint_parameters(self)
-            device = self._training_device()
-            rows, validation = self._check_rows(X, y, sample_weight, X_val, y_val)
-            with _checks.memory_of(device), of_fit(self.precision):
-                self._train(rows, validation, device)
+            training, objective, device = self._checked_parameters()
+            selection = self._checked_rows(X, y, sample_weight, objective)
+            parts = self._split(selection, X_val, y_val)
+            with memory_errors(device), matmul_precision(training.precision):
+                rows, validation = (part and self._encoded(part, device) for part in parts)
+                module = self._module(objective, rows)
+                self.net_ = self._net(training, module, device, rows, validation)
+                train(self.net_, rows)
+            self._fitted = self._new_fitted()
+            self._count_active_units(parts[0])
 
-    def _leave_checkpoint(self):
-        """Delete the checkpoint of a fit that has come to its end."""
-        if self.checkpoint is not None and not self.net_.interrupted:
-            CheckpointFile(self.checkpoint).remove()
+    # Check.
 
-    def predict(self, X, n_samples=None, return_std=False, return_proba=False):
-        """Predict y: its mean, or the most likely labels.
+    def _checked_parameters(self):
+        """Return the training options, the objective and the device."""
+        self._validate_params()
+        training, objective = _checks.chosen(self, "training"), self._objective()
+        training._validate_params()
+        objective._validate_params()
+        _checks.checkpoint(training, self.warm_start)
+        _checks.objective(self, objective)
+        if training.accelerator is not None:
+            return training, objective, str(training.accelerator.device)
+        return training, objective, available_device(self.device)
 
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
-            Inputs.
-        n_samples : int, default=None
-            None predicts E[y|x,z*] at z* = E[z|x], the paper's deterministic
-            inference. A number predicts the mean over so many draws of z.
-        return_std : bool, default=False
-            Whether to return the standard deviation of p(y|x) as well, from
-            `n_samples` draws, or `n_score_samples` where that is None. Not for
-            labels.
-        return_proba : bool, default=False
-            Whether to return the probability of each class as well. For labels
-            only.
+    def _checked_rows(self, X, y, sample_weight, objective):
+        """Return the rows to fit, with the specification and the seed set."""
+        self.seed_ = self._new_seed()
+        if not isinstance(X, Dataset):
+            X, y = self._checked_arrays(X, y)
+            selection = Selection.of(Arrays(X, y), weights(sample_weight, X))
+            self._specify(*selection.whole(), selection.weight, selection.n_rows, objective)
+            return selection
+        _checks.pairs(X, y)
+        weight = weights(sample_weight, np.empty(len(X)))
+        selection = Selection.of(Items(X), weight)
+        row_size = sum(part.size for part in selection.read(slice(1)))
+        some = selection.part(sampled(selection.n_rows, row_size, self.seed_))
+        arrays = self._checked_arrays(*some.whole())
+        self._specify(*arrays, some.weight, selection.n_rows, objective)
+        return selection._replace(source=Items(X, self._check_pair))
 
-        Returns
-        -------
-        y : ndarray of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            The prediction, of the shape of y in `fit`: float64, or labels.
-        std : ndarray of the same shape
-            Only if `return_std`; NaN in columns of labels.
-        proba : ndarray of shape (n_rows, n_classes, ...)
-            Only if `return_proba`: a map for each of `classes_`.
+    def _new_seed(self):
+        training = _checks.chosen(self, "training")
+        if self.random_state is None and training.checkpoint is not None:
+            started = seed_of(training.checkpoint)
+            if started is not None:
+                return started
+        seed = seed_from(self.random_state)
+        if training.accelerator is None:
+            return seed
+        from skcvae.training.distributed import shared_seed  # needs an optional package
 
-        Raises
-        ------
-        ValueError
-            If `return_std` is asked of labels, or `return_proba` of numbers.
-        """
-        check_is_fitted(self)
-        if n_samples is not None:
-            check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        if return_std:
-            self._refuse(labels=True, what="return_std=True")
-        if return_proba:
-            self._refuse(labels=False, what="return_proba=True")
-        X = _checks.inputs(self, X)
-        if return_proba:
-            proba = self._expected(X, n_samples, self.y_coding_.to_proba)
-            y = self._like_y(self.y_coding_.most_likely(proba))
-            return y, proba.reshape(*proba.shape[:2], *self.y_shape_)
-        if return_std:
-            return self._mean_and_std(X, n_samples)
-        return self._like_y(self._expected(X, n_samples, self.y_coding_.to_array))
+        return shared_seed(seed)
 
-    def _expected(self, X, n_samples, read):
-        if n_samples is None:
-            return self._at_work.deterministic(X, read)
-        (mean,) = self._at_work.moments(X, n_samples, self.seed_, ("mean", read))
-        return mean
+    def _checked_arrays(self, X, y):
+        """Return checked arrays; the first fit learns their shapes."""
+        if self._continues():
+            return self._check_pair(X, y)
+        X = _checks.inputs(self, X, reset=True)
+        likelihood = _checks.chosen(self, "likelihood")
+        y = _checks.targets(self, y, n_rows=len(X), likelihood=likelihood, partial=self.partial_y)
+        self.x_shape_, self.y_shape_ = X.shape[1:], y.shape[1:]
+        return X, y
 
-    def _mean_and_std(self, X, n_samples):
-        coding = self.y_coding_
-        mean, std = self._at_work.moments(
-            X,
-            n_samples or self.n_score_samples,
+    # Encode.
+
+    def _specify(self, X, y, weight, n_rows, objective):
+        """Set the specification; a warm start keeps all but the recognition network."""
+        if self._continues():
+            _checks.unchanged(self, self.structure_)
+            _checks.recognition(self.specification_, objective)
+            self.specification_ = self.specification_._replace(
+                recognition=objective.uses_recognition
+            )
+            return
+        self.structure_ = _checks.structure(self)
+        x_row = row_shape(self.x_shape, X, "x_shape")
+        y_row = row_shape(self.y_shape, y, "y_shape")
+        likelihood = _checks.chosen_likelihood(self, y_row)
+        check_scales(self.n_scales, y_row, likelihood, has_baseline=self._has_baseline)
+        self.specification_ = specify(
+            X.reshape(-1, *x_row),
+            y.reshape(-1, *y_row),
+            weight,
+            n_rows,
             self.seed_,
-            ("mean", coding.to_array),
-            ("std", coding.spread_to_array),
+            architecture=_checks.chosen(self, "architecture"),
+            likelihood=likelihood,
+            prior=_checks.prior(self),
+            latent_dim=self.latent_dim,
+            normalize_X=self.normalize_X,
+            normalize_y=self.normalize_y,
+            initial_guess=self.initial_guess,
+            recognition=objective.uses_recognition,
+            partial_y=self.partial_y,
+            n_scales=self.n_scales,
+            noiseless=self._noiseless,
         )
-        if n_samples is None:
-            mean = self._at_work.deterministic(X, coding.to_array)
-        return self._like_y(mean), self._like_y(std)
 
-    def log_prob(
-        self,
-        X,
-        y,
-        *,
-        n_samples=None,
-        method="importance_sampling",
-        return_ess=False,
-        random_state=None,
-    ):
-        """Estimate log p(y|x) of each row, in nats, of y in its own units.
+    def _continues(self):
+        return self.warm_start and hasattr(self, "net_")
 
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
-            Inputs.
-        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs. Where `partial_y` was set, NaN is not observed, and the value
-            is that of the rest.
-        n_samples : int, default=None
-            Draws of z per row; None takes `n_score_samples`.
-        method : {"importance_sampling", "monte_carlo"}, default="importance_sampling"
-            Draws from the recognition network, or from the prior. Where no
-            recognition network was trained the two are the same. A model
-            without z is evaluated exactly.
-        return_ess : bool, default=False
-            Whether to return the effective sample size of the weights as well.
-        random_state : int, RandomState or None, default=None
-            None takes the seed of the fit: same model, same numbers.
-
-        Returns
-        -------
-        log_prob : ndarray of shape (n_rows,)
-            Higher is better. Biased low, by less as `n_samples` grows. The
-            noise follows from the row itself, so a row's value does not depend
-            on the rows beside it.
-        ess : ndarray of shape (n_rows,)
-            Only if `return_ess`: from 1, one draw carries everything, to
-            `n_samples`, all weigh the same.
-
-        Warns
-        -----
-        UserWarning
-            If importance sampling rests on one draw for half of the rows.
-        """
-        check_is_fitted(self)
-        n_samples = self.n_score_samples if n_samples is None else n_samples
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        if method not in METHODS:
-            raise ValueError(f"method must be one of {sorted(METHODS)}, got {method!r}.")
-        X, y = self._check_pair(X, y)
-        log_p, ess = self._at_work.log_prob(
-            X,
-            y,
-            estimate=METHODS[method],
-            n_samples=n_samples,
-            seed=self.seed_ if random_state is None else seed_from(random_state),
+    def _split(self, selection, X_val, y_val):
+        """Return the rows to train on, and those to validate on, or None."""
+        if X_val is not None or y_val is not None:
+            return selection, self._checked_validation(X_val, y_val)
+        if not self.early_stopping:
+            return selection, None
+        if selection.n_rows < 2:
+            raise ValueError(
+                "early_stopping=True holds out a share of the rows and needs at least 2, got "
+                "n_samples = 1. Set early_stopping=False or give X_val and y_val."
+            )
+        parts = train_test_split(
+            np.arange(selection.n_rows),
+            test_size=self.validation_fraction,
+            random_state=self.seed_,
         )
-        drawn = method == "importance_sampling" and not self._predictor.model.is_deterministic
-        if drawn and n_samples >= 10:
-            _warn_of_collapse(ess, n_samples)
-        return (log_p, ess) if return_ess else log_p
+        return [selection.part(part) for part in parts]
 
-    def score(self, X, y, sample_weight=None):
-        """Return the conditional log-likelihood (CLL): the mean of `log_prob`.
+    def _checked_validation(self, X_val, y_val):
+        if isinstance(X_val, Dataset):
+            return Selection.of(Items(_checks.pairs(X_val, y_val, "X_val"), self._check_pair))
+        if X_val is None or y_val is None:
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"X_val and y_val go together, got no {missing}.")
+        return Selection.of(Arrays(*self._check_pair(X_val, y_val, suffix="_val")))
 
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
-            Inputs.
-        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows.
+    def _encoded(self, selection, device):
+        """Return encoded rows on the device, or read on demand where they are too many."""
+        gain = self.specification_.log_jacobian(selection)
+        codings = self.specification_.codings
+        return StreamedRows(selection, codings, device, log_jacobian=gain).resident()
 
-        Returns
-        -------
-        float
-            Nats per row; higher is better. Scores compare between estimators
-            whose likelihoods are of one kind: a density in the same units of y,
-            or a mass, or the same grey targets.
-        """
-        log_p = self.log_prob(X, y)
-        return float(np.average(log_p, weights=_checks.weights(sample_weight, log_p)))
+    # Build.
+
+    def _module(self, objective, rows=None, seed=None):
+        """Return the networks under the objective; on a warm start with their weights."""
+        with drawing_from(generator(self.seed_ if seed is None else seed)):
+            model = self.specification_.build()
+        if rows is not None and self._continues():
+            weights = self.net_.module.model.state_dict()
+            model.load_state_dict({name: weights[name] for name in model.state_dict()})
+        elif rows is not None and self.prior is not None:
+            _checks.own_prior(model, rows, self.specification_.prior)
+        if self.specification_.n_scales > 1:
+            objective = MultiScale(objective)
+        return ObjectiveModule(model, objective, self.n_train_samples)
+
+    def _net(self, training, module, device, rows=None, validation=None):
+        path = training.checkpoint if rows is not None else None
+        return training.net(
+            module,
+            rows,
+            validation,
+            loss=functools.partial(Loss, self.beta, self.kl_warmup),
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            early_stopping=self.early_stopping,
+            omission=self.omission,
+            seed=self.seed_,
+            device=device,
+            title=type(self).__name__ if self.verbose else None,
+            checkpoint=None if path is None else Checkpoint(path, identity(self, training)),
+        )
+
+    # Fitted.
+
+    def _new_fitted(self):
+        return Fitted(self.net_.module.model, *self.specification_.codings)
+
+    def _count_active_units(self, selection):
+        vars(self).pop("n_active_units_", None)
+        if not self.specification_.recognition:
+            return
+        some = slice(None, None, -(-selection.n_rows // ROWS_LOOKED_AT))
+        kl = self._fitted.kl_by_unit(*selection.read(some))
+        self.n_active_units_ = int((kl > ACTIVE).sum())
+        if not self.n_active_units_ and len(self.history_) >= EPOCHS_GRANTED:
+            warnings.warn(
+                f"No latent variable is used: the KL term is {kl.sum():.2g} nats per row, so "
+                "p(y|x) is that of a network without z. Where NNRegressor scores as well, none "
+                "is needed; otherwise try kl_warmup=20, another latent_dim, or a smaller "
+                "init_scale of a Gaussian likelihood.",
+                UserWarning,
+                stacklevel=5,
+            )
+
+    def _remove_checkpoint(self):
+        """Delete the checkpoint of a completed fit."""
+        path = _checks.chosen(self, "training").checkpoint
+        if path is not None and not self.net_.interrupted:
+            CheckpointFile(path).remove()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -266,14 +315,3 @@ class StructuredPredictor(RegressorMixin, Drawing, Saving):
         # score is a log-likelihood, not a coefficient of determination.
         tags.regressor_tags.poor_score = True
         return tags
-
-
-def _warn_of_collapse(ess, n_samples):
-    if np.median(ess) < COLLAPSED:
-        warnings.warn(
-            f"The effective sample size of log_prob is {np.median(ess):.2f} of {n_samples} draws "
-            "for the median row: one draw carries the estimate, which is then too low. Take a "
-            "larger n_samples or train longer.",
-            UserWarning,
-            stacklevel=3,
-        )

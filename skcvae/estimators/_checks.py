@@ -1,17 +1,28 @@
 """Input validation: arrays, weights, parameters, devices."""
 
 import contextlib
+import functools
+import inspect
 import math
-from numbers import Integral
+from numbers import Real
 
 import numpy as np
-import torch
 from scipy.sparse import issparse
+from sklearn.base import clone
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import validate_data
 
+from skcvae.data import reading
 from skcvae.data.coding import FORWARD_ROWS, slices
 from skcvae.estimators._suggestions import suggestion
+from skcvae.likelihoods import StudentT
+from skcvae.model import check_prior
+
+# A warm start keeps what follows from these parameters.
+STRUCTURE = (
+    "architecture", "likelihood", "prior", "latent_dim", "initial_guess", "x_shape", "y_shape",
+    "partial_y", "n_scales", "normalize_X", "normalize_y",
+)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -26,9 +37,36 @@ def restored_on_error(estimator):
         raise
 
 
+def named_keywords(method):
+    """Name the user's class, and the closest parameter, where arguments do not fit a method."""
+    signature = inspect.signature(method)
+    known = [name for name in signature.parameters if name != "self"]
+
+    @functools.wraps(method)
+    def checked(self, *args, **kwargs):
+        try:
+            signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            close = " ".join(
+                filter(None, (suggestion(k, known) for k in kwargs if k not in known))
+            )
+            text = f"{type(self).__name__}.{method.__name__}() {error}. {close}".strip()
+            raise TypeError(text) from None
+        return method(self, *args, **kwargs)
+
+    return checked
+
+
+def _numbers(values, name):
+    """Return values as numbers; arrays of numbers need no reading."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype != "g":
+        return values
+    return reading.numbers(values, name)
+
+
 def inputs(estimator, X, *, name="X", reset=False):
     """Return X as an array of finite numbers, rows of the shape seen in fit."""
-    _refuse_strings(X, name)
+    X = _numbers(X, name)
     X = validate_data(estimator, X, reset=reset, allow_nd=True)
     if not reset and X.shape[1:] != estimator.x_shape_:
         raise ValueError(
@@ -46,7 +84,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
         )
     if issparse(y):
         raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
-    _refuse_strings(y, name)
+    y = _numbers(y, name)
     if not np.isscalar(y):
         y = check_array(
             y,
@@ -70,17 +108,17 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
     holes = any(np.isnan(y[rows]).any() for rows in slices(len(y), FORWARD_ROWS))
     if holes and not partial:
         raise ValueError(
-            f"Input {name} contains NaN. {type(estimator).__name__} takes NaN, not observed, only "
-            "where partial_y=True in fit, and in complete."
+            f"Input {name} contains NaN. {type(estimator).__name__} accepts NaN, for "
+            "entries that were not observed, only if partial_y=True in fit, and in complete."
         )
     if not (holes and np.isnan(y).all()):
         likelihood.check_targets(y)
     return y
 
 
-def unknown(mask, y):
-    """Return y as floats with NaN where the mask says that nothing is known."""
-    _refuse_strings(y, "y_partial")
+def masked(mask, y):
+    """Return y as floats, with NaN where the mask is True."""
+    y = _numbers(y, "y_partial")
     if mask is None or issparse(y):
         return y
     y, mask = np.array(y, dtype=float), np.asarray(mask)
@@ -91,13 +129,6 @@ def unknown(mask, y):
         )
     y[mask] = np.nan
     return y
-
-
-def weights(sample_weight, X):
-    """Return one weight per row, not negative and not all zero; None counts as ones."""
-    if sample_weight is not None and not np.asarray(sample_weight).any():
-        raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
-    return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
 
 def pairs(dataset, y, name="X"):
@@ -112,6 +143,31 @@ def pairs(dataset, y, name="X"):
     return dataset
 
 
+def coverage(value):
+    """Refuse a coverage outside (0, 1)."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 < value < 1:
+        percent = number and 1 < value < 100
+        hint = f" Did you mean {value / 100:g}?" if percent else ""
+        raise (ValueError if number else TypeError)(
+            f"coverage must be a number between 0 and 1, got {value!r}.{hint}"
+        )
+
+
+def no_labels(estimator, what):
+    """Refuse what has no meaning for labels."""
+    if hasattr(estimator, "classes_"):
+        raise ValueError(f"{what} expects numbers, got {estimator.likelihood_!r}.")
+
+
+def only_labels(estimator, what):
+    """Refuse what has a meaning for labels only."""
+    if not hasattr(estimator, "classes_"):
+        raise ValueError(
+            f"{what} expects labels, likelihood='categorical', got {estimator.likelihood_!r}."
+        )
+
+
 def levels(quantiles):
     """Return quantile levels as an array."""
     array = np.asarray(quantiles, dtype=float)
@@ -123,130 +179,83 @@ def levels(quantiles):
     return array
 
 
-def checkpoint_parameters(estimator):
-    """Refuse a checkpoint beside another start, or in several processes."""
-    if estimator.checkpoint is None:
+def checkpoint(training, warm_start):
+    """Refuse a checkpoint with a warm start, or in several processes."""
+    if training.checkpoint is None:
         return
-    for name, other in (("warm_start", False), ("accelerator", None)):
-        if getattr(estimator, name):
+    for name, value in (("warm_start", warm_start), ("accelerator", training.accelerator)):
+        if value:
             raise ValueError(
-                f"checkpoint={str(estimator.checkpoint)!r} expects {name}={other}, got "
-                f"{name}={getattr(estimator, name)!r}."
+                f"checkpoint={str(training.checkpoint)!r} cannot be combined with {name}, got "
+                f"{name}={value!r}."
             )
 
 
-def available_device(name):
-    """Return the device to train on; "auto" takes CUDA where there is one."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, index = name.partition(":")
-    known = {"cpu": 1, "cuda": torch.cuda.device_count()}
-    if kind not in known or (index and not index.isdigit()) or int(index or 0) >= known[kind]:
-        raise ValueError(
-            "device must be 'auto', 'cpu', 'cuda' or 'cuda:N', and be there: got "
-            f"{name!r} on a machine with {known['cuda']} CUDA devices."
-        )
-    return name
+def chosen(estimator, name):
+    """Return a parameter object; names and None stand for their table's entry."""
+    value = getattr(estimator, name)
+    is_named = value is None or isinstance(value, str)
+    return estimator._named[name][value]() if is_named else value
 
 
-@contextlib.contextmanager
-def memory_of(device):
-    """Say what may be done where a GPU, perhaps a shared one, has too little memory."""
-    try:
-        yield
-    except torch.cuda.OutOfMemoryError as error:
-        raise MemoryError(
-            f"The memory of device {device!r} does not suffice. Expected room for the networks "
-            "and a batch: take a smaller batch_size or smaller layers, or, where several workers "
-            f"share the device, a smaller n_jobs. {error}"
-        ) from error
+def chosen_likelihood(estimator, y_row):
+    """Return a copy of the likelihood; "auto" is Student's t where a row of y is one number.
 
-
-def _refuse_strings(array, name):
-    if issparse(array):
-        return
-    # A list of numbers and strings would turn into strings throughout; a frame would not.
-    kind = object if isinstance(array, list | tuple) else None
-    values = np.asarray(array, dtype=kind)
-    found = None
-    if values.dtype.kind in "US":
-        found = values.flat[0] if values.size else ""
-    elif values.dtype.kind == "O":
-        found = next((v for v in values.flat if isinstance(v, str | bytes)), None)
-    if found is not None:
-        raise ValueError(f"{name} must hold numbers, got a string such as {str(found)!r}.")
-
-
-def row_shape(given, array, name):
-    """Return the shape in which the networks see one row of an array.
-
-    Parameters
-    ----------
-    given : tuple of int or None
-        The parameter `x_shape` or `y_shape`; None takes rows as they are.
-    array : ndarray of shape (n_rows, ...)
-        X or y.
-    name : str
-        Of the parameter, for the error.
-
-    Returns
-    -------
-    tuple of int
-        At least one dimension.
-
-    Raises
-    ------
-    ValueError
-        If `given` is not a shape of as many numbers as a row has.
+    With more outputs, noise whose scale is predicted takes from z what they share.
     """
-    own = array.shape[1:] or (1,)
-    if given is None:
-        return own
-    shape = tuple(given)
-    whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)
-    if not whole or math.prod(shape) != math.prod(own):
-        raise ValueError(
-            f"{name} must be the shape of one row, positive ints whose product is the "
-            f"{math.prod(own)} numbers of a row, got {given!r}."
-        )
-    return shape
+    if estimator.likelihood == "auto" and math.prod(y_row) == 1:
+        return StudentT(heteroscedastic=True)
+    return clone(chosen(estimator, "likelihood"))
 
 
-def resolutions(n_scales, y_row, likelihood, *, has_baseline):
-    """Refuse predictions at several resolutions where they have no meaning.
+def prior(estimator):
+    """Return a copy of the prior, or None in a model without z."""
+    return None if estimator.prior is None else clone(chosen(estimator, "prior"))
 
-    Parameters
-    ----------
-    n_scales : int
-        Number of resolutions.
-    y_row : tuple of int
-        Shape of one row of y.
-    likelihood : object
-        Of y.
-    has_baseline : bool
-        Whether a baseline network makes the coarse predictions.
 
-    Raises
-    ------
-    ValueError
-        If rows are not images, there is no baseline network, or means of targets are no
-        targets.
-    """
-    if n_scales == 1:
-        return
-    if len(y_row) < 2:
+def objective(estimator, objective):
+    """Refuse an objective that the prior or the weights of the KL term do not fit."""
+    given = prior(estimator)
+    if objective.draws_from_prior and not getattr(given, "differentiable_draws", True):
         raise ValueError(
-            f"n_scales={n_scales} expects images, rows of y of shape (height, width) or "
-            f"(channels, height, width), got rows of shape {y_row}. Give y_shape where they are "
-            "flat."
+            f"{type(estimator).__name__} trains with draws from the prior, which must be "
+            f"differentiable; got prior={given!r}. Expected another prior, or "
+            "CVAERegressor."
         )
-    if not has_baseline:
+    if not objective.weighs_kl and (estimator.beta or estimator.kl_warmup):
         raise ValueError(
-            f"n_scales={n_scales} predicts the coarser scales from the baseline network "
-            "and expects initial_guess=True, got False."
+            f"objective={objective!r} has no KL term to weight and expects beta=0 and "
+            f"kl_warmup=0, got beta={estimator.beta} and kl_warmup={estimator.kl_warmup}."
         )
-    if not likelihood.accepts_means:
+
+
+def structure(estimator):
+    """Return the parameters that a warm start cannot change, as text."""
+    params = estimator.get_params(deep=False)
+    return {name: repr(params[name]) for name in STRUCTURE if name in params}
+
+
+def unchanged(estimator, before):
+    """Refuse a warm start with other networks or codings than those of the last fit."""
+    for name, value in structure(estimator).items():
+        if before[name] != value:
+            raise ValueError(
+                f"warm_start=True continues a fit with {name}={before[name]}, got {name}={value}. "
+                "Expected the same value, or warm_start=False."
+            )
+
+
+def recognition(specification, objective):
+    """Refuse a warm start that needs a recognition network which was not trained."""
+    if objective.uses_recognition and not specification.recognition:
         raise ValueError(
-            f"n_scales={n_scales} predicts means of pixels, which are no counts, got "
-            f"likelihood={likelihood!r}. Set n_scales=1 or take another likelihood."
+            f"warm_start=True cannot continue with objective={objective!r} from a fit that trained "
+            "no recognition network: expected an objective without one, or warm_start=False."
         )
+
+
+def own_prior(model, rows, prior):
+    """Refuse a user's own prior whose draws do not follow from noise by a known rule."""
+    if not type(prior).__module__.startswith("skcvae."):
+        (x, _), _ = rows[slice(1)]
+        check_prior(model, x.cpu(), prior)

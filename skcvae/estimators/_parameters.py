@@ -1,88 +1,95 @@
-"""The parameters that every estimator has, and those of skorch behind a double underscore."""
+"""The parameters of the estimators: choices by name, nested parameters, misspelt names."""
 
 from numbers import Integral, Real
-from os import PathLike
 
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from skcvae import architectures, likelihoods
-from skcvae.documented import Summarised
+from skcvae import architectures, likelihoods, objectives, priors
+from skcvae.estimators._suggestions import suggestion
+from skcvae.training.options import Training
 
-PASSED_TO_SKORCH = ("optimizer__", "callbacks__", "compile__")
+# Choices by name: parameter objects, as an instance or by their name.
+NAMED = {
+    "architecture": {"conv": architectures.Conv, "mlp": architectures.MLP},
+    "likelihood": {
+        "auto": likelihoods.Gaussian,  # `fit` has another where a row of y is one number
+        "bernoulli": likelihoods.Bernoulli,
+        "categorical": likelihoods.Categorical,
+        "gaussian": likelihoods.Gaussian,
+        "gaussian_mixture": likelihoods.GaussianMixture,
+        "multivariate_gaussian": likelihoods.MultivariateGaussian,
+        "negative_binomial": likelihoods.NegativeBinomial,
+        "poisson": likelihoods.Poisson,
+        "student_t": likelihoods.StudentT,
+    },
+    "objective": {
+        "elbo": objectives.ELBO,
+        "gsnn": objectives.GSNN,
+        "hybrid": objectives.Hybrid,
+        "iwae": objectives.IWAE,
+    },
+    "prior": {
+        "flow": priors.Flow,
+        "gaussian": priors.Gaussian,
+        "mixture": priors.Mixture,
+        "standard": priors.Standard,
+    },
+    "training": {None: Training},
+}
+METHODS = {
+    "architecture": ["resolve", "latent_shape", "encoder", "decoder", "head"],
+    "likelihood": ["build", "check_targets", "fit_coding", "code_shape"],
+    "objective": ["bound"],
+    "prior": ["build"],
+}
+CHOICES = {
+    name: [StrOptions(set(NAMED[name])), HasMethods(methods)] for name, methods in METHODS.items()
+}
+COUNT = [Interval(Integral, 1, None, closed="left")]
+
+SHARED = {
+    "architecture": CHOICES["architecture"],
+    "likelihood": CHOICES["likelihood"],
+    "x_shape": ["array-like", None],
+    "y_shape": ["array-like", None],
+    "partial_y": ["boolean"],
+    "omission": [Interval(Real, 0, 1, closed="left")],
+    "n_scales": [Interval(Integral, 1, 3, closed="both")],
+    "normalize_X": ["boolean"],
+    "normalize_y": ["boolean"],
+    "max_epochs": [StrOptions({"auto"}), *COUNT],
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "batch_size": [StrOptions({"auto"}), *COUNT],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "training": [Training, None],
+    "n_score_samples": COUNT,
+    "warm_start": ["boolean"],
+    "device": [str],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+    "initial_guess": ["boolean"],
+    "latent_dim": [StrOptions({"auto"}), *COUNT],
+}
+LATENT = {**SHARED, "prior": CHOICES["prior"], "n_train_samples": COUNT}
+KL = {
+    "beta": [Interval(Real, 0, None, closed="left")],
+    "kl_warmup": [Interval(Integral, 0, None, closed="left")],
+}
 
 
-class Parameters(Summarised):
-    """Parameters by name, as parameter objects, and passed on to skorch."""
+class Parameters(BaseEstimator):
+    """Parameters that are objects, by name or as instances."""
 
-    _named = {
-        "architecture": {"conv": architectures.Conv, "mlp": architectures.MLP},
-        "likelihood": {
-            "auto": likelihoods.Gaussian,  # `fit` has another where a row of y is one number
-            "bernoulli": likelihoods.Bernoulli,
-            "categorical": likelihoods.Categorical,
-            "gaussian": likelihoods.Gaussian,
-            "gaussian_mixture": likelihoods.GaussianMixture,
-            "multivariate_gaussian": likelihoods.MultivariateGaussian,
-            "negative_binomial": likelihoods.NegativeBinomial,
-            "poisson": likelihoods.Poisson,
-            "student_t": likelihoods.StudentT,
-        },
-    }
+    _named = NAMED
 
-    _parameter_constraints = {
-        "architecture": [
-            StrOptions({"conv", "mlp"}),
-            HasMethods(["resolve", "latent_shape", "encoder", "decoder", "head"]),
-        ],
-        "likelihood": [
-            StrOptions(set(_named["likelihood"])),
-            HasMethods(["build", "check_targets"]),
-        ],
-        "x_shape": ["array-like", None],
-        "y_shape": ["array-like", None],
-        "partial_y": ["boolean"],
-        "omission": [Interval(Real, 0, 1, closed="left")],
-        "n_scales": [Interval(Integral, 1, 3, closed="both")],
-        "normalize_X": ["boolean"],
-        "normalize_y": ["boolean"],
-        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "lr_schedule": [StrOptions({"one_cycle", "constant"})],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "optimizer": [StrOptions({"Adam", "AdamW", "SGD"}), type],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "ema_decay": [Interval(Real, 0, 1, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "patience": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "precision": [StrOptions({"float32", "tf32", "bfloat16"})],
-        "compile": ["boolean"],
-        "n_score_samples": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "callbacks": [list, None],
-        "checkpoint": [str, PathLike, None],
-        "device": [str],
-        "accelerator": [HasMethods(["prepare", "backward", "gather"]), None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
-    def get_params(self, deep=True):
-        """Get the parameters, with those passed to skorch.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to list the parameters of parameter objects too.
-
-        Returns
-        -------
-        dict
-            Names to values.
-        """
-        passed = {k: v for k, v in vars(self).items() if is_passed_to_skorch(k)}
-        return {**super().get_params(deep), **passed}
+    def __new__(cls, *args, **kwargs):
+        known = cls._get_param_names()
+        for name in kwargs:
+            if name not in known:
+                raise TypeError(_unknown(cls, name))
+        return super().__new__(cls)
 
     def set_params(self, **params):
         """Set parameters; a nested one turns a name into its parameter object.
@@ -91,36 +98,33 @@ class Parameters(Summarised):
         ----------
         **params
             Names to values, such as ``lr=1e-3``, ``architecture__dropout=0.1``
-            or ``optimizer__betas=(0.9, 0.99)``.
+            or ``training__weight_decay=0.1``.
 
         Returns
         -------
         self : object
             The estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of a name.
         """
-        for name in [k for k in params if is_passed_to_skorch(k)]:
-            setattr(self, name, params.pop(name))
+        known = self._get_param_names()
+        for name in params:
+            if name.partition("__")[0] not in known:
+                raise ValueError(_unknown(type(self), name))
         for name in {k.partition("__")[0] for k in params if "__" in k} & set(self._named):
             value = params.pop(name, getattr(self, name))
-            known = isinstance(value, str) and value in self._named[name]
-            setattr(self, name, self._named[name][value]() if known else value)
+            is_name = value is None or isinstance(value, str)
+            made = self._named[name].get(value) if is_name else None
+            setattr(self, name, made() if made else value)
         return super().set_params(**params)
 
-    def _store_skorch_params(self, skorch_params):
-        unknown = [k for k in skorch_params if not is_passed_to_skorch(k)]
-        if unknown:
-            raise TypeError(
-                f"{type(self).__name__} got unknown parameters {unknown}, expected some of "
-                f"{self._get_param_names()} or skorch's optimizer__*, callbacks__* and compile__*."
-            )
-        vars(self).update(skorch_params)
 
-    def _chosen(self, name):
-        value = getattr(self, name)
-        return self._named[name][value]() if isinstance(value, str) else value
-
-
-def is_passed_to_skorch(name):
-    """Return whether a parameter is one of skorch's."""
-    # scikit-learn's checks set every name in the signature, the last one too.
-    return name.startswith(PASSED_TO_SKORCH) or name == "skorch_params"
+def _unknown(cls, name):
+    known = cls._get_param_names()
+    nested = [f"training__{option}" for option in Training._get_param_names()]
+    close = suggestion(name, [*known, *nested])
+    expected = close or f"Expected some of {known}."
+    return f"{cls.__name__} has no parameter {name!r}. {expected}"

@@ -1,14 +1,11 @@
 """The hybrid of the CVAE's and the GSNN's objective."""
 
-from numbers import Real
-
-from sklearn.utils._param_validation import Interval
-
-from skcvae.estimators._latent import LatentStructuredPredictor
-from skcvae.objectives import CVAE, GSNN, Hybrid
+from skcvae.estimators._base import StructuredPredictor
+from skcvae.estimators._parameters import KL, LATENT
+from skcvae.objectives import Hybrid
 
 
-class HybridStructuredPredictor(LatentStructuredPredictor):
+class HybridStructuredPredictor(StructuredPredictor):
     r"""A conditional model trained for reconstruction and for prediction at once.
 
     The CVAE trains with draws from the recognition network and predicts with
@@ -24,17 +21,17 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         Weight of the CVAE's objective, in [0, 1]; the GSNN's has the rest. 1 trains
         as `CVAERegressor` does, 0 as `GSNNRegressor`.
     architecture : {"mlp", "conv"} or object, default="mlp"
-        What the networks are built of, by name or as a parameter object:
+        Builds the networks; by name or as a parameter object:
         :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
         images among X and y.
     likelihood : str or object, default="auto"
-        What is assumed of y given z, as an object of :mod:`skcvae.likelihoods` or by its
+        The distribution of y given x and z, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
         "poisson" for counts, "categorical" for labels, such as label maps. "auto" is
         "gaussian", and where a row of y is one number Student's t with a scale that is
         predicted for each row.
     prior : {"gaussian", "standard", "mixture", "flow"} or object, default="gaussian"
-        What is assumed of z given x: :class:`skcvae.priors.Gaussian`, a network, or
+        The distribution of z given x: :class:`skcvae.priors.Gaussian`, a network, or
         :class:`skcvae.priors.Standard`, N(0, I) for every x; with several modes
         :class:`skcvae.priors.Flow`, or :class:`skcvae.priors.Mixture` with `alpha` 1.
     latent_dim : "auto" or int, default="auto"
@@ -48,7 +45,7 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
     n_train_samples : int, default=1
         Draws L of z per example and step.
     beta : float, default=0.0
-        The KL term counts 1 + beta times.
+        The KL term is weighted by 1 + beta.
     kl_warmup : int, default=0
         Number of first epochs over which the weight of the KL term grows linearly.
         0 is the paper's setting.
@@ -57,17 +54,16 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         and draws have the shape of y in `fit` all the same. None takes rows as
         they are.
     partial_y : bool, default=False
-        Whether y may hold NaN, for what was not observed: it does not count, and
-        the recognition network is told. Otherwise NaN is an error.
+        Whether y may have NaN entries, which were not observed: they are marginalised
+        out, and the recognition network reads which they are. Otherwise NaN is an error.
     omission : float, default=0.0
         Input omission noise, against overfitting: in training this share of the
         numbers of each x is set to zero, or of an image one square of a side up to
         this share of its own. The paper takes squares of 0.4.
     n_scales : {1, 2, 3}, default=1
-        At how many resolutions of images y is predicted in training: full, a half, a
+        Number of resolutions at which images y are predicted in training: full, a half, a
         quarter. The paper takes 3. The coarser ones are predicted from the baseline
-        network,
-        so that `initial_guess` must be True.
+        network, so that `initial_guess` must be True.
     normalize_X : bool, default=True
         Whether to standardise the columns of X inside, or the channels of images.
     normalize_y : bool, default=True
@@ -78,63 +74,30 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         to 500 epochs.
     lr : float, default=0.003
         Learning rate, the highest one of the schedule.
-    lr_schedule : {"constant", "one_cycle"}, default="constant"
-        Whether the learning rate stays, or goes up and then down to zero over
-        `max_epochs`.
     batch_size : "auto" or int, default="auto"
         Rows per step. "auto" grows with the rows, from 16 to 256.
-    optimizer : {"AdamW", "Adam", "SGD"} or type, default="AdamW"
-        Name or class of a torch optimizer.
-    weight_decay : float, default=0.0
-        L2 penalty of the optimizer.
-    max_grad_norm : float or None, default=1.0
-        Gradients are scaled down to this norm. None leaves them.
-    ema_decay : float, default=0.995
-        Decay per step of the exponential moving average of the weights, which is what
-        is validated and kept. 0 keeps the last weights.
     early_stopping : bool, default=True
         Whether to hold out a share of the rows, watch its conditional
         log-likelihood, stop `patience` epochs after its best, and restore the
         weights of the best epoch.
     validation_fraction : float, default=0.1
         The share held out, in (0, 1). Not used where `fit` is given X_val.
-    patience : "auto" or int, default="auto"
-        Epochs without a new best before training stops. "auto" waits about 1,500
-        steps, in 5 to 50 epochs.
-    precision : {"float32", "tf32", "bfloat16"}, default="float32"
-        Of the matrix products in training. "bfloat16" pays for wide layers on processors
-        made for it; weights, densities and everything after `fit` stay in float32.
-        "tf32" is for GPUs: while `fit` runs it turns torch's switch, which is the whole
-        process's, and then turns it back.
-    compile : bool, default=False
-        Whether to train through `torch.compile`, which needs a compiler and some ten
-        seconds at first. Its own parameters are ``compile__mode`` and so on.
+    training : Training or None, default=None
+        Optimizer, schedule, averaging, patience, precision, callbacks, checkpoint and
+        accelerator: :class:`skcvae.Training`. None is ``Training()``.
     n_score_samples : int, default=100
         Draws S per row in `score`, and in `log_prob` and `predict` where not given.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights, sizes and scaling of the last call,
-        with a new optimizer.
-    callbacks : list of skorch callbacks or None, default=None
-        More callbacks for the net; they are copied.
-    checkpoint : str, PathLike or None, default=None
-        Path of a file in which the state of training is kept between epochs. `fit` with
-        the same parameters and data goes on from it, to the same model as if it had
-        not been cut off, and deletes it at its end. A fit of its own needs a path of
-        its own, and `warm_start` and `accelerator` go without.
+        Whether `fit` continues from the weights, sizes and scaling of the last call, with
+        a new optimizer. The parameters that these follow from must not change.
     device : str, default="auto"
-        "cpu", "cuda", "cuda:1", or "auto": CUDA where there is one.
-    accelerator : accelerate.Accelerator or None, default=None
-        To train on several GPUs: in a script that `accelerate launch` or `torchrun`
-        starts once for each, every process calls `fit` with the same rows and gets
-        the same model. It chooses the device.
+        "cpu", "cuda", "cuda:1", "mps", or "auto": CUDA if available.
     random_state : int, RandomState or None, default=None
         Seed of the split, the weights, the order of rows and all noise. None draws
         a new one; no global random state is read or written.
     verbose : int, default=0
         1 shows one live line during `fit`, and during other work where it is long; in a
         log, one plain line after `fit`.
-    **skorch_params
-        Parameters of skorch's net such as ``optimizer__betas``.
 
     Attributes
     ----------
@@ -147,8 +110,8 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
     latent_shape_ : tuple of int
         Shape of z for one row.
     n_active_units_ : int
-        Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.posterior_collapse`.
-        `fit` warns where there is none after ten epochs or more.
+        Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.inference.posterior_collapse`.
+        `fit` warns if there is none after ten epochs or more.
         Only if `alpha` is above 0.
     classes_ : ndarray of int
         The labels, where y are labels.
@@ -191,11 +154,7 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
     ['alpha']
     """
 
-    _parameter_constraints = {
-        **LatentStructuredPredictor._parameter_constraints,
-        **LatentStructuredPredictor._kl_constraints,
-        "alpha": [Interval(Real, 0, 1, closed="both")],
-    }
+    _parameter_constraints = {**LATENT, **KL, **Hybrid._parameter_constraints}
 
     def __init__(
         self,
@@ -218,26 +177,15 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         normalize_y=True,
         max_epochs="auto",
         lr=0.003,
-        lr_schedule="constant",
         batch_size="auto",
-        optimizer="AdamW",
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        ema_decay=0.995,
         early_stopping=True,
         validation_fraction=0.1,
-        patience="auto",
-        precision="float32",
-        compile=False,
+        training=None,
         n_score_samples=100,
         warm_start=False,
-        callbacks=None,
-        checkpoint=None,
         device="auto",
-        accelerator=None,
         random_state=None,
         verbose=0,
-        **skorch_params,
     ):
         self.alpha = alpha
         self.architecture = architecture
@@ -257,47 +205,15 @@ class HybridStructuredPredictor(LatentStructuredPredictor):
         self.normalize_y = normalize_y
         self.max_epochs = max_epochs
         self.lr = lr
-        self.lr_schedule = lr_schedule
         self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.max_grad_norm = max_grad_norm
-        self.ema_decay = ema_decay
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.precision = precision
-        self.compile = compile
+        self.training = training
         self.n_score_samples = n_score_samples
         self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
         self.device = device
-        self.accelerator = accelerator
         self.random_state = random_state
         self.verbose = verbose
-        self._store_skorch_params(skorch_params)
 
-    def _uses_recognition(self):
-        return self.alpha > 0
-
-    def _draws_from_prior(self):
-        return self.alpha < 1
-
-    def _continues(self):
-        if super()._continues() and self.alpha > 0 and not self.recognition_:
-            raise ValueError(
-                f"warm_start=True cannot go on with alpha={self.alpha:g} from a fit with alpha=0, "
-                "which trained no recognition network: expected alpha=0 or warm_start=False."
-            )
-        return super()._continues()
-
-    def _build_objective(self, model):
-        if self.alpha == 0:
-            return GSNN(model, self.n_train_samples)
-        if self.alpha == 1:
-            return CVAE(model, self.n_train_samples)
-        return Hybrid(model, 2 * self.n_train_samples, self.alpha)
-
-    def _loss_parameters(self):
-        return {"beta": self.beta, "warmup": self.kl_warmup}
+    def _objective(self):
+        return Hybrid(self.alpha)

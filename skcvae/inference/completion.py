@@ -1,4 +1,4 @@
-r"""Partial observation: what is not known of y, given x and the rest of y.
+r"""Partial observation: sample the missing entries of y given x and the observed ones.
 
 With a recognition network the paper alternates
 
@@ -8,23 +8,30 @@ With a recognition network the paper alternates
 
 from a first z of the prior, or of q(z|x,y_o) where the recognition network was
 trained with missing y. This is Gibbs sampling as far as q is the posterior.
-Without one, draws of the prior are chosen between by how well they explain what
-is known, :math:`p(y_o \mid x, z)`. Where outputs are independent given z, as they are in
+Without one, z is chosen from draws of the prior with weights
+:math:`p(y_o \mid x, z)`. Where outputs are independent given z, as they are in
 the paper, y_u depends on y_o through z alone; other likelihoods are conditioned on y_o.
 
-Throughout, NaN in y stands for what is not known.
+Throughout, NaN entries of y are missing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Generator, Tensor
 from torch.distributions import Distribution
 
-from skcvae.random import drawing_from
 from skcvae.distributions import reparameterize
-from skcvae.model import Conditional, Model
+from skcvae.inference.conditional_likelihood import (
+    WIDENING,
+    Estimate,
+    double,
+    log_mean_exp,
+    widened,
+)
 from skcvae.inference.partial import given_observed, log_prob_of_observed
+from skcvae.model import Conditional, Model
+from skcvae.random import drawing_from
 
 
 def complete(
@@ -47,12 +54,11 @@ def complete(
     x : Tensor of shape (n, ...)
         Inputs.
     y : Tensor of shape (n, ...)
-        Outputs, NaN where not known.
+        Outputs, NaN where missing.
     n_draws : int
         Completions per row, independent of each other.
     n_steps : int
-        How often z is drawn anew, or from how many draws of the prior each z is
-        chosen.
+        Number of alternations, or of draws of the prior from which each z is chosen.
     noise : Generator
         Where z comes from, on the CPU.
     outputs : Generator
@@ -63,7 +69,7 @@ def complete(
     Returns
     -------
     Tensor of shape (n_draws, n, ...)
-        What is known is as it was.
+        Observed entries are unchanged.
     """
     given = model.condition(x)
 
@@ -88,6 +94,49 @@ def complete(
         p = given.likelihood(z)
     p = given_observed(p, y)
     return _filled(y, draw_y(p) if observation_noise else p.mean)
+
+
+def log_prob_observed(
+    model: Model, x: Tensor, y: Tensor, completed: Tensor, noise: Iterable[Tensor]
+) -> Estimate:
+    r"""Estimate :math:`\log p(y_o \mid x)` of the observed entries.
+
+    The proposal is q(z|x,y) at any completed y, or the prior where there is no recognition
+    network; the estimate is unbiased for the density in both cases.
+
+    Parameters
+    ----------
+    model : Model
+        With or without latent variables.
+    x : Tensor of shape (n, ...)
+        Inputs.
+    y : Tensor of shape (n, ...)
+        Outputs, NaN where missing.
+    completed : Tensor of shape (n, ...)
+        The same without NaN, such as a draw of :func:`complete`.
+    noise : iterable of Tensors of shape (n_draws, n, ...)
+        Standard normal numbers in blocks of draws.
+
+    Returns
+    -------
+    Estimate
+        For each row.
+    """
+    given = model.condition(x)
+    if given.prior is None:
+        log_p = double(log_prob_of_observed(given.likelihood(), y))
+        return Estimate(log_p, torch.ones_like(log_p))
+    q = given.prior
+    if model.recognition is not None:
+        q = widened(model.recognition(x, completed), given.prior, WIDENING)
+
+    def log_weights() -> Iterator[Tensor]:
+        for eps in noise:
+            z = reparameterize(q, eps)
+            log_w = log_prob_of_observed(given.likelihood(z), y)
+            yield log_w if q is given.prior else log_w + given.prior.log_prob(z) - q.log_prob(z)
+
+    return log_mean_exp(log_weights())
 
 
 def _chosen(

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Generator, Tensor
 
-from skcvae.random import drawing_from
 from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
+from skcvae.random import drawing_from
 
 
 def deterministic(model: Model, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there; and arrays and a document as one safetensors file.
+"""Atomic replacement of files, and safetensors files of arrays and a document.
 
 Nothing in the latter is code: the arrays are numbers, the document is a text. Its metadata are the
 format, the document, and a checksum that finds what a disk or a transfer has changed.
@@ -43,7 +43,9 @@ def write(path, document: str, arrays: dict[str, np.ndarray]) -> None:
     """Write a file whole, or leave what is there."""
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
-        raise FileExistsError(errno.EEXIST, "expected a path to a file, got none to one", target)
+        raise FileExistsError(
+            errno.EEXIST, "expected a regular file, got a directory or special file", target
+        )
     data = _bytes(document, arrays)
     try:
         replace(target, data)
@@ -67,7 +69,9 @@ def read(path) -> tuple[str, dict[str, np.ndarray]]:
     """Return the document and the arrays of a file, in memory of the order of its size."""
     # Opening a pipe would wait for someone to write to it.
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(errno.EINVAL, "expected a path to a file, got none to one", str(path))
+        raise OSError(
+            errno.EINVAL, "expected a regular file, got a directory or special file", str(path)
+        )
     with open(path, "rb"):
         pass  # whatever forbids it is said by Python's own error
     with safe_open(path, framework="numpy") as file:

@@ -1,7 +1,7 @@
-"""What a file says of a fitted estimator, checked before it is believed.
+"""Consistency checks of the fitted attributes that a file holds.
 
-Whoever wrote the file may have written anything. So what says the same twice must agree, and
-networks are built only as far as the weights in the file would fill them.
+A file may hold anything. Redundant entries must agree, and networks are built only as large as
+the weights in the file would fill.
 """
 
 import math
@@ -16,55 +16,74 @@ from sklearn.utils._param_validation import (
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from skcvae._arrays import OneHot, Scaling, Table
+from skcvae.data.coding import Scaling
+from skcvae.data.labels import OneHot
+from skcvae.data.table import Table
 from skcvae.priors import Flow
 
 ALWAYS = {
-    "architecture_": [HasMethods(["resolve", "latent_shape", "encoder", "decoder", "head"])],
-    "initial_guess_": ["boolean"],
-    "latent_shape_": [tuple],
-    "likelihood_": [HasMethods(["build", "check_targets"])],
     "n_features_in_": [Integral],
-    "partial_y_": ["boolean"],
     "seed_": [Interval(Integral, 0, 2**31, closed="left")],
-    "x_scaling_": [Scaling],
+    "specification_": [tuple],
+    "structure_": [dict],
     "x_shape_": [tuple],
-    "y_coding_": [OneHot, Scaling, Table],
     "y_shape_": [tuple],
-    "_scales": [Interval(Integral, 1, 3, closed="both")],
-    "_x_row": [tuple],
-    "_y_row": [tuple],
     "_history": [list],
     "_weights": [dict],
 }
-WITH_Z = {"prior_": [HasMethods(["build"])], "recognition_": ["boolean"]}
-SOMETIMES = {
-    "classes_": [np.ndarray],
-    "feature_names_in_": [np.ndarray],
-    "n_active_units_": [Integral],
+SOMETIMES = {"feature_names_in_": [np.ndarray], "n_active_units_": [Integral]}
+SPECIFICATION = {
+    "architecture": [HasMethods(["resolve", "latent_shape", "encoder", "decoder", "head"])],
+    "likelihood": [HasMethods(["build", "check_targets", "fit_coding", "code_shape"])],
+    "x_coding": [Scaling],
+    "y_coding": [OneHot, Scaling, Table],
+    "prior": [HasMethods(["build"]), None],
+    "latent_shape": [tuple, None],
+    "initial_guess": ["boolean"],
+    "recognition": ["boolean"],
+    "partial_y": ["boolean"],
+    "n_scales": [Interval(Integral, 1, 3, closed="both")],
+    "noiseless": ["boolean"],
 }
 LARGEST_MASK = 2**28  # numbers in a mask of a flow's networks
 
 
 def check_state(estimator, state: dict) -> None:
-    """Refuse fitted attributes that are missing, not known, or do not belong together."""
-    wanted = ALWAYS | (WITH_Z if "prior" in estimator._named else {})
-    strange = (state.keys() ^ wanted.keys()) - SOMETIMES.keys()
-    if strange:
-        raise ValueError(f"fitted attributes are missing or not known: {sorted(strange)[:5]}")
+    """Refuse fitted attributes that are missing, unknown, or inconsistent.
+
+    Parameters
+    ----------
+    estimator : estimator of skcvae
+        With the parameters that the file holds.
+    state : dict
+        Attributes by name.
+
+    Raises
+    ------
+    ValueError
+        With the reason.
+    """
+    unknown = (state.keys() ^ ALWAYS.keys()) - SOMETIMES.keys()
+    if unknown:
+        raise ValueError(f"fitted attributes are missing or unknown: {sorted(unknown)[:5]}")
     name = type(estimator).__name__
-    validate_parameter_constraints(wanted | SOMETIMES, state, name)
-    _check_shapes(state)
+    validate_parameter_constraints(ALWAYS | SOMETIMES, state, name)
+    specification = state["specification_"]
+    _agree(hasattr(specification, "_asdict"), "specification_", "its class")
+    validate_parameter_constraints(SPECIFICATION, specification._asdict(), name)
+    _check_shapes(state, specification)
     _check_names(state)
-    _check_coding(state["likelihood_"], state["y_coding_"], state["_y_row"])
-    classes = getattr(state["y_coding_"], "classes", None)
-    _agree(np.array_equal(state.get("classes_"), classes), "classes_", "y_coding_")
+    row_shape = specification.y_coding.row_shape
+    _check_coding(specification.likelihood, specification.y_coding, row_shape)
     _agree(all(isinstance(row, dict) for row in state["_history"]), "history_", "dict")
+    texts = [*state["structure_"], *state["structure_"].values()]
+    _agree(all(isinstance(text, str) for text in texts), "structure_", "texts")
     _agree(
         all(isinstance(array, np.ndarray) for array in state["_weights"].values()),
         "weights", "arrays",
     )  # fmt: skip
-    _check_architecture(state)
+    _check_architecture(specification, state["_weights"])
+    _check_networks(estimator, specification)
 
 
 def _agree(holds: bool, *names: str) -> None:
@@ -72,15 +91,17 @@ def _agree(holds: bool, *names: str) -> None:
         raise ValueError(f"what it says of {' and '.join(names)} does not belong together")
 
 
-def _check_shapes(state):
-    for name in ("x_shape_", "y_shape_", "_x_row", "_y_row", "latent_shape_"):
-        shape = state[name]
+def _check_shapes(state, specification):
+    shapes = {name: state[name] for name in ("x_shape_", "y_shape_")}
+    if specification.latent_shape is not None:
+        shapes["latent_shape"] = specification.latent_shape
+    for name, shape in shapes.items():
         whole = all(type(side) is int and side > 0 for side in shape)
         _agree(whole and (len(shape) > 0 or name == "y_shape_"), name, "a shape")
-    for whole, row in (("x_shape_", "_x_row"), ("y_shape_", "_y_row")):
-        _agree(math.prod(state[whole]) == math.prod(state[row]), whole, row)
+    for name, coding in zip(("x_shape_", "y_shape_"), specification.codings, strict=True):
+        _agree(math.prod(state[name]) == math.prod(coding.row_shape), name, "its coding")
     _agree(state["n_features_in_"] == state["x_shape_"][0], "n_features_in_", "x_shape_")
-    _check_scaling(state["x_scaling_"], state["_x_row"], "x_scaling_")
+    _check_scaling(specification.x_coding, specification.x_coding.row_shape, "x_coding")
 
 
 def _check_names(state):
@@ -91,28 +112,27 @@ def _check_names(state):
 
 def _check_coding(likelihood, coding, row_shape):
     """Refuse a coding that `fit` would not have made for this likelihood."""
-    kinds = {"columns": Table, "label": OneHot}
-    kind = kinds.get(likelihood.targets, Scaling)
-    _agree(type(coding) is kind, "likelihood_", "y_coding_")
-    if kind is Scaling:
-        _check_scaling(coding, row_shape, "y_coding_")
-    elif kind is OneHot:
+    _agree(type(coding) is likelihood.coding, "likelihood", "y_coding")
+    if isinstance(coding, Scaling):
+        _check_scaling(coding, row_shape, "y_coding")
+    elif isinstance(coding, OneHot):
         classes = likelihood.classes
         known = isinstance(classes, np.ndarray) and classes.dtype.kind in "iu"
         known = known and np.array_equal(likelihood.classes_of(classes), classes)
-        _agree(known and np.array_equal(coding.classes, classes), "likelihood_", "classes")
-        _agree(coding.row_shape == row_shape, "y_coding_", "_y_row")
+        _agree(known and np.array_equal(coding.classes, classes), "likelihood", "classes")
+        whole = all(type(side) is int and side > 0 for side in coding.row_shape)
+        _agree(whole and coding.row_shape == row_shape, "y_coding", "its rows")
     else:
         _check_table(likelihood, coding, row_shape)
 
 
 def _check_table(likelihood, coding, row_shape):
     # A table without rows is enough to tell whether each column is in one group.
-    _agree(len(row_shape) == 1 and row_shape[0] < 2**20, "y_coding_", "_y_row")
+    _agree(len(row_shape) == 1 and row_shape[0] < 2**20, "y_coding", "its rows")
     likelihood.split(np.empty((0, *row_shape)))
     columns = [list(columns) for *_, columns in likelihood.groups]
-    _agree(coding.columns == columns, "likelihood_", "columns")
-    _agree(len(coding.codings) == len(columns), "likelihood_", "codings")
+    _agree(coding.columns == columns, "likelihood", "columns")
+    _agree(len(coding.codings) == len(columns), "likelihood", "codings")
     for (_, group, own), part in zip(likelihood.groups, coding.codings, strict=True):
         _check_coding(group, part, (len(own),))
 
@@ -123,28 +143,36 @@ def _check_scaling(scaling, row_shape, name):
         _agree(fits, name, "the shape of a row")
 
 
-def _check_architecture(state):
-    architecture, code_shape = state["architecture_"], state["y_coding_"].code_shape
+def _check_architecture(specification, weights):
+    architecture, code_shape = specification.architecture, specification.y_coding.code_shape
     bins = getattr(architecture, "bins", None)
-    _agree(bins is None or isinstance(bins, np.ndarray), "architecture_", "bins")
-    resolved = architecture.resolve(1, state["_x_row"], code_shape)
-    _agree(
-        repr(resolved.get_params()) == repr(architecture.get_params()), "architecture_", "sizes"
-    )
-    latent_shape = state["latent_shape_"]
-    expected = architecture.latent_shape(latent_shape[0], code_shape)
-    _agree(expected == latent_shape, "architecture_", "latent_shape_")
-    if isinstance(state.get("prior_"), Flow):
-        _check_flow(state["prior_"], math.prod(latent_shape), state["_weights"])
+    _agree(bins is None or isinstance(bins, np.ndarray), "architecture", "bins")
+    resolved = architecture.resolve(1, specification.x_coding.row_shape, code_shape)
+    _agree(repr(resolved.get_params()) == repr(architecture.get_params()), "architecture", "sizes")
+    latent_shape, prior = specification.latent_shape, specification.prior
+    _agree((latent_shape is None) == (prior is None), "prior", "latent_shape")
+    if latent_shape is not None:
+        expected = architecture.latent_shape(latent_shape[0], code_shape)
+        _agree(expected == latent_shape, "architecture", "latent_shape")
+    if isinstance(prior, Flow):
+        _check_flow(prior, math.prod(latent_shape), weights)
+
+
+def _check_networks(estimator, specification):
+    """Refuse networks that this class of estimator never has."""
+    noiseless = estimator._noiseless
+    _agree(noiseless == specification.noiseless, "class", "noiseless")
+    _agree(noiseless or specification.prior is not None, "class", "prior")
+    _agree(not noiseless or not specification.recognition, "class", "recognition")
 
 
 def _check_flow(flow, size, weights):
     """Refuse a flow whose masks would be larger than its weights are; zuko makes them first."""
     first, last = (1 + flow.n_context) * size, (3 * flow.n_bins - 1) * size
-    _agree(first * last <= LARGEST_MASK, "prior_", "latent_shape_")
+    _agree(first * last <= LARGEST_MASK, "prior", "latent_shape")
     widths = pairwise([first, *flow.hidden_layer_sizes, last])
     held = sum(array.size for array in weights.values())
-    _agree(max(a * b for a, b in widths) <= held, "prior_", "weights")
+    _agree(max(a * b for a, b in widths) <= held, "prior", "weights")
 
 
 class Bounded(TorchDispatchMode):

@@ -233,7 +233,9 @@ def _is_group(group) -> bool:
     name, likelihood, columns = group
     return (
         isinstance(name, str)
-        and HasMethods(["build", "check_targets", "fit_coding", "code_shape"]).is_satisfied_by(likelihood)
+        and HasMethods(["build", "check_targets", "fit_coding", "code_shape"]).is_satisfied_by(
+            likelihood
+        )
         and not isinstance(likelihood, type | Columns)
         and isinstance(columns, list | tuple | np.ndarray)
         and len(columns) > 0

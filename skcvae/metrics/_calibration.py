@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from skcvae.random import seed_from
 from skcvae.metrics._draws import draws_of, observed_outputs, weights_of_outputs
+from skcvae.random import seed_from
 
 
 def interval_coverage(y_true, intervals, sample_weight=None):

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from skcvae.estimators import _checks
+from skcvae.data.reading import weights
 
 
 def observed_outputs(y_true):
@@ -32,5 +32,5 @@ def draws_of(draws, y_true, observed, *, at_least):
 
 def weights_of_outputs(sample_weight, y_true):
     """Return the weight of its row for each output."""
-    weight = _checks.weights(sample_weight, y_true)
+    weight = weights(sample_weight, y_true)
     return np.broadcast_to(weight.reshape(-1, *[1] * (y_true.ndim - 1)), y_true.shape)

@@ -8,8 +8,8 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae.documented import Documented
 from skcvae.distributions import NormalizingFlow, diagonal_normal
+from skcvae.documented import Documented
 
 
 class Flow(Documented):

@@ -8,8 +8,8 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
-from skcvae.documented import Documented
 from skcvae.distributions import diagonal_normal
+from skcvae.documented import Documented
 
 
 class Mixture(Documented):

@@ -6,7 +6,7 @@ import time
 
 import torch
 from sklearn.base import clone
-from skorch.callbacks import Callback, EpochTimer, LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
@@ -179,7 +179,7 @@ def callbacks(
     The user's find the epoch judged: "valid_cll_best" stands in the history. A checkpoint
     is last, since it restores the state of the others.
     """
-    chosen = [("epoch_timer", EpochTimer()), Warmup()]
+    chosen = [Warmup()]
     if max_grad_norm is not None:
         chosen.append(ClipGradients(max_grad_norm))
     if one_cycle is not None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable
 
 import numpy as np
-import torch
 from skorch.callbacks import Callback
 from skorch.history import History
 from torch import Generator, Tensor
@@ -28,7 +27,14 @@ from skcvae.version import __version__
 DIGESTS = ("training rows", "validation rows", "weights at the start")
 WRITING = 1 / 20  # of the time of a fit, at most
 # Parameters that a fit does not depend on, or that are compared by what follows from them.
-NOT_COMPARED = {"callbacks", "checkpoint", "n_score_samples", "random_state", "training", "verbose"}
+NOT_COMPARED = {
+    "callbacks",
+    "checkpoint",
+    "n_score_samples",
+    "random_state",
+    "training",
+    "verbose",
+}
 
 
 class Checkpoint(Callback):

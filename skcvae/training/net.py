@@ -65,7 +65,8 @@ class ObjectiveModule(nn.Module):
     def forward(
         self, arrays: tuple[Tensor, ...], noise: Tensor, given: Conditional | None = None
     ) -> Bound:
-        given = given or self.model.condition(*arrays[:-1])
+        x, y = pair_of(arrays)
+        given = given or self.model.condition(x)
         return self.objective.bound(self.model, given, x, y, noise[: self.n_noise])
 
     def train(self, mode: bool = True) -> "ObjectiveModule":

@@ -1,5 +1,6 @@
-"""Training options, and the skorch net that they make."""
+"""Training options, the skorch net that they make, and devices."""
 
+import contextlib
 import functools
 import inspect
 import math
@@ -8,8 +9,8 @@ from numbers import Integral, Real
 from os import PathLike
 
 import torch
-from skorch.helper import predefined_split
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from skorch.helper import predefined_split
 
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches, StreamedRows
 from skcvae.data.coding import plan
@@ -245,3 +246,38 @@ def _batch_size(n_rows: int) -> int:
 def _epochs(n_steps: int, steps_per_epoch: int, least: int, most: int) -> int:
     """Return the number of epochs that makes about `n_steps` steps."""
     return min(max(math.ceil(n_steps / steps_per_epoch), least), most)
+
+
+def available_device(name):
+    """Return the device to train on; "auto" takes CUDA if available."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    n_mps = int(torch.backends.mps.is_available())
+    known = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": n_mps}
+    if kind not in known or (index and not index.isdigit()) or int(index or 0) >= known[kind]:
+        raise ValueError(
+            "device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', and be available: got "
+            f"{name!r} on a machine with {known['cuda']} CUDA devices and {n_mps} MPS devices."
+        )
+    return name
+
+
+def device_or_cpu(name):
+    """Return the device of a restored estimator: the CPU where its own is not available."""
+    lacks_cuda = "cuda" in name and not torch.cuda.is_available()
+    lacks_mps = name.startswith("mps") and not torch.backends.mps.is_available()
+    return available_device("cpu" if lacks_cuda or lacks_mps else name)
+
+
+@contextlib.contextmanager
+def memory_errors(device):
+    """Say what to do when a GPU, perhaps a shared one, runs out of memory."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise MemoryError(
+            f"The memory of device {device!r} does not suffice. Expected room for the networks "
+            "and a batch: take a smaller batch_size or smaller layers, or, where several workers "
+            f"share the device, a smaller n_jobs. {error}"
+        ) from error

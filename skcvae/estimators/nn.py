@@ -1,13 +1,8 @@
 """The deterministic baseline network."""
 
-from numbers import Integral
-
-from sklearn.utils._param_validation import Interval, StrOptions
-
 from skcvae.estimators._base import StructuredPredictor
-from skcvae.model import deterministic_model, latent_model
+from skcvae.estimators._parameters import SHARED
 from skcvae.objectives import Deterministic
-from skcvae.priors import Gaussian
 
 
 class NNRegressor(StructuredPredictor):
@@ -19,11 +14,11 @@ class NNRegressor(StructuredPredictor):
     Parameters
     ----------
     architecture : {"mlp", "conv"} or object, default="mlp"
-        What the networks are built of, by name or as a parameter object:
+        Builds the networks; by name or as a parameter object:
         :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
         images among X and y.
     likelihood : str or object, default="auto"
-        What is assumed of y, as an object of :mod:`skcvae.likelihoods` or by its
+        The distribution of y given x, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
         "poisson" for counts, "categorical" for labels, such as label maps. "auto" is
         "gaussian", and where a row of y is one number Student's t with a scale that is
@@ -39,14 +34,14 @@ class NNRegressor(StructuredPredictor):
     latent_dim : "auto" or int, default="auto"
         Size of z where `initial_guess` is True, as of :class:`CVAERegressor`.
     partial_y : bool, default=False
-        Whether y may hold NaN, for what was not observed: it does not count, and
-        the recognition network is told. Otherwise NaN is an error.
+        Whether y may have NaN entries, which were not observed: they are marginalised
+        out, and the recognition network reads which they are. Otherwise NaN is an error.
     omission : float, default=0.0
         Input omission noise, against overfitting: in training this share of the
         numbers of each x is set to zero, or of an image one square of a side up to
         this share of its own. The paper takes squares of 0.4.
     n_scales : {1, 2, 3}, default=1
-        At how many resolutions of images y is predicted in training: full, a half, a
+        Number of resolutions at which images y are predicted in training: full, a half, a
         quarter. The paper takes 3. The coarser ones are predicted from the baseline
         network.
     normalize_X : bool, default=True
@@ -59,63 +54,30 @@ class NNRegressor(StructuredPredictor):
         to 500 epochs.
     lr : float, default=0.003
         Learning rate, the highest one of the schedule.
-    lr_schedule : {"constant", "one_cycle"}, default="constant"
-        Whether the learning rate stays, or goes up and then down to zero over
-        `max_epochs`.
     batch_size : "auto" or int, default="auto"
         Rows per step. "auto" grows with the rows, from 16 to 256.
-    optimizer : {"AdamW", "Adam", "SGD"} or type, default="AdamW"
-        Name or class of a torch optimizer.
-    weight_decay : float, default=0.0
-        L2 penalty of the optimizer.
-    max_grad_norm : float or None, default=1.0
-        Gradients are scaled down to this norm. None leaves them.
-    ema_decay : float, default=0.995
-        Decay per step of the exponential moving average of the weights, which is what
-        is validated and kept. 0 keeps the last weights.
     early_stopping : bool, default=True
         Whether to hold out a share of the rows, watch its conditional
         log-likelihood, stop `patience` epochs after its best, and restore the
         weights of the best epoch.
     validation_fraction : float, default=0.1
         The share held out, in (0, 1). Not used where `fit` is given X_val.
-    patience : "auto" or int, default="auto"
-        Epochs without a new best before training stops. "auto" waits about 1,500
-        steps, in 5 to 50 epochs.
-    precision : {"float32", "tf32", "bfloat16"}, default="float32"
-        Of the matrix products in training. "bfloat16" pays for wide layers on processors
-        made for it; weights, densities and everything after `fit` stay in float32.
-        "tf32" is for GPUs: while `fit` runs it turns torch's switch, which is the whole
-        process's, and then turns it back.
-    compile : bool, default=False
-        Whether to train through `torch.compile`, which needs a compiler and some ten
-        seconds at first. Its own parameters are ``compile__mode`` and so on.
+    training : Training or None, default=None
+        Optimizer, schedule, averaging, patience, precision, callbacks, checkpoint and
+        accelerator: :class:`skcvae.Training`. None is ``Training()``.
     n_score_samples : int, default=100
         Draws S per row in `score`, and in `log_prob` and `predict` where not given.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights, sizes and scaling of the last call,
-        with a new optimizer.
-    callbacks : list of skorch callbacks or None, default=None
-        More callbacks for the net; they are copied.
-    checkpoint : str, PathLike or None, default=None
-        Path of a file in which the state of training is kept between epochs. `fit` with
-        the same parameters and data goes on from it, to the same model as if it had
-        not been cut off, and deletes it at its end. A fit of its own needs a path of
-        its own, and `warm_start` and `accelerator` go without.
+        Whether `fit` continues from the weights, sizes and scaling of the last call, with
+        a new optimizer. The parameters that these follow from must not change.
     device : str, default="auto"
-        "cpu", "cuda", "cuda:1", or "auto": CUDA where there is one.
-    accelerator : accelerate.Accelerator or None, default=None
-        To train on several GPUs: in a script that `accelerate launch` or `torchrun`
-        starts once for each, every process calls `fit` with the same rows and gets
-        the same model. It chooses the device.
+        "cpu", "cuda", "cuda:1", "mps", or "auto": CUDA if available.
     random_state : int, RandomState or None, default=None
         Seed of the split, the weights, the order of rows and all noise. None draws
         a new one; no global random state is read or written.
     verbose : int, default=0
         1 shows one live line during `fit`, and during other work where it is long; in a
         log, one plain line after `fit`.
-    **skorch_params
-        Parameters of skorch's net such as ``optimizer__betas``.
 
     Attributes
     ----------
@@ -160,11 +122,7 @@ class NNRegressor(StructuredPredictor):
     (200, 3)
     """
 
-    _parameter_constraints = {
-        **StructuredPredictor._parameter_constraints,
-        "initial_guess": ["boolean"],
-        "latent_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    }
+    _parameter_constraints = SHARED
 
     def __init__(
         self,
@@ -182,26 +140,15 @@ class NNRegressor(StructuredPredictor):
         normalize_y=True,
         max_epochs="auto",
         lr=0.003,
-        lr_schedule="constant",
         batch_size="auto",
-        optimizer="AdamW",
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        ema_decay=0.995,
         early_stopping=True,
         validation_fraction=0.1,
-        patience="auto",
-        precision="float32",
-        compile=False,
+        training=None,
         n_score_samples=100,
         warm_start=False,
-        callbacks=None,
-        checkpoint=None,
         device="auto",
-        accelerator=None,
         random_state=None,
         verbose=0,
-        **skorch_params,
     ):
         self.architecture = architecture
         self.likelihood = likelihood
@@ -216,44 +163,23 @@ class NNRegressor(StructuredPredictor):
         self.normalize_y = normalize_y
         self.max_epochs = max_epochs
         self.lr = lr
-        self.lr_schedule = lr_schedule
         self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.max_grad_norm = max_grad_norm
-        self.ema_decay = ema_decay
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.precision = precision
-        self.compile = compile
+        self.training = training
         self.n_score_samples = n_score_samples
         self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
         self.device = device
-        self.accelerator = accelerator
         self.random_state = random_state
         self.verbose = verbose
-        self._store_skorch_params(skorch_params)
 
-    def _reads_no_baseline(self):
-        return False
+    _noiseless = True
+    _has_baseline = True
 
-    def _build_model(self):
-        shapes = {"x_shape": self._x_row, "y_shape": self.y_coding_.code_shape}
-        if not self.initial_guess_:
-            return deterministic_model(self.architecture_, self._build_likelihoods(), **shapes)
-        return latent_model(
-            self.architecture_,
-            self._build_likelihoods(),
-            Gaussian().build(self.latent_shape_),
-            **shapes,
-            latent_shape=self.latent_shape_,
-            initial_guess=True,
-            recognition=False,
-            noiseless=True,
-        )
+    @property
+    def prior(self):
+        """The prior of z = E[z|x]: the network that predicts it, with an initial guess."""
+        return "gaussian" if self.initial_guess else None
 
-    def _build_objective(self, model):
-        return Deterministic(model)
+    def _objective(self):
+        return Deterministic()

@@ -1,0 +1,136 @@
+"""Latent variables of fitted estimators: encode, decode, reconstruct."""
+
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from skcvae.estimators import _checks
+
+
+class LatentSpace:
+    """Posterior means of z, and means of y given z, of an estimator with latent variables."""
+
+    @_checks.named_keywords
+    def encode(self, X, y=None, *, return_std=False):
+        """Return E[z|x,y], the mean of the recognition network, or E[z|x] without y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...), default=None
+            Outputs. None returns the mean of the prior p(z|x); of a flow, over 128
+            quasi-random draws.
+        return_std : bool, default=False
+            Whether to return the standard deviation of each latent variable as well.
+
+        Returns
+        -------
+        z : ndarray of shape (n_rows, *latent_shape_)
+            Float64.
+        std : ndarray of the same shape
+            Only if `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If the model has no latent variables; with y, if it has no recognition network.
+
+        Examples
+        --------
+        >>> from skcvae import CVAERegressor
+        >>> from skcvae.datasets import make_linear_gaussian
+        >>> data = make_linear_gaussian(n_samples=100, random_state=0)
+        >>> est = CVAERegressor(max_epochs=5, random_state=0).fit(data.X, data.y)
+        >>> z = est.encode(data.X, data.y)
+        >>> z.shape == (100, *est.latent_shape_)
+        True
+        >>> est.decode(data.X, z).shape
+        (100, 3)
+        """
+        self._check_latent(recognition=y is not None)
+        if y is None:
+            X = _checks.inputs(self, X)
+        else:
+            X, y = self._check_pair(X, y)
+        mean, std = self._shown_fitted().encode(X, y)
+        return (mean, std) if return_std else mean
+
+    @_checks.named_keywords
+    def decode(self, X, z, *, return_proba=False):
+        """Return E[y|x,z], or the most likely labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        z : array-like of shape (n_rows, *latent_shape_) or (n_draws, n_rows, *latent_shape_)
+            Latent variables.
+        return_proba : bool, default=False
+            Whether to return the probability of each class as well. For labels only.
+
+        Returns
+        -------
+        y : ndarray of shape (n_rows, ...) or (n_draws, n_rows, ...)
+            In the units of y in `fit`: float64, or labels.
+        proba : ndarray of shape (n_rows, n_classes, ...) or (n_draws, n_rows, n_classes, ...)
+            Only if `return_proba`.
+
+        Raises
+        ------
+        ValueError
+            If the model has no latent variables, if z has another shape, or if
+            `return_proba` is asked of numbers.
+        """
+        self._check_latent()
+        if return_proba:
+            _checks.only_labels(self, "return_proba=True")
+        X = _checks.inputs(self, X)
+        z = check_array(z, ensure_2d=False, allow_nd=True, dtype=float, input_name="z")
+        single = z.ndim == 1 + len(self.latent_shape_)
+        draws = z[None] if single else z
+        if draws.shape[1:] != (len(X), *self.latent_shape_):
+            expected = (len(X), *self.latent_shape_)
+            raise ValueError(
+                f"z must be of shape {expected} or (n_draws, {str(expected)[1:-1]}), for the "
+                f"{len(X)} rows of X, got shape {z.shape}."
+            )
+        coding = self.y_coding_
+        read = coding.to_proba if hasattr(coding, "classes") else coding.to_array
+        found = self._shown_fitted().decode(X, draws, read)
+        found = found[0] if single else found
+        return (
+            self._like_y(found) if read == coding.to_array else self._labels(found, return_proba)
+        )
+
+    @_checks.named_keywords
+    def reconstruct(self, X, y, *, return_proba=False):
+        """Return E[y|x,z] at z = E[z|x,y]: `decode` of `encode`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
+            Outputs.
+        return_proba : bool, default=False
+            Whether to return the probability of each class as well. For labels only.
+
+        Returns
+        -------
+        y : ndarray of the shape of y
+            In the units of y in `fit`: float64, or labels.
+        proba : ndarray of shape (n_rows, n_classes, ...)
+            Only if `return_proba`.
+        """
+        return self.decode(X, self.encode(X, y), return_proba=return_proba)
+
+    def _check_latent(self, *, recognition=False):
+        check_is_fitted(self)
+        name, model = type(self).__name__, self._fitted.model
+        if model.is_deterministic:
+            raise ValueError(f"{name} has no latent variables to encode or decode.")
+        if recognition and model.recognition is None:
+            raise ValueError(
+                f"{name} was trained without a recognition network q(z|x,y): encode(X) returns "
+                "E[z|x]. Expected y=None, or an objective such as CVAERegressor's."
+            )

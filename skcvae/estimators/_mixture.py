@@ -1,0 +1,228 @@
+"""The equally weighted mixture of the densities of several fitted estimators."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+from scipy.special import logsumexp, softmax
+from sklearn.utils.validation import _num_samples, check_is_fitted, check_scalar
+
+from skcvae.estimators import _checks
+from skcvae.estimators._density import ConditionalDensity
+from skcvae.estimators._members import Members
+from skcvae.random import seed_from, spawned
+
+LOWEST = -1e300  # stands for -inf, so that members without any density weigh the same
+
+
+class Mixture(ConditionalDensity, Members):
+    """The methods of a fitted ensemble."""
+
+    @_checks.named_keywords
+    def predict(self, X, n_samples=None, return_std=False, return_proba=False):
+        """Predict y: the mean of the members' means, or the most likely labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        n_samples : int, default=None
+            As for the members: None predicts at z* = E[z|x], a number the mean
+            over so many draws of z for each member.
+        return_std : bool, default=False
+            Whether to return the standard deviation of p(y|x) as well: its variance
+            is the mean of the members' variances plus the variance of their means.
+            From draws where `n_samples` is None too. Not for labels.
+        return_proba : bool, default=False
+            Whether to return the probability of each class as well, the mean of the
+            members'. For labels only.
+
+        Returns
+        -------
+        y : ndarray of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
+            Float64, or the most likely labels of the mean probabilities. In columns of
+            labels among others, the label that most members predict.
+        std : ndarray of the same shape
+            Only if `return_std`; NaN in columns of labels.
+        proba : ndarray of shape (n_rows, n_classes, ...)
+            Only if `return_proba`: a map for each of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If `return_std` is asked of labels, or `return_proba` of numbers.
+        """
+        check_is_fitted(self)
+        if return_proba or hasattr(self, "classes_"):
+            labels, proba = self._most_likely(X, n_samples, return_std)
+            return (labels, proba) if return_proba else labels
+        predicted = self._mean([member.predict(X, n_samples) for member in self.estimators_])
+        return (predicted, self._std(X, n_samples)) if return_std else predicted
+
+    @_checks.named_keywords
+    def sample(self, X, n_samples=1, random_state=None, *, observation_noise=True):
+        """Draw joint outputs y ~ p(y|x), for each draw and row from a member by chance.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        n_samples : int, default=1
+            Draws per row.
+        random_state : int, RandomState or None, default=None
+            None makes new draws at each call.
+        observation_noise : bool, default=True
+            False draws the member and z alone and returns E[y|x,z].
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_rows, ...)
+            Draws first, never squeezed. Each draw is joint over all outputs of a row;
+            rows are independent of each other.
+        """
+
+        def draw(member, n_draws, seed):
+            return member.sample(X, n_draws, seed, observation_noise=observation_noise)
+
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        n_members, n_rows = len(self.estimators_), _num_samples(X)
+        weights = np.full((n_members, n_rows), 1 / n_members)
+        return self._mixed(draw, n_rows, n_samples, seed_from(random_state), weights)
+
+    @_checks.named_keywords
+    def complete(
+        self,
+        X,
+        y_partial,
+        n_samples=1,
+        mask=None,
+        *,
+        n_steps=20,
+        observation_noise=True,
+        random_state=None,
+    ):
+        r"""Sample the missing entries of y given X and the observed ones.
+
+        For each draw and row a member is chosen with probability proportional to
+        :math:`p_m(y_o|x)`, its density of the observed entries, estimated from
+        `n_score_samples` draws of z.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        y_partial : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
+            Outputs, NaN where missing.
+        n_samples : int, default=1
+            Joint completions per row.
+        mask : array-like of bool of the shape of `y_partial`, default=None
+            True where missing, whatever `y_partial` holds there.
+        n_steps : int, default=20
+            As for the members.
+        observation_noise : bool, default=True
+            False ends in E[y|x,z] or the most likely labels.
+        random_state : int, RandomState or None, default=None
+            None makes new draws at each call.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_rows, ...)
+            Complete y; observed entries are unchanged.
+        """
+        how = {"n_steps": n_steps, "observation_noise": observation_noise}
+
+        def draw(member, n_draws, seed):
+            return member.complete(X, y_partial, n_draws, mask, random_state=seed, **how)
+
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        of_weights, of_draws = spawned(seed_from(random_state), 2)
+        seeds = spawned(of_weights, len(self.estimators_))
+        log_p = [
+            member._log_prob_observed(X, y_partial, mask, n_steps, seed)
+            for member, seed in zip(self.estimators_, seeds, strict=True)
+        ]
+        return self._mixed(
+            draw, _num_samples(X), n_samples, of_draws, softmax(np.maximum(log_p, LOWEST), axis=0)
+        )
+
+    @_checks.named_keywords
+    def log_prob(self, X, y, *, n_samples=None, method="importance_sampling", random_state=None):
+        """Estimate log p(y|x) of each row, in nats: of the mean of the members' densities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
+            Outputs.
+        n_samples : int, default=None
+            Draws of z per row and member; None takes `n_score_samples`.
+        method : {"importance_sampling", "monte_carlo"}, default="importance_sampling"
+            As for the members.
+        random_state : int, RandomState or None, default=None
+            None takes the seeds of the fit: same model, same numbers.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Higher is better. Never below the mean of the members' values.
+        """
+        check_is_fitted(self)
+        log_p = [
+            member.log_prob(X, y, n_samples=n_samples, method=method, random_state=random_state)
+            for member in self.estimators_
+        ]
+        return logsumexp(log_p, axis=0) - math.log(len(log_p))
+
+    def encode(self, X, y=None, *, return_std=False):
+        """Raise: an ensemble has no latent space of its own.
+
+        Parameters
+        ----------
+        X, y, return_std
+            Not used.
+
+        Raises
+        ------
+        TypeError
+            Always; ``estimators_[0].encode`` is that of a member.
+        """
+        raise self._no_latent_space("encode")
+
+    def decode(self, X, z, *, return_proba=False):
+        """Raise: an ensemble has no latent space of its own.
+
+        Parameters
+        ----------
+        X, z, return_proba
+            Not used.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise self._no_latent_space("decode")
+
+    def reconstruct(self, X, y, *, return_proba=False):
+        """Raise: an ensemble has no latent space of its own.
+
+        Parameters
+        ----------
+        X, y, return_proba
+            Not used.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise self._no_latent_space("reconstruct")
+
+    def _no_latent_space(self, method):
+        return TypeError(
+            "The members of an ensemble have latent spaces of their own, with different axes, so "
+            f"that there is no joint {method}. Use that of a member, estimators_[0].{method}."
+        )

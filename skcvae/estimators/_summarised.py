@@ -1,0 +1,106 @@
+"""The summary of a fitted estimator, in text and in notebooks."""
+
+import html
+
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from skcvae.documented import Documented
+
+
+class Summarised(Documented):
+    """An estimator with a summary; a subclass returns the entries by name."""
+
+    def summary(self):
+        """Summarise in a few lines what was learned.
+
+        Returns
+        -------
+        str
+            The networks and their numbers of parameters, the device, epochs, and the
+            CLL of the validation rows, in nats. A notebook shows it below the diagram.
+
+        Examples
+        --------
+        >>> from skcvae import NNRegressor
+        >>> from skcvae.datasets import make_linear_gaussian
+        >>> data = make_linear_gaussian(n_samples=200, random_state=0)
+        >>> est = NNRegressor(max_epochs=5, device="cpu", random_state=0)
+        >>> print(est.fit(data.X, data.y).summary())
+        NNRegressor
+        architecture  MLP(hidden_layer_sizes=(32, 32))
+        likelihood    Gaussian()
+        parameters    1,542: output 102, baseline 1,440
+        device        cpu
+        epochs        5, the best 5
+        validation    CLL ... nats
+        """
+        check_is_fitted(self)
+        entries = self._summary_entries()
+        width = max(map(len, entries))
+        lines = [f"{name:{width}}  {entry}" for name, entry in entries.items()]
+        return "\n".join([type(self).__name__, *lines])
+
+    def _repr_html_inner(self):
+        return self._with_summary(super()._repr_html_inner())
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] = self._with_summary(bundle["text/html"])
+        return bundle
+
+    def _with_summary(self, diagram):
+        try:
+            return f"{diagram}<pre>{html.escape(self.summary())}</pre>"
+        except NotFittedError:
+            return diagram
+
+
+def summary_entries(estimator):
+    """Return the entries of the summary of a single estimator.
+
+    Parameters
+    ----------
+    estimator : StructuredPredictor
+        Fitted.
+
+    Returns
+    -------
+    dict of str to str
+        In the order in which they are shown.
+    """
+    model = estimator.net_.module.model
+    sizes = {name: _n_parameters(network) for name, network in model.named_children()}
+    listed = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
+    return {
+        "architecture": str(estimator.architecture_),
+        "likelihood": str(estimator.likelihood_),
+        **_latent_entries(estimator, model),
+        "parameters": f"{sum(sizes.values()):,}: {listed}",
+        "device": str(next(model.parameters()).device),
+        **_history_entries(estimator.history_),
+    }
+
+
+def _n_parameters(network):
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def _latent_entries(estimator, model):
+    if model.is_deterministic:
+        return {}
+    shape = " x ".join(map(str, estimator.latent_shape_))
+    n_active = getattr(estimator, "n_active_units_", None)
+    latent = shape if n_active is None else f"{shape}, {n_active} in use"
+    return {"prior": str(estimator.prior_), "latent": latent}
+
+
+def _history_entries(history):
+    n_epochs = len(history)
+    best = max((row["epoch"] for row in history if row.get("valid_cll_best")), default=None)
+    cll = history[(best or n_epochs) - 1].get("valid_cll")
+    return {
+        "epochs": f"{n_epochs}, the best {best}" if best else str(n_epochs),
+        **({} if cll is None else {"validation": f"CLL {cll:.3f} nats"}),
+    }

@@ -1,0 +1,59 @@
+"""The classes that a file may name: those that are registered here, and torch's optimizers."""
+
+import torch
+
+from skcvae.data.coding import Scaling
+from skcvae.data.labels import OneHot
+from skcvae.data.table import Table
+
+# Filled by the packages that define the classes.
+ESTIMATORS: dict[str, type] = {}
+PARAMETER_OBJECTS: dict[str, type] = {}
+RECORDS = {cls.__name__: cls for cls in (OneHot, Scaling, Table)}
+OPTIMIZERS = {
+    name: value
+    for name, value in vars(torch.optim).items()
+    if isinstance(value, type) and issubclass(value, torch.optim.Optimizer)
+}
+CUSTOM = "custom "  # before the name of a user's class
+# The compiler's other parameters may name programs to run.
+COMPILER_PARAMS = {"mode", "dynamic", "fullgraph"}
+
+
+def register_estimators(*classes):
+    """Let estimators be saved and loaded by their names.
+
+    Parameters
+    ----------
+    *classes : type
+        With a method `_restore`.
+    """
+    ESTIMATORS.update({cls.__name__: cls for cls in classes})
+
+
+def register_modules(*modules):
+    """Let the parameter objects of modules be saved and loaded.
+
+    Parameters
+    ----------
+    *modules : module
+        With `__all__`.
+    """
+    for module in modules:
+        package = module.__name__.removeprefix("skcvae.")
+        for name in module.__all__:
+            if isinstance(getattr(module, name), type):
+                PARAMETER_OBJECTS[f"{package}.{name}"] = getattr(module, name)
+
+
+def register_objects(*classes):
+    """Let parameter objects and named tuples be saved and loaded by their names.
+
+    Parameters
+    ----------
+    *classes : type
+        Made by their constructors.
+    """
+    for cls in classes:
+        table = RECORDS if issubclass(cls, tuple) else PARAMETER_OBJECTS
+        table[cls.__name__] = cls
