@@ -170,7 +170,7 @@ ADVICE = {
 REFUSED = {
     "dates": (DAYS.to_numpy(), DATES, None),
     "a table of dates": (DAYS.to_numpy()[:, None], DATES, 0),
-    "a date in a list": ([[1.0, DAY], [2.0, DAY]], DATES, 1),
+    "a date in a list": ([[1.0, 2.0], [3.0, DAY]], DATES, 1),
     "a date of numpy in a list": ([[1.0, 2.0, np.datetime64("2024-01-02")]], DATES, 2),
     "a day in a list": ([DAY.date()], DATES, None),
     "a time of day": ([DAY.time()], DATES, None),
@@ -293,7 +293,7 @@ class TestPolars:
 
     def test_numbers_are_passed_on(self, pl):
         given = pl.DataFrame({"a": [1, None], "b": [0.5, 2.0]})
-        assert numbers(given, "X") is given and numbers(given["a"], "y") is not None
+        assert numbers(given, "X") is given
         np.testing.assert_array_equal(checked(given), [[1, 0.5], [NAN, 2]])
 
     def test_columns_become_numbers_and_keep_their_names(self, pl):
@@ -311,6 +311,12 @@ class TestPolars:
         expected = [[1.5, 1, NAN, 0.5, 1], [NAN, NAN, NAN, NAN, 2]]
         np.testing.assert_array_equal(checked(given), expected)
         np.testing.assert_array_equal(checked(given["self"]), [1.5, NAN])
+
+    def test_booleans_with_nulls_become_floats(self, pl):
+        given = pl.DataFrame({"a": [True, None, False]})
+        for found in (checked(given)[:, 0], checked(given["a"])):
+            assert found.dtype == float
+            np.testing.assert_array_equal(found, [1, NAN, 0])
 
     def test_strings(self, pl):
         given = pl.DataFrame({"a": [1, 2], "b": [None, "a"]})

@@ -17,7 +17,7 @@ NESTED = ["training__lr", "training__max_epochs", "likelihood__min_scale", "arch
         ("latentdim", "latent_dim"),
         ("max_epoch", "max_epochs"),
         ("MAX_EPOCHS", "max_epochs"),
-        ("archtecture", "architecture"),
+        ("architectures", "architecture"),
         ("normalize_x", "normalize_X"),
         ("epochs", "max_epochs"),
         ("learning_rate", "lr"),

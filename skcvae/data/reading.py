@@ -17,7 +17,7 @@ _REFUSED = {
         "Subtract a reference date and divide by a unit, as in (dates - dates.min()) / "
         "datetime.timedelta(days=1).",
     ),
-    ("categor", "enum", "dictionary"): (
+    ("category", "categorical", "enum", "dictionary"): (
         "categories",
         "Encode them, with OneHotEncoder in X and OrdinalEncoder in y.",
     ),
