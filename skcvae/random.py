@@ -15,56 +15,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def seed_from(random_state) -> int:
-    """Return a seed for torch generators.
-
-    Parameters
-    ----------
-    random_state : None, int or RandomState
-        None draws fresh entropy from the system, not from numpy's global state.
-
-    Returns
-    -------
-    int
-        In [0, 2**31).
-    """
+    """Return a seed for torch generators."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def spawned(seed: int, n_streams: int) -> list[int]:
-    """Return seeds of independent streams, by numpy's ``SeedSequence``.
-
-    Parameters
-    ----------
-    seed : int
-        The seed that they follow from.
-    n_streams : int
-        Number of streams.
-
-    Returns
-    -------
-    list of int
-        In [0, 2**31). The first seeds are the same for every `n_streams`.
-    """
+    """Return seeds of independent streams, by numpy's ``SeedSequence``."""
     return (np.random.SeedSequence(seed).generate_state(n_streams) >> 1).tolist()
 
 
 def generator(seed: int, device: str | torch.device = "cpu") -> Generator:
-    """Return a new generator.
-
-    Parameters
-    ----------
-    seed : int
-        Its seed.
-    device : str or torch.device, default="cpu"
-        Where its numbers are wanted.
-
-    Returns
-    -------
-    Generator
-        Seeded.
-    """
+    """Return a new generator."""
     return Generator(device).manual_seed(seed)
 
 
@@ -73,20 +36,6 @@ def row_noise(rows: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
 
     Rows are independent of each other, and a row's noise does not depend on
     where the row stands or what stands beside it.
-
-    Parameters
-    ----------
-    rows : Tensor of shape (n, n_numbers)
-        What tells the rows apart.
-    shape : tuple of int
-        Shape of the noise of one row; its first dimension counts draws.
-    seed : int
-        Varies the noise of all rows.
-
-    Returns
-    -------
-    Tensor of shape (n_draws, n, *shape[1:])
-        On the CPU.
     """
     noise = torch.empty((len(rows), *shape))
     source = Generator()

@@ -86,18 +86,7 @@ class Specification(NamedTuple):
         return [Partial(likelihood) if self.partial_y else likelihood for likelihood in built]
 
     def log_jacobian(self, selection) -> tuple[float, float]:
-        """Return what the mean log density of rows gains in the user's units.
-
-        Parameters
-        ----------
-        selection : Selection
-            Rows whose last array is y.
-
-        Returns
-        -------
-        tuple of (float, float)
-            Of y at full resolution, and of y pooled to the coarser ones.
-        """
+        """Return what the mean log density of rows gains in the user's units."""
         if not self.partial_y:
             return tuple(gain.item() for gain in self._gains(selection.read(slice(1))[-1]))
         blocks = (selection.read(rows)[-1] for rows in slices(selection.n_rows, FORWARD_ROWS))
@@ -134,31 +123,7 @@ def specify(
     normalize_y: bool,
     **flags,
 ) -> Specification:
-    """Return the specification that follows from parameters and rows.
-
-    Parameters
-    ----------
-    X, y : ndarray of shape (n, ...)
-        Rows in the shapes that the networks see.
-    weight : ndarray of shape (n,) or None
-        Sample weights.
-    n_rows : int
-        Number of training rows, of which X and y may be a part.
-    seed : int
-        Of the choice of rows for piecewise linear encoding.
-    architecture, likelihood, prior : object
-        Parameter objects; the prior is None in a model without z. The likelihood may be
-        given parameters that follow from y.
-    latent_dim, normalize_X, normalize_y
-        As of the estimators.
-    **flags
-        The other fields of :class:`Specification`.
-
-    Returns
-    -------
-    Specification
-        With every size a number.
-    """
+    """Return the specification that follows from parameters and rows."""
     if flags["partial_y"]:
         check_observed(y)
     x_coding = Scaling.identity(X.shape[1:])
@@ -176,39 +141,13 @@ def specify(
 
 
 def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:
-    """Return random row numbers, of as many rows as fit in memory easily.
-
-    Parameters
-    ----------
-    n_rows : int
-        All rows.
-    row_size : int
-        Numbers in one row.
-    seed : int
-        Of the choice.
-
-    Returns
-    -------
-    ndarray of int
-        Sorted.
-    """
+    """Return random row numbers, of as many rows as fit in memory easily."""
     n_sampled = min(n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // row_size, 100))
     return np.sort(np.random.default_rng(seed).permutation(n_rows)[:n_sampled])
 
 
 def check_observed(y: np.ndarray) -> None:
-    """Refuse y with a column, or a channel of images, that has no observed entry.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_rows, ...)
-        NaN entries are not observed.
-
-    Raises
-    ------
-    ValueError
-        If a column is NaN in every row.
-    """
+    """Refuse y with a column, or a channel of images, that has no observed entry."""
     missing = np.isnan(columns_of(y)).all(axis=0)
     if missing.any():
         raise ValueError(
@@ -218,27 +157,7 @@ def check_observed(y: np.ndarray) -> None:
 
 
 def row_shape(given, array: np.ndarray, name: str) -> Shape:
-    """Return the shape in which the networks see one row of an array.
-
-    Parameters
-    ----------
-    given : tuple of int or None
-        The parameter `x_shape` or `y_shape`; None takes rows as they are.
-    array : ndarray of shape (n_rows, ...)
-        X or y.
-    name : str
-        Of the parameter, for the error.
-
-    Returns
-    -------
-    tuple of int
-        At least one dimension.
-
-    Raises
-    ------
-    ValueError
-        If `given` is not a shape of as many numbers as a row has.
-    """
+    """Return the shape in which the networks see one row of an array."""
     own = array.shape[1:] or (1,)
     if given is None:
         return own
@@ -253,25 +172,7 @@ def row_shape(given, array: np.ndarray, name: str) -> Shape:
 
 
 def check_scales(n_scales: int, y_row: Shape, likelihood, *, has_baseline: bool) -> None:
-    """Refuse predictions at several resolutions where they have no meaning.
-
-    Parameters
-    ----------
-    n_scales : int
-        Number of resolutions.
-    y_row : tuple of int
-        Shape of one row of y.
-    likelihood : object
-        Of y.
-    has_baseline : bool
-        Whether a baseline network makes the coarse predictions.
-
-    Raises
-    ------
-    ValueError
-        If rows are not images, there is no baseline network, or means of targets are no
-        targets.
-    """
+    """Refuse predictions at several resolutions where they have no meaning."""
     if n_scales == 1:
         return
     if len(y_row) < 2:

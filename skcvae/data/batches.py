@@ -218,19 +218,7 @@ def mean_one(weight: np.ndarray | None) -> Tensor | None:
 
 
 def resident_bytes(device: torch.device) -> int:
-    """Return how much data training may keep on a device.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the networks are.
-
-    Returns
-    -------
-    int
-        Half of the free memory of a GPU; elsewhere scikit-learn's `working_memory`, one
-        GiB unless ``sklearn.set_config`` says otherwise.
-    """
+    """Return how much data training may keep on a device."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 2
     return get_config()["working_memory"] * 2**20

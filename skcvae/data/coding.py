@@ -131,22 +131,7 @@ class Plan(NamedTuple):
 
 
 def plan(n_rows: int, n_draws: int, row_size: int, draw_size: int = 0) -> Plan:
-    """Choose chunks so that memory stays flat in rows and draws.
-
-    Parameters
-    ----------
-    n_rows, n_draws : int
-        The work.
-    row_size : int
-        Numbers per row and draw in the widest tensor of a forward pass.
-    draw_size : int, default=0
-        Numbers per row and draw that are kept for all draws of a chunk.
-
-    Returns
-    -------
-    Plan
-        At least one row and one draw.
-    """
+    """Choose chunks so that memory stays flat in rows and draws."""
     budget = max(min(FORWARD_ROWS, FORWARD_NUMBERS // row_size), 1)
     wanted = budget if n_draws <= 1 else math.ceil(budget / 4)
     kept = KEPT_NUMBERS // max(n_draws * draw_size, 1)
@@ -155,17 +140,6 @@ def plan(n_rows: int, n_draws: int, row_size: int, draw_size: int = 0) -> Plan:
 
 
 def slices(n: int, size: int) -> Iterator[slice]:
-    """Yield slices of at most `size` that cover range(n).
-
-    Parameters
-    ----------
-    n, size : int
-        Length of the whole and of a part.
-
-    Yields
-    ------
-    slice
-        In order.
-    """
+    """Yield slices of at most `size` that cover range(n)."""
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))

@@ -43,20 +43,7 @@ class OneHot(NamedTuple):
         return slice(None)
 
     def check(self, array: np.ndarray, name: str) -> None:
-        """Refuse labels outside `classes`; NaN entries are ignored.
-
-        Parameters
-        ----------
-        array : ndarray of shape (n, ...)
-            Labels.
-        name : str
-            Of the array, for the error.
-
-        Raises
-        ------
-        ValueError
-            If a label was not known in `fit`.
-        """
+        """Refuse labels outside `classes`; NaN entries are ignored."""
         for rows in slices(len(array), FORWARD_ROWS):
             unknown = np.setdiff1d(array[rows][np.isfinite(array[rows])], self.classes)
             if len(unknown):

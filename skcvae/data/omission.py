@@ -11,22 +11,7 @@ from torch import Generator, Tensor
 
 
 def omit(x: Tensor, share: float, source: Generator) -> Tensor:
-    """Return rows with a part of each set to zero: a square of images, numbers of vectors.
-
-    Parameters
-    ----------
-    x : Tensor of shape (n, n_features) or (n, ..., height, width)
-        Rows.
-    share : float
-        How much, in [0, 1).
-    source : Generator
-        Where chance comes from, on the CPU.
-
-    Returns
-    -------
-    Tensor of the shape of x
-        New rows.
-    """
+    """Return rows with a part of each set to zero: a square of images, numbers of vectors."""
     if x.ndim > 2:
         return omit_square(x, share, source)
     omitted = torch.rand(x.shape, generator=source) < share
@@ -34,22 +19,7 @@ def omit(x: Tensor, share: float, source: Generator) -> Tensor:
 
 
 def omit_square(x: Tensor, largest: float, source: Generator) -> Tensor:
-    """Return images with one square of each set to zero.
-
-    Parameters
-    ----------
-    x : Tensor of shape (n, ..., height, width)
-        Images.
-    largest : float
-        The longest side of a square, as a share of the image's shorter side.
-    source : Generator
-        Where sides and places come from, on the CPU.
-
-    Returns
-    -------
-    Tensor of shape (n, ..., height, width)
-        New images.
-    """
+    """Return images with one square of each set to zero."""
     height, width = x.shape[-2:]
     side, down, right = torch.rand((3, len(x), 1), generator=source)
     side = side * largest * min(height, width)

@@ -7,21 +7,7 @@ from torch.nn import functional as F
 
 
 def pooled(y: Tensor, halvings: int) -> Tensor:
-    """Return images at lower resolution: means of the observed pixels.
-
-    Parameters
-    ----------
-    y : Tensor of shape (n, ..., height, width)
-        Images; NaN entries are ignored.
-    halvings : int
-        Squares of side 2**halvings become one pixel; smaller ones at the lower and right
-        border, where the size does not divide.
-
-    Returns
-    -------
-    Tensor of shape (n, ..., ceil(height / 2**halvings), ceil(width / 2**halvings))
-        NaN where no pixel was observed.
-    """
+    """Return images at lower resolution: means of the observed pixels."""
     observed = ~y.isnan()
     total = _pool(y.where(observed, 0.0), 2**halvings)
     return total / _pool(observed.to(y.dtype), 2**halvings)
@@ -34,18 +20,5 @@ def _pool(images: Tensor, side: int) -> Tensor:
 
 
 def pooled_shape(shape: tuple[int, ...], halvings: int) -> tuple[int, ...]:
-    """Return the shape of a pooled image.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of an image, with or without dimensions before height and width.
-    halvings : int
-        As of :func:`pooled`.
-
-    Returns
-    -------
-    tuple of int
-        With smaller height and width.
-    """
+    """Return the shape of a pooled image."""
     return (*shape[:-2], *(math.ceil(side / 2**halvings) for side in shape[-2:]))

@@ -39,26 +39,6 @@ def numbers(values, name):
 
     None, `pandas.NA`, masked entries and the nulls of polars become NaN. Decimals, fractions
     and `numpy.longdouble` become float64, and tensors become arrays.
-
-    Parameters
-    ----------
-    values : array-like, sparse matrix, tensor or frame of shape (n_rows, ...)
-        What the user handed over.
-    name : str
-        The name of the argument, for error messages.
-
-    Returns
-    -------
-    array-like of shape (n_rows, ...)
-        `values` itself where it holds numbers already. Frames stay frames.
-
-    Raises
-    ------
-    ValueError
-        If there are strings, dates, durations, categories or complex numbers, or if rows
-        differ in length.
-    TypeError
-        If there are other objects that are no numbers.
     """
     values = _without_tensors(values)
     if values is None or issparse(values):
@@ -75,25 +55,7 @@ def numbers(values, name):
 
 
 def weights(sample_weight, X):
-    """Return one weight per row; None counts as ones.
-
-    Parameters
-    ----------
-    sample_weight : array-like of shape (n_rows,) or None
-        Weights.
-    X : array-like of shape (n_rows, ...)
-        The rows.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        Float64.
-
-    Raises
-    ------
-    ValueError
-        If a weight is negative, or none is positive.
-    """
+    """Return one weight per row; None counts as ones."""
     if sample_weight is not None and not np.asarray(sample_weight).any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
     return _check_sample_weight(sample_weight, X, ensure_non_negative=True)

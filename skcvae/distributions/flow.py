@@ -34,18 +34,6 @@ class NormalizingFlow(Distribution):
         super().__init__(gaussian.batch_shape, gaussian.event_shape, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        r"""Return the exact log density, by the change of variables.
-
-        Parameters
-        ----------
-        value : Tensor of shape ... + batch + event
-            Where.
-
-        Returns
-        -------
-        Tensor of shape ... + batch
-            :math:`\log N(\epsilon; 0, I) + \log |\det d\epsilon / dz|`, nats.
-        """
         event_ndim = len(self.event_shape)
         loc, scale = self.gaussian.mean, self.gaussian.stddev
         transformed = ((value - loc) / scale).flatten(-event_ndim)
@@ -55,12 +43,10 @@ class NormalizingFlow(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """The mean, over `_spread`."""
         return self._spread().mean(0)
 
     @property
     def variance(self) -> Tensor:
-        """The variances, over `_spread`."""
         return self._spread().var(0)
 
     def _spread(self) -> Tensor:

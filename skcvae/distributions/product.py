@@ -42,55 +42,17 @@ class Product(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """The means."""
         return torch.cat([p.mean for p in self.parts], -1)
 
     @property
     def variance(self) -> Tensor:
-        """The variances."""
         return torch.cat([p.variance for p in self.parts], -1)
 
     def expand(self, batch_shape, _instance=None) -> "Product":
-        """Return a distribution with more rows.
-
-        Parameters
-        ----------
-        batch_shape : torch.Size
-            The new batch shape.
-
-        Returns
-        -------
-        Product
-            Sharing the numbers.
-        """
         return Product([p.expand(batch_shape) for p in self.parts])
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Return the joint log-probability, the sum over the groups.
-
-        Parameters
-        ----------
-        value : Tensor of shape batch + (n_outputs,)
-            All outputs.
-
-        Returns
-        -------
-        Tensor of shape batch
-            Nats.
-        """
         return sum(p.log_prob(part) for p, part in self.paired(value))
 
     def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
-        """Return joint draws.
-
-        Parameters
-        ----------
-        sample_shape : torch.Size, default=()
-            Dimensions put before.
-
-        Returns
-        -------
-        Tensor of shape sample_shape + batch + (n_outputs,)
-            Each group's by its own distribution.
-        """
         return torch.cat([p.sample(sample_shape) for p in self.parts], -1)

@@ -40,28 +40,14 @@ class SoftOneHot(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        r"""The probabilities :math:`\pi`."""
         return self.log_pi.exp()
 
     @property
     def variance(self) -> Tensor:
-        r"""The variances :math:`\pi (1 - \pi)`."""
         pi = self.mean
         return pi * (1 - pi)
 
     def expand(self, batch_shape, _instance=None) -> "SoftOneHot":
-        """Return a distribution with more rows.
-
-        Parameters
-        ----------
-        batch_shape : torch.Size
-            The new batch shape, with the dimensions of a row.
-
-        Returns
-        -------
-        SoftOneHot
-            Sharing the numbers.
-        """
         new = self._get_checked_instance(SoftOneHot, _instance)
         new.n_classes, new.event_ndim = self.n_classes, self.event_ndim
         new.log_pi = self.log_pi.expand(batch_shape)
@@ -69,33 +55,9 @@ class SoftOneHot(Distribution):
         return new
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Return each number's share of the log-probability.
-
-        Parameters
-        ----------
-        value : Tensor of the shape of `logits`, without its batch dimensions or with
-            Coded labels, or weights of the classes that sum to one.
-
-        Returns
-        -------
-        Tensor
-            Of the shape of `logits`.
-        """
         return value * self.log_pi
 
     def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
-        """Return drawn labels, one-hot.
-
-        Parameters
-        ----------
-        sample_shape : torch.Size, default=()
-            Dimensions put before.
-
-        Returns
-        -------
-        Tensor
-            Zeros and ones.
-        """
         log_pi = self.log_pi.detach().expand(*sample_shape, *self.log_pi.shape)
         # The largest log pi plus Gumbel noise is a draw.
         noisy = self._by_class(log_pi - torch.empty_like(log_pi).exponential_().log())

@@ -21,29 +21,7 @@ _OBJECTS = {"architecture": "MLP", "training": "Training"}
 
 
 def suggestion(name, known):
-    """Return a question that names the parameter that was probably meant.
-
-    Parameters
-    ----------
-    name : str
-        The name that was given.
-    known : iterable of str
-        The names of the parameters, those of parameter objects such as
-        ``training__max_epochs`` among them, as in ``get_params()``.
-
-    Returns
-    -------
-    str
-        A sentence for an error message, empty where no parameter is close.
-
-    Examples
-    --------
-    >>> from skcvae.estimators._suggestions import suggestion
-    >>> suggestion("laten_dim", ["latent_dim", "lr"])
-    "Did you mean 'latent_dim'?"
-    >>> suggestion("learning_rate", ["latent_dim", "training__lr"])
-    "Did you mean 'training=Training(lr=...)'?"
-    """
+    """Return a question that names the parameter that was probably meant."""
     spelt = _spelt(known)
     alias = _ALIASES.get(name.lower())
     leaf = name.lower().rpartition("__")[-1]

@@ -63,57 +63,19 @@ class Marginalised(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """The mean of all outputs."""
         return self.whole.mean
 
     @property
     def variance(self) -> Tensor:
-        """The variance of all outputs."""
         return self.whole.variance
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Return the log-probability of what is observed.
-
-        Parameters
-        ----------
-        value : Tensor
-            NaN where nothing is known.
-
-        Returns
-        -------
-        Tensor of shape batch
-            Zero for a row of NaN alone.
-        """
         return log_prob_of_observed(self.whole, value)
 
     def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
-        """Return draws of all outputs.
-
-        Parameters
-        ----------
-        sample_shape : torch.Size, default=()
-            Dimensions put before.
-
-        Returns
-        -------
-        Tensor
-            Nothing is missing in them.
-        """
         return self.whole.sample(sample_shape)
 
     def expand(self, batch_shape, _instance=None) -> "Marginalised":
-        """Return a distribution with more rows.
-
-        Parameters
-        ----------
-        batch_shape : torch.Size
-            The new batch shape.
-
-        Returns
-        -------
-        Marginalised
-            Sharing the numbers.
-        """
         return Marginalised(self.whole.expand(batch_shape))
 
 

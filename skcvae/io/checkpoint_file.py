@@ -90,35 +90,13 @@ def _loaded(content: bytes, path: Path) -> dict:
 
 
 def seed_of(path: str | os.PathLike) -> int | None:
-    """Return the seed of the fit whose checkpoint there is, or None.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        Of a file that need not be there.
-
-    Returns
-    -------
-    int or None
-        As `seed_` of an estimator.
-    """
+    """Return the seed of the fit whose checkpoint there is, or None."""
     state = CheckpointFile(path).read()
     return state and int(state["fit"]["seed_"])
 
 
 def digest_of(parts: Iterable):
-    """Return the digest of bytes-like parts, one after the other.
-
-    Parameters
-    ----------
-    parts : iterable of bytes-like objects
-        The content.
-
-    Returns
-    -------
-    hashlib object
-        With methods `digest` and `hexdigest`.
-    """
+    """Return the digest of bytes-like parts, one after the other."""
     digest = hashlib.blake2b(digest_size=DIGEST)
     for part in parts:
         digest.update(part)

@@ -120,25 +120,7 @@ def _texts(content):
 
 
 def instance(kind: type, value):
-    """Return a value of the document if it is of a type.
-
-    Parameters
-    ----------
-    kind : type
-        Expected.
-    value : object
-        Any.
-
-    Returns
-    -------
-    object
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If it is of another type.
-    """
+    """Return a value of the document if it is of a type."""
     if not isinstance(value, kind):
         raise ValueError(f"expected a {kind.__name__}, got {str(value)[:50]!r}")
     return value

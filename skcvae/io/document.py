@@ -32,15 +32,7 @@ from skcvae.version import __version__
 
 
 def save(estimator, path):
-    """Write a fitted estimator to a file: what the estimators' own `save` does.
-
-    Parameters
-    ----------
-    estimator : estimator of skcvae
-        A fitted one.
-    path : str or path-like
-        Where to. A file that is there is replaced, once the new one is whole.
-    """
+    """Write a fitted estimator to a file: what the estimators' own `save` does."""
     check_is_fitted(estimator)
     arrays = {}
     coded = _coded(estimator, "", arrays)

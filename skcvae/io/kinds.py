@@ -21,24 +21,12 @@ COMPILER_PARAMS = {"mode", "dynamic", "fullgraph"}
 
 
 def register_estimators(*classes):
-    """Let estimators be saved and loaded by their names.
-
-    Parameters
-    ----------
-    *classes : type
-        With a method `_restore`.
-    """
+    """Let estimators be saved and loaded by their names."""
     ESTIMATORS.update({cls.__name__: cls for cls in classes})
 
 
 def register_modules(*modules):
-    """Let the parameter objects of modules be saved and loaded.
-
-    Parameters
-    ----------
-    *modules : module
-        With `__all__`.
-    """
+    """Let the parameter objects of modules be saved and loaded."""
     for module in modules:
         package = module.__name__.removeprefix("skcvae.")
         for name in module.__all__:
@@ -47,13 +35,7 @@ def register_modules(*modules):
 
 
 def register_objects(*classes):
-    """Let parameter objects and named tuples be saved and loaded by their names.
-
-    Parameters
-    ----------
-    *classes : type
-        Made by their constructors.
-    """
+    """Let parameter objects and named tuples be saved and loaded by their names."""
     for cls in classes:
         table = RECORDS if issubclass(cls, tuple) else PARAMETER_OBJECTS
         table[cls.__name__] = cls

@@ -49,20 +49,7 @@ LARGEST_MASK = 2**28  # numbers in a mask of a flow's networks
 
 
 def check_state(estimator, state: dict) -> None:
-    """Refuse fitted attributes that are missing, unknown, or inconsistent.
-
-    Parameters
-    ----------
-    estimator : estimator of skcvae
-        With the parameters that the file holds.
-    state : dict
-        Attributes by name.
-
-    Raises
-    ------
-    ValueError
-        With the reason.
-    """
+    """Refuse fitted attributes that are missing, unknown, or inconsistent."""
     unknown = (state.keys() ^ ALWAYS.keys()) - SOMETIMES.keys()
     if unknown:
         raise ValueError(f"fitted attributes are missing or unknown: {sorted(unknown)[:5]}")

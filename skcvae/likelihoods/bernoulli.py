@@ -26,18 +26,6 @@ class Bernoulli(Likelihood):
     """
 
     def check_targets(self, y):
-        """Refuse targets outside [0, 1].
-
-        Parameters
-        ----------
-        y : ndarray
-            The targets.
-
-        Raises
-        ------
-        ValueError
-            If any target lies outside.
-        """
         low, high = np.nanmin(y), np.nanmax(y)
         if low < 0 or high > 1:
             raise ValueError(
@@ -46,18 +34,6 @@ class Bernoulli(Likelihood):
             )
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        y_shape : tuple of int
-            Shape of one row of y.
-
-        Returns
-        -------
-        Module
-            With an attribute `parameter_shape`.
-        """
         return _Logits(y_shape)
 
 

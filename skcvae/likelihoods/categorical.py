@@ -38,18 +38,6 @@ class Categorical(Likelihood):
         self.classes = classes
 
     def check_targets(self, y):
-        """Refuse targets that are no whole numbers.
-
-        Parameters
-        ----------
-        y : ndarray
-            The targets.
-
-        Raises
-        ------
-        ValueError
-            If any is not.
-        """
         fractional = np.isfinite(y) & (y % 1 != 0)
         if fractional.any():
             raise ValueError(
@@ -92,61 +80,15 @@ class Categorical(Likelihood):
         return given.astype(integers)
 
     def fit_coding(self, y, weight=None, *, normalize=True):
-        """Return the one-hot encoding of y; `classes` become those found.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_rows, ...)
-            The targets of training.
-        weight : ndarray of shape (n_rows,), default=None
-            Not used.
-        normalize : bool, default=True
-            Not used.
-
-        Returns
-        -------
-        OneHot
-            The coding.
-
-        Raises
-        ------
-        ValueError
-            If y has labels that are not among `classes`.
-        """
         self.set_params(classes=self.classes_of(y))
         coding = OneHot(self.classes, y.shape[1:])
         coding.check(y, "y")
         return coding
 
     def code_shape(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of one encoded row.
-
-        Parameters
-        ----------
-        row_shape : tuple of int
-            Shape of one row of labels.
-
-        Returns
-        -------
-        tuple of int
-            An image with a channel for each of `classes`, or a vector with a block for each.
-        """
         return OneHot(np.asarray(self.classes), tuple(row_shape)).code_shape
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        y_shape : tuple of int
-            Shape of one row of coded labels: an image with a channel for each of
-            `classes`, or a vector with a block for each.
-
-        Returns
-        -------
-        Module
-            With an attribute `parameter_shape`.
-        """
         return _ClassLogits(y_shape, len(self.classes))
 
 

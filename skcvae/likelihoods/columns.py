@@ -104,19 +104,6 @@ class Columns(Likelihood, _BaseComposition):
         return self._set_params("_named_likelihoods", **params)
 
     def check_targets(self, y):
-        """Refuse y that is no table of these columns, or is not as its likelihoods expect.
-
-        Parameters
-        ----------
-        y : ndarray
-            The targets.
-
-        Raises
-        ------
-        ValueError
-            If the groups do not share the columns of y out among them, or if a
-            group's likelihood refuses its columns.
-        """
         for (name, likelihood, _), part in zip(self.groups, self.split(y), strict=True):
             try:
                 if not np.isnan(part).all():
@@ -154,22 +141,6 @@ class Columns(Likelihood, _BaseComposition):
         return [y[:, list(columns)] for *_, columns in self.groups]
 
     def fit_coding(self, y, weight=None, *, normalize=True):
-        """Return the coding of each group, side by side.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_rows, n_columns)
-            The targets of training.
-        weight : ndarray of shape (n_rows,), default=None
-            Sample weights.
-        normalize : bool, default=True
-            Whether to standardise real-valued columns.
-
-        Returns
-        -------
-        Table
-            The coding.
-        """
         parts = zip(self.groups, self.split(y), strict=True)
         codings = [
             likelihood.fit_coding(part, weight, normalize=normalize)
@@ -178,18 +149,6 @@ class Columns(Likelihood, _BaseComposition):
         return Table(codings, [list(columns) for *_, columns in self.groups])
 
     def code_shape(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of one encoded row.
-
-        Parameters
-        ----------
-        row_shape : tuple of int
-            Shape of one row of y.
-
-        Returns
-        -------
-        tuple of int
-            A vector, group after group.
-        """
         return (sum(self._sizes()),)
 
     def _sizes(self) -> list[int]:
@@ -197,19 +156,6 @@ class Columns(Likelihood, _BaseComposition):
         return [likelihood.code_shape((len(c),))[0] for _, likelihood, c in self.groups]
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        y_shape : tuple of int
-            Shape of one row of coded y: a vector, group after group, with the
-            classes of labels known.
-
-        Returns
-        -------
-        Module
-            With an attribute `parameter_shape` and a method `read`.
-        """
         self._check_groups()
         sizes = self._sizes()
         pairs = zip(self.groups, sizes, strict=True)

@@ -33,18 +33,6 @@ class Counts(Likelihood):
     }
 
     def check_targets(self, y):
-        """Refuse targets that are no counts.
-
-        Parameters
-        ----------
-        y : ndarray
-            The targets.
-
-        Raises
-        ------
-        ValueError
-            If any is negative or no whole number.
-        """
         strange = np.isfinite(y) & ((y % 1 != 0) | (y < 0))
         if strange.any():
             raise ValueError(
@@ -69,43 +57,10 @@ class Counts(Likelihood):
         return np.maximum(mean, MIN_RATE)
 
     def fit_coding(self, y, weight=None, *, normalize=True):
-        """Return the identity; `init_rate` becomes the mean of the training counts.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_rows, ...)
-            The targets of training.
-        weight : ndarray of shape (n_rows,), default=None
-            Not used.
-        normalize : bool, default=True
-            Not used.
-
-        Returns
-        -------
-        Scaling
-            The identity.
-        """
         self.set_params(init_rate=self.rate_of(y))
         return super().fit_coding(y, weight, normalize=normalize)
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        y_shape : tuple of int
-            Shape of one row of y.
-
-        Returns
-        -------
-        Module
-            With an attribute `parameter_shape` and a method `read`.
-
-        Raises
-        ------
-        ValueError
-            If `init_rate` has another shape.
-        """
         self._validate_params()
         rate = np.asarray(1.0 if self.init_rate is None else self.init_rate, dtype=np.float32)
         if rate.shape not in ((), tuple(y_shape)) or not (rate > 0).all():

@@ -47,18 +47,6 @@ class Gaussian(RealOutputs):
         self.min_scale = min_scale
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        y_shape : tuple of int
-            Shape of one row of y.
-
-        Returns
-        -------
-        Module
-            With an attribute `parameter_shape`.
-        """
         self._validate_params()
         layer = PredictedScale if self.heteroscedastic else LearnedScale
         family = partial(Normal, validate_args=False)

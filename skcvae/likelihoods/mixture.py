@@ -56,18 +56,6 @@ class GaussianMixture(RealOutputs):
         self.min_scale = min_scale
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        y_shape : tuple of int
-            Shape of one row of y.
-
-        Returns
-        -------
-        Module
-            With an attribute `parameter_shape`.
-        """
         self._validate_params()
         return _Mixture(y_shape, self.n_components, self.init_scale, self.min_scale)
 

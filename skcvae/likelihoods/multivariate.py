@@ -63,23 +63,6 @@ class MultivariateGaussian(RealOutputs):
         self.min_scale = min_scale
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        y_shape : tuple of int
-            Shape of one row of y.
-
-        Returns
-        -------
-        Module
-            With an attribute `parameter_shape`.
-
-        Raises
-        ------
-        ValueError
-            If rows are images.
-        """
         self._validate_params()
         if len(y_shape) > 1:
             raise ValueError(

@@ -58,18 +58,6 @@ class StudentT(RealOutputs):
         self.init_df = init_df
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        y_shape : tuple of int
-            Shape of one row of y.
-
-        Returns
-        -------
-        Module
-            With an attribute `parameter_shape`.
-        """
         self._validate_params()
         layer = PredictedScale if self.heteroscedastic else LearnedScale
         return layer(y_shape, self.init_scale, self.min_scale, _Tails(y_shape, self.init_df))

@@ -76,25 +76,6 @@ class Flow(Documented):
         self.min_scale = min_scale
 
     def build(self, latent_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        latent_shape : tuple of int
-            Shape of z for one row.
-
-        Returns
-        -------
-        Module
-            With attributes `parameter_shape` and `noise_shape`.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of its range.
-        ImportError
-            If zuko is not installed.
-        """
         self._validate_params()
         widths = tuple(self.hidden_layer_sizes)
         if not widths or not all(isinstance(w, Integral) and w > 0 for w in widths):

@@ -37,18 +37,6 @@ class Gaussian(Documented):
         self.min_scale = min_scale
 
     def build(self, latent_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        latent_shape : tuple of int
-            Shape of z for one row.
-
-        Returns
-        -------
-        Module
-            With attributes `parameter_shape` and `noise_shape`.
-        """
         self._validate_params()
         return DiagonalGaussian(latent_shape, self.min_scale)
 
@@ -71,18 +59,6 @@ class Standard(Documented):
     _parameter_constraints = {}
 
     def build(self, latent_shape: tuple[int, ...]) -> nn.Module:
-        """Return a module that ignores x.
-
-        Parameters
-        ----------
-        latent_shape : tuple of int
-            Shape of z for one row.
-
-        Returns
-        -------
-        Module
-            Its `parameter_shape` is None: no network stands before it.
-        """
         return StandardNormal(latent_shape)
 
 

@@ -57,18 +57,6 @@ class Mixture(Documented):
         self.min_scale = min_scale
 
     def build(self, latent_shape: tuple[int, ...]) -> nn.Module:
-        """Return the module that turns network outputs into the distribution.
-
-        Parameters
-        ----------
-        latent_shape : tuple of int
-            Shape of z for one row.
-
-        Returns
-        -------
-        Module
-            With attributes `parameter_shape` and `noise_shape`.
-        """
         self._validate_params()
         return GaussianMixture(latent_shape, self.n_components, self.min_scale)
 

@@ -96,20 +96,7 @@ def _difference(name: str, before: dict[str, str], now: dict[str, str]) -> str:
 
 
 def identity(estimator, training) -> dict[str, str]:
-    """Return the parameters that a fit depends on, data aside.
-
-    Parameters
-    ----------
-    estimator : estimator of skcvae
-        With its `seed_`.
-    training : Training
-        Its training options.
-
-    Returns
-    -------
-    dict of str to str
-        Parameters by name, comparable between processes.
-    """
+    """Return the parameters that a fit depends on, data aside."""
     options = training.get_params(deep=False)
     callbacks = [c[1] if isinstance(c, tuple) else c for c in training.callbacks or []]
     return {

@@ -23,18 +23,7 @@ BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
 
 
 def pair_of(arrays: tuple[Tensor, ...]) -> tuple[Tensor | None, Tensor]:
-    """Return (x, y) of a batch; x is None where nothing is conditioned on.
-
-    Parameters
-    ----------
-    arrays : tuple of Tensors of shape (n, ...)
-        (x, y), or (y,).
-
-    Returns
-    -------
-    tuple of (Tensor or None, Tensor)
-        Inputs and outputs.
-    """
+    """Return (x, y) of a batch; x is None where nothing is conditioned on."""
     return (None, *arrays) if len(arrays) == 1 else arrays
 
 
@@ -70,18 +59,7 @@ class ObjectiveModule(nn.Module):
         return self.objective.bound(self.model, given, x, y, noise[: self.n_noise])
 
     def train(self, mode: bool = True) -> "ObjectiveModule":
-        """Set the mode; a no-op if it is unchanged, since skorch calls it for each batch.
-
-        Parameters
-        ----------
-        mode : bool, default=True
-            Whether to train.
-
-        Returns
-        -------
-        ObjectiveModule
-            Itself.
-        """
+        """Set the mode; a no-op if it is unchanged, since skorch calls it for each batch."""
         return self if self.training == mode else super().train(mode)
 
 
@@ -260,20 +238,7 @@ def _summed(step: dict, weight: Tensor | None) -> Tensor:
 
 
 def train(net: Net, rows) -> None:
-    """Train a net; an interrupt keeps what was learned, if an epoch has ended.
-
-    Parameters
-    ----------
-    net : Net
-        Initialised.
-    rows : Rows or StreamedRows
-        To train on.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts the first epoch.
-    """
+    """Train a net; an interrupt keeps what was learned, if an epoch has ended."""
     net.average.start(list(net.module.parameters()))
     net.notify("on_train_begin", X=rows, y=None)
     try:

@@ -139,32 +139,7 @@ class Training(Documented):
         title: str | None = None,
         checkpoint=None,
     ) -> Net:
-        """Return an initialised net that trains `module`.
-
-        Parameters
-        ----------
-        module : ObjectiveModule
-            A model under an objective.
-        rows, validation : Rows or StreamedRows, optional
-            To train on, and to validate. Without rows the net cannot train.
-        loss : callable
-            Returns the criterion.
-        lr, max_epochs, batch_size, early_stopping, omission
-            As of the estimators.
-        seed : int
-            Of the order of rows and all noise.
-        device : str
-            To train on.
-        title : str, optional
-            Of a live line of progress.
-        checkpoint : Callback, optional
-            Keeps the state of training in a file.
-
-        Returns
-        -------
-        Net
-            Its device is that of the accelerator where there is one.
-        """
+        """Return an initialised net that trains `module`."""
         n_rows = 1 if rows is None else len(rows)
         batch_size = _batch_size(n_rows) if batch_size == "auto" else batch_size
         n_steps = math.ceil(n_rows / batch_size)

@@ -34,16 +34,5 @@ tensor_float_32 = TensorFloat32()
 
 
 def matmul_precision(precision: str) -> contextlib.AbstractContextManager:
-    """Return a context that sets torch's precision of float32 products for a fit.
-
-    Parameters
-    ----------
-    precision : {"float32", "tf32", "bfloat16"}
-        Only "tf32" changes it. For "bfloat16" the net uses autocast.
-
-    Returns
-    -------
-    context manager
-        For forward and backward passes.
-    """
+    """Return a context that sets torch's precision of float32 products for a fit."""
     return tensor_float_32 if precision == "tf32" else contextlib.nullcontext()

@@ -13,26 +13,7 @@ def is_live() -> bool:
 
 
 def line(title: str | None, total: int, unit: str, *, done: int = 0, delay: float = 0.0) -> tqdm:
-    """Return a live line of tqdm's, which is one of text in notebooks too.
-
-    Parameters
-    ----------
-    title : str or None
-        None shows nothing. Nor is anything shown where stderr is not live.
-    total : int
-        The work.
-    unit : str
-        What `total` counts.
-    done : int, default=0
-        How much of it was done before.
-    delay : float, default=0.0
-        Seconds before it appears.
-
-    Returns
-    -------
-    tqdm
-        To be updated and closed.
-    """
+    """Return a live line of tqdm's, which is one of text in notebooks too."""
     return tqdm(
         total=total,
         initial=done,
