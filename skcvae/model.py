@@ -77,6 +77,15 @@ class Model(nn.Module):
         p(y|x) at that resolution.
     noiseless : bool, default=False
         Whether z is E[z|x] always.
+
+    Attributes
+    ----------
+    is_deterministic : bool
+        Whether p(y|x) is a likelihood itself, with no z to average over.
+    noise_shape : tuple of int
+        Shape of the noise of one draw of z for one row; () without draws.
+    row_size : int
+        Numbers per row and draw in the widest tensor, to plan memory by.
     """
 
     def __init__(
@@ -98,22 +107,12 @@ class Model(nn.Module):
         self.recognition = recognition
         self.coarse = nn.ModuleList(coarse)
         self.noiseless = noiseless
-
-    @property
-    def is_deterministic(self) -> bool:
-        """Whether p(y|x) is a likelihood itself, with no z to average over."""
-        return self.generation is None or self.noiseless
-
-    @property
-    def row_size(self) -> int:
-        """Numbers per row and draw in the widest tensor, to plan memory by."""
-        shapes = [m.out_shape for m in self.modules() if hasattr(m, "out_shape")]
-        return max(math.prod(shape) for shape in shapes)
-
-    @property
-    def noise_shape(self) -> Shape:
-        """Shape of the noise that one draw of z takes for one row; () without draws."""
-        return () if self.is_deterministic else self.prior.noise_shape
+        self.is_deterministic = generation is None or noiseless
+        self.noise_shape: Shape = () if self.is_deterministic else prior.noise_shape
+        sizes = [1]
+        for module in self.modules():
+            sizes.append(math.prod(getattr(module, "out_shape", ())))
+        self.row_size = max(sizes)
 
     def condition(self, x: Tensor | None = None) -> Conditional:
         """Return the model given x, or given nothing.

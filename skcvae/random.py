@@ -6,6 +6,7 @@ operation of the current thread that could take a generator is handed one.
 """
 
 import zlib
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -74,6 +75,7 @@ class drawing_from(TorchDispatchMode):  # noqa: N801 (used as a statement)
         if kwargs.get("generator") is None:
             # randn and its like take a generator in an overload of that name.
             with_generator = getattr(func.overloadpacket, "generator", func)
-            if any(argument.name == "generator" for argument in with_generator._schema.arguments):
+            names = map(attrgetter("name"), with_generator._schema.arguments)
+            if "generator" in names:
                 return with_generator(*args, **{**kwargs, "generator": self.source})
         return func(*args, **kwargs)

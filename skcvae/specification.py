@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from skcvae.data.batches import Rows, Selection, StreamedRows
 from skcvae.data.coding import FORWARD_NUMBERS, FORWARD_ROWS, Scaling, columns_of, slices
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
@@ -61,16 +62,30 @@ class Specification(NamedTuple):
         """The codings of X and y."""
         return self.x_coding, self.y_coding
 
+    def rows(self, selection: Selection, device: str) -> Rows | StreamedRows:
+        """Return encoded rows on a device, or read on demand where they are too many."""
+        gain = self.log_jacobian(selection)
+        codings = (self.x_coding, self.y_coding)
+        return StreamedRows(selection, codings, device, log_jacobian=gain).resident()
+
     def build(self) -> Model:
         """Return the untrained networks; random numbers come from torch's generator."""
-        shapes = {"x_shape": self.x_coding.row_shape, "y_shape": self.y_coding.code_shape}
+        x_shape, y_shape = self.x_coding.row_shape, self.y_coding.code_shape
+        likelihoods = []
+        for halvings in range(self.n_scales):
+            shape = pooled_shape(y_shape, halvings) if halvings else y_shape
+            likelihood = self.likelihood.build(shape)
+            likelihoods.append(Partial(likelihood) if self.partial_y else likelihood)
         if self.latent_shape is None:
-            return deterministic_model(self.architecture, self._likelihoods(), **shapes)
+            return deterministic_model(
+                self.architecture, likelihoods, x_shape=x_shape, y_shape=y_shape
+            )
         return latent_model(
             self.architecture,
-            self._likelihoods(),
+            likelihoods,
             self.prior.build(self.latent_shape),
-            **shapes,
+            x_shape=x_shape,
+            y_shape=y_shape,
             latent_shape=self.latent_shape,
             initial_guess=self.initial_guess,
             recognition=self.recognition,
@@ -78,17 +93,10 @@ class Specification(NamedTuple):
             noiseless=self.noiseless,
         )
 
-    def _likelihoods(self) -> list:
-        """Return the likelihoods of y at full resolution, a half, a quarter."""
-        shape = self.y_coding.code_shape
-        shapes = [shape, *(pooled_shape(shape, i) for i in range(1, self.n_scales))]
-        built = map(self.likelihood.build, shapes)
-        return [Partial(likelihood) if self.partial_y else likelihood for likelihood in built]
-
     def log_jacobian(self, selection) -> tuple[float, float]:
         """Return what the mean log density of rows gains in the user's units."""
         if not self.partial_y:
-            return tuple(gain.item() for gain in self._gains(selection.read(slice(1))[-1]))
+            return tuple(self._gains(np.zeros((1, *self.y_coding.row_shape))).ravel().tolist())
         blocks = (selection.read(rows)[-1] for rows in slices(selection.n_rows, FORWARD_ROWS))
         gains = np.concatenate([self._gains(y) for y in blocks], axis=1)
         return tuple(np.average(gains, axis=1, weights=selection.weight).tolist())
@@ -118,17 +126,26 @@ def specify(
     architecture,
     likelihood,
     prior,
+    x_shape: Shape | None,
+    y_shape: Shape | None,
     latent_dim: int | str,
     normalize_X: bool,
     normalize_y: bool,
+    has_baseline: bool,
     **flags,
 ) -> Specification:
-    """Return the specification that follows from parameters and rows."""
+    """Return the specification that follows from parameters and rows.
+
+    `n_rows` is the number of training rows, of which X and y may be a part. The likelihood
+    may be given parameters that follow from y. The prior is None in a model without z.
+    `flags` are the other fields of :class:`Specification`.
+    """
+    X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
+    y = y.reshape(-1, *row_shape(y_shape, y, "y_shape"))
+    check_scales(flags["n_scales"], y.shape[1:], likelihood, has_baseline=has_baseline)
     if flags["partial_y"]:
         check_observed(y)
-    x_coding = Scaling.identity(X.shape[1:])
-    if normalize_X:
-        x_coding = Scaling.standardizing(X, weight, "X")
+    x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X)
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
     architecture = architecture.resolve(n_rows, X.shape[1:], y_coding.code_shape)
     if getattr(architecture, "bins", None) is not None:

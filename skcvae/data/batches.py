@@ -6,6 +6,8 @@ A batch is a slice of tensors on the device. Data that would take more than
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -74,7 +76,7 @@ class Arrays:
 
     def read(self, rows: np.ndarray) -> Row:
         """Return the arrays of some rows."""
-        return tuple(array[rows] for array in self.arrays)
+        return tuple(map(itemgetter(rows), self.arrays))
 
 
 class Selection(NamedTuple):
@@ -117,7 +119,7 @@ class Selection(NamedTuple):
 
     def whole(self) -> Row:
         """Return the arrays of all selected rows, without a copy where none is left out."""
-        if isinstance(self.source, Arrays) and self.n_rows == len(self.source):
+        if isinstance(self.source, Arrays) and len(self.index) == len(self.source):
             return self.source.arrays
         return self.read(slice(None))
 
@@ -153,7 +155,7 @@ class Rows(Dataset):
 
     def __getitem__(self, rows) -> tuple[Tensors, Tensor | None]:
         weight = None if self.weight is None else self.weight[rows]
-        return tuple(array[rows] for array in self.arrays), weight
+        return tuple(map(itemgetter(rows), self.arrays)), weight
 
 
 class StreamedRows(Dataset):
@@ -178,20 +180,26 @@ class StreamedRows(Dataset):
         self.codings = codings
         self.device = torch.device(device)
         self.log_jacobian = log_jacobian
-        self.weight = mean_one(selection.weight)
+        weight = selection.weight
+        # Of mean one, so that the loss does not depend on their scale.
+        self.weight = (
+            None if weight is None else torch.tensor(weight / weight.mean(), dtype=torch.float32)
+        )
 
     def __len__(self) -> int:
-        return self.selection.n_rows
+        return len(self.selection.index)
 
     def __getitem__(self, rows) -> tuple[Tensors, Tensor | None]:
         weight = None if self.weight is None else self._sent(self.weight[rows])
         rows = rows if isinstance(rows, slice) else rows.numpy()
         return tuple(map(self._sent, self.encoded(rows))), weight
 
-    def encoded(self, rows: slice | np.ndarray) -> Iterator[Tensor]:
-        """Yield the encoded arrays of some rows, on the CPU."""
+    def encoded(self, rows: slice | np.ndarray) -> list[Tensor]:
+        """Return the encoded arrays of some rows, on the CPU."""
+        encoded = []
         for coding, array in zip(self.codings, self.selection.read(rows), strict=True):
-            yield coding.to_tensor(array, torch.float32, "cpu")
+            encoded.append(coding.to_tensor(array, torch.float32, "cpu"))
+        return encoded
 
     def _sent(self, tensor: Tensor) -> Tensor:
         if self.device.type != "cuda":
@@ -200,21 +208,24 @@ class StreamedRows(Dataset):
 
     def resident(self) -> "Rows | StreamedRows":
         """Return all rows on the device, or these where they would take too much of it."""
-        example = [*self.encoded(slice(1))]
-        if len(self) * 4 * sum(part.numel() for part in example) > resident_bytes(self.device):
+        parts = self.encoded(slice(0, FORWARD_ROWS))
+        n_bytes = sum(map(attrgetter("nbytes"), parts)) / len(parts[-1]) * len(self)
+        if n_bytes > resident_bytes(self.device):
             return self
-        arrays = [torch.empty((len(self), *part.shape[1:])) for part in example]
-        for rows in slices(len(self), FORWARD_ROWS):
-            for array, part in zip(arrays, self.encoded(rows), strict=True):
-                array[rows] = part
+        if len(self) > FORWARD_ROWS:
+            parts = self._joined(parts)
         weight = None if self.weight is None else self.weight.to(self.device)
-        sent = tuple(array.to(self.device) for array in arrays)
+        sent = tuple(map(partial(torch.Tensor.to, device=self.device), parts))
         return Rows(sent, weight, log_jacobian=self.log_jacobian)
 
-
-def mean_one(weight: np.ndarray | None) -> Tensor | None:
-    """Return weights of mean one as a tensor, so that the loss does not depend on their scale."""
-    return None if weight is None else torch.tensor(weight / weight.mean(), dtype=torch.float32)
+    def _joined(self, first: list[Tensor]) -> list[Tensor]:
+        """Return all encoded rows, of which the first chunk is known."""
+        whole = [torch.empty((len(self), *part.shape[1:])) for part in first]
+        for rows in slices(len(self), FORWARD_ROWS):
+            parts = self.encoded(rows) if rows.start else first
+            for array, part in zip(whole, parts, strict=True):
+                array[rows] = part
+        return whole
 
 
 def resident_bytes(device: torch.device) -> int:

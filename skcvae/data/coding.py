@@ -39,11 +39,16 @@ class Scaling(NamedTuple):
         return cls(np.zeros(row_shape), np.ones(row_shape))
 
     @classmethod
-    def standardizing(cls, array: np.ndarray, weight: np.ndarray | None, name: str) -> "Scaling":
+    def fit(
+        cls, array: np.ndarray, weight: np.ndarray | None, name: str, *, standardise: bool = True
+    ) -> "Scaling":
         """Return the map to mean 0 and variance 1 of each column, or channel of an image.
 
-        Constant columns are centred only; NaN entries are ignored.
+        Constant columns are centred only; NaN entries are ignored. Without `standardise` it
+        is the identity.
         """
+        if not standardise:
+            return cls.identity(array.shape[1:])
         row_shape = array.shape[1:]
         scaler = StandardScaler()
         with np.errstate(over="ignore", invalid="ignore"):
@@ -59,7 +64,7 @@ class Scaling(NamedTuple):
                 f"overflow. Expected a finite variance; rescale {name} first."
             )
         channels = (*row_shape[:-2], 1, 1) if len(row_shape) > 1 else row_shape
-        loc, scale = (v.reshape(channels) for v in (scaler.mean_, scaler.scale_))
+        loc, scale = scaler.mean_.reshape(channels), scaler.scale_.reshape(channels)
         return cls(
             np.broadcast_to(loc, row_shape).copy(), np.broadcast_to(scale, row_shape).copy()
         )
@@ -84,9 +89,10 @@ class Scaling(NamedTuple):
 
     def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
         """Return encoded rows on a device, without a second copy of all in float64."""
-        out = torch.empty((len(array), *self.row_shape), dtype=dtype)
+        row_shape = self.loc.shape
+        out = torch.empty((len(array), *row_shape), dtype=dtype)
         for rows in slices(len(array), FORWARD_ROWS):
-            block = np.reshape(array[rows], (-1, *self.row_shape))
+            block = np.reshape(array[rows], (-1, *row_shape))
             out[rows] = torch.from_numpy((block - self.loc) / self.scale)
         return out.to(device)
 
@@ -104,6 +110,14 @@ class Scaling(NamedTuple):
         if not np.isnan(array).any():
             return np.full(len(array), gain.sum())
         return ~np.isnan(array.reshape(len(array), -1)) @ gain
+
+
+def has_nan(array: np.ndarray) -> bool:
+    """Return whether an array has NaN entries, without a second array of its size."""
+    for rows in slices(len(array), FORWARD_ROWS):
+        if np.isnan(array[rows]).any():
+            return True
+    return False
 
 
 def columns_of(array: np.ndarray) -> np.ndarray:

@@ -7,7 +7,6 @@ the names of their columns. `sklearn.utils.check_array` then checks shapes and f
 import numpy as np
 import torch
 from scipy.sparse import issparse
-from sklearn.utils.validation import _check_sample_weight
 
 # How the names of dtypes and of Python types begin; the first match counts.
 _REFUSED = {
@@ -52,13 +51,6 @@ def numbers(values, name):
         return _column(values, name, getattr(values, "name", None) or None)
     read = _column(_array(values, name), name)
     return read if read.ndim else values
-
-
-def weights(sample_weight, X):
-    """Return one weight per row; None counts as ones."""
-    if sample_weight is not None and not np.asarray(sample_weight).any():
-        raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
-    return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
 
 def _without_tensors(values):

@@ -1,11 +1,12 @@
 """From parameters and data to a fitted model: check, encode, build, train.
 
-Estimators are final and differ in their parameters and in one hook, `_objective`. Think
+Estimators are final and differ in their parameters and in their objective. Think
 twice before adding anything to this class.
 """
 
 import functools
 import warnings
+from operator import attrgetter
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -13,23 +14,27 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from torch.utils.data import Dataset
 
-from skcvae.data.batches import Arrays, Items, Selection, StreamedRows
-from skcvae.data.reading import weights
+from skcvae.data.batches import Arrays, Items, Selection
 from skcvae.estimators import _checks
 from skcvae.estimators._parameters import Parameters
 from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
 from skcvae.fitted import Fitted
 from skcvae.inference.posterior_collapse import ACTIVE
-from skcvae.io.checkpoint_file import CheckpointFile, seed_of
+from skcvae.io.checkpoint_file import CheckpointFile
+from skcvae.likelihoods import StudentT
+from skcvae.model import check_prior
 from skcvae.objectives import MultiScale
-from skcvae.random import drawing_from, generator, seed_from
-from skcvae.specification import check_scales, row_shape, sampled, specify
+from skcvae.random import drawing_from, generator
+from skcvae.specification import sampled, specify
 from skcvae.training.checkpoint import Checkpoint, identity
 from skcvae.training.net import Loss, ObjectiveModule, train
-from skcvae.training.options import available_device, memory_errors
-from skcvae.training.precision import matmul_precision
 
+# A warm start keeps what follows from these parameters.
+STRUCTURE = (
+    "architecture", "likelihood", "prior", "latent_dim", "initial_guess", "x_shape", "y_shape",
+    "partial_y", "n_scales", "normalize_X", "normalize_y",
+)  # fmt: skip
 ROWS_LOOKED_AT = 1000  # at most, to count active units
 EPOCHS_GRANTED = 10  # before no active unit is a warning
 
@@ -37,21 +42,16 @@ EPOCHS_GRANTED = 10  # before no active unit is a warning
 class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
     """Base class of the estimators.
 
-    A subclass has `_objective`, which returns what training maximises. Its parameters may
-    leave out those below.
+    Its parameters may leave out those below. `objective` is a parameter, or an attribute.
     """
 
+    objective = None
     prior = None
     n_train_samples = 1
     beta = 0.0
     kl_warmup = 0
 
     _noiseless = False
-
-    @property
-    def _has_baseline(self):
-        """Whether a baseline network makes the coarse predictions."""
-        return self.initial_guess
 
     @_checks.named_keywords
     def fit(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None):
@@ -112,101 +112,82 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
     def _fit(self, X, y, sample_weight, *, X_val, y_val):
         """Check, encode, build and train; a checkpoint stays."""
         with _checks.restored_on_error(self):
-            training, objective, device = self._checked_parameters()
-            selection = self._checked_rows(X, y, sample_weight, objective)
-            parts = self._split(selection, X_val, y_val)
-            with memory_errors(device), matmul_precision(training.precision):
-                rows, validation = (part and self._encoded(part, device) for part in parts)
-                module = self._module(objective, rows)
-                self.net_ = self._net(training, module, device, rows, validation)
+            parts = _checks.parameters(self)
+            selection = self._checked_rows(X, y, sample_weight, parts)
+            kept, held_out = self._split(selection, X_val, y_val)
+            with parts.training.running(parts.device):
+                rows = self.specification_.rows(kept, parts.device)
+                validation = held_out and self.specification_.rows(held_out, parts.device)
+                module = self._module(parts.objective, rows)
+                self.net_ = self._net(parts.training, module, parts.device, rows, validation)
                 train(self.net_, rows)
             self._fitted = self._new_fitted()
-            self._count_active_units(parts[0])
+            self._count_active_units(kept)
 
-    # Check.
+    # Check and encode.
 
-    def _checked_parameters(self):
-        """Return the training options, the objective and the device."""
-        self._validate_params()
-        training, objective = _checks.chosen(self, "training"), self._objective()
-        training._validate_params()
-        objective._validate_params()
-        _checks.checkpoint(training, self.warm_start)
-        _checks.objective(self, objective)
-        if training.accelerator is not None:
-            return training, objective, str(training.accelerator.device)
-        return training, objective, available_device(self.device)
+    def _checked_rows(self, X, y, sample_weight, parts):
+        """Return the rows to fit, with the seed and the specification set."""
+        self.seed_ = parts.training.seed(self.random_state)
+        if isinstance(X, Dataset):
+            return self._checked_dataset(X, y, sample_weight, parts)
+        X, y = self._checked_arrays(X, y, parts)
+        selection = Selection.of(Arrays(X, y), _checks.weights(sample_weight, X))
+        X, y = selection.whole()
+        self._specify(X, y, selection.weight, len(X), parts)
+        return selection
 
-    def _checked_rows(self, X, y, sample_weight, objective):
-        """Return the rows to fit, with the specification and the seed set."""
-        self.seed_ = self._new_seed()
-        if not isinstance(X, Dataset):
-            X, y = self._checked_arrays(X, y)
-            selection = Selection.of(Arrays(X, y), weights(sample_weight, X))
-            self._specify(*selection.whole(), selection.weight, selection.n_rows, objective)
-            return selection
-        _checks.pairs(X, y)
-        weight = weights(sample_weight, np.empty(len(X)))
-        selection = Selection.of(Items(X), weight)
+    def _checked_dataset(self, dataset, y, sample_weight, parts):
+        """Return the items to fit; codings follow from some of them, sizes from their number."""
+        _checks.pairs(dataset, y)
+        weight = _checks.weights(sample_weight, np.empty(len(dataset)))
+        selection = Selection.of(Items(dataset), weight)
         row_size = sum(part.size for part in selection.read(slice(1)))
         some = selection.part(sampled(selection.n_rows, row_size, self.seed_))
-        arrays = self._checked_arrays(*some.whole())
-        self._specify(*arrays, some.weight, selection.n_rows, objective)
-        return selection._replace(source=Items(X, self._check_pair))
+        arrays = self._checked_arrays(*some.whole(), parts)
+        self._specify(*arrays, some.weight, selection.n_rows, parts)
+        return selection._replace(source=Items(dataset, self._check_pair))
 
-    def _new_seed(self):
-        training = _checks.chosen(self, "training")
-        if self.random_state is None and training.checkpoint is not None:
-            started = seed_of(training.checkpoint)
-            if started is not None:
-                return started
-        seed = seed_from(self.random_state)
-        if training.accelerator is None:
-            return seed
-        from skcvae.training.distributed import shared_seed  # needs an optional package
-
-        return shared_seed(seed)
-
-    def _checked_arrays(self, X, y):
-        """Return checked arrays; the first fit learns their shapes."""
+    def _checked_arrays(self, X, y, parts):
+        """Return checked arrays, whose shapes a first fit learns."""
         if self._continues():
             return self._check_pair(X, y)
         X = _checks.inputs(self, X, reset=True)
-        likelihood = _checks.chosen(self, "likelihood")
-        y = _checks.targets(self, y, n_rows=len(X), likelihood=likelihood, partial=self.partial_y)
+        y = _checks.targets(
+            self, y, n_rows=len(X), likelihood=parts.likelihood, partial=self.partial_y
+        )
         self.x_shape_, self.y_shape_ = X.shape[1:], y.shape[1:]
         return X, y
 
-    # Encode.
-
-    def _specify(self, X, y, weight, n_rows, objective):
+    def _specify(self, X, y, weight, n_rows, parts):
         """Set the specification; a warm start keeps all but the recognition network."""
+        structure = dict(zip(STRUCTURE, map(repr, attrgetter(*STRUCTURE)(self)), strict=True))
+        recognition = parts.objective.uses_recognition
         if self._continues():
-            _checks.unchanged(self, self.structure_)
-            _checks.recognition(self.specification_, objective)
-            self.specification_ = self.specification_._replace(
-                recognition=objective.uses_recognition
-            )
+            _checks.unchanged(self.structure_, structure)
+            _checks.recognition(self.specification_, parts.objective)
+            self.specification_ = self.specification_._replace(recognition=recognition)
             return
-        self.structure_ = _checks.structure(self)
-        x_row = row_shape(self.x_shape, X, "x_shape")
-        y_row = row_shape(self.y_shape, y, "y_shape")
-        likelihood = _checks.chosen_likelihood(self, y_row)
-        check_scales(self.n_scales, y_row, likelihood, has_baseline=self._has_baseline)
+        is_single = self.likelihood == "auto" and y.size == len(y)
+        self.structure_ = structure
         self.specification_ = specify(
-            X.reshape(-1, *x_row),
-            y.reshape(-1, *y_row),
+            X,
+            y,
             weight,
             n_rows,
             self.seed_,
-            architecture=_checks.chosen(self, "architecture"),
-            likelihood=likelihood,
-            prior=_checks.prior(self),
+            architecture=parts.architecture,
+            # With more outputs, noise of any scale takes from z what they share.
+            likelihood=StudentT(heteroscedastic=True) if is_single else parts.likelihood,
+            prior=parts.prior,
+            x_shape=self.x_shape,
+            y_shape=self.y_shape,
             latent_dim=self.latent_dim,
             normalize_X=self.normalize_X,
             normalize_y=self.normalize_y,
+            has_baseline=self.initial_guess or self._noiseless,
             initial_guess=self.initial_guess,
-            recognition=objective.uses_recognition,
+            recognition=recognition,
             partial_y=self.partial_y,
             n_scales=self.n_scales,
             noiseless=self._noiseless,
@@ -221,17 +202,17 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
             return selection, self._checked_validation(X_val, y_val)
         if not self.early_stopping:
             return selection, None
-        if selection.n_rows < 2:
+        if len(selection.index) < 2:
             raise ValueError(
                 "early_stopping=True holds out a share of the rows and needs at least 2, got "
                 "n_samples = 1. Set early_stopping=False or give X_val and y_val."
             )
         parts = train_test_split(
-            np.arange(selection.n_rows),
+            np.arange(len(selection.index)),
             test_size=self.validation_fraction,
             random_state=self.seed_,
         )
-        return [selection.part(part) for part in parts]
+        return map(selection.part, parts)
 
     def _checked_validation(self, X_val, y_val):
         if isinstance(X_val, Dataset):
@@ -241,24 +222,19 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
             raise ValueError(f"X_val and y_val go together, got no {missing}.")
         return Selection.of(Arrays(*self._check_pair(X_val, y_val, suffix="_val")))
 
-    def _encoded(self, selection, device):
-        """Return encoded rows on the device, or read on demand where they are too many."""
-        gain = self.specification_.log_jacobian(selection)
-        codings = self.specification_.codings
-        return StreamedRows(selection, codings, device, log_jacobian=gain).resident()
-
     # Build.
 
     def _module(self, objective, rows=None, seed=None):
         """Return the networks under the objective; on a warm start with their weights."""
+        specification = self.specification_
         with drawing_from(generator(self.seed_ if seed is None else seed)):
-            model = self.specification_.build()
+            model = specification.build()
         if rows is not None and self._continues():
             weights = self.net_.module.model.state_dict()
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
-        elif rows is not None and self.prior is not None:
-            _checks.own_prior(model, rows, self.specification_.prior)
-        if self.specification_.n_scales > 1:
+        elif rows is not None and _checks.is_foreign(specification.prior):
+            check_prior(model, rows[slice(1)][0][0].cpu(), specification.prior)
+        if specification.n_scales > 1:
             objective = MultiScale(objective)
         return ObjectiveModule(model, objective, self.n_train_samples)
 

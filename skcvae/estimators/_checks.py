@@ -3,26 +3,18 @@
 import contextlib
 import functools
 import inspect
-import math
 from numbers import Real
+from types import SimpleNamespace
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skcvae.data import reading
-from skcvae.data.coding import FORWARD_ROWS, slices
+from skcvae.data.coding import has_nan
 from skcvae.estimators._suggestions import suggestion
-from skcvae.likelihoods import StudentT
-from skcvae.model import check_prior
-
-# A warm start keeps what follows from these parameters.
-STRUCTURE = (
-    "architecture", "likelihood", "prior", "latent_dim", "initial_guess", "x_shape", "y_shape",
-    "partial_y", "n_scales", "normalize_X", "normalize_y",
-)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -105,7 +97,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
                 f"{name} has rows of shape {y.shape[1:]}, expected {shape} as in fit."
             )
         y = y.reshape(n_rows, *shape)
-    holes = any(np.isnan(y[rows]).any() for rows in slices(len(y), FORWARD_ROWS))
+    holes = has_nan(y)
     if holes and not partial:
         raise ValueError(
             f"Input {name} contains NaN. {type(estimator).__name__} accepts NaN, for "
@@ -129,6 +121,13 @@ def masked(mask, y):
         )
     y[mask] = np.nan
     return y
+
+
+def weights(sample_weight, X):
+    """Return one weight per row, not negative and not all zero; None counts as ones."""
+    if sample_weight is not None and not np.asarray(sample_weight).any():
+        raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
+    return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
 
 def pairs(dataset, y, name="X"):
@@ -179,65 +178,54 @@ def levels(quantiles):
     return array
 
 
-def checkpoint(training, warm_start):
-    """Refuse a checkpoint with a warm start, or in several processes."""
-    if training.checkpoint is None:
-        return
-    for name, value in (("warm_start", warm_start), ("accelerator", training.accelerator)):
-        if value:
-            raise ValueError(
-                f"checkpoint={str(training.checkpoint)!r} cannot be combined with {name}, got "
-                f"{name}={value!r}."
-            )
+def parameters(estimator):
+    """Return the checked parameter objects and the device of an estimator."""
+    estimator._validate_params()
+    parts = SimpleNamespace(
+        architecture=chosen(estimator, "architecture"),
+        likelihood=chosen(estimator, "likelihood"),
+        prior=chosen(estimator, "prior"),
+        objective=chosen(estimator, "objective"),
+        training=chosen(estimator, "training"),
+    )
+    parts.objective._validate_params()
+    objective(estimator, parts)
+    parts.device = parts.training.checked(estimator.device, estimator.warm_start)
+    return parts
 
 
 def chosen(estimator, name):
-    """Return a parameter object; names and None stand for their table's entry."""
+    """Return a parameter object: a copy of the user's, or what a name or None stands for."""
     value = getattr(estimator, name)
-    is_named = value is None or isinstance(value, str)
-    return estimator._named[name][value]() if is_named else value
+    if value is None or isinstance(value, str):
+        named = estimator._named[name].get(value)
+        return named and named()
+    return value if name == "training" else clone(value)
 
 
-def chosen_likelihood(estimator, y_row):
-    """Return a copy of the likelihood; "auto" is Student's t where a row of y is one number.
-
-    With more outputs, noise whose scale is predicted takes from z what they share.
-    """
-    if estimator.likelihood == "auto" and math.prod(y_row) == 1:
-        return StudentT(heteroscedastic=True)
-    return clone(chosen(estimator, "likelihood"))
-
-
-def prior(estimator):
-    """Return a copy of the prior, or None in a model without z."""
-    return None if estimator.prior is None else clone(chosen(estimator, "prior"))
-
-
-def objective(estimator, objective):
+def objective(estimator, parts):
     """Refuse an objective that the prior or the weights of the KL term do not fit."""
-    given = prior(estimator)
-    if objective.draws_from_prior and not getattr(given, "differentiable_draws", True):
+    if parts.objective.draws_from_prior and not getattr(parts.prior, "differentiable_draws", True):
         raise ValueError(
             f"{type(estimator).__name__} trains with draws from the prior, which must be "
-            f"differentiable; got prior={given!r}. Expected another prior, or "
+            f"differentiable; got prior={parts.prior!r}. Expected another prior, or "
             "CVAERegressor."
         )
-    if not objective.weighs_kl and (estimator.beta or estimator.kl_warmup):
+    if not parts.objective.weighs_kl and (estimator.beta or estimator.kl_warmup):
         raise ValueError(
-            f"objective={objective!r} has no KL term to weight and expects beta=0 and "
+            f"objective={estimator.objective!r} has no KL term to weight and expects beta=0 and "
             f"kl_warmup=0, got beta={estimator.beta} and kl_warmup={estimator.kl_warmup}."
         )
 
 
-def structure(estimator):
-    """Return the parameters that a warm start cannot change, as text."""
-    params = estimator.get_params(deep=False)
-    return {name: repr(params[name]) for name in STRUCTURE if name in params}
+def is_foreign(prior):
+    """Return whether a prior is of a user's own class."""
+    return prior is not None and not type(prior).__module__.startswith("skcvae.")
 
 
-def unchanged(estimator, before):
+def unchanged(before, now):
     """Refuse a warm start with other networks or codings than those of the last fit."""
-    for name, value in structure(estimator).items():
+    for name, value in now.items():
         if before[name] != value:
             raise ValueError(
                 f"warm_start=True continues a fit with {name}={before[name]}, got {name}={value}. "
@@ -249,13 +237,7 @@ def recognition(specification, objective):
     """Refuse a warm start that needs a recognition network which was not trained."""
     if objective.uses_recognition and not specification.recognition:
         raise ValueError(
-            f"warm_start=True cannot continue with objective={objective!r} from a fit that trained "
-            "no recognition network: expected an objective without one, or warm_start=False."
+            f"warm_start=True cannot continue with objective={objective!r} from a fit that "
+            "trained no recognition network: expected an objective without one, or "
+            "warm_start=False."
         )
-
-
-def own_prior(model, rows, prior):
-    """Refuse a user's own prior whose draws do not follow from noise by a known rule."""
-    if not type(prior).__module__.startswith("skcvae."):
-        (x, _), _ = rows[slice(1)]
-        check_prior(model, x.cpu(), prior)

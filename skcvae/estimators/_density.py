@@ -8,7 +8,6 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_is_fitted, check_scalar
 
 from skcvae.data.coding import plan, slices
-from skcvae.data.reading import weights
 from skcvae.estimators import _checks
 from skcvae.random import spawned
 
@@ -37,7 +36,7 @@ class ConditionalDensity:
             or a mass, or the same grey targets.
         """
         log_p = self.log_prob(X, y)
-        return float(np.average(log_p, weights=weights(sample_weight, log_p)))
+        return float(np.average(log_p, weights=_checks.weights(sample_weight, log_p)))
 
     @_checks.named_keywords
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95), n_samples=1000):

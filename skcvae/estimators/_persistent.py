@@ -74,7 +74,9 @@ class Persistent(Savable):
         weights, history = state.pop("_weights", None), state.pop("_history", None)
         super().__setstate__(state)
         if weights is not None:
-            self._set_net(self._module(self._objective(), seed=0), weights, history)
+            self._set_net(
+                self._module(_checks.chosen(self, "objective"), seed=0), weights, history
+            )
 
     def _restore(self, state):
         """Set the fitted attributes that a file holds, once they are checked."""
@@ -82,7 +84,7 @@ class Persistent(Savable):
         weights, history = state.pop("_weights"), state.pop("_history")
         vars(self).update(state)
         with Bounded(weights):
-            module = self._module(self._objective(), seed=0)
+            module = self._module(_checks.chosen(self, "objective"), seed=0)
         check_weights(module.state_dict(), weights)
         self._set_net(module, weights, history)
 

@@ -1,6 +1,5 @@
 """The conditional variational autoencoder."""
 
-from skcvae.estimators import _checks
 from skcvae.estimators._base import StructuredPredictor
 from skcvae.estimators._parameters import CHOICES, KL, LATENT
 
@@ -116,7 +115,8 @@ class CVAERegressor(StructuredPredictor):
     latent_shape_ : tuple of int
         Shape of z for one row.
     n_active_units_ : int
-        Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.inference.posterior_collapse`.
+        Latent variables whose mean KL term exceeds 0.01 nats:
+        :mod:`skcvae.inference.posterior_collapse`.
         `fit` warns if there is none after ten epochs or more.
     classes_ : ndarray of int
         The labels, where y are labels.
@@ -222,6 +222,3 @@ class CVAERegressor(StructuredPredictor):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-
-    def _objective(self):
-        return _checks.chosen(self, "objective")

@@ -142,6 +142,8 @@ class GSNNRegressor(StructuredPredictor):
     (2, 4, 3)
     """
 
+    objective = GSNN()
+
     _parameter_constraints = LATENT
 
     def __init__(
@@ -196,6 +198,3 @@ class GSNNRegressor(StructuredPredictor):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-
-    def _objective(self):
-        return GSNN()

@@ -110,7 +110,8 @@ class HybridStructuredPredictor(StructuredPredictor):
     latent_shape_ : tuple of int
         Shape of z for one row.
     n_active_units_ : int
-        Latent variables whose mean KL term exceeds 0.01 nats: :mod:`skcvae.inference.posterior_collapse`.
+        Latent variables whose mean KL term exceeds 0.01 nats:
+        :mod:`skcvae.inference.posterior_collapse`.
         `fit` warns if there is none after ten epochs or more.
         Only if `alpha` is above 0.
     classes_ : ndarray of int
@@ -215,5 +216,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _objective(self):
+    @property
+    def objective(self):
+        """What training maximises."""
         return Hybrid(self.alpha)

@@ -122,6 +122,8 @@ class NNRegressor(StructuredPredictor):
     (200, 3)
     """
 
+    objective = Deterministic()
+
     _parameter_constraints = SHARED
 
     def __init__(
@@ -174,12 +176,8 @@ class NNRegressor(StructuredPredictor):
         self.verbose = verbose
 
     _noiseless = True
-    _has_baseline = True
 
     @property
     def prior(self):
         """The prior of z = E[z|x]: the network that predicts it, with an initial guess."""
         return "gaussian" if self.initial_guess else None
-
-    def _objective(self):
-        return Deterministic()

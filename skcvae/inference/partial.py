@@ -217,6 +217,6 @@ def _with_ones(covariance: Tensor, kept: Tensor) -> Tensor:
 def _unknown(p: Distribution) -> TypeError:
     return TypeError(
         f"y observed in part expects a likelihood that is torch's Independent, a mixture or a "
-        f"Gaussian, got {type(p).__name__}. Register it with skcvae.inference.partial.log_prob_of_observed "
-        "and given_observed."
+        f"Gaussian, got {type(p).__name__}. Register it with log_prob_of_observed and "
+        "given_observed of skcvae.inference.partial."
     )

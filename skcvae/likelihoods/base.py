@@ -117,9 +117,7 @@ class RealOutputs(Likelihood):
         Scaling
             Of each column, or channel of images.
         """
-        if not normalize:
-            return Scaling.identity(y.shape[1:])
-        return Scaling.standardizing(y, weight, "y")
+        return Scaling.fit(y, weight, "y", standardise=normalize)
 
 
 class LikelihoodModule(nn.Module):

@@ -2,8 +2,7 @@
 
 import numpy as np
 from sklearn.utils import assert_all_finite
-
-from skcvae.data.reading import weights
+from sklearn.utils.validation import _check_sample_weight
 
 
 def observed_outputs(y_true):
@@ -32,5 +31,7 @@ def draws_of(draws, y_true, observed, *, at_least):
 
 def weights_of_outputs(sample_weight, y_true):
     """Return the weight of its row for each output."""
-    weight = weights(sample_weight, y_true)
+    weight = _check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
     return np.broadcast_to(weight.reshape(-1, *[1] * (y_true.ndim - 1)), y_true.shape)

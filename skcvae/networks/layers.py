@@ -5,7 +5,9 @@ It is one linear map of their concatenation, written as a sum so that the share
 of x is computed once per row however many z are drawn for it.
 """
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -60,31 +62,22 @@ class Dropout(nn.Module):
         return f"rate={self.rate}"
 
 
-class JoinedLinear(nn.Module):
-    r"""A linear layer over several inputs, :math:`\sum_i W_i x_i + b`.
+def joined(linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
+    r"""Return :math:`\sum_i W_i x_i + b`, a linear layer over several inputs.
 
     Parameters
     ----------
-    in_shapes : sequence of tuples of int
-        The shape of one row of each input; every input is flattened.
-    width : int
-        The number of outputs.
+    linears : ModuleList
+        A linear layer for each input; the first has the bias.
+    inputs : sequence of Tensors of shape (..., size)
+        Flat rows, broadcast against each other.
+
+    Returns
+    -------
+    Tensor of shape (..., width)
+        The sum.
     """
-
-    def __init__(self, in_shapes: Sequence[Shape], width: int):
-        super().__init__()
-        self.in_shapes = tuple(in_shapes)
-        sizes = [math.prod(shape) for shape in self.in_shapes]
-        self.linears = nn.ModuleList(
-            nn.Linear(size, width, bias=i == 0) for i, size in enumerate(sizes)
-        )
-
-    def share(self, i: int, x: Tensor) -> Tensor:
-        """Return what input number `i` adds to the sum."""
-        return self.linears[i](x.flatten(x.ndim - len(self.in_shapes[i])))
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return sum(self.share(i, x) for i, x in enumerate(inputs))
+    return functools.reduce(operator.add, map(operator.call, linears, inputs))
 
 
 class PiecewiseLinear(nn.Module):
@@ -159,11 +152,15 @@ class Stack(nn.Module):
     ):
         super().__init__()
         self.bins = None if bins is None else PiecewiseLinear(bins)
-        self.x_ndim = len(in_shapes[0])
-        if self.bins is not None:
-            in_shapes = [self.bins.out_shape, *in_shapes[1:]]
-        self.first = JoinedLinear(in_shapes, widths[0])
-        self.shortcut = JoinedLinear(in_shapes, widths[-1]) if shortcut else None
+        self.ndims = list(map(len, in_shapes))
+        sizes = list(map(math.prod, in_shapes))
+        sizes[0] = sizes[0] if self.bins is None else self.bins.out_shape[0]
+        self.first, self.shortcut = nn.ModuleList(), nn.ModuleList()
+        for linears, width in ((self.first, widths[0]), (self.shortcut, widths[-1]))[
+            : 1 + shortcut
+        ]:
+            for size in sizes:
+                linears.append(nn.Linear(size, width, bias=not len(linears)))
         layers: list[nn.Module] = []
         for width, following in zip(widths, [*widths[1:], None], strict=True):
             layers.append(ACTIVATIONS[activation]())
@@ -175,26 +172,27 @@ class Stack(nn.Module):
         self.out_shape = (widths[-1],)
 
     def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return the stack as a function of its second input alone.
+        """Return the stack as a function of its second input alone; x's share is computed once."""
+        (x,) = self._flat(x)
+        share = self.first[0](x)
+        linear = self.shortcut[0](x) if self.shortcut else None
 
-        The share of the first input is computed here, once.
-        """
-        x = self._coded(x)
-        share = self.first.share(0, x)
-        if self.shortcut is None:
-            return lambda z: self.rest(self.first.share(1, z).add_(share))
-        linear = self.shortcut.share(0, x)
-        return lambda z: (
-            self.rest(self.first.share(1, z).add_(share)) + self.shortcut.share(1, z).add_(linear)
-        )
+        def features(z: Tensor) -> Tensor:
+            z = z.flatten(z.ndim - self.ndims[1])
+            h = self.rest(self.first[1](z).add_(share))
+            return h if linear is None else h + self.shortcut[1](z).add_(linear)
 
-    def _coded(self, x: Tensor) -> Tensor:
-        return x if self.bins is None else self.bins(x.flatten(x.ndim - self.x_ndim))
+        return features
 
-    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
-        inputs = (self._coded(x), *others)
-        features = self.rest(self.first(*inputs))
-        return features if self.shortcut is None else features + self.shortcut(*inputs)
+    def _flat(self, *inputs: Tensor) -> list[Tensor]:
+        """Return flat rows, the first input with its piecewise linear encoding."""
+        flat = [x.flatten(x.ndim - ndim) for x, ndim in zip(inputs, self.ndims, strict=False)]
+        return flat if self.bins is None else [self.bins(flat[0]), *flat[1:]]
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        inputs = self._flat(*inputs)
+        features = self.rest(joined(self.first, inputs))
+        return features + joined(self.shortcut, inputs) if self.shortcut else features
 
     def scales(self, x: Tensor, n_scales: int) -> list[Tensor]:
         """Return the features for full resolution, a half, a quarter: all the same."""

@@ -15,10 +15,12 @@ from skorch.helper import predefined_split
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches, StreamedRows
 from skcvae.data.coding import plan
 from skcvae.documented import Documented
+from skcvae.io.checkpoint_file import seed_of
 from skcvae.networks.layers import Dropout
-from skcvae.random import generator
+from skcvae.random import generator, seed_from
 from skcvae.training.callbacks import WeightAverage, callbacks
 from skcvae.training.net import Loss, Net, ObjectiveModule
+from skcvae.training.precision import tensor_float_32
 
 KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
 # skorch's own callbacks without use here: losses are recorded by the net.
@@ -174,8 +176,48 @@ class Training(Documented):
             verbose=0,
             **NO_DEFAULTS,
             **self._optimizer(),
-            **self._compile(),
+            **(self._compile() if self.compile is not False else {}),
         ).initialize()
+
+    def checked(self, device: str, warm_start: bool) -> str:
+        """Return the device to train on, with all options checked."""
+        self._validate_params()
+        for name, value in (("warm_start", warm_start), ("accelerator", self.accelerator)):
+            if self.checkpoint is not None and value:
+                raise ValueError(
+                    f"checkpoint={str(self.checkpoint)!r} cannot be combined with {name}, got "
+                    f"{name}={value!r}."
+                )
+        if self.accelerator is not None:
+            return str(self.accelerator.device)
+        return available_device(device)
+
+    def seed(self, random_state) -> int:
+        """Return the seed of a fit: that of its checkpoint, or the same in all processes."""
+        if random_state is None and self.checkpoint is not None:
+            started = seed_of(self.checkpoint)
+            if started is not None:
+                return started
+        seed = seed_from(random_state)
+        if self.accelerator is None:
+            return seed
+        from skcvae.training.distributed import shared_seed  # needs an optional package
+
+        return shared_seed(seed)
+
+    @contextlib.contextmanager
+    def running(self, device: str):
+        """Train in the chosen precision, with a clear error where memory runs out."""
+        tf32 = tensor_float_32 if self.precision == "tf32" else contextlib.nullcontext()
+        try:
+            with tf32:
+                yield
+        except torch.cuda.OutOfMemoryError as error:
+            raise MemoryError(
+                f"The memory of device {device!r} does not suffice. Expected room for the "
+                "networks and a batch: take a smaller batch_size or smaller layers, or, where "
+                f"several workers share the device, a smaller n_jobs. {error}"
+            ) from error
 
     @property
     def process_index(self) -> int:
@@ -200,17 +242,19 @@ class Training(Documented):
         optimizer, own = self.optimizer, self.optimizer_params or {}
         optimizer = getattr(torch.optim, optimizer) if isinstance(optimizer, str) else optimizer
         accepted = inspect.signature(optimizer).parameters
-        params = {"fused": True} if "fused" in accepted and not KERNELS & own.keys() else {}
+        params = {"optimizer": optimizer}
+        if "fused" in accepted and not KERNELS & own.keys():
+            params["optimizer__fused"] = True
         if self.weight_decay or "weight_decay" in accepted:
-            params["weight_decay"] = self.weight_decay
-        params = {f"optimizer__{name}": value for name, value in {**params, **own}.items()}
-        return {"optimizer": optimizer, **params}
+            params["optimizer__weight_decay"] = self.weight_decay
+        for name, value in own.items():
+            params[f"optimizer__{name}"] = value
+        return params
 
     def _compile(self) -> dict:
         """Return skorch's parameters of the compiler."""
-        params = self.compile if isinstance(self.compile, dict) else {}
-        named = {f"compile__{name}": value for name, value in params.items()}
-        return {"compile": self.compile is not False, **named}
+        own = self.compile if isinstance(self.compile, dict) else {}
+        return {"compile": True, **{f"compile__{name}": value for name, value in own.items()}}
 
 
 def _batch_size(n_rows: int) -> int:
@@ -243,16 +287,3 @@ def device_or_cpu(name):
     lacks_cuda = "cuda" in name and not torch.cuda.is_available()
     lacks_mps = name.startswith("mps") and not torch.backends.mps.is_available()
     return available_device("cpu" if lacks_cuda or lacks_mps else name)
-
-
-@contextlib.contextmanager
-def memory_errors(device):
-    """Say what to do when a GPU, perhaps a shared one, runs out of memory."""
-    try:
-        yield
-    except torch.cuda.OutOfMemoryError as error:
-        raise MemoryError(
-            f"The memory of device {device!r} does not suffice. Expected room for the networks "
-            "and a batch: take a smaller batch_size or smaller layers, or, where several workers "
-            f"share the device, a smaller n_jobs. {error}"
-        ) from error

@@ -1,6 +1,5 @@
 """TensorFloat-32 products on GPUs, for the length of a fit."""
 
-import contextlib
 import threading
 
 import torch
@@ -31,8 +30,3 @@ class TensorFloat32:
 
 
 tensor_float_32 = TensorFloat32()
-
-
-def matmul_precision(precision: str) -> contextlib.AbstractContextManager:
-    """Return a context that sets torch's precision of float32 products for a fit."""
-    return tensor_float_32 if precision == "tf32" else contextlib.nullcontext()
