@@ -24,7 +24,6 @@ from torch.distributions import Distribution
 from skcvae.distributions import MIN_SCALE, DiagonalGaussian, reparameterize
 from skcvae.networks import (
     BaselineNetwork,
-    GenerationNetwork,
     LearnedPrior,
     Output,
     PriorNetwork,
@@ -67,7 +66,8 @@ class Model(nn.Module):
         From x to features; alone it is the deterministic network, beside a
         generation network it is the initial guess.
     generation : Module, optional
-        Has ``given(x)``, a function from z to features.
+        The generation network up to its features, a decoder of the architecture: has
+        ``given(x)``, a function from z to features.
     prior : Module, optional
         (x,) or (x, guess) to p(z|x); has `noise_shape`.
     recognition : Module, optional
@@ -134,7 +134,7 @@ class Model(nn.Module):
 
         if self.generation is None:
             return Conditional(None, lambda: self.output(guess), coarse)
-        features_of = self.generation.given(x)
+        features_of = self.generation if x is None else self.generation.given(x)
         if guess is None:
             prior, likelihood = self.prior(x), lambda z: self.output(features_of(z))
         else:
@@ -219,41 +219,36 @@ def latent_model(
         Untrained.
     """
     given = [] if x_shape is None else [x_shape]
-    generation = GenerationNetwork(architecture, given, y_shape, latent_shape)
-    guess = (
-        deterministic_model(architecture, likelihoods, x_shape=x_shape, y_shape=y_shape)
-        if initial_guess
-        else None
-    )
-    proposal = (
-        RecognitionNetwork(
-            architecture,
-            given,
-            y_shape,
-            DiagonalGaussian(latent_shape, getattr(prior, "min_scale", MIN_SCALE)),
-            read=likelihoods[0].read,
-            partial=partial,
+    baseline, coarse, proposal = None, (), None
+    generation = architecture.decoder(y_shape, *given, latent_shape)
+    if initial_guess:
+        guess = deterministic_model(architecture, likelihoods, x_shape=x_shape, y_shape=y_shape)
+        baseline, output, coarse = guess.baseline, guess.output, guess.coarse
+    if recognition:
+        family = prior
+        if not isinstance(prior, DiagonalGaussian):
+            family = DiagonalGaussian(latent_shape, getattr(prior, "min_scale", MIN_SCALE))
+        proposal = RecognitionNetwork(
+            architecture, given, y_shape, family, read=likelihoods[0].read, partial=partial
         )
-        if recognition
-        else None
-    )
+    if not initial_guess:
+        output = Output(architecture, generation.out_shape, likelihoods[0])
+    if prior.parameter_shape is None:
+        prior_network = StandardPrior(prior)
+    elif given or initial_guess:
+        in_shapes = [*given, y_shape][: len(given) + initial_guess]
+        prior_network = PriorNetwork(architecture, in_shapes, prior)
+    else:
+        prior_network = LearnedPrior(prior)
     return Model(
-        guess.output if guess else Output(architecture, generation.out_shape, likelihoods[0]),
-        baseline=guess.baseline if guess else None,
+        output,
+        baseline=baseline,
         generation=generation,
-        prior=_prior_network(architecture, prior, [*given, y_shape][: len(given) + initial_guess]),
+        prior=prior_network,
         recognition=proposal,
-        coarse=guess.coarse if guess else (),
+        coarse=coarse,
         noiseless=noiseless,
     )
-
-
-def _prior_network(architecture, prior: nn.Module, in_shapes: list[Shape]) -> nn.Module:
-    if prior.parameter_shape is None:
-        return StandardPrior(prior)
-    if not in_shapes:
-        return LearnedPrior(prior)
-    return PriorNetwork(architecture, in_shapes, prior)
 
 
 def check_prior(model: Model, x: Tensor, prior) -> None:

@@ -70,7 +70,7 @@ class Specification(NamedTuple):
 
     def build(self) -> Model:
         """Return the untrained networks; random numbers come from torch's generator."""
-        x_shape, y_shape = self.x_coding.row_shape, self.y_coding.code_shape
+        x_shape, y_shape = self.x_coding.code_shape, self.y_coding.code_shape
         likelihoods = []
         for halvings in range(self.n_scales):
             shape = pooled_shape(y_shape, halvings) if halvings else y_shape
@@ -95,9 +95,10 @@ class Specification(NamedTuple):
 
     def log_jacobian(self, selection) -> tuple[float, float]:
         """Return what the mean log density of rows gains in the user's units."""
-        if not self.partial_y:
-            return tuple(self._gains(np.zeros((1, *self.y_coding.row_shape))).ravel().tolist())
-        blocks = (selection.read(rows)[-1] for rows in slices(selection.n_rows, FORWARD_ROWS))
+        if not self.partial_y and self.n_scales == 1:
+            row = np.zeros((1, *self.y_coding.row_shape))
+            return self.y_coding.log_jacobian(row).item(), 0.0
+        blocks = (selection.read(rows)[-1] for rows in slices(len(selection.index), FORWARD_ROWS))
         gains = np.concatenate([self._gains(y) for y in blocks], axis=1)
         return tuple(np.average(gains, axis=1, weights=selection.weight).tolist())
 
@@ -142,18 +143,20 @@ def specify(
     """
     X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
     y = y.reshape(-1, *row_shape(y_shape, y, "y_shape"))
-    check_scales(flags["n_scales"], y.shape[1:], likelihood, has_baseline=has_baseline)
+    if flags["n_scales"] > 1:
+        check_scales(flags["n_scales"], y.shape[1:], likelihood, has_baseline=has_baseline)
     if flags["partial_y"]:
         check_observed(y)
     x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X)
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
-    architecture = architecture.resolve(n_rows, X.shape[1:], y_coding.code_shape)
+    code_shape = y_coding.code_shape
+    architecture = architecture.resolve(n_rows, X.shape[1:], code_shape)
     if getattr(architecture, "bins", None) is not None:
         some = X[sampled(len(X), X[0].size + y[0].size, seed)]
         architecture = architecture.fit_bins(
             x_coding.to_tensor(some, torch.float32, "cpu").numpy()
         )
-    shape = architecture.latent_shape(latent_dim, y_coding.code_shape) if prior else None
+    shape = architecture.latent_shape(latent_dim, code_shape) if prior else None
     return Specification(architecture, likelihood, x_coding, y_coding, prior, shape, **flags)
 
 
@@ -190,8 +193,6 @@ def row_shape(given, array: np.ndarray, name: str) -> Shape:
 
 def check_scales(n_scales: int, y_row: Shape, likelihood, *, has_baseline: bool) -> None:
     """Refuse predictions at several resolutions where they have no meaning."""
-    if n_scales == 1:
-        return
     if len(y_row) < 2:
         raise ValueError(
             f"n_scales={n_scales} expects images, rows of y of shape (height, width) or "

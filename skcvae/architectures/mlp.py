@@ -1,6 +1,7 @@
 """Fully connected networks."""
 
 import math
+import operator
 from numbers import Integral, Real
 
 import numpy as np
@@ -93,14 +94,21 @@ class MLP(Documented):
         self._validate_params()
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, str):
-            sizes = (_width(n_rows, math.prod(x_shape) + math.prod(y_shape)),) * 2
+            # A power of two near n_rows^(1/2) n_columns^(1/4).
+            n_columns = math.prod(x_shape) + math.prod(y_shape)
+            width = 2 ** round(math.log2(1.5 * n_rows**0.5 * n_columns**0.25))
+            sizes = (min(max(width, 32), 512),) * 2
         sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-        if not sizes or not all(isinstance(s, Integral) and s > 0 for s in sizes):
+        try:
+            smallest = min(map(operator.index, sizes), default=0)
+        except TypeError:
+            smallest = 0
+        if smallest < 1:
             raise ValueError(
                 "The 'hidden_layer_sizes' parameter of MLP must be 'auto', a positive int or a "
                 f"non-empty sequence of positive ints. Got {self.hidden_layer_sizes!r} instead."
             )
-        return clone(self).set_params(hidden_layer_sizes=tuple(int(s) for s in sizes))
+        return clone(self).set_params(hidden_layer_sizes=tuple(map(int, sizes)))
 
     def fit_bins(self, x: np.ndarray) -> "MLP":
         """Return a copy with the edges of the bins where `bins` is their number.
@@ -150,7 +158,9 @@ class MLP(Documented):
         tuple of int
             A vector's.
         """
-        return (_latent_size(y_shape) if latent_dim == "auto" else latent_dim,)
+        size = math.prod(y_shape)
+        automatic = min(size, round(2 * math.sqrt(size)), 64)
+        return (automatic if latent_dim == "auto" else latent_dim,)
 
     def encoder(self, *in_shapes: Shape) -> Stack:
         """Return a network from observed inputs to features.
@@ -209,14 +219,3 @@ class MLP(Documented):
             A linear layer.
         """
         return Readout(in_shape, out_shape)
-
-
-def _width(n_rows: int, n_columns: int) -> int:
-    """Return a power of two near n_rows^(1/2) n_columns^(1/4)."""
-    width = 1.5 * n_rows**0.5 * n_columns**0.25
-    return int(min(max(2 ** round(math.log2(width)), 32), 512))
-
-
-def _latent_size(y_shape: Shape) -> int:
-    size = math.prod(y_shape)
-    return min(size, round(2 * math.sqrt(size)), 64)

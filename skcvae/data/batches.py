@@ -6,6 +6,7 @@ A batch is a slice of tensors on the device. Data that would take more than
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -59,54 +60,30 @@ class Items:
         return tuple(np.asarray(part) for part in item)
 
 
-class Arrays:
-    """Rows of arrays of one length; nothing is copied.
-
-    Parameters
-    ----------
-    *arrays : ndarray of shape (n, ...)
-        Such as X and y, or y alone.
-    """
-
-    def __init__(self, *arrays: np.ndarray):
-        self.arrays = arrays
-
-    def __len__(self) -> int:
-        return len(self.arrays[-1])
-
-    def read(self, rows: np.ndarray) -> Row:
-        """Return the arrays of some rows."""
-        return tuple(map(itemgetter(rows), self.arrays))
-
-
 class Selection(NamedTuple):
     """Some rows of a source, and their weights.
 
     Parameters
     ----------
-    source : Arrays or Items
-        All rows.
+    source : tuple of ndarrays of shape (n_all, ...), or Items
+        All rows, such as (X, y), or (y,).
     index : ndarray of shape (n,)
         The numbers of the selected rows.
     weight : ndarray of shape (n,) or None
         None where all weights are equal.
     """
 
-    source: Arrays | Items
+    source: Row | Items
     index: np.ndarray
     weight: np.ndarray | None = None
 
     @classmethod
-    def of(cls, source: Arrays | Items, weight: np.ndarray | None = None) -> "Selection":
+    def of(cls, source: Row | Items, weight: np.ndarray | None = None) -> "Selection":
         """Select the rows of positive weight; equal weights become None."""
-        index = np.arange(len(source)) if weight is None else np.flatnonzero(weight)
+        n_rows = len(source) if isinstance(source, Items) else len(source[-1])
+        index = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
         weight = None if weight is None else weight[index]
         return cls(source, index, None if weight is None or np.ptp(weight) == 0 else weight)
-
-    @property
-    def n_rows(self) -> int:
-        """Number of selected rows."""
-        return len(self.index)
 
     def part(self, rows: np.ndarray) -> "Selection":
         """Select some of the rows."""
@@ -115,13 +92,9 @@ class Selection(NamedTuple):
 
     def read(self, rows: np.ndarray | slice) -> Row:
         """Return the arrays of some of the rows."""
-        return self.source.read(self.index[rows])
-
-    def whole(self) -> Row:
-        """Return the arrays of all selected rows, without a copy where none is left out."""
-        if isinstance(self.source, Arrays) and len(self.index) == len(self.source):
-            return self.source.arrays
-        return self.read(slice(None))
+        if isinstance(self.source, Items):
+            return self.source.read(self.index[rows])
+        return tuple(map(itemgetter(self.index[rows]), self.source))
 
 
 class Rows(Dataset):
@@ -149,9 +122,10 @@ class Rows(Dataset):
         self.weight = weight
         self.log_jacobian = log_jacobian
         self.device = self.index_device = arrays[-1].device
+        self.n_rows = len(arrays[-1])
 
     def __len__(self) -> int:
-        return len(self.arrays[-1])
+        return self.n_rows
 
     def __getitem__(self, rows) -> tuple[Tensors, Tensor | None]:
         weight = None if self.weight is None else self.weight[rows]
@@ -180,14 +154,13 @@ class StreamedRows(Dataset):
         self.codings = codings
         self.device = torch.device(device)
         self.log_jacobian = log_jacobian
-        weight = selection.weight
-        # Of mean one, so that the loss does not depend on their scale.
-        self.weight = (
-            None if weight is None else torch.tensor(weight / weight.mean(), dtype=torch.float32)
-        )
+        self.n_rows = len(selection.index)
+        self.weight = weight = selection.weight
+        if weight is not None:  # of mean one, so that the loss does not depend on their scale
+            self.weight = torch.tensor(weight / weight.mean(), dtype=torch.float32)
 
     def __len__(self) -> int:
-        return len(self.selection.index)
+        return self.n_rows
 
     def __getitem__(self, rows) -> tuple[Tensors, Tensor | None]:
         weight = None if self.weight is None else self._sent(self.weight[rows])
@@ -209,19 +182,19 @@ class StreamedRows(Dataset):
     def resident(self) -> "Rows | StreamedRows":
         """Return all rows on the device, or these where they would take too much of it."""
         parts = self.encoded(slice(0, FORWARD_ROWS))
-        n_bytes = sum(map(attrgetter("nbytes"), parts)) / len(parts[-1]) * len(self)
+        n_bytes = sum(map(attrgetter("nbytes"), parts)) / len(parts[-1]) * self.n_rows
         if n_bytes > resident_bytes(self.device):
             return self
-        if len(self) > FORWARD_ROWS:
+        if self.n_rows > FORWARD_ROWS:
             parts = self._joined(parts)
         weight = None if self.weight is None else self.weight.to(self.device)
-        sent = tuple(map(partial(torch.Tensor.to, device=self.device), parts))
+        sent = tuple(map(partial(Tensor.to, device=self.device), parts))
         return Rows(sent, weight, log_jacobian=self.log_jacobian)
 
     def _joined(self, first: list[Tensor]) -> list[Tensor]:
         """Return all encoded rows, of which the first chunk is known."""
-        whole = [torch.empty((len(self), *part.shape[1:])) for part in first]
-        for rows in slices(len(self), FORWARD_ROWS):
+        whole = [torch.empty((self.n_rows, *part.shape[1:])) for part in first]
+        for rows in slices(self.n_rows, FORWARD_ROWS):
             parts = self.encoded(rows) if rows.start else first
             for array, part in zip(whole, parts, strict=True):
                 array[rows] = part
@@ -235,30 +208,22 @@ def resident_bytes(device: torch.device) -> int:
     return get_config()["working_memory"] * 2**20
 
 
+@dataclass
 class ShuffledBatches:
     """Iterate over rows in a new order each epoch, with noise of `shape` per example.
 
     Input omission noise is applied to copies of x, if `omission` is above zero.
     """
 
-    def __init__(
-        self,
-        dataset: Rows | StreamedRows,
-        batch_size: int,
-        *,
-        shape: tuple,
-        source: Generator,
-        omission: float = 0.0,
-    ):
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.shape = shape
-        self.source = source
-        self.omission = omission
+    dataset: Rows | StreamedRows
+    batch_size: int
+    shape: tuple[int, ...]
+    source: Generator
+    omission: float = 0.0
 
     def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
         n_draws, *row_shape = self.shape
-        order = torch.randperm(len(self.dataset), generator=self.source)
+        order = torch.randperm(self.dataset.n_rows, generator=self.source)
         order = order.to(self.dataset.index_device)
         for rows in order.split(self.batch_size):
             (*x, y), weight = self.dataset[rows]
@@ -269,29 +234,21 @@ class ShuffledBatches:
             yield {"arrays": (*x, y), "noise": noise}, weight
 
 
+@dataclass
 class OrderedBatches:
     """Iterate over rows in order, `n_rows` at a time, with the same noise in each epoch."""
 
-    def __init__(
-        self,
-        dataset: Rows | StreamedRows,
-        batch_size: int,
-        *,
-        shape: tuple,
-        seed: int,
-        n_rows: int,
-    ):
-        del batch_size
-        self.dataset = dataset
-        self.n_rows = n_rows
-        self.shape = shape
-        self.seed = seed
+    dataset: Rows | StreamedRows
+    batch_size: int  # of training
+    shape: tuple[int, ...]
+    seed: int
+    n_rows: int
 
     def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
         n_draws, *row_shape = self.shape
         n_draws = max(n_draws, VALIDATION_DRAWS)
         source = generator(self.seed)
-        for rows in slices(len(self.dataset), self.n_rows):
+        for rows in slices(self.dataset.n_rows, self.n_rows):
             arrays, weight = self.dataset[rows]
             shape = (n_draws, len(arrays[-1]), *row_shape)
             noise = torch.randn(shape, generator=source).to(arrays[-1])

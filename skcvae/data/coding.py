@@ -112,14 +112,6 @@ class Scaling(NamedTuple):
         return ~np.isnan(array.reshape(len(array), -1)) @ gain
 
 
-def has_nan(array: np.ndarray) -> bool:
-    """Return whether an array has NaN entries, without a second array of its size."""
-    for rows in slices(len(array), FORWARD_ROWS):
-        if np.isnan(array[rows]).any():
-            return True
-    return False
-
-
 def columns_of(array: np.ndarray) -> np.ndarray:
     """Return rows as a table with a column for each column, or channel of an image."""
     if array.ndim < 3:

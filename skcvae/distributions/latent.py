@@ -169,11 +169,12 @@ def reparameterize(distribution: Distribution, noise: Tensor) -> Tensor:
 
 @reparameterize.register
 def _(distribution: Independent, noise: Tensor) -> Tensor:
-    if not is_gaussian(distribution):
+    if not isinstance(distribution.base_dist, Normal):
         raise _no_rule(distribution)
-    return torch.addcmul(
-        distribution.mean, distribution.stddev, _channels(noise, distribution.event_shape)
-    )
+    n_channels, axis = distribution.event_shape[0], -len(distribution.event_shape)
+    if noise.shape[axis] > n_channels:
+        noise = noise.narrow(axis, 0, n_channels)
+    return torch.addcmul(distribution.mean, distribution.stddev, noise)
 
 
 @reparameterize.register
@@ -188,11 +189,7 @@ def _(distribution: MixtureSameFamily, noise: Tensor) -> Tensor:
     n_rows = distribution.mixture_distribution.probs.shape[0]
     rows = torch.arange(n_rows, device=noise.device)
     loc, scale = gaussian.mean[rows, chosen], gaussian.stddev[rows, chosen]
-    return torch.addcmul(loc, scale, _channels(noise, event))
-
-
-def _channels(noise: Tensor, event: torch.Size) -> Tensor:
-    return noise.narrow(-len(event), 0, event[0])
+    return torch.addcmul(loc, scale, noise.narrow(-len(event), 0, event[0]))
 
 
 def _chosen(probs: Tensor, uniform: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from torch.utils.data import Dataset
 
-from skcvae.data.batches import Arrays, Items, Selection
+from skcvae.data.batches import Items, Selection
 from skcvae.estimators import _checks
-from skcvae.estimators._parameters import Parameters
+from skcvae.estimators._parameters import NAMED, Parameters
 from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
 from skcvae.fitted import Fitted
@@ -35,6 +35,7 @@ STRUCTURE = (
     "architecture", "likelihood", "prior", "latent_dim", "initial_guess", "x_shape", "y_shape",
     "partial_y", "n_scales", "normalize_X", "normalize_y",
 )  # fmt: skip
+OWN_PRIORS = (type(None), *NAMED["prior"].values())
 ROWS_LOOKED_AT = 1000  # at most, to count active units
 EPOCHS_GRANTED = 10  # before no active unit is a warning
 
@@ -113,57 +114,58 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
         """Check, encode, build and train; a checkpoint stays."""
         with _checks.restored_on_error(self):
             parts = _checks.parameters(self)
+            self.seed_ = parts.seed
             selection = self._checked_rows(X, y, sample_weight, parts)
             kept, held_out = self._split(selection, X_val, y_val)
             with parts.training.running(parts.device):
                 rows = self.specification_.rows(kept, parts.device)
                 validation = held_out and self.specification_.rows(held_out, parts.device)
-                module = self._module(parts.objective, rows)
+                module = self._module(parts.objective, rows, continues=parts.continues)
                 self.net_ = self._net(parts.training, module, parts.device, rows, validation)
                 train(self.net_, rows)
-            self._fitted = self._new_fitted()
+            self._fitted = Fitted(self.net_.module.model, *self.specification_.codings)
             self._count_active_units(kept)
 
     # Check and encode.
 
     def _checked_rows(self, X, y, sample_weight, parts):
-        """Return the rows to fit, with the seed and the specification set."""
-        self.seed_ = parts.training.seed(self.random_state)
+        """Return the rows to fit, with their shapes and the specification set."""
         if isinstance(X, Dataset):
-            return self._checked_dataset(X, y, sample_weight, parts)
-        X, y = self._checked_arrays(X, y, parts)
-        selection = Selection.of(Arrays(X, y), _checks.weights(sample_weight, X))
-        X, y = selection.whole()
-        self._specify(X, y, selection.weight, len(X), parts)
+            return self._checked_items(X, y, sample_weight, parts)
+        if parts.continues:
+            X, y = self._check_pair(X, y)
+        else:
+            X = _checks.inputs(self, X, reset=True)
+            y = _checks.targets(
+                self, y, n_rows=len(X), likelihood=parts.likelihood, partial=self.partial_y
+            )
+            self.x_shape_, self.y_shape_ = X.shape[1:], y.shape[1:]
+        weight = None if sample_weight is None else _checks.weights(sample_weight, X)
+        selection = Selection.of((X, y), weight)
+        if len(selection.index) < len(X):
+            X, y = selection.read(slice(None))
+        self._specify(X, y, selection.weight, parts)
         return selection
 
-    def _checked_dataset(self, dataset, y, sample_weight, parts):
+    def _checked_items(self, dataset, y, sample_weight, parts):
         """Return the items to fit; codings follow from some of them, sizes from their number."""
         _checks.pairs(dataset, y)
-        weight = _checks.weights(sample_weight, np.empty(len(dataset)))
-        selection = Selection.of(Items(dataset), weight)
-        row_size = sum(part.size for part in selection.read(slice(1)))
-        some = selection.part(sampled(selection.n_rows, row_size, self.seed_))
-        arrays = self._checked_arrays(*some.whole(), parts)
-        self._specify(*arrays, some.weight, selection.n_rows, parts)
+        if sample_weight is not None:
+            sample_weight = _checks.weights(sample_weight, np.empty(len(dataset)))
+        selection = Selection.of(Items(dataset), sample_weight)
+        n_rows, row_size = len(selection.index), 0
+        for part in selection.read(slice(1)):
+            row_size += part.size
+        some = selection.part(sampled(n_rows, row_size, self.seed_))
+        parts.n_rows = n_rows
+        self._checked_rows(*some.read(slice(None)), some.weight, parts)
         return selection._replace(source=Items(dataset, self._check_pair))
 
-    def _checked_arrays(self, X, y, parts):
-        """Return checked arrays, whose shapes a first fit learns."""
-        if self._continues():
-            return self._check_pair(X, y)
-        X = _checks.inputs(self, X, reset=True)
-        y = _checks.targets(
-            self, y, n_rows=len(X), likelihood=parts.likelihood, partial=self.partial_y
-        )
-        self.x_shape_, self.y_shape_ = X.shape[1:], y.shape[1:]
-        return X, y
-
-    def _specify(self, X, y, weight, n_rows, parts):
+    def _specify(self, X, y, weight, parts):
         """Set the specification; a warm start keeps all but the recognition network."""
         structure = dict(zip(STRUCTURE, map(repr, attrgetter(*STRUCTURE)(self)), strict=True))
         recognition = parts.objective.uses_recognition
-        if self._continues():
+        if parts.continues:
             _checks.unchanged(self.structure_, structure)
             _checks.recognition(self.specification_, parts.objective)
             self.specification_ = self.specification_._replace(recognition=recognition)
@@ -174,7 +176,7 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
             X,
             y,
             weight,
-            n_rows,
+            getattr(parts, "n_rows", len(X)),
             self.seed_,
             architecture=parts.architecture,
             # With more outputs, noise of any scale takes from z what they share.
@@ -192,9 +194,6 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
             n_scales=self.n_scales,
             noiseless=self._noiseless,
         )
-
-    def _continues(self):
-        return self.warm_start and hasattr(self, "net_")
 
     def _split(self, selection, X_val, y_val):
         """Return the rows to train on, and those to validate on, or None."""
@@ -220,19 +219,19 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
         if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"X_val and y_val go together, got no {missing}.")
-        return Selection.of(Arrays(*self._check_pair(X_val, y_val, suffix="_val")))
+        return Selection.of(self._check_pair(X_val, y_val, suffix="_val"))
 
     # Build.
 
-    def _module(self, objective, rows=None, seed=None):
+    def _module(self, objective, rows=None, *, seed=None, continues=False):
         """Return the networks under the objective; on a warm start with their weights."""
         specification = self.specification_
         with drawing_from(generator(self.seed_ if seed is None else seed)):
             model = specification.build()
-        if rows is not None and self._continues():
+        if continues:
             weights = self.net_.module.model.state_dict()
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
-        elif rows is not None and _checks.is_foreign(specification.prior):
+        elif rows is not None and type(specification.prior) not in OWN_PRIORS:
             check_prior(model, rows[slice(1)][0][0].cpu(), specification.prior)
         if specification.n_scales > 1:
             objective = MultiScale(objective)
@@ -258,14 +257,11 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
 
     # Fitted.
 
-    def _new_fitted(self):
-        return Fitted(self.net_.module.model, *self.specification_.codings)
-
     def _count_active_units(self, selection):
         vars(self).pop("n_active_units_", None)
         if not self.specification_.recognition:
             return
-        some = slice(None, None, -(-selection.n_rows // ROWS_LOOKED_AT))
+        some = slice(None, None, -(-len(selection.index) // ROWS_LOOKED_AT))
         kl = self._fitted.kl_by_unit(*selection.read(some))
         self.n_active_units_ = int((kl > ACTIVE).sum())
         if not self.n_active_units_ and len(self.history_) >= EPOCHS_GRANTED:
@@ -280,7 +276,7 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
 
     def _remove_checkpoint(self):
         """Delete the checkpoint of a completed fit."""
-        path = _checks.chosen(self, "training").checkpoint
+        path = _checks.training(self).checkpoint
         if path is not None and not self.net_.interrupted:
             CheckpointFile(path).remove()
 

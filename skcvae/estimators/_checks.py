@@ -13,8 +13,10 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skcvae.data import reading
-from skcvae.data.coding import has_nan
 from skcvae.estimators._suggestions import suggestion
+from skcvae.training.options import Training
+
+PARTS = ("architecture", "likelihood", "prior", "objective", "training")
 
 
 @contextlib.contextmanager
@@ -97,7 +99,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
                 f"{name} has rows of shape {y.shape[1:]}, expected {shape} as in fit."
             )
         y = y.reshape(n_rows, *shape)
-    holes = has_nan(y)
+    holes = np.isnan(y.min())
     if holes and not partial:
         raise ValueError(
             f"Input {name} contains NaN. {type(estimator).__name__} accepts NaN, for "
@@ -179,48 +181,45 @@ def levels(quantiles):
 
 
 def parameters(estimator):
-    """Return the checked parameter objects and the device of an estimator."""
+    """Return the checked parameter objects, device and seed of an estimator."""
     estimator._validate_params()
-    parts = SimpleNamespace(
-        architecture=chosen(estimator, "architecture"),
-        likelihood=chosen(estimator, "likelihood"),
-        prior=chosen(estimator, "prior"),
-        objective=chosen(estimator, "objective"),
-        training=chosen(estimator, "training"),
+    parts = SimpleNamespace(**chosen(estimator, *PARTS))
+    training, objective = parts.training, parts.objective
+    parts.device, parts.seed = training.start(
+        estimator.device, estimator.random_state, warm_start=estimator.warm_start
     )
-    parts.objective._validate_params()
-    objective(estimator, parts)
-    parts.device = parts.training.checked(estimator.device, estimator.warm_start)
-    return parts
-
-
-def chosen(estimator, name):
-    """Return a parameter object: a copy of the user's, or what a name or None stands for."""
-    value = getattr(estimator, name)
-    if value is None or isinstance(value, str):
-        named = estimator._named[name].get(value)
-        return named and named()
-    return value if name == "training" else clone(value)
-
-
-def objective(estimator, parts):
-    """Refuse an objective that the prior or the weights of the KL term do not fit."""
-    if parts.objective.draws_from_prior and not getattr(parts.prior, "differentiable_draws", True):
+    parts.continues = estimator.warm_start and hasattr(estimator, "net_")
+    objective._validate_params()
+    if objective.draws_from_prior and not getattr(parts.prior, "differentiable_draws", True):
         raise ValueError(
             f"{type(estimator).__name__} trains with draws from the prior, which must be "
             f"differentiable; got prior={parts.prior!r}. Expected another prior, or "
             "CVAERegressor."
         )
-    if not parts.objective.weighs_kl and (estimator.beta or estimator.kl_warmup):
+    if not objective.weighs_kl and (estimator.beta or estimator.kl_warmup):
         raise ValueError(
             f"objective={estimator.objective!r} has no KL term to weight and expects beta=0 and "
             f"kl_warmup=0, got beta={estimator.beta} and kl_warmup={estimator.kl_warmup}."
         )
+    return parts
 
 
-def is_foreign(prior):
-    """Return whether a prior is of a user's own class."""
-    return prior is not None and not type(prior).__module__.startswith("skcvae.")
+def chosen(estimator, *names):
+    """Return parameter objects by name: copies of the user's, or what their names stand for."""
+    found = {}
+    for name in names:
+        value = getattr(estimator, name)
+        if value is None or isinstance(value, str):
+            named = estimator._named[name].get(value)
+            found[name] = named and named()
+        else:
+            found[name] = value if name == "training" else clone(value)
+    return found
+
+
+def training(estimator):
+    """Return the training options of an estimator."""
+    return estimator.training or Training()
 
 
 def unchanged(before, now):

@@ -6,6 +6,7 @@ from skorch.history import History
 
 from skcvae.estimators import _checks
 from skcvae.estimators._summarised import Summarised, summary_entries
+from skcvae.fitted import Fitted
 from skcvae.io import document
 from skcvae.io.restoring import Bounded, check_state, check_weights
 from skcvae.serving import Served
@@ -75,7 +76,7 @@ class Persistent(Savable):
         super().__setstate__(state)
         if weights is not None:
             self._set_net(
-                self._module(_checks.chosen(self, "objective"), seed=0), weights, history
+                self._module(**_checks.chosen(self, "objective"), seed=0), weights, history
             )
 
     def _restore(self, state):
@@ -84,13 +85,12 @@ class Persistent(Savable):
         weights, history = state.pop("_weights"), state.pop("_history")
         vars(self).update(state)
         with Bounded(weights):
-            module = self._module(_checks.chosen(self, "objective"), seed=0)
+            module = self._module(**_checks.chosen(self, "objective"), seed=0)
         check_weights(module.state_dict(), weights)
         self._set_net(module, weights, history)
 
     def _set_net(self, module, weights, history):
         module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
-        training = _checks.chosen(self, "training")
-        self.net_ = self._net(training, module, device_or_cpu(self.device))
+        self.net_ = self._net(_checks.training(self), module, device_or_cpu(self.device))
         self.net_.history_ = History(history)
-        self._fitted = self._new_fitted()
+        self._fitted = Fitted(module.model, *self.specification_.codings)

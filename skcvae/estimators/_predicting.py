@@ -8,11 +8,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from skcvae.estimators import _checks
-from skcvae.estimators._attributes import FittedAttributes
+from skcvae.estimators._completion import Completion
 from skcvae.estimators._density import ConditionalDensity
 from skcvae.estimators._latent_space import LatentSpace
 from skcvae.inference import conditional_likelihood
-from skcvae.random import seed_from, spawned
+from skcvae.random import seed_from
 
 DEGENERATE = 1.2  # median effective sample size below which one draw carries the estimate
 
@@ -24,7 +24,7 @@ METHODS = {
 }
 
 
-class Predicting(LatentSpace, ConditionalDensity, FittedAttributes):
+class Predicting(Completion, LatentSpace, ConditionalDensity):
     """The methods of a fitted estimator, in the user's units."""
 
     @_checks.named_keywords
@@ -131,88 +131,6 @@ class Predicting(LatentSpace, ConditionalDensity, FittedAttributes):
         return self._like_y(draws)
 
     @_checks.named_keywords
-    def complete(
-        self,
-        X,
-        y_partial,
-        n_samples=1,
-        mask=None,
-        *,
-        n_steps=20,
-        observation_noise=True,
-        random_state=None,
-    ):
-        """Sample the missing entries of y given X and the observed ones.
-
-        With a recognition network z ~ q(z|x,y_o,y_u) and y_u ~ p(y_u|x,z,y_o)
-        alternate. Without one (GSNN, `alpha` = 0), z is chosen from draws of the
-        prior by p(y_o|x,z). Without z (NN), the observed entries tell nothing of
-        the others, unless the likelihood correlates outputs.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
-            Inputs.
-        y_partial : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs, NaN where missing.
-        n_samples : int, default=1
-            Joint completions per row.
-        mask : array-like of bool of the shape of `y_partial`, default=None
-            True where missing, whatever `y_partial` holds there; NaN entries are missing
-            in any case.
-        n_steps : int, default=20
-            Number of alternations; or, without a recognition network, of draws of the
-            prior from which each z is chosen.
-        observation_noise : bool, default=True
-            False ends in E[y|x,z] or the most likely labels, rather than in a
-            draw of y.
-        random_state : int, RandomState or None, default=None
-            None makes new draws at each call.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_rows, ...)
-            Complete y; observed entries are unchanged.
-
-        Raises
-        ------
-        ValueError
-            If the observed entries are not as y in `fit`.
-
-        References
-        ----------
-        Sohn, Lee and Yan (2015), *Learning Structured Output Representation using
-        Deep Conditional Generative Models*, NIPS, section 5.2.
-        """
-        check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        check_scalar(n_steps, "n_steps", Integral, min_val=1)
-        X, y = self._check_partial(X, y_partial, mask)
-        drawn = self._shown_fitted().complete(
-            X,
-            y,
-            n_samples,
-            seed_from(random_state),
-            n_steps=n_steps,
-            observation_noise=observation_noise,
-        )
-        completed = self._like_y(drawn)
-        np.copyto(completed, y, where=~np.isnan(y), casting="unsafe")
-        return completed
-
-    def _log_prob_observed(self, X, y_partial, mask, n_steps, seed):
-        """Estimate log p(y_o|x) of the observed entries of each row, in the units of y."""
-        X, y = self._check_partial(X, y_partial, mask)
-        of_y, of_z = spawned(seed, 2)
-        (completed,) = self._fitted.complete(
-            X, y, 1, of_y, n_steps=n_steps, observation_noise=True
-        )
-        completed = np.where(np.isnan(y), self._like_y(completed), y)
-        return self._fitted.log_prob_observed(
-            X, y, completed, n_samples=self.n_score_samples, seed=of_z
-        )
-
-    @_checks.named_keywords
     def log_prob(
         self,
         X,
@@ -271,6 +189,72 @@ class Predicting(LatentSpace, ConditionalDensity, FittedAttributes):
         if drawn and n_samples >= 10:
             _warn_of_degeneracy(ess, n_samples)
         return (log_p, ess) if return_ess else log_p
+
+    @property
+    def architecture_(self):
+        """The architecture with every size a number."""
+        return self.specification_.architecture
+
+    @property
+    def likelihood_(self):
+        """The likelihood, with the parameters that follow from y."""
+        return self.specification_.likelihood
+
+    @property
+    def prior_(self):
+        """The prior; None in a model without z."""
+        return self.specification_.prior
+
+    @property
+    def latent_shape_(self):
+        """Shape of z for one row; None in a model without z."""
+        return self.specification_.latent_shape
+
+    @property
+    def y_coding_(self):
+        """The encoding of y for the networks."""
+        return self.specification_.y_coding
+
+    @property
+    def classes_(self):
+        """The labels, where y are labels."""
+        return self.specification_.y_coding.classes
+
+    @property
+    def history_(self):
+        """The history of the fit, a row for each epoch."""
+        return self.net_.history
+
+    # Data.
+
+    def _shown_fitted(self):
+        """Return the fitted model, which shows progress if `verbose` is set now."""
+        self._fitted.title = type(self).__name__ if self.verbose else None
+        return self._fitted
+
+    def _like_y(self, array):
+        """Return an array with rows of the shape of the user's y."""
+        row_shape = self.y_coding_.row_shape
+        lead = array.shape[: array.ndim - len(row_shape)]
+        return array.reshape(*lead, *self.y_shape_)
+
+    def _check_targets(self, y, n_rows, *, name="y", partial=None):
+        """Return y checked against the y of `fit`."""
+        y = _checks.targets(
+            self,
+            y,
+            n_rows=n_rows,
+            likelihood=self.likelihood_,
+            name=name,
+            shape=self.y_shape_,
+            partial=self.specification_.partial_y if partial is None else partial,
+        )
+        self.y_coding_.check(y, name)
+        return y
+
+    def _check_pair(self, X, y, *, suffix=""):
+        X = _checks.inputs(self, X, name="X" + suffix)
+        return X, self._check_targets(y, len(X), name="y" + suffix)
 
 
 def _warn_of_degeneracy(ess, n_samples):

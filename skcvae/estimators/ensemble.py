@@ -157,7 +157,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable):
 
     def _check_checkpoint(self):
         """Refuse a checkpoint where the members' seeds would not be the same again."""
-        training = _checks.chosen(self._prototype(), "training")
+        training = _checks.training(self._prototype())
         if training.checkpoint is not None and not isinstance(self.random_state, Integral):
             raise ValueError(
                 "The checkpoint of an ensemble expects an int as its random_state, got "
@@ -183,7 +183,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable):
         rng = check_random_state(seed)
         for i in range(self.n_estimators):
             member = clone(self._prototype()).set_params(random_state=rng.randint(2**31 - 1))
-            path = _checks.chosen(member, "training").checkpoint
+            path = _checks.training(member).checkpoint
             if path is not None:
                 member.set_params(training__checkpoint=f"{os.fspath(path)}.{i}")
             yield member

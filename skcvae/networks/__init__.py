@@ -1,8 +1,7 @@
-"""The paper's networks: recognition, prior, generation and baseline."""
+"""The paper's networks: recognition, prior, baseline, and the output layer."""
 
 from skcvae.networks.conditional import (
     BaselineNetwork,
-    GenerationNetwork,
     LearnedPrior,
     Output,
     PriorNetwork,
@@ -12,7 +11,6 @@ from skcvae.networks.conditional import (
 
 __all__ = [
     "BaselineNetwork",
-    "GenerationNetwork",
     "LearnedPrior",
     "Output",
     "PriorNetwork",

@@ -1,4 +1,4 @@
-r"""The paper's networks: recognition, prior, generation and baseline.
+r"""The paper's networks: recognition, prior, baseline, and the output layer.
 
 Each reads its inputs with a trunk of the architecture and ends in a head, whose numbers a
 family reads as a distribution. A list of input shapes without x stands for a model with
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae.networks.layers import Shape, full_precision
+from skcvae.networks.layers import Shape
 
 
 class RecognitionNetwork(nn.Module):
@@ -52,14 +52,11 @@ class RecognitionNetwork(nn.Module):
         self.partial = partial
 
     def forward(self, x: Tensor | None, y: Tensor) -> Distribution:
-        inputs = self._numbers(self.read(y)) if x is None else (x, *self._numbers(self.read(y)))
-        return self.family(full_precision(self.head(self.trunk(*inputs))))
-
-    def _numbers(self, y: Tensor) -> tuple[Tensor, ...]:
-        if not self.partial:
-            return (y,)
-        observed = ~y.isnan()
-        return y.where(observed, 0.0), observed.to(y.dtype)
+        inputs = [self.read(y)] if x is None else [x, self.read(y)]
+        if self.partial:
+            observed = ~inputs[-1].isnan()
+            inputs[-1:] = inputs[-1].where(observed, 0.0), observed.to(y.dtype)
+        return self.family(self.head(self.trunk(*inputs)))
 
 
 class PriorNetwork(nn.Module):
@@ -83,7 +80,7 @@ class PriorNetwork(nn.Module):
         self.noise_shape = family.noise_shape
 
     def forward(self, *inputs: Tensor) -> Distribution:
-        return self.family(full_precision(self.head(self.trunk(*inputs))))
+        return self.family(self.head(self.trunk(*inputs)))
 
 
 class StandardPrior(nn.Module):
@@ -123,29 +120,6 @@ class LearnedPrior(nn.Module):
     def forward(self, x: None) -> Distribution:
         del x
         return self.family(self.numbers)
-
-
-class GenerationNetwork(nn.Module):
-    r"""The generation network :math:`p(y \mid x, z)` up to its features.
-
-    Parameters
-    ----------
-    architecture : object
-        Builds the layers.
-    given : sequence of tuples of int
-        The shape of one row of x, or nothing.
-    y_shape, latent_shape : tuple of int
-        Shapes of one row.
-    """
-
-    def __init__(self, architecture, given: Sequence[Shape], y_shape: Shape, latent_shape: Shape):
-        super().__init__()
-        self.trunk = architecture.decoder(y_shape, *given, latent_shape)
-        self.out_shape = self.trunk.out_shape
-
-    def given(self, x: Tensor | None) -> Callable[[Tensor], Tensor]:
-        """Return the features as a function of z alone; x's share is computed once."""
-        return self.trunk if x is None else self.trunk.given(x)
 
 
 class BaselineNetwork(nn.Module):
@@ -199,7 +173,7 @@ class Output(nn.Module):
         self.likelihood = likelihood
 
     def forward(self, features: Tensor) -> Distribution:
-        return self.likelihood(full_precision(self.head(features)))
+        return self.likelihood(self.head(features))
 
     def guess(self, features: Tensor) -> Tensor:
         """Return E[y] given the features, as the networks that read y see it."""

@@ -101,7 +101,9 @@ class ImageReadout(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.conv(features).unflatten(-3, self.out_shape[:-2])
+        numbers = self.conv(features)
+        numbers = numbers.float() if numbers.dtype == torch.bfloat16 else numbers
+        return numbers.unflatten(-3, self.out_shape[:-2])
 
 
 def entrance(in_shape: Shape, out_shape: Shape, *, bias: bool, **conv) -> nn.Module:

@@ -28,11 +28,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 Shape = tuple[int, ...]
 
 
-def full_precision(numbers: Tensor) -> Tensor:
-    """Return numbers in float32 at least: a sum over outputs needs more than 8 bits."""
-    return numbers.float() if numbers.dtype == torch.bfloat16 else numbers
-
-
 class Dropout(nn.Module):
     """Dropout whose mask comes from a given generator, not from torch's global one.
 
@@ -152,7 +147,7 @@ class Stack(nn.Module):
     ):
         super().__init__()
         self.bins = None if bins is None else PiecewiseLinear(bins)
-        self.ndims = list(map(len, in_shapes))
+        self.start_dims = list(map(operator.neg, map(len, in_shapes)))
         sizes = list(map(math.prod, in_shapes))
         sizes[0] = sizes[0] if self.bins is None else self.bins.out_shape[0]
         self.first, self.shortcut = nn.ModuleList(), nn.ModuleList()
@@ -178,7 +173,7 @@ class Stack(nn.Module):
         linear = self.shortcut[0](x) if self.shortcut else None
 
         def features(z: Tensor) -> Tensor:
-            z = z.flatten(z.ndim - self.ndims[1])
+            z = z.flatten(self.start_dims[1])
             h = self.rest(self.first[1](z).add_(share))
             return h if linear is None else h + self.shortcut[1](z).add_(linear)
 
@@ -186,7 +181,7 @@ class Stack(nn.Module):
 
     def _flat(self, *inputs: Tensor) -> list[Tensor]:
         """Return flat rows, the first input with its piecewise linear encoding."""
-        flat = [x.flatten(x.ndim - ndim) for x, ndim in zip(inputs, self.ndims, strict=False)]
+        flat = list(map(torch.flatten, inputs, self.start_dims))
         return flat if self.bins is None else [self.bins(flat[0]), *flat[1:]]
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -221,5 +216,7 @@ class Readout(nn.Module):
         self.linear = nn.Linear(math.prod(in_shape), math.prod(out_shape), bias=bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        flat = features.flatten(features.ndim - self.in_ndim)
-        return self.linear(flat).unflatten(-1, self.out_shape)
+        numbers = self.linear(features.flatten(features.ndim - self.in_ndim))
+        # Sums over outputs, such as log densities, need more than the 8 bits of bfloat16.
+        numbers = numbers.float() if numbers.dtype == torch.bfloat16 else numbers
+        return numbers.unflatten(-1, self.out_shape)

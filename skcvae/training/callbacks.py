@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from dataclasses import dataclass, field
 
 import torch
 from sklearn.base import clone
@@ -19,10 +20,12 @@ class StopTraining(KeyboardInterrupt):
 
 
 class Warmup(Callback):
-    """Set the epoch of the loss, for KL warm-up."""
+    """Let the weight of the KL term grow over the first epochs."""
 
     def on_epoch_begin(self, net, **kwargs):
-        net.criterion_.epoch = len(net.history) - 1
+        loss = net.criterion_
+        progress = min(len(net.history) / (loss.warmup + 1), 1.0)
+        loss.kl_weight = (1 + loss.beta) * progress
 
 
 class ClipGradients(Callback):
@@ -33,15 +36,15 @@ class ClipGradients(Callback):
 
     def __init__(self, max_norm: float):
         self.max_norm = max_norm
-
-    def on_train_begin(self, net, **kwargs):
-        self.weights = list(net.module.parameters())
+        self.weights = None
 
     def on_grad_computed(self, net, **kwargs):
+        if self.weights is None:
+            self.weights = list(net.module.parameters())
         torch.nn.utils.clip_grad_norm_(self.weights, self.max_norm)
 
     def on_train_end(self, net, **kwargs):
-        del self.weights
+        self.weights = None
 
 
 class FiniteLoss(Callback):
@@ -126,6 +129,7 @@ class ProgressLine(Callback):
             print(f"{self.title}: {ended}, {self.losses_}", file=sys.stderr)
 
 
+@dataclass
 class WeightAverage:
     """The exponential moving average of the weights, in place of them between epochs.
 
@@ -139,16 +143,15 @@ class WeightAverage:
         Per step. 0 keeps no average.
     """
 
-    def __init__(self, decay: float):
-        self.decay = decay
-        self.n_steps = 0
-        self.weights: list[Tensor] = []
-        self.average: list[Tensor] = []
+    decay: float
+    n_steps: int = 0
+    weights: list[Tensor] = field(default_factory=list)
+    average: list[Tensor] = field(default_factory=list)
 
     def start(self, weights: list[Tensor]) -> None:
         """Start from these weights; without a decay they are their own average."""
         self.weights = weights if self.decay else []
-        self.average = [w.detach().clone() for w in self.weights]
+        self.average = list(map(Tensor.clone, map(Tensor.detach, self.weights)))
 
     @torch.no_grad()
     def update(self) -> None:

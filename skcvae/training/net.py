@@ -6,6 +6,7 @@ and kept.
 """
 
 import contextlib
+from dataclasses import dataclass
 
 import torch
 from skorch import NeuralNet
@@ -22,11 +23,6 @@ from skcvae.training.callbacks import StopTraining, WeightAverage
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
 
 
-def pair_of(arrays: tuple[Tensor, ...]) -> tuple[Tensor | None, Tensor]:
-    """Return (x, y) of a batch; x is None where nothing is conditioned on."""
-    return (None, *arrays) if len(arrays) == 1 else arrays
-
-
 class ObjectiveModule(nn.Module):
     """A model under an objective: the module that skorch trains.
 
@@ -38,6 +34,11 @@ class ObjectiveModule(nn.Module):
         What is maximised.
     n_samples : int, default=1
         Draws L of z per example.
+
+    Attributes
+    ----------
+    noise_shape : tuple of int
+        Shape of the noise of one example, draws first.
     """
 
     def __init__(self, model: Model, objective: Objective, n_samples: int = 1):
@@ -45,16 +46,12 @@ class ObjectiveModule(nn.Module):
         self.model = model
         self.objective = objective
         self.n_noise = n_samples * objective.noise_per_sample
-
-    @property
-    def noise_shape(self) -> tuple[int, ...]:
-        """Shape of the noise of one example: draws first."""
-        return (self.n_noise, *self.model.noise_shape)
+        self.noise_shape = (self.n_noise, *model.noise_shape)
 
     def forward(
         self, arrays: tuple[Tensor, ...], noise: Tensor, given: Conditional | None = None
     ) -> Bound:
-        x, y = pair_of(arrays)
+        x, y = arrays if len(arrays) > 1 else (None, *arrays)
         given = given or self.model.condition(x)
         return self.objective.bound(self.model, given, x, y, noise[: self.n_noise])
 
@@ -63,6 +60,7 @@ class ObjectiveModule(nn.Module):
         return self if self.training == mode else super().train(mode)
 
 
+@dataclass
 class Loss:
     r"""Negative weighted mean of an objective, with a weight for the KL term.
 
@@ -73,18 +71,13 @@ class Loss:
     warmup : int, default=0
         Number of first epochs over which the weight of the KL term grows linearly to its
         value. 0 is the paper's setting.
+    kl_weight : float
+        Weight of the KL term in the current epoch; a callback sets it.
     """
 
-    def __init__(self, beta: float = 0.0, warmup: int = 0):
-        self.beta = beta
-        self.warmup = warmup
-        self.epoch = warmup
-
-    @property
-    def kl_weight(self) -> float:
-        """Weight of the KL term in the current epoch."""
-        progress = min((self.epoch + 1) / (self.warmup + 1), 1.0)
-        return (1 + self.beta) * progress
+    beta: float = 0.0
+    warmup: int = 0
+    kl_weight: float = 1.0
 
     def __call__(self, bound: Bound, weight: Tensor | None = None) -> Tensor:
         value = bound.reconstruction - self.kl_weight * bound.kl
@@ -115,6 +108,8 @@ class Net(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Evaluate the objective of a batch, which is on the device, in the chosen precision."""
+        if self.precision != "bfloat16":
+            return self.module_(**x)
         with self.autocast():
             return self.module_(**x)
 
@@ -134,7 +129,7 @@ class Net(NeuralNet):
     def evaluated(self, arrays: tuple[Tensor, ...], noise: Tensor) -> tuple[Bound | Tensor, ...]:
         """Return the bound, log p(y|x), and the KL of each unit where the prior is Gaussian."""
         model = self.module.model
-        x, y = pair_of(arrays)
+        x, y = arrays if len(arrays) > 1 else (None, *arrays)
         given = model.condition(x)
         bound = self.module(arrays, noise, given)
         if model.is_deterministic:
@@ -217,11 +212,10 @@ class Net(NeuralNet):
     def listening(self, method_name: str) -> list[Callback]:
         """Return the callbacks that define an event."""
         if method_name not in self.listeners:
-            self.listeners[method_name] = [
-                callback
-                for _, callback in self.callbacks_
-                if getattr(type(callback), method_name) is not getattr(Callback, method_name)
-            ]
+            found = self.listeners[method_name] = []
+            for _, callback in self.callbacks_:
+                if getattr(type(callback), method_name) is not getattr(Callback, method_name):
+                    found.append(callback)
         return self.listeners[method_name]
 
 

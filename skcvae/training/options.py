@@ -142,15 +142,20 @@ class Training(Documented):
         checkpoint=None,
     ) -> Net:
         """Return an initialised net that trains `module`."""
-        n_rows = 1 if rows is None else len(rows)
-        batch_size = _batch_size(n_rows) if batch_size == "auto" else batch_size
-        n_steps = math.ceil(n_rows / batch_size)
-        max_epochs = _epochs(15_000, n_steps, 30, 500) if max_epochs == "auto" else max_epochs
-        patience = _epochs(1500, n_steps, 5, 50) if self.patience == "auto" else self.patience
-        self._seed_dropout(module, seed, device)
-        return self._kind_of_net(device)(
+        n_rows = 1 if rows is None else rows.n_rows
+        n_held_out = 0 if validation is None else validation.n_rows
+        batch_size, max_epochs, patience = self._sizes(n_rows, batch_size, max_epochs)
+        one_cycle = (lr, max_epochs * math.ceil(n_rows / batch_size))
+        kind = functools.partial(Net, device=device)
+        if self.accelerator is not None and rows is not None:
+            kind = self._distributed_net()
+            title = title if self.accelerator.is_main_process else None
+        optimizer = self._optimizer()
+        source = self._generators(module, seed, device)
+        return kind(
             module,
             loss,
+            **optimizer,
             average=WeightAverage(self.ema_decay),
             precision=self.precision,
             lr=lr,
@@ -158,29 +163,31 @@ class Training(Documented):
             batch_size=batch_size,
             iterator_train=ShuffledBatches,
             iterator_train__shape=module.noise_shape,
-            iterator_train__source=generator(seed + 1),
+            iterator_train__source=source,
             iterator_train__omission=omission,
             iterator_valid=OrderedBatches,
             iterator_valid__shape=module.noise_shape,
             iterator_valid__seed=seed,
-            iterator_valid__n_rows=plan(len(validation or ()) or 1, 1, module.model.row_size).rows,
+            iterator_valid__n_rows=plan(max(n_held_out, 1), 1, module.model.row_size).rows,
             train_split=None if validation is None else predefined_split(validation),
             callbacks=callbacks(
                 max_grad_norm=self.max_grad_norm,
-                one_cycle=(lr, max_epochs * n_steps) if self.lr_schedule == "one_cycle" else None,
-                patience=patience if early_stopping and validation is not None else None,
+                one_cycle=one_cycle if self.lr_schedule == "one_cycle" else None,
+                patience=patience if early_stopping and n_held_out else None,
                 user=self.callbacks or [],
                 title=title,
                 checkpoint=checkpoint,
             ),
             verbose=0,
             **NO_DEFAULTS,
-            **self._optimizer(),
-            **(self._compile() if self.compile is not False else {}),
+            **({} if self.compile is False else self._compiler()),
         ).initialize()
 
-    def checked(self, device: str, warm_start: bool) -> str:
-        """Return the device to train on, with all options checked."""
+    def start(self, device: str, random_state, *, warm_start: bool) -> tuple[str, int]:
+        """Return the device and the seed of a fit, with all options checked.
+
+        The seed is that of the checkpoint where there is one, and the same in all processes.
+        """
         self._validate_params()
         for name, value in (("warm_start", warm_start), ("accelerator", self.accelerator)):
             if self.checkpoint is not None and value:
@@ -189,21 +196,13 @@ class Training(Documented):
                     f"{name}={value!r}."
                 )
         if self.accelerator is not None:
-            return str(self.accelerator.device)
-        return available_device(device)
+            from skcvae.training.distributed import shared_seed  # needs an optional package
 
-    def seed(self, random_state) -> int:
-        """Return the seed of a fit: that of its checkpoint, or the same in all processes."""
+            return str(self.accelerator.device), shared_seed(seed_from(random_state))
+        device, started = available_device(device), None
         if random_state is None and self.checkpoint is not None:
             started = seed_of(self.checkpoint)
-            if started is not None:
-                return started
-        seed = seed_from(random_state)
-        if self.accelerator is None:
-            return seed
-        from skcvae.training.distributed import shared_seed  # needs an optional package
-
-        return shared_seed(seed)
+        return device, seed_from(random_state) if started is None else started
 
     @contextlib.contextmanager
     def running(self, device: str):
@@ -219,23 +218,31 @@ class Training(Documented):
                 f"several workers share the device, a smaller n_jobs. {error}"
             ) from error
 
-    @property
-    def process_index(self) -> int:
-        """Index of this process among those that train together."""
-        return 0 if self.accelerator is None else self.accelerator.process_index
+    def _sizes(self, n_rows: int, batch_size, max_epochs) -> tuple[int, int, int]:
+        """Return batch size, epochs and patience; "auto" counts steps."""
+        if batch_size == "auto":  # a power of two near n/32
+            batch_size = min(max(2 ** round(math.log2(max(n_rows / 32, 1))), 16), 256)
+        steps = math.ceil(n_rows / batch_size)
+        if max_epochs == "auto":
+            max_epochs = min(max(math.ceil(15_000 / steps), 30), 500)
+        patience = self.patience
+        if patience == "auto":
+            patience = min(max(math.ceil(1500 / steps), 5), 50)
+        return batch_size, max_epochs, patience
 
-    def _kind_of_net(self, device: str) -> Callable[..., Net]:
-        if self.accelerator is None:
-            return functools.partial(Net, device=device)
+    def _distributed_net(self) -> Callable[..., Net]:
         from skcvae.training.distributed import DistributedNet  # needs an optional package
 
         return functools.partial(DistributedNet, accelerator=self.accelerator, device=None)
 
-    def _seed_dropout(self, module: ObjectiveModule, seed: int, device: str) -> None:
-        source = generator(seed + 2 + self.process_index, device)
+    def _generators(self, module: ObjectiveModule, seed: int, device: str) -> torch.Generator:
+        """Return the generator of batches, and give dropout its own, one in each process."""
+        number = 0 if self.accelerator is None else self.accelerator.process_index
+        source = generator(seed + 2 + number, device)
         for layer in module.modules():
             if isinstance(layer, Dropout):
                 layer.generator = source
+        return generator(seed + 1)
 
     def _optimizer(self) -> dict:
         """Return skorch's parameters of the optimizer: one fused kernel where there is one."""
@@ -251,20 +258,10 @@ class Training(Documented):
             params[f"optimizer__{name}"] = value
         return params
 
-    def _compile(self) -> dict:
+    def _compiler(self) -> dict:
         """Return skorch's parameters of the compiler."""
         own = self.compile if isinstance(self.compile, dict) else {}
         return {"compile": True, **{f"compile__{name}": value for name, value in own.items()}}
-
-
-def _batch_size(n_rows: int) -> int:
-    """Return a power of two near n/32, from 16 to 256."""
-    return min(max(2 ** round(math.log2(max(n_rows / 32, 1))), 16), 256)
-
-
-def _epochs(n_steps: int, steps_per_epoch: int, least: int, most: int) -> int:
-    """Return the number of epochs that makes about `n_steps` steps."""
-    return min(max(math.ceil(n_steps / steps_per_epoch), least), most)
 
 
 def available_device(name):

@@ -1,0 +1,100 @@
+"""Completion of outputs that are observed in part."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, check_scalar
+
+from skcvae.estimators import _checks
+from skcvae.random import seed_from, spawned
+
+
+class Completion:
+    """Samples of the missing entries of y, and densities of the observed ones."""
+
+    @_checks.named_keywords
+    def complete(
+        self,
+        X,
+        y_partial,
+        n_samples=1,
+        mask=None,
+        *,
+        n_steps=20,
+        observation_noise=True,
+        random_state=None,
+    ):
+        """Sample the missing entries of y given X and the observed ones.
+
+        With a recognition network z ~ q(z|x,y_o,y_u) and y_u ~ p(y_u|x,z,y_o)
+        alternate. Without one (GSNN, `alpha` = 0), z is chosen from draws of the
+        prior by p(y_o|x,z). Without z (NN), the observed entries tell nothing of
+        the others, unless the likelihood correlates outputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        y_partial : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
+            Outputs, NaN where missing.
+        n_samples : int, default=1
+            Joint completions per row.
+        mask : array-like of bool of the shape of `y_partial`, default=None
+            True where missing, whatever `y_partial` holds there; NaN entries are missing
+            in any case.
+        n_steps : int, default=20
+            Number of alternations; or, without a recognition network, of draws of the
+            prior from which each z is chosen.
+        observation_noise : bool, default=True
+            False ends in E[y|x,z] or the most likely labels, rather than in a
+            draw of y.
+        random_state : int, RandomState or None, default=None
+            None makes new draws at each call.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_rows, ...)
+            Complete y; observed entries are unchanged.
+
+        Raises
+        ------
+        ValueError
+            If the observed entries are not as y in `fit`.
+
+        References
+        ----------
+        Sohn, Lee and Yan (2015), *Learning Structured Output Representation using
+        Deep Conditional Generative Models*, NIPS, section 5.2.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        check_scalar(n_steps, "n_steps", Integral, min_val=1)
+        X, y = self._check_partial(X, y_partial, mask)
+        drawn = self._shown_fitted().complete(
+            X,
+            y,
+            n_samples,
+            seed_from(random_state),
+            n_steps=n_steps,
+            observation_noise=observation_noise,
+        )
+        completed = self._like_y(drawn)
+        np.copyto(completed, y, where=~np.isnan(y), casting="unsafe")
+        return completed
+
+    def _log_prob_observed(self, X, y_partial, mask, n_steps, seed):
+        """Estimate log p(y_o|x) of the observed entries of each row, in the units of y."""
+        X, y = self._check_partial(X, y_partial, mask)
+        of_y, of_z = spawned(seed, 2)
+        (completed,) = self._fitted.complete(
+            X, y, 1, of_y, n_steps=n_steps, observation_noise=True
+        )
+        completed = np.where(np.isnan(y), self._like_y(completed), y)
+        return self._fitted.log_prob_observed(
+            X, y, completed, n_samples=self.n_score_samples, seed=of_z
+        )
+
+    def _check_partial(self, X, y_partial, mask):
+        X = _checks.inputs(self, X)
+        y = _checks.masked(mask, y_partial)
+        return X, self._check_targets(y, len(X), name="y_partial", partial=True)
