@@ -1,4 +1,4 @@
-r"""Partial observation: what is not known of y, given x and the rest of y.
+r"""Sample the missing entries of y given X and the observed ones.
 
 With a recognition network the paper alternates
 
@@ -6,13 +6,13 @@ With a recognition network the paper alternates
 
     y_u \sim p(y_u \mid x, z, y_o), \qquad z \sim q(z \mid x, y_o, y_u),
 
-from a first z of the prior, or of q(z|x,y_o) where the recognition network was
-trained with missing y. This is Gibbs sampling as far as q is the posterior.
-Without one, draws of the prior are chosen between by how well they explain what
-is known, :math:`p(y_o \mid x, z)`. Where outputs are independent given z, as they are in
-the paper, y_u depends on y_o through z alone; other likelihoods are conditioned on y_o.
+starting from a z drawn from the prior, or from q(z|x,y_o) if the recognition network was
+trained with missing y. This is Gibbs sampling to the extent that q is the posterior.
+Without a recognition network, z is resampled among draws from the prior with weights
+:math:`p(y_o \mid x, z)`. If outputs are independent given z, as in the paper, y_u depends
+on y_o only through z; other likelihoods are conditioned on y_o.
 
-Throughout, NaN in y stands for what is not known.
+Missing entries of y are NaN.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def complete(
     outputs: Generator,
     observation_noise: bool,
 ) -> Tensor:
-    """Return joint completions of y.
+    """Sample joint completions of y.
 
     Parameters
     ----------
@@ -47,23 +47,22 @@ def complete(
     x : Tensor of shape (n, ...)
         Inputs.
     y : Tensor of shape (n, ...)
-        Outputs, NaN where not known.
+        Outputs; missing entries are NaN.
     n_draws : int
         Completions per row, independent of each other.
     n_steps : int
-        How often z is drawn anew, or from how many draws of the prior each z is
-        chosen.
+        Number of Gibbs steps, or of draws from the prior among which z is resampled.
     noise : Generator
-        Where z comes from, on the CPU.
+        Random generator of z, on the CPU.
     outputs : Generator
-        Where y given z comes from, on the device of `x`.
+        Random generator of y given z, on the device of `x`.
     observation_noise : bool
-        False ends in E[y|x,z].
+        If False, the last step takes E[y|x,z] instead of a draw of y.
 
     Returns
     -------
     Tensor of shape (n_draws, n, ...)
-        What is known is as it was.
+        Completions; observed entries are unchanged.
     """
     given = model.condition(x)
 
@@ -93,7 +92,7 @@ def complete(
 def _chosen(
     given: Conditional, y: Tensor, candidates: Iterator[Tensor], noise: Generator
 ) -> Tensor:
-    """Return draws of z from among candidates by p(y_o|x,z): importance resampling."""
+    """Resample z among candidates with weights p(y_o|x,z)."""
     z = next(candidates)
     best = _perturbed(given, y, z, noise)
     for other in candidates:
@@ -105,7 +104,7 @@ def _chosen(
 
 
 def _perturbed(given: Conditional, y: Tensor, z: Tensor, noise: Generator) -> Tensor:
-    """Return log weights plus Gumbel noise: the largest is a draw from among them."""
+    """Return log weights plus Gumbel noise, for the Gumbel-max trick."""
     log_w = log_prob_of_observed(given.likelihood(z), y)
     return log_w - torch.empty(log_w.shape).exponential_(generator=noise).log().to(y)
 

@@ -1,13 +1,13 @@
-r"""The networks joined into one conditional model, with no losses.
+r"""The conditional model: all networks combined, without losses.
 
 .. math:: p(y \mid x) = \int p(y \mid x, z) \, p(z \mid x) \, dz
 
-Everything that depends on x alone, the prior, the initial guess and x's share of
-the first layer, is computed once by :meth:`Model.condition`, however many draws
-of z follow. Arrows of the recurrent connection (paper, figure 1d and section
-4.1): a baseline network gives features and, through the output, the initial
-guess; the prior network reads (x, guess); the output reads the sum of the
-baseline and the generation features. Gradients flow through the guess.
+Terms that depend on x only (the prior, the initial guess and the share of x in the
+first layer) are computed once by :meth:`Model.condition`, regardless of the number of
+draws of z. With the recurrent connection (paper, figure 1d and section 4.1), the
+baseline network computes features and, with the output layer, the initial guess; the
+prior network gets (x, guess); the output layer gets the sum of the baseline and the
+generation features. Gradients flow through the guess.
 
 Without noise, at z = E[z|x], the same networks are the paper's deterministic
 counterpart (GDNN).
@@ -33,19 +33,19 @@ from skcvae.priors import DiagonalGaussian
 
 
 class Conditional(NamedTuple):
-    """The model given n rows of x.
+    """The model conditioned on n rows of x.
 
     Parameters
     ----------
     prior : Distribution or None
-        The prior p(z|x), batch shape (n,). None in a model without z.
+        The prior p(z|x) with batch shape (n,), or None in a model without z.
     likelihood : callable
-        Draws of z, of shape (n_draws, n, ...), to p(y|x,z) with batch
-        shape (n_draws, n). In a model without z it takes nothing and returns
+        Maps draws of z, of shape (n_draws, n, ...), to p(y|x,z) with batch
+        shape (n_draws, n). In a model without z it takes no argument and returns
         p(y|x) with batch shape (n,).
     coarse : callable
-        Takes nothing and returns the distributions of y pooled to a half, a
-        quarter of its resolution given x, where the model has them.
+        Takes no argument and returns the distributions given x of y pooled to half,
+        quarter, ... resolution; an empty list if the model has none.
     """
 
     prior: Distribution | None
@@ -54,26 +54,26 @@ class Conditional(NamedTuple):
 
 
 class Model(nn.Module):
-    """The paper's networks, joined.
+    """The networks of the paper, combined.
 
     Parameters
     ----------
     output : Module
-        Features to p(y|.).
+        Maps features to p(y|.).
     baseline : Module, optional
-        From x to features; alone it is the deterministic network, beside a
-        generation network it is the initial guess.
+        Maps x to features. Without a generation network it is the deterministic
+        network, with one it gives the initial guess.
     generation : Module, optional
-        Has ``given(x)``, a function from z to features.
+        Its method ``given(x)`` returns a function from z to features.
     prior : Module, optional
-        (x,) or (x, guess) to p(z|x); has `noise_shape`.
+        Maps (x,) or (x, guess) to p(z|x); has an attribute `noise_shape`.
     recognition : Module, optional
-        (x, y) to q(z|x,y); absent where the prior is the only proposal.
+        Maps (x, y) to q(z|x,y). Without it, the prior is the only proposal.
     coarse : sequence of Modules, default=()
-        The baseline network's features of a half, a quarter of the resolution to
+        Map the baseline network's features at half, quarter, ... resolution to
         p(y|x) at that resolution.
     noiseless : bool, default=False
-        Whether z is E[z|x] always.
+        Whether z is always E[z|x].
     """
 
     def __init__(
@@ -98,22 +98,22 @@ class Model(nn.Module):
 
     @property
     def is_deterministic(self) -> bool:
-        """Whether p(y|x) is a likelihood itself, with no z to average over."""
+        """Whether p(y|x) is available without averaging over z."""
         return self.generation is None or self.noiseless
 
     @property
     def row_size(self) -> int:
-        """Numbers per row and draw in the widest tensor, to plan memory by."""
+        """Size of the largest activation per row and draw, used to estimate memory."""
         shapes = [m.out_shape for m in self.modules() if hasattr(m, "out_shape")]
         return max(math.prod(shape) for shape in shapes)
 
     @property
     def noise_shape(self) -> Shape:
-        """Shape of the noise that one draw of z takes for one row; () without draws."""
+        """Shape of the noise of one draw of z for one row; () without draws."""
         return () if self.is_deterministic else self.prior.noise_shape
 
     def condition(self, x: Tensor) -> Conditional:
-        """Return the model given x.
+        """Return the model conditioned on x.
 
         Parameters
         ----------
@@ -150,22 +150,22 @@ def deterministic_model(
     x_shape: Shape,
     y_shape: Shape,
 ) -> Model:
-    """Build the paper's baseline: the networks without z.
+    """Build the deterministic model: the baseline network without z.
 
     Parameters
     ----------
     architecture : object
         A resolved architecture.
     likelihoods : sequence of Modules
-        What reads the output as a distribution of y; and of y at a half, a
-        quarter of its resolution, if these are wanted.
+        Map the network's output to a distribution of y, and optionally of y at half,
+        quarter, ... resolution.
     x_shape, y_shape : tuple of int
         Shapes of one row.
 
     Returns
     -------
     Model
-        With `baseline`, `output` and `coarse` only.
+        A model with `baseline`, `output` and `coarse` only.
     """
     baseline = BaselineNetwork(architecture, x_shape, y_shape, len(likelihoods))
     output, *coarse = (
@@ -195,24 +195,24 @@ def latent_model(
     architecture : object
         A resolved architecture.
     likelihoods : sequence of Modules
-        As of :func:`deterministic_model`; more than one only with an initial guess.
+        As in :func:`deterministic_model`; more than one only with an initial guess.
     prior : Module
-        What reads the prior network's output as a distribution of z.
+        Maps the prior network's output to a distribution of z.
     x_shape, y_shape, latent_shape : tuple of int
         Shapes of one row.
     initial_guess : bool
-        Whether a baseline network feeds the prior and the output.
+        Whether to add a baseline network whose guess the prior network gets.
     recognition : bool
-        Whether there is a recognition network.
+        Whether to add a recognition network.
     partial : bool, default=False
-        Whether the recognition network is told which outputs are observed.
+        Whether the recognition network gets a mask of the observed outputs.
     noiseless : bool, default=False
-        Whether z is E[z|x] always.
+        Whether z is always E[z|x].
 
     Returns
     -------
     Model
-        Untrained.
+        An untrained model.
     """
     generation = GenerationNetwork(architecture, x_shape, y_shape, latent_shape)
     guess = (

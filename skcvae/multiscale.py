@@ -1,13 +1,12 @@
-r"""The multi-scale objective (paper, section 4.4): y at a quarter, a half and full resolution.
+r"""The multi-scale objective (paper, section 4.4): y at full, half and quarter resolution.
 
 .. math::
 
     \mathcal L + \sum_{s} \log p_s(y_s \mid x)
 
-The coarse predictions :math:`p_s` come from the baseline network's features of
-that resolution, not through z. The targets :math:`y_s` are y pooled: class maps
-become soft labels, which are weighted by the share of each class. The sum is not
-weighted.
+The coarse predictions :math:`p_s` use the baseline network's features at that resolution
+and do not depend on z. The targets :math:`y_s` are average-pooled y; label maps become
+soft labels, the share of each class. The terms have equal weight.
 """
 
 from torch import Tensor
@@ -19,17 +18,17 @@ from skcvae.objectives import Bound, Objective
 
 
 class MultiScale(Objective):
-    """An objective with the coarse predictions' log-likelihoods added.
+    """An objective plus the log-likelihoods of the coarse predictions.
 
     Parameters
     ----------
     objective : Objective
-        Any other, of a model with `coarse` outputs.
+        The objective at full resolution, of a model with `coarse` outputs.
     """
 
     def __init__(self, objective: Objective):
         super().__init__(objective.model, objective.n_draws)
-        # The method alone: as a part of this module the objective would list its weights twice.
+        # The bound method only: as a submodule the objective would list its weights twice.
         self.full_scale = objective.bound
 
     def bound(self, given: Conditional, x: Tensor, y: Tensor, noise: Tensor) -> Bound:
@@ -40,20 +39,20 @@ class MultiScale(Objective):
 
 
 def pooled(y: Tensor, halvings: int) -> Tensor:
-    """Return images at lower resolution: means of what is observed.
+    """Average-pool images, ignoring missing pixels.
 
     Parameters
     ----------
     y : Tensor of shape (n, ..., height, width)
-        Images; NaN counts as not observed.
+        Images; missing pixels are NaN.
     halvings : int
-        Squares of a side of 2**halvings become one pixel; smaller ones at the
-        lower and right border, where the size does not divide.
+        Squares with a side of 2**halvings become one pixel; they are cut off at the
+        lower and right border if the size is not divisible.
 
     Returns
     -------
     Tensor of shape (n, ..., ceil(height / 2**halvings), ceil(width / 2**halvings))
-        NaN where nothing was observed.
+        NaN where no pixel was observed.
     """
     observed = ~y.isnan()
     total = _pool(y.where(observed, 0.0), 2**halvings)
@@ -72,13 +71,13 @@ def pooled_shape(shape: tuple[int, ...], halvings: int) -> tuple[int, ...]:
     Parameters
     ----------
     shape : tuple of int
-        An image's, with dimensions before height and width or without.
+        Shape of an image, with or without dimensions before height and width.
     halvings : int
-        As of :func:`pooled`.
+        As in :func:`pooled`.
 
     Returns
     -------
     tuple of int
-        With smaller height and width.
+        The shape with reduced height and width.
     """
     return (*shape[:-2], *level_sizes(shape[-2:], halvings + 1)[-1])

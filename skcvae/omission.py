@@ -1,9 +1,9 @@
-"""Input omission noise (paper, section 4.4): a part of each x is set to zero.
+"""Input omission noise (paper, section 4.4): a random part of each x is set to zero.
 
-In training only. Zero is the mean where X is standardised. Of an image it is one
-square: its side is uniform between nothing and a share of the image's shorter
-side, and its place uniform among those inside the image. Of a vector it is that
-share of the numbers, each by itself.
+It is applied during training only. Zero is the mean if X is standardised. In an image,
+one square is omitted; its side is uniform between zero and a share of the image's shorter
+side, and its position is uniform inside the image. In a vector, that share of the
+elements is omitted, independently.
 """
 
 import torch
@@ -11,21 +11,21 @@ from torch import Generator, Tensor
 
 
 def omit(x: Tensor, share: float, source: Generator) -> Tensor:
-    """Return rows with a part of each set to zero: a square of images, numbers of vectors.
+    """Set a random part of each row to zero: a square of an image, elements of a vector.
 
     Parameters
     ----------
     x : Tensor of shape (n, n_features) or (n, ..., height, width)
-        Rows.
+        Input rows.
     share : float
-        How much, in [0, 1).
+        Share to omit, in [0, 1).
     source : Generator
-        Where chance comes from, on the CPU.
+        Random generator, on the CPU.
 
     Returns
     -------
     Tensor of the shape of x
-        New rows.
+        A copy of the rows with omitted parts.
     """
     if x.ndim > 2:
         return omit_square(x, share, source)
@@ -34,21 +34,21 @@ def omit(x: Tensor, share: float, source: Generator) -> Tensor:
 
 
 def omit_square(x: Tensor, largest: float, source: Generator) -> Tensor:
-    """Return images with one square of each set to zero.
+    """Set a random square of each image to zero.
 
     Parameters
     ----------
     x : Tensor of shape (n, ..., height, width)
         Images.
     largest : float
-        The longest side of a square, as a share of the image's shorter side.
+        The maximum side of a square, as a share of the image's shorter side.
     source : Generator
-        Where sides and places come from, on the CPU.
+        Random generator of sides and positions, on the CPU.
 
     Returns
     -------
     Tensor of shape (n, ..., height, width)
-        New images.
+        A copy of the images with omitted squares.
     """
     height, width = x.shape[-2:]
     side, down, right = torch.rand((3, len(x), 1), generator=source)
@@ -60,7 +60,7 @@ def omit_square(x: Tensor, largest: float, source: Generator) -> Tensor:
 
 
 def _inside(length: int, place: Tensor, side: Tensor) -> Tensor:
-    """Return which centres of pixels lie in a stretch of length `side`, for each row."""
+    """Return a mask of the pixel centres in an interval of length `side`, for each row."""
     start = place * (length - side)
     centres = torch.arange(length) + 0.5
     return (start <= centres) & (centres < start + side)

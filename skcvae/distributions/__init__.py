@@ -1,6 +1,7 @@
-"""Distributions that networks end in: of z Gaussians, mixtures, flows; of y labels and blocks.
+"""Distributions that torch lacks, and reparameterised draws.
 
-:func:`reparameterize` turns noise into draws of any of those of z.
+:class:`NormalizingFlow` is a distribution of z; :class:`SoftOneHot` and :class:`Product` are
+distributions of y. :func:`reparameterize` maps standard normal noise to draws of z.
 """
 
 from skcvae.distributions.flow import NormalizingFlow

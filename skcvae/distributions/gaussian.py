@@ -1,8 +1,8 @@
-r"""Diagonal Gaussians, read from unbounded numbers.
+r"""Diagonal Gaussians, parameterised by unconstrained network outputs.
 
-A network ends in two numbers per coordinate, a location :math:`\mu` and a raw
-scale :math:`r`, read as :math:`\sigma = \mathrm{softplus}(r + c) + \sigma_{\min}`
-with :math:`c` such that :math:`r = 0` means :math:`\sigma \approx 1`.
+A network predicts a location :math:`\mu` and a raw scale :math:`r` for each coordinate.
+The scale is :math:`\sigma = \mathrm{softplus}(r + c) + \sigma_{\min}`, with :math:`c`
+such that :math:`r = 0` gives :math:`\sigma \approx 1`.
 """
 
 import math
@@ -15,7 +15,7 @@ UNIT = math.log(math.expm1(1.0))  # softplus(UNIT) = 1
 
 
 def raw_scale_of(scale: float) -> float:
-    """Return the raw number that `diagonal_normal` reads as `scale`.
+    """Return the raw scale that corresponds to a scale.
 
     Parameters
     ----------
@@ -25,20 +25,20 @@ def raw_scale_of(scale: float) -> float:
     Returns
     -------
     float
-        Its inverse softplus, shifted so that a scale of one is zero.
+        Inverse softplus of the scale, shifted so that a scale of one maps to zero.
     """
     return math.log(math.expm1(scale)) - UNIT
 
 
 def scale_of(raw_scale: Tensor, min_scale: float) -> Tensor:
-    """Return positive scales from unbounded numbers.
+    """Map raw scales to positive scales.
 
     Parameters
     ----------
     raw_scale : Tensor
-        The raw scale; zero stands for a scale of one.
+        The raw scale; zero maps to a scale of one.
     min_scale : float
-        The floor under every scale.
+        Lower bound on every scale.
 
     Returns
     -------
@@ -51,18 +51,18 @@ def scale_of(raw_scale: Tensor, min_scale: float) -> Tensor:
 def diagonal_normal(
     loc: Tensor, raw_scale: Tensor, *, min_scale: float, event_ndim: int
 ) -> Independent:
-    r"""Return :math:`N(\mu, \mathrm{diag}(\sigma^2))` from unbounded numbers.
+    r"""Return :math:`N(\mu, \mathrm{diag}(\sigma^2))` from unconstrained parameters.
 
     Parameters
     ----------
     loc : Tensor
         The location :math:`\mu`.
     raw_scale : Tensor, broadcast against `loc`
-        The raw scale :math:`r`; zero stands for a scale of one.
+        The raw scale :math:`r`; zero maps to a scale of one.
     min_scale : float
-        The floor :math:`\sigma_{\min}` under every scale.
+        Lower bound :math:`\sigma_{\min}` on every scale.
     event_ndim : int
-        How many of the last dimensions belong to one event.
+        Number of trailing event dimensions.
 
     Returns
     -------
@@ -74,17 +74,17 @@ def diagonal_normal(
 
 
 def detached(gaussian: Independent) -> Independent:
-    """Return a diagonal Gaussian whose parameters get no gradient.
+    """Return a diagonal Gaussian with its parameters detached from the graph.
 
     Parameters
     ----------
     gaussian : Independent
-        Any.
+        A diagonal Gaussian.
 
     Returns
     -------
     Independent
-        Sharing the numbers.
+        The same distribution; its parameters get no gradient.
     """
     loc, scale = gaussian.mean.detach(), gaussian.stddev.detach()
     normal = Normal(loc, scale, validate_args=False)

@@ -1,4 +1,4 @@
-"""Outputs of several kinds in one row, which torch lacks."""
+"""Product of independent distributions over parts of one vector."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,14 +8,14 @@ from torch.distributions import Distribution
 
 
 class Product(Distribution):
-    r"""Independent groups of outputs, side by side in one vector.
+    r"""Product of independent distributions over groups of outputs, concatenated in a vector.
 
     .. math:: p(y) = \prod_g p_g(y_g)
 
     Parameters
     ----------
     parts : sequence of Distributions
-        Of one batch shape, each over a vector.
+        Distributions over vectors, with the same batch shape.
     """
 
     arg_constraints: dict = {}
@@ -26,7 +26,7 @@ class Product(Distribution):
         super().__init__(self.parts[0].batch_shape, (sum(self.sizes),), validate_args=False)
 
     def paired(self, y: Tensor) -> Iterator[tuple[Distribution, Tensor]]:
-        """Return each group with its outputs.
+        """Iterate over the distributions of the groups and their outputs.
 
         Parameters
         ----------
@@ -36,22 +36,22 @@ class Product(Distribution):
         Returns
         -------
         iterator of (Distribution, Tensor)
-            In order.
+            One pair per group, in order.
         """
         return zip(self.parts, y.split(self.sizes, -1), strict=True)
 
     @property
     def mean(self) -> Tensor:
-        """The means."""
+        """The mean of each output."""
         return torch.cat([p.mean for p in self.parts], -1)
 
     @property
     def variance(self) -> Tensor:
-        """The variances."""
+        """The variance of each output."""
         return torch.cat([p.variance for p in self.parts], -1)
 
     def expand(self, batch_shape, _instance=None) -> "Product":
-        """Return a distribution with more rows.
+        """Return the distribution expanded to a new batch shape.
 
         Parameters
         ----------
@@ -61,7 +61,7 @@ class Product(Distribution):
         Returns
         -------
         Product
-            Sharing the numbers.
+            Shares its parameters with this distribution.
         """
         return Product([p.expand(batch_shape) for p in self.parts])
 
@@ -81,16 +81,16 @@ class Product(Distribution):
         return sum(p.log_prob(part) for p, part in self.paired(value))
 
     def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
-        """Return joint draws.
+        """Sample all groups jointly.
 
         Parameters
         ----------
         sample_shape : torch.Size, default=()
-            Dimensions put before.
+            Leading dimensions of the draws.
 
         Returns
         -------
         Tensor of shape sample_shape + batch + (n_outputs,)
-            Each group's by its own distribution.
+            Each group drawn from its own distribution.
         """
         return torch.cat([p.sample(sample_shape) for p in self.parts], -1)

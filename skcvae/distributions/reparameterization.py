@@ -1,8 +1,8 @@
-r"""Draws of z as a function of noise that is given from outside.
+r"""Reparameterised draws of z: a deterministic function of given noise.
 
 A draw is :math:`z = \mu + \sigma \epsilon` with :math:`\epsilon \sim N(0, I)`, so that a
-network stays a pure function of its inputs. Mixtures of Gaussians and flows are drawn
-from noise in the same way.
+network stays a pure function of its inputs. Mixtures of Gaussians and flows are sampled
+from given noise in the same way.
 """
 
 import math
@@ -15,13 +15,13 @@ from torch.distributions import Distribution, MixtureSameFamily, kl_divergence
 
 @singledispatch
 def reparameterize(distribution: Distribution, noise: Tensor) -> Tensor:
-    r"""Turn standard normal noise into draws of z.
+    r"""Map standard normal noise to draws of z.
 
-    A Gaussian's are :math:`z = \mu + \sigma \epsilon`, a flow's :math:`z = \mu +
-    \sigma T(\epsilon)`. A mixture takes the first number of the last channel to
-    choose a component by the normal cdf, and the others as :math:`\epsilon` of
-    that component. Zero noise is E[z|x] of a Gaussian, the image of the base's mean
-    of a flow, and the mean of the most probable component of a mixture.
+    A draw is :math:`z = \mu + \sigma \epsilon` for a Gaussian and :math:`z = \mu +
+    \sigma T(\epsilon)` for a flow. For a mixture, the normal CDF of the first element of
+    the last channel selects the component, and the other channels are its
+    :math:`\epsilon`. Zero noise gives E[z|x] for a Gaussian, the image of the base
+    mean for a flow, and the mean of the most probable component for a mixture.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def reparameterize(distribution: Distribution, noise: Tensor) -> Tensor:
         With batch shape (n,) and event shape ``event``: a diagonal Gaussian, a
         mixture of them, or a flow.
     noise : Tensor of shape (n_draws, n, ...) or (n_draws, 1, ...)
-        Standard normal :math:`\epsilon`. A Gaussian uses as many channels as it has
-        where there are more, since the prior's noise is given to q as well.
+        Standard normal :math:`\epsilon`. A Gaussian ignores surplus channels, since q
+        gets noise of the prior's shape, which may have more.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def _(distribution: MixtureSameFamily, noise: Tensor) -> Tensor:
     event = distribution.event_shape
     choice = noise.flatten(-len(event))[..., -math.prod(event[1:])]
     chosen = _chosen(distribution.mixture_distribution.probs, torch.special.ndtr(choice))
-    # The shape, not the length, which torch.export would take for a constant.
+    # Not len(), which torch.export would treat as a constant.
     n_rows = distribution.mixture_distribution.probs.shape[0]
     rows = torch.arange(n_rows, device=noise.device)
     gaussian = distribution.component_distribution
@@ -61,7 +61,7 @@ def _channels(noise: Tensor, event: torch.Size) -> Tensor:
 
 
 def _chosen(probs: Tensor, uniform: Tensor) -> Tensor:
-    """Return the component at a number in [0, 1], with the most probable one around a half."""
+    """Map uniform numbers to components; 0.5 is the middle of the most probable one's interval."""
     ends = probs.cumsum(-1)
     top = probs.argmax(-1, keepdim=True)
     middle = (ends.gather(-1, top) - probs.gather(-1, top) / 2).squeeze(-1)
@@ -70,7 +70,7 @@ def _chosen(probs: Tensor, uniform: Tensor) -> Tensor:
 
 
 def divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
-    r"""Return :math:`KL(q \| p)`, exact where torch knows it, else estimated.
+    r"""Return :math:`KL(q \| p)`, in closed form where torch has one, else estimated.
 
     Parameters
     ----------

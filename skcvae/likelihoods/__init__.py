@@ -1,22 +1,22 @@
-r"""What is assumed of y given the generation network's output: :math:`p(y \mid x, z)`.
+r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 
 ===========================  =======================================================
-`Gaussian`                   real outputs, each with noise of its own
-`StudentT`                   the same with outliers
-`MultivariateGaussian`       real outputs whose noise is correlated given z
-`GaussianMixture`            real outputs with several kinds of answers
+`Gaussian`                   real outputs with independent noise
+`StudentT`                   real outputs with outliers
+`MultivariateGaussian`       real outputs with correlated noise
+`GaussianMixture`            real outputs with a multimodal distribution
 `Bernoulli`                  outputs in [0, 1]
 `Poisson`                    counts
-`NegativeBinomial`           counts that vary more than their mean
-`Categorical`                labels
-`Columns`                    tables whose columns are of several of these kinds
+`NegativeBinomial`           overdispersed counts
+`Categorical`                class labels
+`Columns`                    tables with columns of several of these types
 ===========================  =======================================================
 
-A likelihood is a small parameter object, as a kernel is for a Gaussian process.
-Its `build` returns a :class:`~skcvae.likelihoods.module.LikelihoodModule` that reads the
-network's output, a tensor of shape ``(*batch, *parameter_shape)``, as a
-:class:`torch.distributions.Distribution` over y. Outputs are independent given z,
-which ties them together; not so in a mixture and in the multivariate Gaussian.
+A likelihood is a small parameter object, like a kernel of a Gaussian process. Its `build`
+returns a :class:`~skcvae.likelihoods.module.LikelihoodModule` that maps the network's
+output, a tensor of shape ``(*batch, *parameter_shape)``, to a
+:class:`torch.distributions.Distribution` over y. Outputs are conditionally independent
+given z, except in `GaussianMixture` and `MultivariateGaussian`.
 """
 
 from skcvae.likelihoods.bernoulli import Bernoulli

@@ -1,4 +1,4 @@
-"""What the `build` of every likelihood returns, and what those of real outputs share."""
+"""Base classes of likelihoods and of the modules they build."""
 
 from abc import abstractmethod
 
@@ -9,7 +9,7 @@ from skcvae._documented import Documented
 
 
 class RealOutputs(Documented):
-    """A likelihood of real numbers, which are standardised before it."""
+    """Base class of likelihoods of real outputs, which are standardised."""
 
     targets = "real"
 
@@ -24,12 +24,12 @@ class RealOutputs(Documented):
 
 
 class LikelihoodModule(nn.Module):
-    """Read the last layer's numbers as a distribution of y.
+    """Map the network's output to a distribution of y.
 
     Parameters
     ----------
     parameter_shape : tuple of int
-        Shape of the numbers of one row.
+        Shape of the distribution's parameters for one row.
     """
 
     def __init__(self, parameter_shape: tuple[int, ...]):
@@ -43,7 +43,7 @@ class LikelihoodModule(nn.Module):
         Parameters
         ----------
         parameters : Tensor of shape batch + parameter_shape
-            Unbounded numbers.
+            Unconstrained parameters.
 
         Returns
         -------
@@ -52,7 +52,7 @@ class LikelihoodModule(nn.Module):
         """
 
     def read(self, y: Tensor) -> Tensor:
-        """Return y as the networks that read it see it: as it is, where its range is tame.
+        """Encode y as an input of the networks; the identity by default.
 
         Parameters
         ----------
@@ -62,6 +62,6 @@ class LikelihoodModule(nn.Module):
         Returns
         -------
         Tensor of the same shape
-            Numbers of the order of one.
+            Encoded values, of the order of one.
         """
         return y

@@ -1,7 +1,7 @@
-r"""The baseline network: x to features of y without z.
+r"""The baseline network: features of y from x, without z.
 
-Read by an output layer it is the paper's deterministic network, and, inside a
-model with latent variables, its initial guess :math:`\hat y(x)`.
+With an output layer it is the paper's deterministic network. In a model with latent
+variables it gives the initial guess :math:`\hat y(x)`.
 """
 
 from torch import Tensor, nn
@@ -10,16 +10,16 @@ from skcvae.networks.layers import Shape
 
 
 class BaselineNetwork(nn.Module):
-    """Read x as features of y.
+    """Compute features of y from x.
 
     Parameters
     ----------
     architecture : object
-        What the network is built of; see :mod:`skcvae.architectures`.
+        A resolved architecture; see :mod:`skcvae.architectures`.
     x_shape, y_shape : tuple of int
         Shapes of one row.
     n_scales : int, default=1
-        At how many resolutions there are features: full, a half, a quarter.
+        Number of resolutions to compute features at: full, half, quarter.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
-r"""The generation network :math:`p(y \mid x, z)`: features of (x, z), and their output.
+r"""The generation network :math:`p(y \mid x, z)`: features of (x, z), and the output layer.
 
-The output is a module of its own because the baseline network shares it: with an
-initial guess the features of both are added before the one output reads the sum.
+The output layer is a separate module because the baseline network shares it: with an
+initial guess, the output layer gets the sum of the features of both networks.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from skcvae.networks.layers import Shape, full_precision
 
 
 class GenerationNetwork(nn.Module):
-    """Read x and draws of z as features of y.
+    """Compute features of y from x and draws of z.
 
     Parameters
     ----------
     architecture : object
-        What the network is built of; see :mod:`skcvae.architectures`.
+        A resolved architecture; see :mod:`skcvae.architectures`.
     x_shape, y_shape, latent_shape : tuple of int
         Shapes of one row.
     """
@@ -29,21 +29,21 @@ class GenerationNetwork(nn.Module):
         self.out_shape = self.trunk.out_shape
 
     def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return the features as a function of z alone, the work on x done once."""
+        """Return the features as a function of z; the share of x is computed once."""
         return self.trunk.given(x)
 
 
 class Output(nn.Module):
-    """Read features as the distribution of y.
+    """Map features to the distribution of y.
 
     Parameters
     ----------
     architecture : object
-        What the layer is built of; see :mod:`skcvae.architectures`.
+        A resolved architecture; see :mod:`skcvae.architectures`.
     in_shape : tuple of int
         Shape of the features of one row.
     likelihood : Module
-        Turns the layer's output into the distribution.
+        Maps the layer's output to the distribution.
     """
 
     def __init__(self, architecture, in_shape: Shape, likelihood: nn.Module):
@@ -55,5 +55,5 @@ class Output(nn.Module):
         return self.likelihood(full_precision(self.head(features)))
 
     def guess(self, features: Tensor) -> Tensor:
-        """Return E[y] given the features, as the networks that read y see it."""
+        """Return E[y] given the features, encoded for the networks that take y as input."""
         return self.likelihood.read(self(features).mean).to(features.dtype)

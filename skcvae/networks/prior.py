@@ -1,4 +1,4 @@
-r"""The prior network :math:`p(z \mid x)`, or with a guess :math:`p(z \mid x, \hat y)`."""
+r"""The prior network :math:`p(z \mid x)`, or :math:`p(z \mid x, \hat y)` with an initial guess."""
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -7,16 +7,16 @@ from skcvae.networks.layers import Shape, full_precision
 
 
 class PriorNetwork(nn.Module):
-    """Read x, and the initial guess where there is one, as a distribution over z.
+    """Map x, and the initial guess if used, to a distribution over z.
 
     Parameters
     ----------
     architecture : object
-        What the network is built of; see :mod:`skcvae.architectures`.
+        A resolved architecture; see :mod:`skcvae.architectures`.
     in_shapes : sequence of tuples of int
-        The shape of one row of x, and of the guess where there is one.
+        The shape of one row of x, and of the initial guess if used.
     family : Module
-        Turns the network's output into the distribution.
+        Maps the network's output to the distribution.
     """
 
     def __init__(self, architecture, in_shapes: list[Shape], family: nn.Module):
@@ -31,12 +31,12 @@ class PriorNetwork(nn.Module):
 
 
 class StandardPrior(nn.Module):
-    """The relaxed prior: N(0, I) for every row, with no network.
+    """The relaxed prior: N(0, I) for every row, without a network.
 
     Parameters
     ----------
     family : Module
-        Turns rows of x into the distribution, one for each.
+        Returns the distribution with the batch shape of x.
     """
 
     def __init__(self, family: nn.Module):

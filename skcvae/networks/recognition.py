@@ -1,7 +1,8 @@
-r"""The recognition network :math:`q(z \mid x, y)`: trained with the bound, then the proposal.
+r"""The recognition network :math:`q(z \mid x, y)`.
 
-Where y is observed in part it reads what is observed, with zeros elsewhere, and
-which outputs these are.
+It is trained with the variational bound and is the proposal of importance sampling. If y
+is partially observed, its inputs are y with missing outputs set to zero, and the mask of
+the observed outputs.
 """
 
 from collections.abc import Callable
@@ -13,20 +14,20 @@ from skcvae.networks.layers import Shape, full_precision
 
 
 class RecognitionNetwork(nn.Module):
-    """Read (x, y) as a distribution over z.
+    """Map (x, y) to a distribution over z.
 
     Parameters
     ----------
     architecture : object
-        What the network is built of; see :mod:`skcvae.architectures`.
+        A resolved architecture; see :mod:`skcvae.architectures`.
     x_shape, y_shape : tuple of int
         Shapes of one row.
     family : Module
-        Turns the network's output into the distribution.
+        Maps the network's output to the distribution.
     read : callable
-        From y to the numbers that the network reads, such as logarithms of counts.
+        Encodes y for the network, for example by logarithms of counts.
     partial : bool, default=False
-        Whether y may be observed in part: NaN elsewhere.
+        Whether y may have missing outputs, marked by NaN.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-r"""The paper's priors: a Gaussian given x, and the relaxed one that does not depend on x."""
+r"""Gaussian priors: conditional on x, or standard normal (the paper's relaxed prior)."""
 
 from numbers import Real
 
@@ -16,7 +16,7 @@ class Gaussian(Documented):
     Parameters
     ----------
     min_scale : float, default=0.001
-        The floor under every scale of the prior and of the recognition network.
+        Lower bound on every scale of the prior and of the recognition network.
 
     References
     ----------
@@ -80,13 +80,13 @@ class Standard(Documented):
         Returns
         -------
         Module
-            Its `parameter_shape` is None: no network stands before it.
+            Its `parameter_shape` is None: it has no prior network.
         """
         return StandardNormal(latent_shape)
 
 
 class DiagonalGaussian(nn.Module):
-    """Read (location, raw scale) as a diagonal Gaussian over z."""
+    """Map (location, raw scale) to a diagonal Gaussian over z."""
 
     def __init__(self, latent_shape: tuple[int, ...], min_scale: float = 1e-3):
         super().__init__()
