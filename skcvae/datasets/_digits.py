@@ -154,7 +154,5 @@ def _read_idx(path):
     ndim = content[3] if content[:3] == b"\0\0\x08" else 0
     shape = np.frombuffer(content, ">i4", count=ndim, offset=4) if ndim else ()
     if not ndim or len(content) != 4 + 4 * ndim + np.prod(shape, dtype=int):
-        raise ValueError(
-            f"{path} must be an idx file of bytes, got a damaged file or another format."
-        )
+        raise ValueError(f"{path} must be an idx file of bytes, got a damaged or other file.")
     return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape)

@@ -134,9 +134,7 @@ def _expecting(what, path):
         raise
     # Readers raise many kinds of exceptions for damaged files.
     except Exception as error:
-        raise ValueError(
-            f"{path} must be {what}, got a damaged file or another format."
-        ) from error
+        raise ValueError(f"{path} must be {what}, got a damaged or other file.") from error
 
 
 def _read_npz(path, subset, size):
