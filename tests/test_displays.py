@@ -343,7 +343,7 @@ def test_keywords_reach_matplotlib_by_any_alias():
 def test_bad_samples(images):
     X, y, est = images
     show = SamplesDisplay.from_predictions
-    with pytest.raises(ValueError, match=r"X must have at most 20 rows.*got 30. Choose some"):
+    with pytest.raises(ValueError, match=r"X must have at most 20 rows.*got 30. Select some"):
         SamplesDisplay.from_estimator(est, X, y)
     with pytest.raises(ValueError, match=r"X must have at most 20 rows"):
         show(X, y, y[None])

@@ -17,7 +17,7 @@ from skcvae.pipelines import sample
 
 
 def crps(y_true, draws, sample_weight=None):
-    r"""Continuous ranked probability score (CRPS), averaged over outputs.
+    r"""The continuous ranked probability score (CRPS), averaged over outputs.
 
     .. math::
 
