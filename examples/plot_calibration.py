@@ -1,21 +1,21 @@
 """
-==================================
-Is the distribution the right one?
-==================================
+=======================================
+Calibration of predictive distributions
+=======================================
 
-A model is calibrated where outputs fall into its distribution as often as it says.
-The probability integral transform asks this of draws: the share of them below the
-output, which is uniform if the model is calibrated. How good a calibrated model is,
-the energy score says.
+A model is calibrated if outputs fall into its intervals as often as it predicts. The
+probability integral transform (PIT) checks this with draws: the share of draws below the
+output is uniform if the model is calibrated. Among calibrated models, the energy score
+prefers the sharper one.
 """
 
 # sphinx_gallery_thumbnail_number = 1
 
 # %%
-# Draws, and draws that are wrong
-# -------------------------------
-# The model's draws for rows that it was not fitted to; and the same pulled together
-# and spread out around their mean, as those of an overconfident and of a timid model.
+# Calibrated and miscalibrated draws
+# ----------------------------------
+# The model's draws for test rows, and the same draws contracted and expanded around their
+# mean, as an overconfident and an underconfident model would draw.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,8 +31,8 @@ draws = est.sample(X_test, n_samples=200, random_state=0)
 mean = draws.mean(0)
 
 # %%
-# Flat, a valley, a hump
-# ----------------------
+# PIT histograms: flat, U-shaped and hump-shaped
+# ----------------------------------------------
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 2.8), sharey=True, layout="constrained")
 names = {1.0: "the model", 0.6: "too narrow", 1.7: "too wide"}

@@ -3,12 +3,12 @@
 Choose alpha by grid search
 ===========================
 
-The hybrid objective of Sohn, Lee and Yan (2015) mixes two: the CVAE's, which
-trains with draws from a recognition network that has seen y, and the GSNN's,
-which trains with draws from the prior, as prediction does. `alpha` is the
-weight of the first. Which is best depends on the data; the score is the
-conditional log-likelihood, so :class:`~sklearn.model_selection.GridSearchCV`
-can choose.
+The hybrid objective of Sohn, Lee and Yan (2015) is a weighted sum of two: the CVAE's,
+which trains with draws from the recognition network, given y, and the GSNN's,
+which trains with draws from the prior, as used in prediction. `alpha` is the
+weight of the first. The best weight depends on the data; since the score is the
+conditional log-likelihood, :class:`~sklearn.model_selection.GridSearchCV`
+can select it.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -16,8 +16,8 @@ can choose.
 # %%
 # Points on a ring
 # ----------------
-# The two coordinates of y lie on a circle whose radius is x. No coordinate can
-# be predicted, but together they are far from anywhere.
+# The two coordinates of y lie on a circle of radius x. Neither coordinate can be
+# predicted, but their joint distribution is concentrated on the circle.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,9 +40,8 @@ print(f"best alpha: {search.best_params_['alpha']}")
 # The cross-validated log-likelihood, and draws of the best model
 # ---------------------------------------------------------------
 # Bars are the standard deviation over the three folds. The GSNN's objective is a
-# mean of logs: it wants every draw near y, so where y can be anywhere on a ring
-# its draws give up the ring and stay in the middle. Here the CVAE's objective
-# wants all the weight.
+# mean of log-likelihoods, which requires every draw to be near y. If y can be anywhere
+# on a ring, its draws stay in the middle. Here the CVAE's objective alone is best.
 
 mean, std = (search.cv_results_[f"{name}_test_score"] for name in ("mean", "std"))
 exact = test.log_prob(test.X, test.y).mean()

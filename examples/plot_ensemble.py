@@ -1,12 +1,12 @@
 """
-===========================
-What one more member brings
-===========================
+================================
+Score of an ensemble by its size
+================================
 
-Networks trained from other seeds on the same few rows answer differently where the
-rows do not say enough. An ensemble answers with the mean of their densities: where
-the members agree it is as sure as they are, where they differ it is less sure. Its
-score is at least the mean of the members' scores.
+Networks trained with different seeds on the same few rows differ where data are sparse.
+The density of an ensemble is the mean of its members' densities: it is as certain as they
+are where they agree, and less certain where they disagree. Its score is at least the mean
+of the members' scores.
 """
 
 # sphinx_gallery_thumbnail_number = 1

@@ -1,18 +1,17 @@
 """
-========================================
-The lower half of a face from the upper
-========================================
+==================================
+Face completion with joint samples
+==================================
 
-scikit-learn's gallery completes faces with regressors of many outputs: extra
-trees, nearest neighbours, linear and ridge regression. Each gives one answer, a
-mean. A conditional variational autoencoder answers with as many whole lower
-halves as it is asked for, and with a likelihood that says what they are worth.
+scikit-learn's gallery completes faces with multi-output regressors: extra
+trees, nearest neighbours, linear and ridge regression. Each predicts a
+mean. A conditional variational autoencoder samples any number of whole lower
+halves, and has a log-likelihood.
 
 The data are the Olivetti faces, 40 people with ten photographs each: 30 people
-to learn from, 10 to test, as in scikit-learn's example "Face completion with a
-multi-output estimators". Where they are neither at hand nor to be downloaded,
-the digits that scikit-learn ships take their place. The first line of the output
-says which data the figure shows.
+for training, 10 for testing, as in scikit-learn's example "Face completion with a
+multi-output estimators". If they cannot be loaded or downloaded, scikit-learn's digits
+are used instead. The first line of the output names the data of the figure.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -20,9 +19,9 @@ says which data the figure shows.
 # %%
 # The data
 # --------
-# Five of the thirty people are held out, to stop training by. Photographs of one
-# person are much alike, so that a share of the rows would not do. To be quick the
-# faces are reduced to 32 x 32.
+# Five of the thirty people are held out for early stopping. Photographs of one
+# person are similar, so a random share of the rows would not be independent. To save
+# time the faces are downsampled to 32 x 32.
 
 import warnings
 from urllib.error import URLError
@@ -43,7 +42,7 @@ from skcvae.metrics import negative_cll_per_pixel
 def load():
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of each try to download again
+            warnings.simplefilter("ignore")  # warnings of download retries
             faces = fetch_olivetti_completion()
     except URLError:
         digits = load_digits()
@@ -59,13 +58,13 @@ train, validation, test = groups < 25, (groups >= 25) & (groups < 30), groups >=
 print(f"data: {name}; {train.sum()} images to learn from, {test.sum()} to test")
 
 # %%
-# One answer each
-# ---------------
-# The regressors see rows of pixels; for the CVAE X and y keep their shape. Its
-# networks are fully connected and its prior the same for every x, which suits so
+# Point predictions
+# -----------------
+# The regressors get flattened images; for the CVAE X and y keep their shape. Its
+# networks are fully connected and its prior is the same for every x, which suits so
 # few faces: each latent variable changes the whole lower half.
-# `architecture="conv"`, with a latent map, has the better likelihood here, but draws
-# that are patched together.
+# `architecture="conv"`, with a latent map, has the better likelihood here, but its draws
+# look patchy.
 
 regressors = {
     "extra trees": ExtraTreesRegressor(n_estimators=10, max_features=32, random_state=0),
@@ -98,11 +97,10 @@ for title, mean in means.items():
     print(f"{title:>12}  {np.sqrt(np.mean((mean - y[test]) ** 2)):.4f}")
 
 # %%
-# Many answers
-# ------------
-# Each draw is a whole lower half that goes with the upper one. Where the draws
-# of a row differ, the upper half does not tell: mouths open or shut, beards,
-# collars.
+# Joint samples
+# -------------
+# Each draw is a whole lower half that fits the upper one. The draws of a row differ in
+# details that the upper half does not determine: open or closed mouths, beards, collars.
 
 shown = np.flatnonzero(test)[:: test.sum() // 5][:5]
 position = np.searchsorted(np.flatnonzero(test), shown)
@@ -116,11 +114,11 @@ display = SamplesDisplay.from_estimator(
 display.figure_.savefig("face_completion.png", dpi=150)
 
 # %%
-# What the likelihood says
-# ------------------------
-# A mean is made a distribution by giving each pixel the variance of its residuals
+# Log-likelihoods
+# ---------------
+# The means of the regressors become Gaussians with the variance of each pixel's residuals
 # on held-out images. The CVAE's log-likelihood is that of whole lower halves.
-# A negative value is a density above one, as grey values lie between 0 and 1.
+# A negative value is a density above one, since grey values are between 0 and 1.
 
 
 def gaussian_nll(regressor):
@@ -137,6 +135,6 @@ print("negative conditional log-likelihood, nats per pixel, test images")
 for title, regressor in regressors.items():
     print(f"{title:>12}  {gaussian_nll(regressor):7.3f}")
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", UserWarning)  # few draws carry so many pixels
+    warnings.simplefilter("ignore", UserWarning)  # weight degeneracy
     print(f"{'CVAE':>12}  {negative_cll_per_pixel(cvae.log_prob(X[test], y[test]), y[test]):7.3f}")
 print("picture written to face_completion.png")

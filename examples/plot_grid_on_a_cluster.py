@@ -3,22 +3,22 @@
 Grid search on a cluster
 ========================
 
-Every fit of a grid search stands by itself, so a cluster can share them out.
-scikit-learn runs its fits through joblib, and joblib hands them to a
-`Dask <https://distributed.dask.org>`_ cluster when it is told to: the search
-is written as ever. Scores are the same as on one machine, to the last digit,
-because each fit draws from generators of its own.
+The fits of a grid search are independent, so they can run on a cluster.
+scikit-learn runs fits with joblib, and joblib has a
+`Dask <https://distributed.dask.org>`_ backend: the code of the search does not change.
+Scores are identical to those of one machine, because each fit has its own random
+generators.
 """
 
 # %%
-# Two parameters at once
-# ----------------------
-# Points on a ring, of which `alpha` decides how the model is trained and
-# `latent_dim` how many numbers it may hide. Twenty-four fits of a second or two.
+# A grid of two parameters
+# ------------------------
+# Points on a ring, with `alpha`, the weight of the CVAE's objective, and `latent_dim`,
+# the number of latent variables. Twenty-four fits of a second or two.
 #
-# Here the cluster is two workers in this process. Elsewhere the client is given
-# the address of a scheduler, ``Client("tcp://scheduler:8786")``, and the rest
-# stays as it is.
+# Here the cluster has two workers in this process. For a real cluster, pass the
+# address of its scheduler, ``Client("tcp://scheduler:8786")``; the rest
+# is unchanged.
 
 import joblib
 import matplotlib.pyplot as plt
@@ -42,11 +42,10 @@ with cluster, Client(cluster), joblib.parallel_backend("dask"):
 print(f"best: {search.best_params_}")
 
 # %%
-# The grid
-# --------
-# Validation log-likelihood, in nats per row. A ring has one hidden number, the
-# angle, and every row of the grid with a latent variable and a recognition
-# network to teach it does well; the GSNN's objective, alpha = 0, leaves the
+# Validation log-likelihood
+# -------------------------
+# In nats per row. A ring has one latent variable, the angle. All settings that train
+# with the recognition network do well; the GSNN's objective, alpha = 0, leaves the
 # latent variables unused.
 
 scores = search.cv_results_["mean_test_score"].reshape(4, 3)
@@ -62,7 +61,7 @@ fig.colorbar(image)
 plt.show()
 
 # %%
-# The best model is refitted here on all rows, and asked as any other.
+# The best model is refitted on all rows, and used like any other.
 
 exact = test.log_prob(test.X, test.y).mean()
 print(f"test CLL {search.score(test.X, test.y):.3f}, exact {exact:.3f} nats per row")

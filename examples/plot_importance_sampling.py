@@ -6,16 +6,15 @@ Importance sampling against Monte Carlo
 The likelihood of a model with latent variables is an integral,
 :math:`p(y|x) = \int p(y|x,z)\,p(z|x)\,dz`. Monte Carlo averages
 :math:`p(y|x,z)` over draws from the prior, few of which explain y. Importance
-sampling draws from the recognition network, which has seen y, and corrects by
-weights. Here both are held against the exact value, which a linear-Gaussian
-model has.
+sampling draws from the recognition network, given y, and weights the draws.
+Here both are compared with the exact value of a linear-Gaussian model.
 """
 
 # sphinx_gallery_thumbnail_number = 1
 
 # %%
-# A model whose likelihood is known
-# ---------------------------------
+# A model with an exact likelihood
+# --------------------------------
 # The networks of a :class:`~skcvae.model.Model` are plain modules that return
 # distributions. With :math:`z \sim N(0, I)` and
 # :math:`y \sim N(Wx + Bz, \sigma^2 I)` the marginal is
@@ -69,11 +68,11 @@ y = x @ W.T + z @ B.T + sigma * e
 exact = marginal.log_prob(y - x @ W.T)
 
 # %%
-# Both estimates as S grows
-# -------------------------
-# Each is unbiased for p(y|x), so its logarithm is too low on average, by less
-# the more draws there are. In eight dimensions Monte Carlo is nats away where
-# importance sampling is a fraction of a nat away.
+# Error of both estimates by the number of draws S
+# ------------------------------------------------
+# Both are unbiased for p(y|x), so their logarithm is biased low, with a bias that
+# decreases with S. In eight dimensions the error of Monte Carlo is several nats, that of
+# importance sampling a fraction of a nat.
 
 draws = [1, 3, 10, 30, 100, 300, 1000, 3000]
 fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
@@ -94,6 +93,6 @@ ax.legend()
 plt.show()
 
 # %%
-# In the estimators the same choice is ``log_prob(X, y, method="monte_carlo")``
-# against the default, ``"importance_sampling"``, and ``return_ess=True`` returns
-# the effective sample size of each row.
+# Estimators offer both: ``log_prob(X, y, method="monte_carlo")``, or by default
+# ``"importance_sampling"``. With ``return_ess=True`` they also return the effective
+# sample size of each row.

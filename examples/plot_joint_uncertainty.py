@@ -1,22 +1,22 @@
 """
-==============================
-Uncertainty a mean cannot show
-==============================
+======================================
+Joint uncertainty: intervals of totals
+======================================
 
-How much will be sold in each of the next eight weeks, and how much in all? A mean
-and an interval for each week answer the first question only. Weeks hang together:
-what sells well this week sells well in the next. The total needs joint draws, whole
-paths of eight weeks, and that is what `sample` returns.
+How much will be sold in each of the next eight weeks, and in total? A mean and an
+interval for each week answer the first question only. Sales of successive weeks are
+correlated, so an interval of the total requires joint draws, whole paths of eight weeks,
+as returned by `sample`.
 """
 
 # sphinx_gallery_thumbnail_number = 1
 
 # %%
-# Paths that wander
-# -----------------
-# Two numbers describe a product, its usual demand and how much of a season it has.
-# Around what follows from them, demand wanders: of each week's surprise nine tenths
-# are left in the next.
+# Simulated demand
+# ----------------
+# Two features describe a product, its mean demand and its seasonality. The deviations
+# from their prediction are autocorrelated: nine tenths of each week's deviation remain in
+# the next.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,9 +44,9 @@ est = CVAERegressor(max_epochs=60, random_state=0).fit(X, y)
 # %%
 # Joint draws and independent weeks
 # ---------------------------------
-# On the left are draws for one product. On the right are the same numbers, but each
-# week's are shuffled by themselves, as if the weeks were independent. Week by week
-# nothing has changed, and so the band is the same. But no product sells like that.
+# On the left are draws for one product. On the right each week's draws are shuffled
+# separately, as if the weeks were independent. The marginal distributions, and so the
+# band, are the same, but the paths are not realistic.
 
 joint = est.sample(X_test, n_samples=200, random_state=0)
 independent = rng.permuted(joint, axis=0)
@@ -64,10 +64,10 @@ axes[0].legend(frameon=False)
 plt.show()
 
 # %%
-# Two weeks at a time
-# -------------------
-# The last two weeks go together, and the first says little of either. The independent
-# draws, in grey, have the same histograms.
+# Pairs of weeks
+# --------------
+# The last two weeks are correlated with each other, and little with the first. The
+# independent draws, in grey, have the same histograms.
 
 shown = {"outputs": [0, 6, 7], "output_names": [f"week {week + 1}" for week in weeks]}
 grey = {"scatter_kw": {"color": "0.75"}, "hist_kw": {"color": "0.75"}}
@@ -76,12 +76,11 @@ JointSamplesDisplay.from_predictions(y_test[:1], joint[:, :1], ax=display.ax_, *
 plt.show()
 
 # %%
-# What the shuffling breaks
-# -------------------------
-# The CRPS scores each week by itself and sees no difference. The energy score, which
-# scores whole paths, does. So do the intervals of whatever joins several weeks: the
-# total, which independent surprises would average out, and the change from a week to
-# the next, which they would exaggerate.
+# Effects of ignoring the dependence
+# ----------------------------------
+# The CRPS is marginal and does not change. The energy score of whole paths does, and so
+# do intervals of functions of several weeks: of the total, which are too narrow, and of
+# the change from one week to the next, which are too wide.
 
 print("1000 test products     joint  independent")
 
@@ -113,8 +112,8 @@ report("90% of the total", covered(total))
 report("90% of the change", covered(change))
 
 # %%
-# The same for intervals of every coverage: one that is to have half of the totals
-# has half of them only if it comes from joint draws.
+# Coverage of intervals of the total: only those from joint draws have their nominal
+# coverage.
 
 display = CalibrationDisplay.from_predictions(
     total(y_test), total(joint), kind="coverage", name="joint draws"

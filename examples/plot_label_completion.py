@@ -1,13 +1,13 @@
 """
-=======================================
-Some labels are known: complete the map
-=======================================
+====================================
+Completing partially observed labels
+====================================
 
-Often a part of y is known: an annotator has marked some pixels, a sensor has
-failed on others. `complete` draws the rest, given x and what is known. A
-deterministic network can only predict each unknown pixel as it would have anyway;
-a conditional variational autoencoder finds latent variables that explain what is
-known, and what is not known follows.
+Often y is partially observed: an annotator has marked some pixels, or a sensor has
+failed on others. `complete` samples the missing entries given x and the observed ones.
+The predictions of a deterministic network do not depend on the observed pixels. A
+conditional variational autoencoder infers the latent variables from them, and predicts
+the missing pixels from the latent variables.
 
 The data are label maps of the 1,797 digits that scikit-learn ships, background,
 edge and ink, to be predicted from thumbnails of 2 x 2 pixels.
@@ -16,9 +16,9 @@ edge and ink, to be predicted from thumbnails of 2 x 2 pixels.
 # sphinx_gallery_thumbnail_number = 1
 
 # %%
-# Fit as ever
-# -----------
-# Nothing is missing in training, so nothing changes there.
+# Fit on complete label maps
+# --------------------------
+# Training labels are complete here, so `fit` needs no option.
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -43,11 +43,11 @@ nn = NNRegressor(**common).fit(X_train, y_train)
 cvae = CVAERegressor(initial_guess=True, kl_warmup=20, **common).fit(X_train, y_train)
 
 # %%
-# Hide blocks, and complete
-# -------------------------
-# Blocks of 2 x 2 pixels are hidden at random. `complete` takes NaN for what is not
-# known, or, as here, a mask. It returns joint completions, the known labels
-# untouched; the most frequent label of 20 is one answer.
+# Hide blocks and complete them
+# -----------------------------
+# Blocks of 2 x 2 pixels are hidden at random. Missing entries are NaN or, as here, given
+# by a mask. `complete` returns joint completions, with observed labels unchanged; the
+# prediction is the most frequent label of 20 completions.
 
 rng = np.random.default_rng(0)
 
@@ -73,7 +73,7 @@ for share in (0.25, 0.5, 0.75):
     print(f"{share:6.0%}  {right[0]:.3f}  {right[1]:.3f}")
 
 # %%
-# The picture shows the last round: three quarters hidden, in light blue.
+# The figure shows the last mask: three quarters are hidden, in light blue.
 
 shown = [3, 10, 22, 37, 55]
 seen = np.where(mask, np.nan, y_test)
@@ -90,9 +90,9 @@ display.figure_.savefig("label_completion.png", dpi=150)
 # %%
 # Labels missing in training
 # --------------------------
-# With `partial_y=True` the training maps may have holes too: NaN does not count in
-# the likelihood, and the recognition network is told where it is. Here half of the
-# blocks of every training map are hidden, and the model is scored on whole maps.
+# With `partial_y=True` training labels may be missing too: NaN entries are marginalised
+# out of the likelihood, and the recognition network gets their mask. Here half of the
+# blocks of every training map are hidden, and the model is scored on complete maps.
 
 blocks = rng.random((len(y_train), 4, 4)) < 0.5
 y_holes = np.where(blocks.repeat(2, axis=1).repeat(2, axis=2), np.nan, y_train)

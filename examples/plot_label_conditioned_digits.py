@@ -1,22 +1,21 @@
 """
-======================================
-Digits drawn to order, and recognised
-======================================
+======================================================
+Class-conditional digits and generative classification
+======================================================
 
-The input need not look like the output. Here x is a label, one of ten in one-hot
-coding, and y an image: the model learns what each digit may look like. What the label
-does not tell, the hand that wrote it, is left to the latent variables. Then the model
-is turned round: the label under which an image is likeliest is a classification.
+Here x is a one-hot class label and y an image: the model learns the distribution of
+images of each digit. Variation that the label does not explain, such as handwriting, is
+captured by the latent variables. The model is then used as a generative classifier, which
+predicts the label with the highest likelihood of an image.
 """
 
 # sphinx_gallery_thumbnail_number = 1
 
 # %%
-# Ask for a digit
-# ---------------
-# The images are the 8 x 8 digits that scikit-learn ships, pixels above one half
-# counted as 1, the others as 0. Rows are x, a label; columns are draws of z, shown as
-# E[y|x,z].
+# Sample digits by label
+# ----------------------
+# The images are scikit-learn's 8 x 8 digits, binarised at one half. Rows are labels x,
+# columns are draws of z, shown as E[y|x,z].
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,20 +48,20 @@ SamplesDisplay.from_estimator(
 plt.show()
 
 # %%
-# How it was trained
-# ------------------
-# The KL term is what z tells of the image beyond the label, in nats.
+# Learning curves
+# ---------------
+# The KL term measures the information, in nats, that z has about the image beyond the
+# label.
 
 TrainingDisplay.from_estimator(est)
 plt.show()
 
 # %%
-# The same hand, another digit
-# ----------------------------
-# The fitted networks are in ``est.net_``. The recognition network reads z from a test
-# image and its label; the generation network draws the image again from both, its
-# reconstruction. With the same z and other labels it draws what the same hand might
-# have written instead.
+# Style transfer: the same z with other labels
+# --------------------------------------------
+# The fitted networks are in ``est.net_``. The recognition network infers z from a test
+# image and its label; the generation network reconstructs the image from both. With the
+# same z and other labels it generates other digits in the same handwriting.
 
 model = est.net_.module_.model
 shown = [0, 1, 2, 5, 8]
@@ -84,11 +83,11 @@ SamplesDisplay.from_predictions(
 plt.show()
 
 # %%
-# Which digit is it?
-# ------------------
+# Generative classification
+# -------------------------
 # By Bayes' rule the probability of a label given the image is proportional to
-# p(y|x), as each label is as frequent as any other. So the label with the highest
-# `log_prob` is the answer, and one with no rival is a sure one.
+# p(y|x) if all labels are equally frequent. The predicted label has the highest
+# `log_prob`; the difference to the second measures the confidence.
 
 log_prob = np.stack(
     [est.log_prob(np.tile(label, (len(y_test), 1)), y_test) for label in np.eye(10)], axis=1

@@ -1,27 +1,26 @@
 """
-================================================
-What omission noise and several scales are worth
-================================================
+==================================================
+Input omission noise and the multi-scale objective
+==================================================
 
 The paper trains its networks on images with two additions. *Input omission
-noise* sets one square of each image in X to zero, another one at each step, so
-that the network learns to do without. The *multi-scale objective* asks for y at a
-quarter and a half of its resolution too. Each is one parameter:
+noise* sets a random square of each image in X to zero at each step, so
+that the network learns to predict without it. The *multi-scale objective* adds predictions
+of y at a quarter and a half of its resolution. Each is one parameter:
 `omission=0.4` and `n_scales=3`.
 
-The task: from a grey digit of scikit-learn's, 8 x 8 pixels, find background, edge
-and ink, a label for each pixel. That is easy as long as the digit is whole, and a
-matter of knowing digits where a square of it is covered. Both additions are
-measured on whole and on covered test digits.
+The task is to label each pixel of scikit-learn's digits, 8 x 8 grey pixels, as background,
+edge or ink. This is easy for complete digits, but requires knowledge of digits if a square
+is occluded. Both additions are measured on complete and on occluded test digits.
 """
 
 # sphinx_gallery_thumbnail_number = 1
 
 # %%
-# Four ways to train
-# ------------------
-# What is to be found follows from the whole digit, so the deterministic network
-# will do; the models with latent variables take both additions in the same way.
+# Four training settings
+# ----------------------
+# The complete digit determines the labels, so a deterministic network suffices. Models
+# with latent variables have the same two parameters.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -55,10 +54,10 @@ for title, parameters in settings.items():
     models[title] = est.fit(X_train, y_train)
 
 # %%
-# Whole and covered digits
-# ------------------------
-# A square of 3 x 3 pixels is covered, at a place of its own in each test digit. It
-# is set to the mean grey value, which is what zero is after standardisation.
+# Complete and occluded digits
+# ----------------------------
+# In each test digit a square of 3 x 3 pixels is occluded, at a random position. It
+# is set to the mean grey value, which is zero after standardisation.
 
 rng = np.random.default_rng(0)
 covered = np.zeros(X_test.shape, dtype=bool)
@@ -78,12 +77,12 @@ for title, model in models.items():
     )
 
 # %%
-# Omission noise costs a little where the digit is whole, and about doubles
-# what is right under the cover: a network that has never seen a cover takes it
-# for grey pixels, which are edge. The coarse scales change next to nothing on
-# images as small as these.
+# Omission noise costs a little accuracy on complete digits, and about doubles the accuracy
+# inside the occluded square: a network trained without it takes the square for grey
+# pixels, which are edge. The coarse scales have almost no effect on images as small as
+# these.
 #
-# Answers for covered digits; the cover is framed.
+# Predictions for occluded digits; the occluded square is framed.
 
 shown = [1, 8, 15, 30, 46]
 fig, axes = plt.subplots(len(shown), 6, figsize=(7.4, 6.4), layout="constrained")

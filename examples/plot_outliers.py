@@ -1,18 +1,18 @@
 """
-=============================================
-Outliers: what the likelihood takes for noise
-=============================================
+========================================
+Outliers: Gaussian and Student's t noise
+========================================
 
-A Gaussian likelihood has one scale for all rows, and a few rows that are far off
-make it wide for the others too. Student's t has heavy tails: it learns how heavy,
-and leaves the scale to the rows that behave. It is the default where y is one number.
+A Gaussian likelihood has one scale for all rows, which a few outliers inflate. Student's t
+has heavy tails with learned degrees of freedom, so that outliers hardly affect the scale.
+It is the default for a single output.
 """
 
 # sphinx_gallery_thumbnail_number = 1
 
 # %%
-# One row in twenty is far off
-# ----------------------------
+# Data with 5 % outliers
+# ----------------------
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,11 +27,11 @@ y[far] += 3 * rng.standard_normal(far.sum())
 X_train, y_train, X_test, y_test = X[:400], y[:400], X[400:], y[400:]
 
 # %%
-# Nine of ten rows
-# ----------------
-# The band is where 90 % of the outputs should be. No latent variables are needed
-# here, so the deterministic network will do, and its log-likelihood is exact. Both
-# likelihoods are densities of the same y: their scores compare.
+# Prediction bands of 90 %
+# ------------------------
+# No latent variables are needed here, so a deterministic network suffices, and its
+# log-likelihood is exact. Both likelihoods are densities of the same y, so their scores are
+# comparable.
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="constrained")
 grid = np.linspace(-1, 1, 100)[:, None]

@@ -1,22 +1,21 @@
 """
 ============================================
-From a pandas frame to calibrated intervals
+Calibrated intervals from a pandas DataFrame
 ============================================
 
-Delivery times, from a frame with a number, two kinds of categories, a flag and some
-values missing. A regression with intervals of one width for all is right on average,
-and for nobody in particular: too wide for bicycles, too narrow for vans in the
-evening. A pipeline that ends in a conditional VAE draws from p(y|x), and its
-intervals are as wide as the row in question asks for.
+Predict delivery times from a DataFrame with numerical and categorical columns and missing
+values. Intervals of constant width have the right coverage on average only: they are too
+wide for bicycles and too narrow for vans in the evening. A pipeline with a conditional
+VAE samples p(y|x), and the width of its intervals depends on the row.
 """
 
 # sphinx_gallery_thumbnail_number = 2
 
 # %%
-# The frame
-# ---------
-# Vans are quicker than bicycles, but stand in traffic, least of all at night and
-# most of all in the evening. Of every tenth delivery the distance was not noted.
+# The data
+# --------
+# Vans are faster than bicycles, but are delayed by traffic, least at night and
+# most in the evening. The distance is missing for every tenth delivery.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,9 +51,10 @@ X_train, X_test, y_train, y_test = train_test_split(frame, minutes, random_state
 print(X_train.head())
 
 # %%
-# What distance alone tells
-# -------------------------
-# Of a single column the distribution can be looked at: the further, the less sure.
+# A single feature
+# ----------------
+# The distribution given the distance alone can be plotted: its spread grows with the
+# distance.
 
 known, known_test = (part["distance_km"].notna() for part in (X_train, X_test))
 first_look = skcvae.CVAERegressor(max_epochs=30, random_state=0)
@@ -65,11 +65,11 @@ PredictiveBandDisplay.from_estimator(
 plt.show()
 
 # %%
-# One pipeline
-# ------------
+# A pipeline of all features
+# --------------------------
 # Columns are encoded and imputed as for any other regressor. The scale of the noise
-# depends on the row, as it does by default where y is one number. `predict` and `score`
-# work through the pipeline; `skcvae.sample` draws through it.
+# depends on the row, which is the default for a single output. `predict` and `score`
+# work with the pipeline; `skcvae.sample` samples from it.
 
 encode = make_column_transformer(
     (OneHotEncoder(), ["vehicle", "time"]),
@@ -82,8 +82,8 @@ draws = skcvae.sample(model, X_test, n_samples=500, random_state=0)
 own_width = np.quantile(draws, [0.05, 0.95], axis=0).T
 
 # %%
-# The usual way: a regression, and the quantiles of its cross-validated residuals on
-# either side of what it predicts.
+# For comparison: a regression, with intervals from the quantiles of its cross-validated
+# residuals.
 
 trees = make_pipeline(encode, HistGradientBoostingRegressor(max_iter=50, random_state=0))
 residuals = y_train - cross_val_predict(trees, X_train, y_train)
@@ -91,10 +91,10 @@ trees.fit(X_train, y_train)
 one_width = trees.predict(X_test)[:, None] + np.quantile(residuals, [0.05, 0.95])
 
 # %%
-# Covered, by kind of delivery
-# ----------------------------
-# Both have nine tenths of all deliveries. The intervals of one width have them at the
-# cost of vans in the evening.
+# Coverage by group
+# -----------------
+# Both have an overall coverage of about nine tenths. The intervals of constant width have a
+# low coverage for vans in the evening.
 
 rows = []
 for kind, group in X_test.reset_index(drop=True).groupby(["vehicle", "time"]):

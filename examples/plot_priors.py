@@ -1,12 +1,11 @@
 """
-=================================
-A prior that leaves the gap empty
-=================================
+========================================
+Mixture prior for a bimodal distribution
+========================================
 
-Where every x has two answers, a draw should be one of them. With one Gaussian as
-the prior p(z|x), the latent variables pass from one answer to the other through
-all that lies between, and some draws fall there. A mixture of Gaussians has a
-place for each answer.
+If p(y|x) is bimodal, draws should not fall between the modes. With a Gaussian
+prior p(z|x), the generation network maps a connected region of z to both modes, and some
+draws fall in between. A mixture of Gaussians can have a component for each mode.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -14,8 +13,8 @@ place for each answer.
 # %%
 # The same model with two priors
 # ------------------------------
-# Nothing differs but p(z|x). The exact log-likelihood is known and says how much
-# is left to gain.
+# The models differ only in p(z|x). The exact log-likelihood is known and is the best
+# possible score.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,7 +36,8 @@ models = {
 # %%
 # Draws, one for each test row
 # ----------------------------
-# What lies more than four times the noise from both branches fell into the gap.
+# A draw is counted as in the gap if its distance to both branches is more than four times
+# the noise.
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="constrained")
 for ax, (name, est) in zip(axes, models.items(), strict=True):

@@ -3,25 +3,24 @@
 Complete an image from a quarter
 ================================
 
-The bottom left quarter of a digit is seen; the rest is to be predicted. Several
-digits fit the same quarter, so one answer cannot be right. A deterministic
-network averages them into a blur. A conditional variational autoencoder draws
-one whole digit after the other, and its log-likelihood says how much better it
-knows what may come.
+The input is the bottom left quarter of a digit, the output is the rest of the image.
+Several digits are compatible with the same quarter. A deterministic
+network predicts their average, which is blurred. A conditional variational autoencoder
+samples whole digits, and has a higher log-likelihood.
 
-The data are the 1,797 digits of 8 x 8 pixels that scikit-learn ships, pixels
-above one half counted as 1, the others as 0, so that the likelihood is one of
-binary images. This is the task of Sohn, Lee and Yan (2015), who used MNIST.
+The data are scikit-learn's 1,797 digits of 8 x 8 pixels, binarised at one half, so that
+the likelihood is one of binary images. This is the task of Sohn, Lee and Yan (2015), who
+used MNIST.
 """
 
 # sphinx_gallery_thumbnail_number = 1
 
 # %%
-# Three models, one interface
-# ---------------------------
-# The baseline network has no latent variables. The GSNN has, but trains from the
-# prior alone. The CVAE trains with a recognition network. All pixels share one
-# unit, so none is scaled by itself.
+# Three models with one interface
+# -------------------------------
+# The baseline network has no latent variables. The GSNN has latent variables, and trains
+# with draws from the prior. The CVAE trains with a recognition network. All pixels have
+# the same unit, so X is not standardised.
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -41,11 +40,11 @@ for name, estimator in {"NN": NNRegressor, "GSNN": GSNNRegressor, "CVAE": CVAERe
     models[name] = est.fit(X_train, y_train)
 
 # %%
-# Inputs, truth, and what the models say
-# --------------------------------------
-# The pixels that are not seen are blue in the first column. The network's answer
-# is an average of digits. Each draw of the CVAE has a z of its own and commits to
-# one; shown is E[y|x,z], the probability of each pixel.
+# Inputs, true images and predictions
+# -----------------------------------
+# Missing pixels are blue in the first column. The network predicts an average of digits.
+# Each draw of the CVAE has its own z and is a single digit; shown is E[y|x,z], the
+# probability of each pixel.
 
 rng = np.random.default_rng(3)
 shown = rng.choice(len(X_test), 8, replace=False)
@@ -61,8 +60,8 @@ display = SamplesDisplay.from_estimator(
 display.figure_.savefig("quadrant_completion.png", dpi=150)
 
 # %%
-# The score says the same in nats
-# -------------------------------
+# Scores in nats
+# --------------
 # `score` is the mean conditional log-likelihood of the test digits, for the CVAE
 # by importance sampling with 100 draws, for the GSNN by Monte Carlo with as many.
 # The table shows its negative: nats per image, lower is better.

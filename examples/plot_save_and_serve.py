@@ -3,9 +3,9 @@
 Save, load, and serve without skcvae
 ====================================
 
-A fitted estimator is saved as one file of numbers and text, which a stranger may load without
-fear. For serving, its networks are exported as a torch program that needs neither skcvae
-nor scikit-learn.
+A fitted estimator is saved as one file of weights and text, which is safe to load from
+untrusted sources. For serving, its networks are exported as a torch program that requires
+neither skcvae nor scikit-learn.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -13,8 +13,9 @@ nor scikit-learn.
 # %%
 # Fit, save, load
 # ---------------
-# The file is in the safetensors format: weights by their names, and the parameters as JSON.
-# There is no pickle in it. What is loaded answers as what was saved did, to the last digit.
+# The file is in the safetensors format: named weights, and the parameters as JSON. It
+# contains no pickle. Predictions of the loaded estimator are identical to those of the saved
+# one.
 
 import json
 import tempfile
@@ -57,10 +58,10 @@ except ValueError as error:
 # %%
 # Export the networks
 # -------------------
-# ``to_torch`` returns a torch module in the units of X and y. `torch.export` makes a program of
-# it, for any number of rows; ``torch.onnx.export`` takes ``module.float()``. With noise the
-# program answers with a draw for each draw of the noise, which is an input like x, so that the
-# program itself is deterministic.
+# ``to_torch`` returns a torch module in the units of X and y. `torch.export` compiles it to a
+# program for any number of rows; ``torch.onnx.export`` accepts ``module.float()``. With noise
+# as a second input, the program returns one draw per draw of the noise, so the program itself
+# is deterministic.
 
 module = est.to_torch()
 x = torch.tensor(test.X)
@@ -75,10 +76,10 @@ difference = np.abs(predict(x[:100]).numpy() - est.predict(test.X[:100])).max()
 print("largest difference of a prediction:", difference)
 
 # %%
-# What the program answers
-# ------------------------
-# Draws of z fall on both branches. They lack the observation noise, which
-# ``est.sample(..., observation_noise=False)`` leaves out too.
+# Draws of the program
+# --------------------
+# Draws fall on both branches. They are without observation noise, like
+# ``est.sample(..., observation_noise=False)``.
 
 draws_of_program = sample(x, torch.randn(1, len(x), *module.noise_shape))[0]
 draws_of_estimator = est.sample(test.X, random_state=0, observation_noise=False)[0]

@@ -1,18 +1,17 @@
 """
-===================================
-Label maps, and where they are sure
-===================================
+===========================
+Uncertainty in segmentation
+===========================
 
-To segment an image is to predict a label for each pixel. The labels hang
-together: where one pixel of an outline moves, its neighbours move with it. A
-conditional variational autoencoder draws whole label maps, so that one sees which
-ones are possible, and from many draws a map of where the answer is sure.
+Segmentation predicts a label for each pixel. The labels are dependent: if the outline
+moves at one pixel, it moves at its neighbours too. A conditional variational autoencoder
+samples whole label maps; the variation between many draws is a map of the uncertainty.
 
-With the LFW part labels at hand, as ``lfw_parts_64.npz`` in scikit-learn's data
-folder, this example finds hair, face and background in photographs at 32 x 32.
+If the LFW part labels are available, as ``lfw_parts_64.npz`` in scikit-learn's data
+folder, this example segments photographs at 32 x 32 into hair, face and background.
 They are for research use only and cannot be downloaded; otherwise the label maps
 of scikit-learn's digits, background, edge and ink, are predicted from thumbnails
-of 2 x 2 pixels. The first line of the output says which data the figure shows.
+of 2 x 2 pixels. The first line of the output names the data of the figure.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -49,10 +48,10 @@ else:
     print("data: label maps of scikit-learn's digits, from 2 x 2 thumbnails")
 
 # %%
-# A network and a distribution
-# ----------------------------
-# `likelihood="categorical"` takes maps of integers for y, and `predict` returns
-# such maps. The baseline network takes each pixel by itself given x. The CVAE adds
+# A deterministic network and a CVAE
+# ----------------------------------
+# With `likelihood="categorical"`, y and the output of `predict` are maps of integers. The
+# baseline network predicts pixels independently given x. The CVAE adds
 # latent variables to the same baseline, its initial guess.
 
 common = {
@@ -76,11 +75,11 @@ for title, model in models.items():
     )
 
 # %%
-# Draws, and what they agree on
-# -----------------------------
-# `sample(observation_noise=False)` draws z and takes the likeliest labels given
-# it: maps without speckle. `predict(n_samples=100, return_proba=True)` averages
-# the class maps over draws; their entropy is bright where the answer is open.
+# Draws and their entropy
+# -----------------------
+# `sample(observation_noise=False)` draws z and returns the most likely labels given z,
+# which are free of pixel noise. `predict(n_samples=100, return_proba=True)` averages
+# the class probabilities over draws; their entropy is bright where the label is uncertain.
 
 shown = np.arange(5) * (len(X_test) // 5)
 draws = models["CVAE"].sample(X_test[shown], n_samples=4, observation_noise=False, random_state=0)

@@ -1,12 +1,11 @@
 """
-===========================
-Two answers for every input
-===========================
+=============================
+A bimodal target distribution
+=============================
 
-Where an input has two answers, a network that predicts one number predicts
-their mean, which is neither. A conditional VAE predicts the distribution: its
-draws fall on both branches, and its log-likelihood is close to the best there
-is.
+If p(y|x) has two modes, a network that predicts the mean predicts neither. A
+conditional VAE predicts the distribution: its draws fall on both branches, and its
+log-likelihood is close to the optimum.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -15,7 +14,7 @@ is.
 # Data with a known density
 # -------------------------
 # :func:`~skcvae.datasets.make_two_branches` draws y on one of two curves and
-# returns the exact log p(y|x) beside the rows.
+# returns the exact log p(y|x) as well.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,8 +31,8 @@ models = {
 }
 
 # %%
-# What each would answer
-# ----------------------
+# Draws and predictions
+# ---------------------
 # Dots are draws, one for each test input; the line is `predict`.
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")

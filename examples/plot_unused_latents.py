@@ -1,20 +1,20 @@
 """
-==============================
-Latent variables come into use
-==============================
+===========================
+Avoiding posterior collapse
+===========================
 
-A conditional VAE may learn to do without its latent variables: as long as the noise
-of the likelihood explains y, z costs more than it brings. The KL term of each epoch
-shows it. A likelihood that starts with little noise needs z from the first step.
+A conditional VAE may ignore its latent variables: as long as the noise of the likelihood
+explains y, z increases the KL term more than the reconstruction. The KL term of each epoch
+shows it. With a small initial noise scale, z is needed from the first step.
 """
 
 # sphinx_gallery_thumbnail_number = 1
 
 # %%
-# One model, two beginnings
-# -------------------------
-# Points on a ring, whose angle is what z has to carry. `init_scale` is the noise that
-# training starts from, in units of the standardised y.
+# One model with two initial scales
+# ---------------------------------
+# Points on a ring, whose angle z has to encode. `init_scale` is the initial noise scale, in
+# units of the standardised y.
 
 import matplotlib.pyplot as plt
 
@@ -40,7 +40,7 @@ models = {
 # %%
 # The KL term of each epoch
 # -------------------------
-# And draws of both, one for each test row.
+# And draws of both models, one per test row.
 
 fig, (left, *right) = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
 for ax, (scale, est) in zip(right, models.items(), strict=True):

@@ -2,12 +2,12 @@ r"""The networks joined into one conditional model, without losses.
 
 .. math:: p(y \mid x) = \int p(y \mid x, z) \, p(z \mid x) \, dz
 
-Everything that depends on x alone, the prior, the initial guess and x's share of
-the first layer, is computed once by :meth:`Model.condition`, however many draws
-of z follow. Arrows of the recurrent connection (paper, figure 1d and section
-4.1): a baseline network gives features and, through the output, the initial
-guess; the prior network reads (x, guess); the output reads the sum of the
-baseline and the generation features. Gradients flow through the guess.
+Terms that depend on x only (the prior, the initial guess and the share of x in the
+first layer) are computed once by :meth:`Model.condition`, regardless of the number of
+draws of z. With the recurrent connection (paper, figure 1d and section 4.1), the
+baseline network computes features and, with the output layer, the initial guess; the
+prior network gets (x, guess); the output layer gets the sum of the baseline and the
+generation features. Gradients flow through the guess.
 
 Without noise, at z = E[z|x], the same networks are the paper's deterministic
 counterpart (GDNN).
@@ -34,7 +34,7 @@ from skcvae.networks.layers import Shape
 
 
 class Conditional(NamedTuple):
-    """The model given n rows of x.
+    """The model conditioned on n rows of x.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ class Conditional(NamedTuple):
         The prior p(z|x), batch shape (n,), or (1,) where nothing is conditioned on. None
         in a model without z.
     likelihood : callable
-        Draws of z, of shape (n_draws, n, ...), to p(y|x,z) with batch
-        shape (n_draws, n). In a model without z it takes nothing and returns
+        Maps draws of z, of shape (n_draws, n, ...), to p(y|x,z) with batch
+        shape (n_draws, n). In a model without z it takes no argument and returns
         p(y|x) with batch shape (n,).
     coarse : callable
-        Takes nothing and returns the distributions of y pooled to a half, a
-        quarter of its resolution given x, where the model has them.
+        Takes no argument and returns the distributions given x of y pooled to half,
+        quarter, ... resolution; an empty list if the model has none.
     """
 
     prior: Distribution | None
@@ -56,24 +56,24 @@ class Conditional(NamedTuple):
 
 
 class Model(nn.Module):
-    """The paper's networks, joined.
+    """The networks of the paper, combined.
 
     Parameters
     ----------
     output : Module
-        Features to p(y|.).
+        Maps features to p(y|.).
     baseline : Module, optional
-        From x to features; alone it is the deterministic network, beside a
-        generation network it is the initial guess.
+        Maps x to features. Without a generation network it is the deterministic
+        network, with one it gives the initial guess.
     generation : Module, optional
         The generation network up to its features, a decoder of the architecture: has
         ``given(x)``, a function from z to features.
     prior : Module, optional
-        (x,) or (x, guess) to p(z|x); has `noise_shape`.
+        Maps (x,) or (x, guess) to p(z|x); has an attribute `noise_shape`.
     recognition : Module, optional
-        (x, y) to q(z|x,y); absent where the prior is the only proposal.
+        Maps (x, y) to q(z|x,y). Without it, the prior is the only proposal.
     coarse : sequence of Modules, default=()
-        The baseline network's features of a half, a quarter of the resolution to
+        Map the baseline network's features at half, quarter, ... resolution to
         p(y|x) at that resolution.
     noiseless : bool, default=False
         Whether z is E[z|x] always.
@@ -152,7 +152,7 @@ def deterministic_model(
     x_shape: Shape,
     y_shape: Shape,
 ) -> Model:
-    """Build the paper's baseline: the networks without z.
+    """Build the deterministic model: the baseline network without z.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def deterministic_model(
     Returns
     -------
     Model
-        With `baseline`, `output` and `coarse` only.
+        A model with `baseline`, `output` and `coarse` only.
     """
     baseline = BaselineNetwork(architecture, x_shape, y_shape, len(likelihoods))
     output, *coarse = (
@@ -197,7 +197,7 @@ def latent_model(
     architecture : object
         A resolved architecture.
     likelihoods : sequence of Modules
-        As of :func:`deterministic_model`; more than one only with an initial guess.
+        As in :func:`deterministic_model`; more than one only with an initial guess.
     prior : Module
         Turns the prior network's output into a distribution of z.
     x_shape : tuple of int or None
@@ -205,18 +205,18 @@ def latent_model(
     y_shape, latent_shape : tuple of int
         Shapes of one row.
     initial_guess : bool
-        Whether a baseline network feeds the prior and the output.
+        Whether to add a baseline network whose guess the prior network gets.
     recognition : bool
         Whether to build a recognition network.
     partial : bool, default=False
-        Whether the recognition network is told which outputs are observed.
+        Whether the recognition network gets a mask of the observed outputs.
     noiseless : bool, default=False
-        Whether z is E[z|x] always.
+        Whether z is always E[z|x].
 
     Returns
     -------
     Model
-        Untrained.
+        An untrained model.
     """
     given = [] if x_shape is None else [x_shape]
     baseline, coarse, proposal = None, (), None

@@ -95,7 +95,7 @@ FITS_WITH = {
     "fractional x_shape": ({"x_shape": (1.5, 2)}, X, Y, {}, r"x_shape must be .* got \(1.5, 2\)"),
     "empty x_shape": ({"x_shape": ()}, X[:, :1], Y, {}, r"x_shape must be .* got \(\)"),
     "empty y_shape": ({"y_shape": ()}, X, Y[:, 0], {}, r"y_shape must be .* got \(\)"),
-    "fractional labels": ({"likelihood": "categorical"}, X, Y, {}, "whole numbers, in y, got"),
+    "fractional labels": ({"likelihood": "categorical"}, X, Y, {}, "integer labels in y, got"),
     "one label": (
         {"likelihood": "categorical"},
         X,
@@ -340,7 +340,7 @@ ASKS_OF_LABELS = {
         lambda e: e.complete(X, np.where(Y > 1, np.nan, 2)),
         r"y_partial has labels \[2(.0)?\]",
     ),
-    "fractional labels": (lambda e: e.log_prob(X, LABELS / 2), "whole numbers, in y, got"),
+    "fractional labels": (lambda e: e.log_prob(X, LABELS / 2), "integer labels in y, got"),
     "labels with NaN": (lambda e: e.score(X, nan_at(LABELS * 1.0)), "y contains NaN.* partial_y"),
     "deviations": (
         lambda e: e.predict(X, return_std=True),

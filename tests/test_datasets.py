@@ -288,7 +288,7 @@ def test_damaged_original_files_are_named(lfw_folder):
             load_lfw_parts(lfw_folder, "test")
     labels.write_bytes(good)
     photograph.write_bytes(photograph.read_bytes()[:100])
-    with pytest.raises(ValueError, match=f"{name}.jpg must be a photograph, got another or a"):
+    with pytest.raises(ValueError, match=f"{name}.jpg must be a photograph, got a damaged"):
         load_lfw_parts(lfw_folder, "test")
     photograph.unlink()
     with pytest.raises(FileNotFoundError, match=f"{name}.jpg"):

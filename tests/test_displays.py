@@ -119,7 +119,7 @@ def test_global_settings_and_random_state_are_left_alone(images):
 def test_axes_of_another_number_are_refused(images):
     for display in each_display(images):
         _, axes = plt.subplots(7, 1)
-        with pytest.raises(ValueError, match=r"ax must hold axes of shape .* got shape \(7,\)"):
+        with pytest.raises(ValueError, match=r"ax must be an array of axes .* got \(7,\)"):
             display.plot(ax=axes)
 
 
@@ -343,7 +343,7 @@ def test_keywords_reach_matplotlib_by_any_alias():
 def test_bad_samples(images):
     X, y, est = images
     show = SamplesDisplay.from_predictions
-    with pytest.raises(ValueError, match=r"X must have at most 20 rows.*got 30. Choose some"):
+    with pytest.raises(ValueError, match=r"X must have at most 20 rows.*got 30. Select some"):
         SamplesDisplay.from_estimator(est, X, y)
     with pytest.raises(ValueError, match=r"X must have at most 20 rows"):
         show(X, y, y[None])
@@ -351,15 +351,15 @@ def test_bad_samples(images):
         show(X[:3], y[:2], y[None, :3])
     with pytest.raises(ValueError, match=r"predictions\['NN'\] must have shape"):
         show(X[:3], y[:3], y[None, :3], predictions={"NN": y[:2]})
-    with pytest.raises(ValueError, match=r"X must be of length 3 .* got 2"):
+    with pytest.raises(ValueError, match=r"X must have length 3 .* got 2"):
         show(X[:2], y[:3], y[None, :3])
-    with pytest.raises(ValueError, match=r"draw_names must be of length 1 .* got 2"):
+    with pytest.raises(ValueError, match=r"draw_names must have length 1 .* got 2"):
         show(X[:3], y[:3], y[None, :3], draw_names=["a", "b"])
     with pytest.raises(ValueError, match=r"draws must be images .* got \(3, 24\).*join=lambda"):
         show(None, None, y[None, :3].reshape(1, 3, 24))
     with pytest.raises(ValueError, match=r"draws must be images .* with 1 or 3 channels"):
         show(None, None, np.zeros((1, 2, 4, 5, 5)))
-    with pytest.raises(ValueError, match=r"label_names must name each of .*\[0.0, 1.0\].*got {1"):
+    with pytest.raises(ValueError, match=r"a name for all labels .*\[0.0, 1.0\].*got {1"):
         show(None, None, np.eye(4)[None, None], label_names={1: "sky"})
     with pytest.raises(ValueError, match=r"y_true must have colours in \[0, 1\].*to 255"):
         show(None, np.full((1, 3, 2, 2), 255), np.zeros((1, 1, 3, 2, 2)))
@@ -397,14 +397,14 @@ def test_bad_joint_samples(estimators, table):
     show, draws = JointSamplesDisplay.from_predictions, np.zeros((5, 1, 3))
     with pytest.raises(ValueError, match=r"X must have one row, such as X\[:1\], got 60"):
         JointSamplesDisplay.from_estimator(estimators[0], X, y)
-    with pytest.raises(ValueError, match=r"draws must have .* of one row, got \(5, 2, 3\)"):
+    with pytest.raises(ValueError, match=r"draws must have .* one row, got \(5, 2, 3\)"):
         show(None, np.zeros((5, 2, 3)))
     with pytest.raises(ValueError, match=r"y_true must have shape \(1, 3\), got \(3,\)"):
         show(np.zeros(3), draws)
     for outputs in ([0], [0, 3], range(9)):
-        with pytest.raises(ValueError, match="outputs must be 2 to 8 of the numbers 0 to 2"):
+        with pytest.raises(ValueError, match="outputs must be 2 to 8 indices between 0 and 2"):
             show(None, draws, outputs=outputs)
-    with pytest.raises(ValueError, match="output_names must name each of 3 outputs, got 2"):
+    with pytest.raises(ValueError, match="output_names must have length 3, got 2"):
         show(None, draws, output_names=["a", "b"])
 
 

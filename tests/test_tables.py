@@ -304,11 +304,11 @@ REFUSED = {
         "n_scales=2 predicts means of pixels, which are no counts",
     ),
     "a column too many": ({"likelihood": MIXED_COLUMNS}, MIXED[:, :5], "each of the 5 columns"),
-    "columns of an image": ({"likelihood": MIXED_COLUMNS}, IMAGES, "Columns expects a table"),
+    "columns of an image": ({"likelihood": MIXED_COLUMNS}, IMAGES, "Columns expects y of shape"),
     "fractions among labels": (
         {"likelihood": MIXED_COLUMNS},
         MIXED + np.array([0.5, 0, 0, 0, 0, 0]),
-        "group 'kinds': .* expects labels",
+        "group 'kinds': .* expects integer labels",
     ),
     "NaN": ({"likelihood": MIXED_COLUMNS}, with_nan(MIXED), "only where partial_y=True"),
 }

@@ -1,12 +1,12 @@
-r"""What the networks are built of.
+r"""Network architectures.
 
-An architecture is a small parameter object, so that its parameters can be
-searched: ``GridSearchCV(CVAERegressor(), {"architecture__dropout": [0, 0.1]})``.
-To bring networks of your own, write a class with the methods of :class:`MLP`:
-`resolve`, `latent_shape`, `encoder`, `decoder` and `head`. They return modules; the
-sizes are known only in `fit`, so an architecture never holds a module itself.
+An architecture is a small parameter object, so that its parameters can be tuned:
+``GridSearchCV(CVAERegressor(), {"architecture__dropout": [0, 0.1]})``.
+For custom networks, write a class with the methods of :class:`MLP`: `resolve`,
+`latent_shape`, `encoder`, `decoder` and `head`. The last three return modules. Sizes are
+known only in `fit`, so an architecture does not store modules.
 
-The shape of a row is that of a vector, (d,), or of an image, (height, width) or
+A row is a vector of shape (d,), or an image of shape (height, width) or
 (channels, height, width).
 """
 

@@ -13,16 +13,15 @@ from skcvae.networks.convolutions import ImageReadout, is_image, level_sizes
 from skcvae.networks.hourglass import Ascent, Descent
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
 
-LOWEST_SIDE = 8  # images are halved by default until no side is longer
+LOWEST_SIDE = 8  # by default images are halved until no side is longer
 
 
 class Conv(Documented):
-    """Convolutional networks with a latent map, for images among X or y.
+    """Convolutional networks with a latent map, for images in X or y.
 
-    X and y may each be images or vectors, as long as one of them is an image, and
-    images of X and of y may differ in size. Recognition and prior network go
-    down to a map of low resolution, where the latent variables are. Generation
-    and baseline network go down from x and up to y.
+    At least one of X and y must be images; the other may be vectors, or images of
+    another size. The recognition and the prior network are encoders to a latent map of
+    low resolution. The generation and the baseline network encode x and decode y.
 
     Parameters
     ----------
@@ -33,13 +32,13 @@ class Conv(Documented):
     kernel_size : int, default=3
         Side of every convolution, odd.
     activation : {"elu", "gelu", "relu", "silu", "tanh"}, default="relu"
-        What follows each convolution.
+        Activation after each convolution.
     shortcut : bool, default=True
-        Whether the features of x at each level are added to those on the way up
-        to y, so that y follows the detail of x. The paper's networks have none.
+        Skip connections: whether the features of x at each level are added to the
+        decoder's, so that y can follow the detail of x. The paper's networks have none.
     image_size : "auto" or tuple of int, default="auto"
-        Height and width of full resolution; images of another size are resized
-        inside. "auto" takes y's, or x's where y is a vector.
+        Height and width at full resolution; images of another size are resized
+        internally. "auto" uses the size of y, or of x if y is a vector.
 
     References
     ----------
@@ -80,12 +79,12 @@ class Conv(Documented):
         self.image_size = image_size
 
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "Conv":
-        """Return a copy with every size a number.
+        """Return a copy with all sizes resolved to numbers.
 
         Parameters
         ----------
         n_rows : int
-            Rows of the training data.
+            Number of training rows.
         x_shape, y_shape : tuple of int
             Shapes of one row.
 
@@ -97,15 +96,15 @@ class Conv(Documented):
         Raises
         ------
         ValueError
-            If a parameter is out of its range, or if neither is an image.
+            If a parameter is out of its range, or if neither X nor y are images.
         """
         del n_rows
         self._validate_params()
         if not is_image(x_shape) and not is_image(y_shape):
             raise ValueError(
                 "architecture='conv' expects images in X or y, rows of shape (height, width) or "
-                f"(channels, height, width), got rows of shape {x_shape} and {y_shape}. Give "
-                "x_shape or y_shape where they are flat, or choose architecture='mlp'."
+                f"(channels, height, width), got rows of shape {x_shape} and {y_shape}. Set "
+                "x_shape or y_shape if images are flattened, or use architecture='mlp'."
             )
         if self.kernel_size % 2 == 0:
             raise ValueError(
@@ -137,15 +136,15 @@ class Conv(Documented):
         Parameters
         ----------
         latent_dim : int or "auto"
-            Channels of the latent map, or number of latent variables where y is
-            a vector; "auto" takes 4 channels, or what :class:`MLP` takes.
+            Channels of the latent map, or number of latent variables if y is a
+            vector; "auto" uses 4 channels, or the rule of :class:`MLP`.
         y_shape : tuple of int
             Shape of one row.
 
         Returns
         -------
         tuple of int
-            A map of the lowest resolution, or a vector's.
+            Shape of a map of the lowest resolution, or of a vector.
         """
         if not is_image(y_shape):
             return MLP().latent_shape(latent_dim, y_shape)
@@ -153,7 +152,7 @@ class Conv(Documented):
         return (4 if latent_dim == "auto" else latent_dim, *lowest)
 
     def encoder(self, *in_shapes: Shape) -> Descent:
-        """Return a network from observed inputs to features.
+        """Return an encoder from its inputs to features.
 
         Parameters
         ----------
@@ -163,7 +162,7 @@ class Conv(Documented):
         Returns
         -------
         Descent
-            Called with the inputs; has `out_shape`.
+            A module that is called with the inputs and has an attribute `out_shape`.
         """
         return Descent(
             in_shapes,
@@ -174,19 +173,19 @@ class Conv(Documented):
         )
 
     def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Ascent:
-        """Return a network from x, or (x, z), to features of y.
+        """Return a decoder from x, or (x, z), to features of y.
 
         Parameters
         ----------
         y_shape : tuple of int
             Shape of one row of y.
         *in_shapes : tuple of int
-            Shape of one row of x, and of z.
+            Shape of one row of x, and of z if used.
 
         Returns
         -------
         Ascent
-            As of :meth:`MLP.decoder`.
+            A module with the interface of :meth:`MLP.decoder`.
         """
         return Ascent(
             in_shapes,
@@ -199,17 +198,18 @@ class Conv(Documented):
         )
 
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
-        """Return the last layer, from features to the numbers a distribution needs.
+        """Return the output layer, from features to the parameters of a distribution.
 
         Parameters
         ----------
         in_shape, out_shape : tuple of int
-            Shapes of one row; the first dimension of `out_shape` counts numbers.
+            Shapes of one row; the first dimension of `out_shape` is the number of
+            parameters per output.
 
         Returns
         -------
         Module
-            A convolution to an image, a linear layer to a vector.
+            A convolution for images, a linear layer for vectors.
         """
         if is_image(out_shape[1:]):
             return ImageReadout(in_shape, out_shape, self.kernel_size)
@@ -217,6 +217,6 @@ class Conv(Documented):
 
 
 def _channels(size: Shape) -> tuple[int, ...]:
-    """Return channels for as many halvings as bring no side above `LOWEST_SIDE`."""
+    """Return channels for the halvings after which no side is longer than `LOWEST_SIDE`."""
     n_halvings = max(math.ceil(math.log2(max(size) / LOWEST_SIDE)), 1)
     return ((16, 32, 64, 96) + (128,) * n_halvings)[: n_halvings + 1]

@@ -14,27 +14,25 @@ from skcvae.networks.layers import ACTIVATIONS, Readout, Shape, Stack
 
 
 class MLP(Documented):
-    """Multilayer perceptrons: every network a stack of fully connected layers.
+    """Multilayer perceptrons.
 
     Parameters
     ----------
     hidden_layer_sizes : "auto", int or sequence of int, default="auto"
-        Units in each hidden layer, the same for every network. "auto" takes two
-        layers whose width grows with the rows and the columns of the data, from
-        32 to 512.
+        Units in each hidden layer, the same for every network. "auto" uses two
+        layers whose width grows with the numbers of rows and columns, from 32 to 512.
     activation : {"elu", "gelu", "relu", "silu", "tanh"}, default="silu"
-        What follows each hidden layer.
+        Activation after each hidden layer.
     dropout : float, default=0.0
-        Rate of the dropout after each hidden layer, in training only.
+        Dropout rate after each hidden layer, during training.
     shortcut : bool, default=True
-        Whether each network adds a linear map of its inputs to its features, so
-        that what is linear in the data is fitted from few rows. The paper's
+        Skip connection: whether each network adds a linear map of its inputs to its
+        features, so that linear relations are learned from few rows. The paper's
         networks have none.
     bins : int, array-like of shape (n_columns, n_edges) or None, default=None
-        Bins of each column of X, by which every network reads X piecewise linearly: the
-        bends and steps that trees find in tables. `fit` puts their edges at quantiles
-        of the column; or the edges themselves, of standardised X.
-        None reads X as it is.
+        Piecewise linear encoding: number of bins per column of X, with edges at the
+        quantiles of the column in `fit`, or the bin edges of standardised X. It helps
+        with the kinks and steps that trees find in tables. None does not encode X.
 
     References
     ----------
@@ -72,12 +70,12 @@ class MLP(Documented):
         self.bins = bins
 
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "MLP":
-        """Return a copy with every size a number.
+        """Return a copy with all sizes resolved to numbers.
 
         Parameters
         ----------
         n_rows : int
-            Rows of the training data.
+            Number of training rows.
         x_shape, y_shape : tuple of int
             Shapes of one row.
 
@@ -111,22 +109,22 @@ class MLP(Documented):
         return clone(self).set_params(hidden_layer_sizes=tuple(map(int, sizes)))
 
     def fit_bins(self, x: np.ndarray) -> "MLP":
-        """Return a copy with the edges of the bins where `bins` is their number.
+        """Return a copy with bin edges computed from data if `bins` is an int.
 
         Parameters
         ----------
         x : ndarray of shape (n_rows, ...)
-            Rows as the networks read them, standardised or not.
+            Rows as the networks get them, standardised or not.
 
         Returns
         -------
         MLP
-            With `bins` an array or None.
+            With `bins` an array of edges, or None.
 
         Raises
         ------
         ValueError
-            If edges that were given do not ascend, or are not of as many columns.
+            If given edges do not ascend, or their number of columns is not that of X.
         """
         if self.bins is None:
             return clone(self)
@@ -148,7 +146,7 @@ class MLP(Documented):
         Parameters
         ----------
         latent_dim : int or "auto"
-            Number of latent variables; "auto" takes the number of outputs
+            Number of latent variables; "auto" uses the number of outputs
             :math:`d_y`, but at most :math:`2 \sqrt{d_y}` and at most 64.
         y_shape : tuple of int
             Shape of one row.
@@ -156,14 +154,14 @@ class MLP(Documented):
         Returns
         -------
         tuple of int
-            A vector's.
+            Shape of a vector.
         """
         size = math.prod(y_shape)
         automatic = min(size, round(2 * math.sqrt(size)), 64)
         return (automatic if latent_dim == "auto" else latent_dim,)
 
     def encoder(self, *in_shapes: Shape) -> Stack:
-        """Return a network from observed inputs to features.
+        """Return an encoder from its inputs to features.
 
         Parameters
         ----------
@@ -173,7 +171,7 @@ class MLP(Documented):
         Returns
         -------
         Stack
-            Called with the inputs; has `out_shape`.
+            A module that is called with the inputs and has an attribute `out_shape`.
         """
         return Stack(
             in_shapes,
@@ -185,28 +183,27 @@ class MLP(Documented):
         )
 
     def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Stack:
-        """Return a network from x, or (x, z), to features of y.
+        """Return a decoder from x, or (x, z), to features of y.
 
         Parameters
         ----------
         y_shape : tuple of int
             Shape of one row of y.
         *in_shapes : tuple of int
-            Shape of one row of x, and of z.
+            Shape of one row of x, and of z if used.
 
         Returns
         -------
         Stack
-            Has `out_shape`. With z: ``given(x)`` returns the features as a
-            function of z alone. Without: ``scales(x, n)`` returns the features
-            for full resolution, a half, a quarter, and ``scale_shapes(n)`` their
-            shapes.
+            A module with an attribute `out_shape`. With z, ``given(x)`` returns the
+            features as a function of z. Without z, ``scales(x, n)`` returns the features
+            at full, half, ... resolution, and ``scale_shapes(n)`` their shapes.
         """
         del y_shape
         return self.encoder(*in_shapes)
 
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
-        """Return the last layer, from features to the numbers a distribution needs.
+        """Return the output layer, from features to the parameters of a distribution.
 
         Parameters
         ----------

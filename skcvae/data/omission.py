@@ -1,9 +1,9 @@
-"""Input omission noise (paper, section 4.4): a part of each x is set to zero.
+"""Input omission noise (paper, section 4.4): a random part of each x is set to zero.
 
-In training only. Zero is the mean where X is standardised. Of an image it is one
-square: its side is uniform between nothing and a share of the image's shorter
-side, and its place uniform among those inside the image. Of a vector it is that
-share of the numbers, each by itself.
+It is applied during training only. Zero is the mean if X is standardised. In an image,
+one square is omitted; its side is uniform between zero and a share of the image's shorter
+side, and its position is uniform inside the image. In a vector, that share of the
+elements is omitted, independently.
 """
 
 import torch
@@ -30,7 +30,7 @@ def omit_square(x: Tensor, largest: float, source: Generator) -> Tensor:
 
 
 def _inside(length: int, place: Tensor, side: Tensor) -> Tensor:
-    """Return which centres of pixels lie in a stretch of length `side`, for each row."""
+    """Return a mask of the pixel centres in an interval of length `side`, for each row."""
     start = place * (length - side)
     centres = torch.arange(length) + 0.5
     return (start <= centres) & (centres < start + side)

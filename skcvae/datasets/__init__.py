@@ -1,4 +1,4 @@
-"""Data with structured outputs, and generators whose p(y|x) is known."""
+"""Datasets with structured outputs, and generators with known p(y|x)."""
 
 from skcvae.datasets._digits import (
     fetch_mnist_quadrants,

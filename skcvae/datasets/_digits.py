@@ -1,4 +1,4 @@
-"""Tasks on real digits: the small set that scikit-learn ships, and MNIST."""
+"""Tasks on images of digits: scikit-learn's digits and MNIST."""
 
 import gzip
 from pathlib import Path
@@ -26,19 +26,18 @@ def load_digits_quadrants(n_quadrants=1, *, threshold=None, return_X_y=False):
     Parameters
     ----------
     n_quadrants : {1, 2, 3}, default=1
-        How many quadrants are seen: 16, 32 or 48 of the 64 pixels.
+        Number of input quadrants: 16, 32 or 48 of the 64 pixels.
     threshold : float, default=None
-        None gives grey pixels in [0, 1]. A number gives 0 and 1: whether a
-        pixel is above.
+        Threshold for binary pixels. None returns grey pixels in [0, 1].
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
         `data` of shape (1797, n_seen), `target` of shape (1797, n_hidden),
-        `images`, `labels` (the digits) and `task`, the :class:`Quadrants` whose
-        ``join`` makes images again.
+        `images`, `labels` (the digits) and `task`, the :class:`Quadrants` object whose
+        ``join`` restores the images.
 
     Examples
     --------
@@ -52,24 +51,24 @@ def load_digits_quadrants(n_quadrants=1, *, threshold=None, return_X_y=False):
 
 
 def load_digits_label_maps(*, return_X_y=False):
-    """Load label maps of scikit-learn's 1,797 digits, to be predicted from thumbnails.
+    """Load thumbnails and label maps of scikit-learn's 1,797 digits.
 
-    A small segmentation task: which of the 8 x 8 pixels are background, edge or
-    ink, given the digit at 2 x 2, where each pixel is the mean of sixteen. Most of
-    the detail is lost, so that many maps fit one thumbnail.
+    A small segmentation task: predict the class of each of the 8 x 8 pixels, background,
+    edge or ink, from the digit downsampled to 2 x 2 pixels. Most of the detail is lost,
+    so that many label maps are compatible with a thumbnail.
 
     Parameters
     ----------
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
         `data` of shape (1797, 2, 2) in [0, 1]; `target` of shape (1797, 8, 8), a
-        label for each pixel; `target_names`, what the labels 0, 1 and 2 stand
-        for: a grey value below 4, below 12, and from 12 to 16; `labels` (the
-        digits).
+        label for each pixel; `target_names`, the names of the labels 0, 1 and 2,
+        which are grey values below 4, from 4 to below 12, and from 12 to 16; `labels`
+        (the digits).
 
     Examples
     --------
@@ -90,32 +89,32 @@ def load_digits_label_maps(*, return_X_y=False):
 def fetch_mnist_quadrants(
     n_quadrants=1, *, subset="train", threshold=None, data_home=None, return_X_y=False
 ):
-    """Load the paper's quadrant task on MNIST, downloading it where it is not at hand.
+    """Load the paper's quadrant task on MNIST, and download the images if necessary.
 
     Parameters
     ----------
     n_quadrants : {1, 2, 3}, default=1
-        How many quadrants are seen: 196, 392 or 588 of the 784 pixels.
+        Number of input quadrants: 196, 392 or 588 of the 784 pixels.
     subset : {"train", "validation", "test"}, default="train"
-        The first 50,000, the next 10,000 and the last 10,000 images.
+        The first 50,000, the next 10,000 or the last 10,000 images.
     threshold : float, default=None
-        None gives grey pixels in [0, 1], the paper's. A number gives 0 and 1.
+        Threshold for binary pixels. None returns grey pixels in [0, 1], as in the paper.
     data_home : str or path, default=None
-        Where the four original idx files are looked for, gzipped or not, and
-        where `sklearn.datasets.fetch_openml` keeps its download otherwise. None
-        is scikit-learn's own folder.
+        Folder with the four original idx files, gzipped or not. If they are missing, the
+        download of `sklearn.datasets.fetch_openml` is cached there. None uses
+        scikit-learn's data folder.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
-        As of :func:`load_digits_quadrants`.
+        As in :func:`load_digits_quadrants`.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range or an idx file is damaged.
+        If a parameter is out of range, or an idx file is damaged.
     """
     if subset not in SUBSETS:
         raise ValueError(f"subset must be one of {sorted(SUBSETS)}, got {subset!r}.")
@@ -150,10 +149,10 @@ def _find(folder, name):
 
 
 def _read_idx(path):
-    """Read an array of bytes: magic 0 0 8 ndim, big-endian sizes, the bytes."""
+    """Read an idx file of bytes: magic number 0 0 8 ndim, big-endian sizes, data."""
     content = (gzip.decompress if path.suffix == ".gz" else bytes)(path.read_bytes())
     ndim = content[3] if content[:3] == b"\0\0\x08" else 0
     shape = np.frombuffer(content, ">i4", count=ndim, offset=4) if ndim else ()
     if not ndim or len(content) != 4 + 4 * ndim + np.prod(shape, dtype=int):
-        raise ValueError(f"{path} must be an idx file of bytes, got another or a damaged one.")
+        raise ValueError(f"{path} must be an idx file of bytes, got a damaged or other file.")
     return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape)

@@ -1,4 +1,4 @@
-"""Faces: their parts to be labelled, and their lower halves to be completed."""
+"""Tasks on images of faces: segmentation and completion."""
 
 from contextlib import contextmanager
 from numbers import Integral
@@ -15,43 +15,43 @@ LFW_SIDE = 250
 
 
 def load_lfw_parts(path, subset="train", *, size=None, return_X_y=False):
-    """Load photographs of faces and a label, hair, face or background, for each pixel.
+    """Load the LFW Part Labels: photographs of faces with hair, face and background labels.
 
-    The files have to be brought along; they are not downloaded. They are
-    photographs of people, for research use only.
+    The files are not downloaded; they must be in `path`. They are photographs of
+    people, for research use only.
 
     Parameters
     ----------
     path : str or path
-        The folder into which the Part Labels Database was unpacked, which is read
-        with Pillow: the lists ``parts_train.txt``, ``parts_validation.txt`` and
+        The folder of the unpacked Part Labels Database, or an npz file. The folder
+        contains the lists ``parts_train.txt``, ``parts_validation.txt`` and
         ``parts_test.txt``, the photographs
         ``lfw_funneled/Some_Name/Some_Name_0001.jpg`` and their labels
         ``parts_lfw_funneled_gt_images/Some_Name_0001.ppm``, in which hair is
-        red, face green and background blue. Or an npz file with the arrays
-        `image` of shape (n, height, width, 3), bytes, `mask` of shape (n, height,
-        width), 0 for hair, 1 for face and 2 for background, and `split` of shape
-        (n,), 0 for training, 1 for validation and 2 for test.
+        red, face green and background blue; reading it requires Pillow. The npz file
+        contains the arrays `image` of shape (n, height, width, 3), bytes, `mask` of
+        shape (n, height, width), 0 for hair, 1 for face and 2 for background, and
+        `split` of shape (n,), 0 for training, 1 for validation and 2 for test.
     subset : {"train", "validation", "test"}, default="train"
         The 1,500, 500 or 927 images of the official split.
     size : int, default=None
-        The side to which images are reduced: photographs by averaging, labels by
-        taking the one in the middle of each block. Sides of images in an npz file
-        must be multiples of it. None keeps the size, 250 x 250 in the original
-        files.
+        Side of the downsampled images. Photographs are averaged; of the labels the
+        central one of each block is taken. Sides of images in an npz file must be
+        multiples of `size`. None does not resample the images, which are 250 x 250 in
+        the original files.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
         `data` of shape (n, 3, height, width), float32 in [0, 1], `target` of
-        shape (n, height, width), labels, and `target_names`, what 0, 1 and 2 are.
+        shape (n, height, width), labels, and `target_names`, the names of the labels.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, or a file is damaged or another.
+        If a parameter is out of range, or a file is damaged or has another format.
     ImportError
         If `path` is a folder and Pillow is not installed.
 
@@ -89,33 +89,33 @@ def load_lfw_parts(path, subset="train", *, size=None, return_X_y=False):
 
 
 def fetch_olivetti_completion(*, data_home=None, return_X_y=False):
-    """Load the lower halves of the Olivetti faces, to be predicted from the upper.
+    """Load the face completion task: upper and lower halves of the Olivetti faces.
 
     This is the task of scikit-learn's example "Face completion with a
-    multi-output estimators", which learns from the first 30 people and tests on
-    the other 10. The faces are downloaded where they are not at hand.
+    multi-output estimators", with the first 30 people for training and the other 10
+    for testing. The faces are downloaded if necessary.
 
     Parameters
     ----------
     data_home : str or path, default=None
-        Where the original ``olivettifaces.mat`` is looked for, and where
-        `sklearn.datasets.fetch_olivetti_faces` keeps its download otherwise. None
-        is scikit-learn's own folder.
+        Folder with the original ``olivettifaces.mat``. If it is missing, the download
+        of `sklearn.datasets.fetch_olivetti_faces` is cached there. None uses
+        scikit-learn's data folder.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
         `data` of shape (400, 32, 64), the upper halves, `target` of shape (400,
-        32, 64), the lower, `images` of shape (400, 64, 64), all float32 in [0, 1],
-        `people` of shape (400,), who it is, from 0 to 39, and `train` of shape
-        (400,), bool, the first 30 people.
+        32, 64), the lower halves, `images` of shape (400, 64, 64), all float32 in
+        [0, 1], `people` of shape (400,), the person from 0 to 39, and `train` of shape
+        (400,), a mask of the first 30 people.
 
     Raises
     ------
     ValueError
-        If ``olivettifaces.mat`` is damaged or another file.
+        If ``olivettifaces.mat`` is damaged or has another format.
     """
     images = _olivetti(Path(get_data_home(data_home)) / "olivettifaces.mat", data_home)
     data, target = np.split(images, 2, axis=1)
@@ -127,20 +127,20 @@ def fetch_olivetti_completion(*, data_home=None, return_X_y=False):
 
 @contextmanager
 def _expecting(what, path):
-    """Say which file was wrong and what it should be."""
+    """Re-raise reading errors as a ValueError that names the file and the expected format."""
     try:
         yield
     except (FileNotFoundError, MemoryError):
         raise
-    # What a damaged file leads a reader to raise is no end of things.
+    # Readers raise many kinds of exceptions for damaged files.
     except Exception as error:
-        raise ValueError(f"{path} must be {what}, got another or a damaged one.") from error
+        raise ValueError(f"{path} must be {what}, got a damaged or other file.") from error
 
 
 def _read_npz(path, subset, size):
     what = "an npz file with image (n, height, width, 3), mask (n, height, width) and split (n,)"
     with _expecting(what, path):
-        # Given a path, NumPy leaves the file open where it is damaged.
+        # np.load leaves a damaged file open if it is given a path.
         with path.open("rb") as file, np.load(file) as arrays:
             images, labels, split = (arrays[name] for name in ("image", "mask", "split"))
         n, height, width = labels.shape
@@ -186,7 +186,7 @@ def _read_folder(path, subset, size):
 
 
 def _read_names(path):
-    """Return the folder and the file name of each image in a list."""
+    """Return the folder and the name of each image in a list file."""
     with _expecting("a list of names and numbers, as in 'Some_Name 1'", path):
         words = path.read_text().split()
         pairs = zip(words[::2], words[1::2], strict=True)
@@ -194,7 +194,7 @@ def _read_names(path):
 
 
 def _labels(colours, shape):
-    """Return 0 where it is red, 1 for green, 2 for blue."""
+    """Map red to 0, green to 1 and blue to 2."""
     bright = colours > 127
     if colours.shape != shape or (bright.sum(axis=-1) != 1).any():
         raise ValueError(f"colours {np.unique(colours)} in shape {colours.shape}")
@@ -209,7 +209,7 @@ def _olivetti(path, data_home):
         faces = loadmat(path)["faces"]
         if faces.shape != (4096, 400) or faces.dtype != np.uint8:
             raise ValueError(f"faces of {faces.dtype}, shape {faces.shape}")
-    # Columns of pixels follow each other in the file.
+    # Pixels are stored column by column.
     images = faces.T.reshape(400, 64, 64).transpose(0, 2, 1).astype(np.float32)
     images -= images.min()
     return images / images.max()

@@ -1,4 +1,4 @@
-"""Generators whose conditional density is known in closed form."""
+"""Generators of data with a conditional density in closed form."""
 
 import numpy as np
 from scipy.special import i0e
@@ -11,7 +11,7 @@ from skcvae.random import seed_from
 def make_linear_gaussian(
     n_samples=1000, *, n_features=5, n_outputs=3, n_latent=2, noise=0.5, random_state=None
 ):
-    r"""Make linear data whose outputs share hidden causes.
+    r"""Generate linear-Gaussian data with outputs that are correlated given x.
 
     .. math::
 
@@ -26,7 +26,7 @@ def make_linear_gaussian(
     n_features, n_outputs, n_latent : int, default=5, 3, 2
         Sizes of x, y and z.
     noise : float, default=0.5
-        The scale :math:`\sigma` of what is left.
+        The scale :math:`\sigma` of the independent noise.
     random_state : int, RandomState or None, default=None
         Seed of the parameters and the rows.
 
@@ -60,7 +60,7 @@ def make_linear_gaussian(
 
 
 def make_two_branches(n_samples=1000, *, noise=0.1, random_state=None):
-    r"""Make data in which each x has two answers.
+    r"""Generate data with a bimodal p(y|x): two branches.
 
     .. math::
 
@@ -72,7 +72,7 @@ def make_two_branches(n_samples=1000, *, noise=0.1, random_state=None):
     n_samples : int, default=1000
         Number of rows.
     noise : float, default=0.1
-        The scale :math:`\sigma` around each branch.
+        The scale :math:`\sigma` of the noise around each branch.
     random_state : int, RandomState or None, default=None
         Seed of the rows.
 
@@ -104,7 +104,7 @@ def make_two_branches(n_samples=1000, *, noise=0.1, random_state=None):
 
 
 def make_ring(n_samples=1000, *, noise=0.1, random_state=None):
-    r"""Make pairs on a ring whose radius is x: joint draws matter, means say nothing.
+    r"""Generate pairs on a ring of radius x, with uninformative means and marginals.
 
     .. math::
 
@@ -118,7 +118,7 @@ def make_ring(n_samples=1000, *, noise=0.1, random_state=None):
     n_samples : int, default=1000
         Number of rows.
     noise : float, default=0.1
-        The scale :math:`\sigma` around the ring.
+        The scale :math:`\sigma` of the noise around the ring.
     random_state : int, RandomState or None, default=None
         Seed of the rows.
 

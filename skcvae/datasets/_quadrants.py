@@ -1,32 +1,31 @@
-"""The paper's task: from some quadrants of an image, the rest."""
+"""The paper's quadrant task: complete an image from some of its quadrants."""
 
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_scalar
 
-# The order in which quadrants are given as input: bottom left, top left, top right.
+# Input quadrants in order: bottom left, top left, top right.
 ORDER = ((1, 0), (0, 0), (0, 1))
 
 
 class Quadrants:
-    """Images cut into what is seen, X, and what is to be predicted, y.
+    """Split images into input quadrants, X, and the remaining quadrants, y.
 
-    One quadrant is the bottom left, two are the left half, three are all but
-    the bottom right. An odd side gives its middle row or column to the bottom
-    or the right.
+    The input is the bottom left quadrant, the left half, or all but the bottom right
+    quadrant. The middle row or column of an odd side belongs to the bottom or the right.
 
     Parameters
     ----------
     image_shape : tuple of int
         Height and width.
     n_quadrants : {1, 2, 3}, default=1
-        How many quadrants are seen.
+        Number of input quadrants.
 
     Attributes
     ----------
     seen : ndarray of shape (height, width), bool
-        The pixels that are in X.
+        Mask of the pixels in X.
 
     References
     ----------
@@ -62,7 +61,7 @@ class Quadrants:
             self.seen |= np.outer(bottom == is_bottom, right == is_right)
 
     def split(self, images):
-        """Cut images in two.
+        """Split images into inputs and outputs.
 
         Parameters
         ----------
@@ -72,14 +71,14 @@ class Quadrants:
         Returns
         -------
         X : ndarray of shape (n_images, n_seen)
-            The pixels seen, row by row.
+            Pixels of the input quadrants, row by row.
         y : ndarray of shape (n_images, n_hidden)
-            The others.
+            The other pixels, row by row.
 
         Raises
         ------
         ValueError
-            If the images are of another shape.
+            If the images have another shape.
         """
         images = np.asarray(images)
         if images.ndim != 3 or images.shape[1:] != self.image_shape:
@@ -89,15 +88,15 @@ class Quadrants:
         return images[:, self.seen], images[:, ~self.seen]
 
     def join(self, X, y):
-        """Put images together again.
+        """Join inputs and outputs to images, the inverse of `split`.
 
         Parameters
         ----------
         X : array-like of shape (n_images, n_seen)
-            The pixels seen.
+            Pixels of the input quadrants.
         y : array-like of shape (..., n_images, n_hidden)
-            The others; dimensions before are kept, so draws may come as
-            `sample` returns them.
+            The other pixels. Leading dimensions are kept, such as those of draws from
+            `sample`.
 
         Returns
         -------

@@ -1,8 +1,8 @@
-"""What a model draws, as figures: scikit-learn's Display convention.
+"""Visualisation of predictive distributions, in scikit-learn's Display convention.
 
-A display is made by `from_estimator` or by `from_predictions`, and drawn anew by `plot`. It
-keeps what it shows, the axes in `ax_` and the figure in `figure_`. Matplotlib is imported
-where a display is drawn, and not before.
+Displays are created by `from_estimator` or `from_predictions`; `plot` draws them again. They
+store their data, the axes in `ax_` and the figure in `figure_`. Matplotlib is imported only
+when a display is drawn.
 """
 
 from skcvae.displays._calibration import CalibrationDisplay

@@ -1,4 +1,4 @@
-"""Axes to draw on, and colours that everyone can tell apart (Okabe and Ito)."""
+"""Axes, line styles and a colour-blind safe palette (Okabe and Ito)."""
 
 import math
 
@@ -10,7 +10,7 @@ GREY = "0.88"
 
 
 def pyplot(caller):
-    """Return matplotlib.pyplot, or say what to install."""
+    """Import matplotlib.pyplot, or raise an error that says how to install it."""
     try:
         import matplotlib.pyplot
     except ImportError as error:
@@ -19,18 +19,18 @@ def pyplot(caller):
 
 
 def axes_for(ax, shape, display, **new):
-    """Return an array of axes of a shape: those given, or those of a new figure."""
+    """Return an array of axes of a given shape, from `ax` or from a new figure."""
     plt = pyplot(type(display).__name__)
     if ax is None:
         return plt.subplots(*shape, squeeze=False, layout="constrained", **new)[1]
     axes = np.array(ax, dtype=object)
     if axes.size != math.prod(shape):
-        raise ValueError(f"ax must hold axes of shape {shape} here, got shape {axes.shape}.")
+        raise ValueError(f"ax must be an array of axes of shape {shape}, got {axes.shape}.")
     return axes.reshape(shape)
 
 
 def style(given, **defaults):
-    """Return keywords of a matplotlib call: those given, under any alias, else the defaults."""
+    """Merge keywords for matplotlib, under any alias, with defaults."""
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.lines import Line2D
 
@@ -38,7 +38,7 @@ def style(given, **defaults):
 
 
 def plain(ax):
-    """Leave of an axes' frame what is needed to read it."""
+    """Remove the top and right spines and add a light grid."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(color="0.9", linewidth=0.6)
     ax.set_axisbelow(True)

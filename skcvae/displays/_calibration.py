@@ -1,7 +1,7 @@
-r"""Whether outputs fall among draws as often as they should, drawn from their PIT.
+r"""Calibration plots, computed from the probability integral transform (PIT).
 
-A central interval of coverage c has y where :math:`|2u - 1| \le c`, u being the
-probability integral transform of y. So both kinds of figure show u alone.
+A central interval of coverage c contains y if :math:`|2u - 1| \le c`, with u the PIT of
+y. Both kinds of plot therefore depend on u only.
 """
 
 import numpy as np
@@ -12,33 +12,33 @@ from skcvae.metrics import pit
 from skcvae.pipelines import sample
 
 KINDS = ("pit", "coverage")
-CHANCE = 0.95  # share of calibrated models that stay in the grey
+CHANCE = 0.95  # pointwise probability of the grey region for calibrated models
 
 
 class CalibrationDisplay:
     """Calibration of draws: a histogram of the PIT, or the coverage of central intervals.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one. Parameters
-    are kept as attributes.
+    Use :meth:`from_estimator` or :meth:`from_predictions` to create a display. All
+    parameters are stored as attributes.
 
     Parameters
     ----------
     pit : ndarray of shape (n_rows, ...)
-        The probability integral transform of each output; NaN where not observed.
+        The probability integral transform of each output; NaN if missing.
     name : str, default=None
-        What was asked, for the legend. Coverages with names have different colours
-        where they are on the same axes.
+        Name of the model in the legend. Named coverage curves on the same axes have
+        different colours.
 
     Attributes
     ----------
     line_ : Line2D or None
-        The coverage, of ``kind="coverage"``.
+        The coverage curve, with ``kind="coverage"``.
     bars_ : BarContainer or None
-        The histogram, of ``kind="pit"``.
+        The histogram, with ``kind="pit"``.
     ax_ : Axes
-        The axes with it.
+        Axes of the plot.
     figure_ : Figure
-        Its figure.
+        Figure of the plot.
 
     Examples
     --------
@@ -59,16 +59,16 @@ class CalibrationDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, n_samples=100, random_state=0, **kwargs):
-        """Draw from an estimator and show how y lies among the draws.
+        """Plot the calibration of an estimator's draws.
 
         Parameters
         ----------
         estimator : Pipeline, search or estimator
-            Fitted; its last step, or its best estimator's, has a method `sample`.
+            A fitted estimator with a method `sample`, or a pipeline or search of one.
         X : array-like of shape (n_rows, ...)
-            Inputs of rows that were not fitted.
+            Inputs of test rows.
         y : array-like of shape (n_rows,) or (n_rows, ...)
-            Their outputs; NaN where not observed.
+            True outputs; NaN if missing.
         n_samples : int, default=100
             Draws per row.
         random_state : int, RandomState or None, default=0
@@ -79,34 +79,34 @@ class CalibrationDisplay:
         Returns
         -------
         display : CalibrationDisplay
-            Drawn.
+            The display, plotted.
         """
         pyplot(cls.__name__)
         return cls.from_predictions(y, sample(estimator, X, n_samples, random_state), **kwargs)
 
     @classmethod
     def from_predictions(cls, y_true, draws, *, random_state=0, name=None, ax=None, **kwargs):
-        """Show how outputs lie among draws.
+        """Plot the calibration of given draws.
 
         Parameters
         ----------
         y_true : array-like of shape (n_rows,) or (n_rows, ...)
-            Outputs; NaN where not observed.
+            True outputs; NaN if missing.
         draws : array-like of shape (n_samples, n_rows, ...)
-            Draws of them, as `sample` returns them.
+            Draws of the outputs, as returned by `sample`.
         random_state : int, RandomState or None, default=0
-            Seed by which :func:`~skcvae.metrics.pit` breaks ties.
+            Seed for breaking ties in :func:`~skcvae.metrics.pit`.
         name : str, default=None
-            What was asked, for the legend.
+            Name of the model in the legend.
         ax : Axes, default=None
-            Where to draw. None makes a figure.
+            Axes to plot on. None creates a figure.
         **kwargs
             Passed to :meth:`plot`.
 
         Returns
         -------
         display : CalibrationDisplay
-            Drawn.
+            The display, plotted.
 
         Raises
         ------
@@ -128,36 +128,36 @@ class CalibrationDisplay:
         return cls(pit=pit(y_true, draws, random_state), name=name).plot(ax, **kwargs)
 
     def plot(self, ax=None, *, kind="pit", n_bins=20, ref_line=True, bar_kw=None, line_kw=None):
-        """Draw the histogram or the curve.
+        """Plot the histogram or the coverage curve.
 
         Parameters
         ----------
         ax : Axes, default=None
-            Where to draw. None makes a figure.
+            Axes to plot on. None creates a figure.
         kind : {"pit", "coverage"}, default="pit"
-            A histogram of the PIT, flat where the model is calibrated; or the share of
-            outputs inside central intervals over their nominal coverage, on the
-            diagonal where it is.
+            "pit" is a histogram of the PIT, flat for a calibrated model. "coverage" is
+            the share of outputs inside central intervals against their nominal
+            coverage, on the diagonal for a calibrated model.
         n_bins : int, default=20
-            Bars of the histogram.
+            Number of bins of the histogram.
         ref_line : bool, default=True
-            Whether to draw the line that calibrated models follow, and in grey where
-            19 of 20 of them are, point by point. That counts the outputs of a row as
-            one, as if they told the same.
+            Whether to plot the reference line of perfect calibration and, in grey, the
+            pointwise 95 % region of calibrated models. The region counts each row as
+            one observation, as if its outputs were fully dependent.
         bar_kw : dict, default=None
-            Passed to `bar`.
+            Keywords passed to `bar`.
         line_kw : dict, default=None
-            Passed to `plot`, for the coverage.
+            Keywords passed to `plot`, for the coverage curve.
 
         Returns
         -------
         self : CalibrationDisplay
-            With what was drawn.
+            The display, plotted.
 
         Raises
         ------
         ValueError
-            If `kind` is another.
+            If `kind` is unknown.
         """
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {KINDS}, got {kind!r}.")
@@ -198,6 +198,6 @@ class CalibrationDisplay:
         self.ax_.set(xlim=(0, 1), ylim=(0, 1))
 
     def _chance(self, probability):
-        """Return between what shares of rows an event of a probability occurs."""
+        """Return the central 95 % interval of the share of rows with an event."""
         n_rows = np.count_nonzero(~np.isnan(self.pit.reshape(len(self.pit), -1)).all(axis=1))
         return np.array(binom.interval(CHANCE, n_rows, probability)) / n_rows

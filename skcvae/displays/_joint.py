@@ -1,38 +1,38 @@
-"""What ties the outputs of one row together, pair by pair."""
+"""Pairwise scatter plots of joint draws."""
 
 import numpy as np
 
 from skcvae.displays._axes import BLUE, VERMILION, axes_for, plain, pyplot, style
 from skcvae.pipelines import sample
 
-MOST_OUTPUTS = 8  # of a grid whose axes can still be read
+MOST_OUTPUTS = 8  # larger grids are not readable
 
 
 class JointSamplesDisplay:
-    """Joint draws of the outputs of one row: each pair as dots, each output as a histogram.
+    """Pair plot of joint draws of one row: scatter plots of pairs, histograms of outputs.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one. Parameters
-    are kept as attributes.
+    Use :meth:`from_estimator` or :meth:`from_predictions` to create a display. All
+    parameters are stored as attributes.
 
     Parameters
     ----------
     draws : ndarray of shape (n_samples, n_outputs)
         Draws of y for one x.
     y_true : ndarray of shape (n_outputs,), default=None
-        The true y. None shows none.
+        The true outputs. None omits them.
     output_names : list of str, default=None
-        Names of the outputs. None numbers them.
+        Names of the outputs. None uses their indices.
 
     Attributes
     ----------
     scatters_ : list of PathCollection
-        The draws, one for each pair, row by row.
+        Scatter plots, one per pair, row by row.
     histograms_ : list of StepPatch
-        The draws, one for each output.
+        Histograms, one per output.
     ax_ : ndarray of Axes of shape (n_outputs, n_outputs)
-        The grid; above the diagonal nothing is shown.
+        Axes of the grid; those above the diagonal are empty.
     figure_ : Figure
-        Its figure.
+        Figure of the plot.
 
     Examples
     --------
@@ -53,18 +53,18 @@ class JointSamplesDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, *, n_samples=500, random_state=0, **kwargs):
-        """Draw from an estimator for one row and show the draws.
+        """Plot joint draws of an estimator for one row.
 
         Parameters
         ----------
         estimator : Pipeline, search or estimator
-            Fitted; its last step, or its best estimator's, has a method `sample`.
+            A fitted estimator with a method `sample`, or a pipeline or search of one.
         X : array-like of shape (1, ...)
             One row of inputs, such as ``X[:1]``.
         y : array-like of shape (1, n_outputs), default=None
-            Its outputs.
+            True outputs.
         n_samples : int, default=500
-            Draws.
+            Number of draws.
         random_state : int, RandomState or None, default=0
             Seed of the draws.
         **kwargs
@@ -73,12 +73,12 @@ class JointSamplesDisplay:
         Returns
         -------
         display : JointSamplesDisplay
-            Drawn.
+            The display, plotted.
 
         Raises
         ------
         ValueError
-            If X has not one row, or y is not of two to eight outputs.
+            If X does not have one row, or y does not have two to eight outputs.
         """
         pyplot(cls.__name__)
         if len(X) != 1:
@@ -89,32 +89,32 @@ class JointSamplesDisplay:
     def from_predictions(
         cls, y_true, draws, *, outputs=None, output_names=None, ax=None, **kwargs
     ):
-        """Show joint draws of one row.
+        """Plot given joint draws of one row.
 
         Parameters
         ----------
         y_true : array-like of shape (1, n_outputs) or None
-            The true outputs; NaN where not known.
+            True outputs; NaN if missing.
         draws : array-like of shape (n_samples, 1, n_outputs)
-            Draws of them, as `sample` returns them.
+            Draws of the outputs, as returned by `sample`.
         outputs : sequence of int, default=None
-            Which outputs to show. None shows all.
+            Indices of the outputs to plot. None plots all.
         output_names : sequence of str of shape (n_outputs,), default=None
-            Names of all outputs. None numbers them.
+            Names of all outputs. None uses their indices.
         ax : ndarray of Axes of shape (n_shown, n_shown), default=None
-            Where to draw, such as the `ax_` of another display. None makes a figure.
+            Axes to plot on, such as the `ax_` of another display. None creates a figure.
         **kwargs
             Passed to :meth:`plot`.
 
         Returns
         -------
         display : JointSamplesDisplay
-            Drawn.
+            The display, plotted.
 
         Raises
         ------
         ValueError
-            If the shapes do not match, or not two to eight outputs are to be shown.
+            If the shapes do not match, or `outputs` does not select two to eight outputs.
 
         Examples
         --------
@@ -128,19 +128,19 @@ class JointSamplesDisplay:
         draws = np.asarray(draws, dtype=float)
         if draws.ndim != 3 or draws.shape[1] != 1:
             raise ValueError(
-                f"draws must have shape (n_samples, 1, n_outputs), of one row, got {draws.shape}."
+                f"draws must have shape (n_samples, 1, n_outputs), one row, got {draws.shape}."
             )
         n_outputs = draws.shape[2]
         if y_true is not None and np.shape(y_true) != (1, n_outputs):
             raise ValueError(f"y_true must have shape (1, {n_outputs}), got {np.shape(y_true)}.")
         if output_names is not None and len(output_names) != n_outputs:
             raise ValueError(
-                f"output_names must name each of {n_outputs} outputs, got {len(output_names)}."
+                f"output_names must have length {n_outputs}, got {len(output_names)}."
             )
         shown = list(range(n_outputs) if outputs is None else outputs)
         if not 2 <= len(shown) <= MOST_OUTPUTS or not set(shown) <= set(range(n_outputs)):
             raise ValueError(
-                f"outputs must be 2 to {MOST_OUTPUTS} of the numbers 0 to {n_outputs - 1}, "
+                f"outputs must be 2 to {MOST_OUTPUTS} indices between 0 and {n_outputs - 1}, "
                 f"got {shown}."
             )
         names = output_names if output_names is not None else [f"y[{i}]" for i in range(n_outputs)]
@@ -151,23 +151,23 @@ class JointSamplesDisplay:
         ).plot(ax, **kwargs)
 
     def plot(self, ax=None, *, scatter_kw=None, hist_kw=None, truth_kw=None):
-        """Draw the grid.
+        """Plot the grid.
 
         Parameters
         ----------
         ax : ndarray of Axes of shape (n_outputs, n_outputs), default=None
-            Where to draw, such as the `ax_` of another display. None makes a figure.
+            Axes to plot on, such as the `ax_` of another display. None creates a figure.
         scatter_kw : dict, default=None
-            Passed to `scatter`, for the draws.
+            Keywords passed to `scatter`, for the draws.
         hist_kw : dict, default=None
-            Passed to `stairs`, for the histograms.
+            Keywords passed to `stairs`, for the histograms.
         truth_kw : dict, default=None
-            Passed to `plot`, for the truth.
+            Keywords passed to `plot`, for the true outputs.
 
         Returns
         -------
         self : JointSamplesDisplay
-            With what was drawn.
+            The display, plotted.
         """
         n_outputs = self.draws.shape[1]
         size = (1.7 * n_outputs + 0.4, 1.6 * n_outputs + 0.4)

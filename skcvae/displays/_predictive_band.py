@@ -1,4 +1,4 @@
-"""What y may be for each value of a single x, as bands."""
+"""Prediction bands over a single feature."""
 
 import numpy as np
 
@@ -7,28 +7,28 @@ from skcvae.pipelines import sample
 
 
 class PredictiveBandDisplay:
-    """Central bands of p(y|x), which have y with given probabilities, over a single x.
+    """Central prediction bands of p(y|x), of given coverages, over a single feature.
 
-    A band is one interval for each x: where y has two answers with a gap between, it
-    covers the gap. Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
-    Parameters are kept as attributes.
+    A band is one interval for each x: if p(y|x) is bimodal, the band covers the gap
+    between the modes. Use :meth:`from_estimator` or :meth:`from_predictions` to create a
+    display. All parameters are stored as attributes.
 
     Parameters
     ----------
     x : ndarray of shape (n_points,)
-        Where the bands were drawn, ascending.
+        Inputs of the bands, ascending.
     median : ndarray of shape (n_points,)
         The median of p(y|x).
     bands : ndarray of shape (n_bands, n_points, 2)
-        Lower and upper ends.
+        Lower and upper bounds of the bands.
     coverages : sequence of float of shape (n_bands,)
-        Their probabilities.
+        Nominal coverages of the bands.
     X : ndarray of shape (n_rows,), default=None
-        The inputs of rows that are shown as points.
+        Inputs of rows that are plotted as points.
     y_true : ndarray of shape (n_rows,), default=None
-        Their outputs.
+        Outputs of these rows.
     x_name, y_name : str, default=None
-        Names of the axes. None stands for "x" and "y".
+        Axis labels. None uses "x" and "y".
 
     Attributes
     ----------
@@ -37,11 +37,11 @@ class PredictiveBandDisplay:
     bands_ : list of FillBetweenPolyCollection
         The bands, the widest first.
     scatter_ : PathCollection or None
-        The rows.
+        The points.
     ax_ : Axes
-        The axes with them.
+        Axes of the plot.
     figure_ : Figure
-        Its figure.
+        Figure of the plot.
 
     Examples
     --------
@@ -79,20 +79,20 @@ class PredictiveBandDisplay:
         random_state=0,
         **kwargs,
     ):
-        """Draw from an estimator at points between the ends of X, and show the bands.
+        """Plot prediction bands of an estimator on a grid over the range of X.
 
         Parameters
         ----------
         estimator : Pipeline, search or estimator
-            Fitted; its last step, or its best estimator's, has a method `sample`.
+            A fitted estimator with a method `sample`, or a pipeline or search of one.
         X : array-like or DataFrame of shape (n_rows, 1)
             Inputs.
         y : array-like of shape (n_rows,) or (n_rows, 1), default=None
-            Outputs. None shows no points.
+            True outputs. None plots no points.
         n_samples : int, default=2000
-            Draws per point.
+            Draws per grid point.
         grid_resolution : int, default=100
-            At how many points to draw.
+            Number of grid points.
         random_state : int, RandomState or None, default=0
             Seed of the draws.
         **kwargs
@@ -101,7 +101,7 @@ class PredictiveBandDisplay:
         Returns
         -------
         display : PredictiveBandDisplay
-            Drawn.
+            The display, plotted.
 
         Raises
         ------
@@ -131,31 +131,31 @@ class PredictiveBandDisplay:
         ax=None,
         **kwargs,
     ):
-        """Show the bands of draws.
+        """Plot prediction bands of given draws.
 
         Parameters
         ----------
         x : array-like of shape (n_points,) or (n_points, 1)
-            Where draws were made.
+            Inputs of the draws.
         draws : array-like of shape (n_samples, n_points) or (n_samples, n_points, 1)
-            Draws of y there, as `sample` returns them.
+            Draws of y at `x`, as returned by `sample`.
         X : array-like of shape (n_rows,) or (n_rows, 1), default=None
-            Inputs of rows to show as points.
+            Inputs of rows to plot as points.
         y_true : array-like of shape (n_rows,) or (n_rows, 1), default=None
-            Their outputs.
+            Outputs of these rows.
         coverages : sequence of float, default=(0.5, 0.9)
-            Probabilities of the bands.
+            Nominal coverages of the bands.
         x_name, y_name : str, default=None
-            Names of the axes. None stands for "x" and "y".
+            Axis labels. None uses "x" and "y".
         ax : Axes, default=None
-            Where to draw. None makes a figure.
+            Axes to plot on. None creates a figure.
         **kwargs
             Passed to :meth:`plot`.
 
         Returns
         -------
         display : PredictiveBandDisplay
-            Drawn.
+            The display, plotted.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class PredictiveBandDisplay:
         x, draws = _single("x", x), np.asarray(draws, dtype=float)
         if draws.shape[1:] not in {x.shape, (*x.shape, 1)} or not len(draws):
             raise ValueError(
-                f"draws must have shape (n_samples, {len(x)}), of a single output, for x of shape "
+                f"draws must have shape (n_samples, {len(x)}), a single output, for x of shape "
                 f"{x.shape}, got {draws.shape}."
             )
         if (X is None) != (y_true is None) or (X is not None and len(X) != len(y_true)):
@@ -202,28 +202,28 @@ class PredictiveBandDisplay:
         ).plot(ax, **kwargs)
 
     def plot(self, ax=None, *, line_kw=None, band_kw=None, scatter_kw=None):
-        """Draw the bands.
+        """Plot the bands.
 
         Parameters
         ----------
         ax : Axes, default=None
-            Where to draw. None makes a figure.
+            Axes to plot on. None creates a figure.
         line_kw : dict, default=None
-            Passed to `plot`, for the median.
+            Keywords passed to `plot`, for the median.
         band_kw : dict, default=None
-            Passed to `fill_between`, for each band.
+            Keywords passed to `fill_between`, for each band.
         scatter_kw : dict, default=None
-            Passed to `scatter`, for the rows.
+            Keywords passed to `scatter`, for the points.
 
         Returns
         -------
         self : PredictiveBandDisplay
-            With what was drawn.
+            The display, plotted.
         """
         self.ax_ = axes_for(ax, (1, 1), self, figsize=(5.6, 3.6))[0, 0]
         self.figure_ = self.ax_.figure
         plain(self.ax_)
-        # The widest first: bands lie one over the other, and grow darker towards the median.
+        # The widest first: narrower bands are drawn over it, darker towards the median.
         widest_first = np.argsort(self.coverages)[::-1]
         self.bands_ = [
             self._fill(i, band_kw, alpha=alpha)
@@ -247,7 +247,7 @@ class PredictiveBandDisplay:
 
 
 def _single(name, array):
-    """Return a single column of numbers, flat."""
+    """Return a single column as a flat array."""
     array = np.asarray(array, dtype=float)
     if array.ndim not in (1, 2) or array.shape[1:] not in {(), (1,)} or not array.size:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Images, the truth and what a model draws, row by row."""
+"""Grids of images: inputs, true outputs and draws."""
 
 from functools import partial
 
@@ -7,47 +7,47 @@ import numpy as np
 from skcvae.displays._axes import axes_for, pyplot, style
 from skcvae.pipelines import sample
 
-MOST_ROWS = 20  # of a grid that can still be looked at
-UNKNOWN = "#a6cee3"  # is no grey, and not among the colours of labels
+MOST_ROWS = 20  # larger grids are not readable
+UNKNOWN = "#a6cee3"  # distinct from greys and from the colours of labels
 
 
 class SamplesDisplay:
-    """Samples of an image task in a grid: input, truth and draws, a row for each x.
+    """Grid of images with one row per x: input, true output and draws.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one. Parameters
-    are kept as attributes.
+    Use :meth:`from_estimator` or :meth:`from_predictions` to create a display. All
+    parameters are stored as attributes.
 
     Parameters
     ----------
     draws : ndarray of shape (n_samples, n_rows, height, width[, 3])
-        Images of grey pixels, of colours in [0, 1] or of labels. NaN is not known, and
-        shown in light blue.
+        Grey images, colour images in [0, 1] or label maps. NaN pixels are missing and
+        are plotted in light blue.
     y_true : ndarray of shape (n_rows, height, width[, 3]), default=None
-        The truth. None leaves out its column.
+        True outputs. None omits their column.
     X : ndarray of shape (n_rows, height, width[, 3]), default=None
-        The inputs. None leaves out their column.
+        Inputs. None omits their column.
     predictions : dict of str to ndarray, default=None
-        More columns between truth and draws, by their titles, of the shape of
-        `y_true`.
+        Additional columns between the true outputs and the draws: titles mapped to
+        arrays of the shape of `y_true`.
     label_names : dict of int to str, default=None
-        What labels stand for. None says that pixels are grey or coloured.
+        Names of the labels. None for grey and colour images.
     joined : bool, default=False
-        Whether `X` is the part of the image that is known, shown like the rest.
+        Whether `X` is the observed part of the same image, plotted like the outputs.
     row_names : list of str, default=None
-        What stands before each row.
+        Names of the rows of the grid.
     draw_names : list of str, default=None
         Titles of the draws. None numbers them.
 
     Attributes
     ----------
     ax_ : ndarray of Axes of shape (n_rows, n_columns)
-        The grid.
+        Axes of the grid.
     images_ : ndarray of AxesImage of shape (n_rows, n_columns)
-        What is in it.
+        Images of the grid.
     legend_ : Legend or None
-        What labels stand for.
+        Legend of the labels.
     figure_ : Figure
-        The figure that holds the grid.
+        Figure of the plot.
 
     Examples
     --------
@@ -94,16 +94,16 @@ class SamplesDisplay:
         observation_noise=False,
         **kwargs,
     ):
-        """Draw from an estimator and show the draws.
+        """Plot draws of an estimator.
 
         Parameters
         ----------
         estimator : Pipeline, search or estimator
-            Fitted; its last step, or its best estimator's, has a method `sample`.
+            A fitted estimator with a method `sample`, or a pipeline or search of one.
         X : array-like of shape (n_rows, ...)
             Inputs, at most 20.
         y : array-like of shape (n_rows, ...), default=None
-            The true outputs.
+            True outputs.
         n_samples : int, default=4
             Draws per row.
         random_state : int, RandomState or None, default=0
@@ -117,12 +117,12 @@ class SamplesDisplay:
         Returns
         -------
         display : SamplesDisplay
-            Drawn.
+            The display, plotted.
 
         Raises
         ------
         ValueError
-            If there are more than 20 rows, or what is to be shown is no image.
+            If there are more than 20 rows, or outputs are not images.
         """
         pyplot(cls.__name__)
         _check_rows(len(X))
@@ -144,44 +144,44 @@ class SamplesDisplay:
         ax=None,
         **kwargs,
     ):
-        """Show draws.
+        """Plot given draws.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, ...) or None
-            Inputs, at most 20. They are shown where they are images of shape (n_rows,
-            [channels,] height, width).
+            Inputs, at most 20 rows. They are plotted if they are images of shape
+            (n_rows, [channels,] height, width).
         y_true : array-like of shape (n_rows, ...) or None
-            The true outputs.
+            True outputs.
         draws : array-like of shape (n_samples, n_rows, ...)
-            Draws of them, as `sample` returns them. Colours beyond [0, 1] are clipped.
+            Draws of the outputs, as returned by `sample`. Colours are clipped to [0, 1].
         join : callable, default=None
-            Makes images of shape (n_rows, [channels,] height, width) of X and y, such
-            as the ``join`` of :class:`~skcvae.datasets.Quadrants`. The input is then
-            shown as the image in which y is not known. None where y is an image.
+            Function of X and y that returns images of shape (n_rows, [channels,] height,
+            width), such as the ``join`` of :class:`~skcvae.datasets.Quadrants`. The input
+            is plotted as an image whose y is missing. None if y is an image.
         predictions : dict of str to array-like, default=None
-            Other answers to show, such as ``{"mean": est.predict(X)}``.
+            Additional predictions to plot, such as ``{"mean": est.predict(X)}``.
         label_names : dict of int to str, default=None
-            What labels stand for. None shows integers by their numbers, and other
-            outputs as grey or coloured pixels.
+            Names of the labels. None uses the labels of integer outputs, and plots other
+            outputs as grey or colour images.
         row_names : list of str, default=None
-            What stands before each row.
+            Names of the rows of the grid.
         draw_names : list of str, default=None
             Titles of the draws. None numbers them.
         ax : ndarray of Axes of shape (n_rows, n_columns), default=None
-            Where to draw. None makes a figure.
+            Axes to plot on. None creates a figure.
         **kwargs
             Passed to :meth:`plot`.
 
         Returns
         -------
         display : SamplesDisplay
-            Drawn.
+            The display, plotted.
 
         Raises
         ------
         ValueError
-            If there are more than 20 rows, or what is to be shown is no image.
+            If there are more than 20 rows, or outputs are not images.
 
         Examples
         --------
@@ -223,20 +223,20 @@ class SamplesDisplay:
         ).plot(ax, **kwargs)
 
     def plot(self, ax=None, *, imshow_kw=None):
-        """Draw the grid.
+        """Plot the grid.
 
         Parameters
         ----------
         ax : ndarray of Axes of shape (n_rows, n_columns), default=None
-            Where to draw. None makes a figure.
+            Axes to plot on. None creates a figure.
         imshow_kw : dict, default=None
-            Passed to `imshow`, such as `cmap`, `vmin` and `vmax`; not for inputs that
-            are images of their own.
+            Keywords passed to `imshow`, such as `cmap`, `vmin` and `vmax`. Not used for
+            inputs, unless they are joined with y.
 
         Returns
         -------
         self : SamplesDisplay
-            With what was drawn.
+            The display, plotted.
         """
         columns, (n_rows, height, width) = self._columns(), self.draws.shape[1:4]
         names_width = 0.09 * max(map(len, self.row_names or [""]))
@@ -263,14 +263,14 @@ class SamplesDisplay:
         return [(title, images) for title, images in columns if images is not None]
 
     def _look(self):
-        """Return what all images but inputs share: colours, and where they begin and end."""
+        """Return the colour map and its limits, shared by all images but separate inputs."""
         if self.label_names:
             colours = pyplot(type(self).__name__).get_cmap("viridis", len(self.label_names))
             return {"cmap": colours, "vmin": -0.5, "vmax": len(self.label_names) - 0.5}
         return _grey(self.draws if self.y_true is None else self.y_true)
 
     def _coloured(self, images):
-        """Return images, or the positions of labels in `label_names`; NaN where not known."""
+        """Return images, or the indices of labels in `label_names`; NaN if missing."""
         if not self.label_names:
             return images
         numbers = np.full(images.shape, np.nan)
@@ -294,7 +294,7 @@ class SamplesDisplay:
 def _check_rows(n_rows):
     if n_rows > MOST_ROWS:
         raise ValueError(
-            f"X must have at most {MOST_ROWS} rows, each a row of the grid, got {n_rows}. Choose "
+            f"X must have at most {MOST_ROWS} rows, one per row of the grid, got {n_rows}. Select "
             "some, such as X[:5] and y[:5]."
         )
 
@@ -302,13 +302,13 @@ def _check_rows(n_rows):
 def _check_length(name, given, draws, axis):
     if given is not None and len(given) != draws.shape[axis]:
         raise ValueError(
-            f"{name} must be of length {draws.shape[axis]} for draws of shape {draws.shape}, "
+            f"{name} must have length {draws.shape[axis]} for draws of shape {draws.shape}, "
             f"got {len(given)}."
         )
 
 
 def _outputs(name, y, draws, joined):
-    """Return outputs of the shape of a draw as images."""
+    """Check that outputs have the shape of a draw, and return them as images."""
     y = np.asarray(y)
     if y.shape != draws.shape[1:]:
         raise ValueError(
@@ -319,7 +319,7 @@ def _outputs(name, y, draws, joined):
 
 
 def _inputs(X, draws, joined):
-    """Return inputs as images, joined ones with no known y; None where they are no images."""
+    """Return inputs as images, with missing y if they are joined, or None if not images."""
     if joined is None:
         return _images("X", X) if np.ndim(X) > 2 else None
     images = _images("join(X, y)", joined(np.full(draws.shape[1:], np.nan)))
@@ -327,44 +327,44 @@ def _inputs(X, draws, joined):
 
 
 def _images(name, array):
-    """Return images as imshow takes them: (n, height, width) or (n, height, width, 3)."""
+    """Return images in the layout of imshow: (n, height, width) or (n, height, width, 3)."""
     array = np.asarray(array)
     if array.ndim == 4 and array.shape[1] == 1:
         return array[:, 0]
     if array.ndim == 4 and array.shape[1] == 3:
         if name in ("X", "y_true") and not 0 <= np.nanmin(array) <= np.nanmax(array) <= 1:
             raise ValueError(
-                f"{name} must have colours in [0, 1], got some from {np.nanmin(array)} to "
-                f"{np.nanmax(array)}. Divide bytes by 255, before fit."
+                f"{name} must have colours in [0, 1], got values from {np.nanmin(array)} to "
+                f"{np.nanmax(array)}. Divide bytes by 255 before fit."
             )
         return np.moveaxis(array, 1, -1).clip(0, 1)
     if array.ndim != 3:
         raise ValueError(
             f"{name} must be images of shape (n_rows, height, width) or (n_rows, channels, "
-            f"height, width) with 1 or 3 channels, got {array.shape}. Where rows are flat, pass "
-            "join=lambda X, y: y.reshape(-1, height, width)."
+            f"height, width) with 1 or 3 channels, got {array.shape}. If images are flattened, "
+            "pass join=lambda X, y: y.reshape(-1, height, width)."
         )
     return array
 
 
 def _label_names(given, maps):
-    """Return the names of labels, their numbers if none are given."""
+    """Return the names of labels, by default the labels as text."""
     found = np.unique(np.concatenate([part[~np.isnan(part)] for part in maps])).tolist()
     names = {int(label): str(int(label)) for label in found} if given is None else given
     if not set(found) <= set(names):
-        raise ValueError(f"label_names must name each of the labels {found}, got {given!r}.")
+        raise ValueError(f"label_names must have a name for all labels {found}, got {given!r}.")
     return names
 
 
 def _grey(images):
-    """Return the look of grey images: black to white from 0 to 1, or where they range."""
+    """Return keywords for grey images, with limits 0 and 1 or those of the data."""
     low, high = np.nanmin(images), np.nanmax(images)
     inside = 0 <= low and high <= 1
     return {"cmap": "gray", "vmin": 0 if inside else low, "vmax": 1 if inside else high}
 
 
 def _show(ax, image, look):
-    """Show an image in a thin frame, in light blue what is not known."""
+    """Plot an image in a thin frame, with missing pixels in light blue."""
     from matplotlib.colors import to_rgb
 
     if image.ndim == 3:

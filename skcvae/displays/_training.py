@@ -1,4 +1,4 @@
-"""How a fit went: reconstruction, KL and validation log-likelihood of each epoch."""
+"""Learning curves: reconstruction, KL and validation log-likelihood of each epoch."""
 
 import numpy as np
 
@@ -17,22 +17,21 @@ CURVES = (
 class TrainingDisplay:
     """Learning curves: reconstruction and conditional log-likelihood, and the KL term.
 
-    Use :meth:`from_estimator` to make one. Parameters are kept as attributes.
+    Use :meth:`from_estimator` to create a display. All parameters are stored as attributes.
 
     Parameters
     ----------
     histories : list of list of dict
-        One history for each fit, with a dict for each epoch, as in `history_` of the
-        estimators.
+        One history per fit, with a dict per epoch, as in `history_` of the estimators.
 
     Attributes
     ----------
     lines_ : dict of str to list of Line2D
-        For each column of the histories that is shown, one line for each fit.
+        History columns mapped to their lines, one per fit.
     ax_ : ndarray of Axes of shape (2,)
-        Reconstruction and CLL, and the KL term.
+        Axes of reconstruction and CLL, and of the KL term.
     figure_ : Figure
-        Their figure.
+        Figure of the plot.
 
     Examples
     --------
@@ -51,22 +50,22 @@ class TrainingDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
-        """Show how an estimator was fitted.
+        """Plot the learning curves of a fitted estimator.
 
         Parameters
         ----------
         estimator : Pipeline, search or estimator
-            Fitted; it is, or its last step or its best estimator is, an estimator or an
-            ensemble of this package. Of an ensemble each member has its lines.
+            A fitted estimator or ensemble of this package, or a pipeline or search of
+            one. For an ensemble, the curves of all members are plotted.
         ax : ndarray of Axes of shape (2,), default=None
-            Where to draw. None makes a figure.
+            Axes to plot on. None creates a figure.
         **kwargs
             Passed to :meth:`plot`.
 
         Returns
         -------
         display : TrainingDisplay
-            Drawn.
+            The display, plotted.
 
         Raises
         ------
@@ -77,20 +76,20 @@ class TrainingDisplay:
         return cls(histories=_histories(estimator)).plot(ax, **kwargs)
 
     def plot(self, ax=None, *, line_kw=None):
-        """Draw the curves.
+        """Plot the curves.
 
         Parameters
         ----------
         ax : ndarray of Axes of shape (2,), default=None
-            Where to draw. None makes a figure.
+            Axes to plot on. None creates a figure.
         line_kw : dict, default=None
-            Passed to `plot`, for each line.
+            Keywords passed to `plot`, for each line.
 
         Returns
         -------
         self : TrainingDisplay
-            With what was drawn. Where training was stopped early, a dot is at the
-            epoch whose weights were kept.
+            The display, plotted. With early stopping, a dot marks the epoch whose
+            weights were kept.
         """
         self.ax_ = axes_for(ax, (1, 2), self, figsize=(8, 3.2))[0]
         self.figure_ = self.ax_[0].figure
@@ -116,7 +115,7 @@ class TrainingDisplay:
 
 
 def _histories(estimator):
-    """Return the history of each fit inside an estimator."""
+    """Return the histories of all fits inside an estimator."""
     if hasattr(estimator, "best_estimator_"):
         return _histories(estimator.best_estimator_)
     if hasattr(estimator, "steps"):
@@ -132,7 +131,7 @@ def _histories(estimator):
 
 
 def _curve(ax, history, column, look):
-    """Draw a column over the epochs, with a dot where the best weights were."""
+    """Plot a column over the epochs, with a dot at the best epoch."""
     best = [i for i, row in enumerate(history) if row.get("valid_cll_best")]
     dot = {"marker": "o", "markevery": best[-1:]} if column == "valid_cll" else {}
     epochs, values = np.array([(row["epoch"], row[column]) for row in history]).T

@@ -9,7 +9,7 @@ from torch.quasirandom import SobolEngine
 
 from skcvae.distributions.latent import reparameterize
 
-N_SPREAD = 128  # draws for the moments of a flow
+N_MOMENT_DRAWS = 128  # draws that estimate the moments of a flow
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -19,7 +19,8 @@ class NormalizingFlow(Distribution):
     Parameters
     ----------
     gaussian : Independent
-        What z is where T is the identity.
+        Diagonal Gaussian with mean :math:`\mu` and scale :math:`\sigma`; the
+        distribution of z if T is the identity.
     inverse : Transform
         The inverse of T, on flattened events, with a method `call_and_ladj` that
         returns values and the logarithm of the Jacobian's determinant.
@@ -43,17 +44,17 @@ class NormalizingFlow(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        return self._spread().mean(0)
+        return self._quasi_random_draws().mean(0)
 
     @property
     def variance(self) -> Tensor:
-        return self._spread().var(0)
+        return self._quasi_random_draws().var(0)
 
-    def _spread(self) -> Tensor:
-        """Return draws at quasi-random noise, the same for every flow of this size."""
-        points = SobolEngine(self.event_shape.numel()).draw(N_SPREAD + 1)[1:]
+    def _quasi_random_draws(self) -> Tensor:
+        """Return draws from Sobol noise, which is the same for every flow of this size."""
+        points = SobolEngine(self.event_shape.numel()).draw(N_MOMENT_DRAWS + 1)[1:]
         noise = torch.special.ndtri(points).to(self.gaussian.mean)
-        return reparameterize(self, noise.reshape(N_SPREAD, 1, *self.event_shape))
+        return reparameterize(self, noise.reshape(N_MOMENT_DRAWS, 1, *self.event_shape))
 
 
 @reparameterize.register

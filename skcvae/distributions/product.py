@@ -1,4 +1,4 @@
-"""Outputs of several kinds in one row, which torch lacks."""
+"""Product of independent distributions over parts of one vector."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,14 +8,14 @@ from torch.distributions import Distribution
 
 
 class Product(Distribution):
-    r"""Independent groups of outputs, side by side in one vector.
+    r"""Product of independent distributions over groups of outputs, concatenated in a vector.
 
     .. math:: p(y) = \prod_g p_g(y_g)
 
     Parameters
     ----------
     parts : sequence of Distributions
-        Of one batch shape, each over a vector.
+        Distributions over vectors, with the same batch shape.
     """
 
     arg_constraints: dict = {}
@@ -26,7 +26,7 @@ class Product(Distribution):
         super().__init__(self.parts[0].batch_shape, (sum(self.sizes),), validate_args=False)
 
     def paired(self, y: Tensor) -> Iterator[tuple[Distribution, Tensor]]:
-        """Return each group with its outputs.
+        """Iterate over the distributions of the groups and their outputs.
 
         Parameters
         ----------
@@ -36,7 +36,7 @@ class Product(Distribution):
         Returns
         -------
         iterator of (Distribution, Tensor)
-            In order.
+            One pair per group, in order.
         """
         return zip(self.parts, y.split(self.sizes, -1), strict=True)
 

@@ -6,21 +6,21 @@ from torch.distributions import Distribution
 
 
 class SoftOneHot(Distribution):
-    r"""One-hot coded labels, number by number.
+    r"""Categorical distribution over one-hot codes, with elementwise log-probabilities.
 
-    The log-probability of a number is :math:`y_k \log \pi_k`, so that their sum
-    over the classes, which :class:`~torch.distributions.Independent` takes, is
-    that of the label. Soft targets score the cross-entropy.
+    The log-probability of an element is :math:`y_k \log \pi_k`. Its sum over the
+    classes, as :class:`~torch.distributions.Independent` computes it, is the
+    log-probability of the label; for soft targets it is the negative cross-entropy.
 
     Parameters
     ----------
     logits : Tensor of shape batch + (n_classes, ...) or batch + (n_classes * n_outputs,)
-        Unnormalised.
+        Unnormalised log-probabilities.
     n_classes : int
         Number of classes.
     event_ndim : int
-        How many of the last dimensions belong to one row; the classes are the
-        first of them, or the blocks of a vector.
+        Number of trailing event dimensions. The classes are the first of them; in a
+        vector each class is a block of `n_outputs` elements.
     """
 
     arg_constraints: dict = {}
@@ -59,7 +59,7 @@ class SoftOneHot(Distribution):
 
     def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
         log_pi = self.log_pi.detach().expand(*sample_shape, *self.log_pi.shape)
-        # The largest log pi plus Gumbel noise is a draw.
+        # Gumbel-max trick.
         noisy = self._by_class(log_pi - torch.empty_like(log_pi).exponential_().log())
         drawn = noisy.argmax(self._axis, keepdim=True)
         return torch.zeros_like(noisy).scatter_(self._axis, drawn, 1.0).reshape(log_pi.shape)

@@ -45,7 +45,7 @@ def complete(
     outputs: Generator,
     observation_noise: bool,
 ) -> Tensor:
-    """Return joint completions of y.
+    """Sample joint completions of y.
 
     Parameters
     ----------
@@ -60,11 +60,11 @@ def complete(
     n_steps : int
         Number of alternations, or of draws of the prior from which each z is chosen.
     noise : Generator
-        Where z comes from, on the CPU.
+        Random generator of z, on the CPU.
     outputs : Generator
-        Where y given z comes from, on the device of `x`.
+        Random generator of y given z, on the device of `x`.
     observation_noise : bool
-        False ends in E[y|x,z].
+        If False, the last step takes E[y|x,z] instead of a draw of y.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def log_prob_observed(
 def _chosen(
     given: Conditional, y: Tensor, candidates: Iterator[Tensor], noise: Generator
 ) -> Tensor:
-    """Return draws of z from among candidates by p(y_o|x,z): importance resampling."""
+    """Resample z among candidates with weights p(y_o|x,z)."""
     z = next(candidates)
     best = _perturbed(given, y, z, noise)
     for other in candidates:
@@ -154,7 +154,7 @@ def _chosen(
 
 
 def _perturbed(given: Conditional, y: Tensor, z: Tensor, noise: Generator) -> Tensor:
-    """Return log weights plus Gumbel noise: the largest is a draw from among them."""
+    """Return log weights plus Gumbel noise, for the Gumbel-max trick."""
     log_w = log_prob_of_observed(given.likelihood(z), y)
     return log_w - torch.empty(log_w.shape).exponential_(generator=noise).log().to(y)
 

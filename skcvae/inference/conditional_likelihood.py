@@ -7,15 +7,15 @@ Importance sampling (paper, equation 8) with the recognition network as proposal
     p(y|x) \approx \frac1S \sum_s w_s, \quad
     w_s = \frac{p(y|x,z_s) \, p(z_s|x)}{q(z_s|x,y)}, \quad z_s \sim q(z|x,y),
 
-and Monte Carlo (equation 7), the same with :math:`z_s \sim p(z|x)` and
+and Monte Carlo (equation 7), with :math:`z_s \sim p(z|x)` and
 :math:`w_s = p(y|x,z_s)`. Both are unbiased for p(y|x), so biased low for its
-logarithm. The weights are combined as they come, in float64, by
+logarithm. The weights are accumulated in float64 by
 
 .. math:: \ell \leftarrow \log(e^{\ell} + e^{\log w_s}),
 
-so memory does not grow with S. The effective sample size
-:math:`(\sum_s w_s)^2 / \sum_s w_s^2` runs from 1, one draw carries everything,
-to S, all weights equal.
+so that memory does not grow with S. The effective sample size
+:math:`(\sum_s w_s)^2 / \sum_s w_s^2` is between 1, for weights dominated by one draw
+(weight degeneracy), and S, for equal weights.
 """
 
 import math
@@ -35,12 +35,12 @@ WIDENING = 0.1
 
 
 class Estimate(NamedTuple):
-    """An estimate for each of n rows.
+    """Estimated log-likelihoods of n rows.
 
     Parameters
     ----------
     log_prob : Tensor of shape (n,)
-        The value log p(y|x), nats, float64.
+        Estimates of log p(y|x) in nats, float64.
     effective_sample_size : Tensor of shape (n,)
         Between 1 and the number of draws, float64.
     """
@@ -60,8 +60,7 @@ def importance_sampling(
 ) -> Estimate:
     """Estimate log p(y|x) with draws from the recognition network.
 
-    Without a recognition network the proposal is the prior, and the estimate is
-    Monte Carlo's.
+    Without a recognition network this is :func:`monte_carlo`: the proposal is the prior.
 
     Parameters
     ----------
@@ -72,8 +71,8 @@ def importance_sampling(
     y : Tensor of shape (n, ...)
         Outputs.
     noise : iterable of Tensors of shape (n_draws, n, ...)
-        Standard normal numbers in blocks of draws, which are evaluated one after
-        the other; S is the number of draws in all.
+        Standard normal noise in blocks of draws, which are processed one at a time; S
+        is the total number of draws.
     given : Conditional, default=None
         The model given x, if already computed.
     widening : float, default=0.0
@@ -85,7 +84,7 @@ def importance_sampling(
     Returns
     -------
     Estimate
-        For each row.
+        Log-likelihood and effective sample size of each row.
     """
     if model.recognition is None:
         return monte_carlo(model, x, y, noise, given)
@@ -118,15 +117,15 @@ def monte_carlo(
     y : Tensor of shape (n, ...)
         Outputs.
     noise : iterable of Tensors of shape (n_draws, n, ...)
-        Standard normal numbers in blocks of draws, which are evaluated one after
-        the other; S is the number of draws in all.
+        Standard normal noise in blocks of draws, which are processed one at a time; S
+        is the total number of draws.
     given : Conditional, default=None
         The model given x, if already computed.
 
     Returns
     -------
     Estimate
-        For each row.
+        Log-likelihood and effective sample size of each row.
     """
     given = given or model.condition(x)
     log_weights = (given.likelihood(reparameterize(given.prior, eps)).log_prob(y) for eps in noise)
@@ -148,7 +147,7 @@ def exact(model: Model, x: Tensor | None, y: Tensor) -> Estimate:
     Returns
     -------
     Estimate
-        With an effective sample size of one.
+        The exact log-likelihood, with an effective sample size of one.
     """
     log_p = double(model.condition(x).likelihood().log_prob(y))
     return Estimate(log_p, torch.ones_like(log_p))
@@ -173,7 +172,7 @@ def widened(q: Independent, prior: Distribution, share: float) -> Independent:
     """
     if not share or not is_gaussian(prior):
         return q
-    scale = q.stddev * (prior.stddev / q.stddev).clamp_min(1) ** share
+    scale = q.stddev * (prior.stddev / q.stddev).clamp_min(1) ** widening
     return Independent(
         Normal(q.mean, scale, validate_args=False),
         q.reinterpreted_batch_ndims,

@@ -1,9 +1,9 @@
 r"""Predictions from a fitted model (paper, section 4.3).
 
-Deterministic inference takes :math:`y^* = E[y \mid x, z^*]` at
-:math:`z^* = E[z \mid x]`, the draw at zero noise (:mod:`skcvae.priors` says what
-that is where the prior has several modes). Averaged inference takes moments or draws over
-:math:`z_l \sim p(z \mid x)`; by the law of total variance
+Deterministic inference returns :math:`y^* = E[y \mid x, z^*]` at
+:math:`z^* = E[z \mid x]`, the draw at zero noise (see :mod:`skcvae.priors` for multimodal
+priors). Otherwise moments or draws are computed from :math:`z_l \sim p(z \mid x)`. By the
+law of total variance
 
 .. math:: \mathrm{Var}[y|x] = E_z[\mathrm{Var}[y|x,z]] + \mathrm{Var}_z[E[y|x,z]].
 """
@@ -19,7 +19,7 @@ from skcvae.random import drawing_from
 
 
 def deterministic(model: Model, x: Tensor) -> Tensor:
-    """Return E[y|x,z*] at z* = E[z|x].
+    """Return the deterministic prediction E[y|x,z*] at z* = E[z|x].
 
     Parameters
     ----------
@@ -49,8 +49,7 @@ def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, T
     x : Tensor of shape (n, ...)
         Inputs.
     noise : iterable of Tensors of shape (n_draws, n, ...)
-        Standard normal numbers in blocks of draws, which are evaluated one after
-        the other.
+        Standard normal noise in blocks of draws, which are processed one at a time.
 
     Returns
     -------
@@ -64,7 +63,7 @@ def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, T
         p = given.likelihood()
         return p.mean.double(), p.variance.double()
     n_draws, total, spread, within = 0, 0.0, 0.0, 0.0
-    # Around the prediction at z*, so that the two sums of squares do not cancel.
+    # Centred at the prediction at z*, to avoid cancellation in the sums of squares.
     centre = given.likelihood(_centre(model, given, x)).mean.double()
     for eps in noise:
         n_draws += len(eps)
@@ -87,7 +86,7 @@ def draws(
     noise: Generator,
     outputs: Generator | None,
 ) -> Iterator[Tensor]:
-    """Yield joint draws y ~ p(y|x), or of E[y|x,z], each with a z of its own.
+    """Yield joint draws of y ~ p(y|x), or of E[y|x,z], each with its own z.
 
     Parameters
     ----------
@@ -98,16 +97,16 @@ def draws(
     n_draws : int
         Draws per row.
     block : int
-        How many draws to make at once.
+        Number of draws per block.
     noise : Generator
-        Where z comes from, on the CPU.
+        Random generator of z, on the CPU.
     outputs : Generator or None
-        Where y given z comes from, on the device of `x`. None yields E[y|x,z].
+        Random generator of y given z, on the device of `x`. None yields E[y|x,z].
 
     Yields
     ------
     Tensor of shape (at most block, n, ...)
-        Until `n_draws` are made.
+        Blocks of draws, `n_draws` in total.
     """
     given = model.condition(x)
     for start in range(0, n_draws, block):

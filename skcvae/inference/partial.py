@@ -1,11 +1,11 @@
-r"""y observed in part: a likelihood of the outputs that are there.
+r"""Partially observed y: marginal and conditional distributions of outputs.
 
 .. math:: p(y_o \mid x, z) = \int p(y_o, y_u \mid x, z) \, dy_u
 
-Where outputs are independent given z this is a product with the others left out.
-A mixture leaves them out of each component, a Gaussian out of its covariance. What
-is not observed then follows :math:`p(y_u \mid x, z, y_o)`. NaN stands for what is
-not observed.
+NaN entries are missing and are marginalised out. If outputs are independent given z, the
+marginal is the product over the observed outputs. In a mixture each component is
+marginalised; in a Gaussian the rows and columns of the covariance are dropped. The
+missing outputs follow :math:`p(y_u \mid x, z, y_o)`.
 """
 
 import math
@@ -27,12 +27,12 @@ from skcvae.likelihoods.base import LikelihoodModule
 
 
 class Partial(LikelihoodModule):
-    """A likelihood of what is observed of y: an output that is NaN does not count.
+    """A likelihood that marginalises out NaN entries of y.
 
     Parameters
     ----------
     likelihood : Module
-        Made by the `build` of a likelihood.
+        Module built by a likelihood.
     """
 
     def __init__(self, likelihood: nn.Module):
@@ -47,12 +47,13 @@ class Partial(LikelihoodModule):
 
 
 class Marginalised(Distribution):
-    """A distribution whose log-probability is that of the observed outputs; others are NaN.
+    """A distribution whose log-probability marginalises out NaN entries.
 
     Parameters
     ----------
     whole : Distribution
-        Over all outputs, one that :func:`log_prob_of_observed` knows.
+        Distribution over all outputs, of a type supported by
+        :func:`log_prob_of_observed`.
     """
 
     arg_constraints: dict = {}
@@ -81,48 +82,48 @@ class Marginalised(Distribution):
 
 @singledispatch
 def log_prob_of_observed(p: Distribution, y: Tensor) -> Tensor:
-    """Return the log-probability of the outputs that are not NaN.
+    """Return the log-probability of the observed outputs, those that are not NaN.
 
     Parameters
     ----------
     p : Distribution
-        Over all outputs of a row.
+        Distribution over all outputs of a row.
     y : Tensor of shape batch + event
-        NaN where nothing is known.
+        Outputs; missing entries are NaN.
 
     Returns
     -------
     Tensor of shape batch
-        Nats; zero for a row of NaN alone.
+        Nats; zero if all entries of a row are NaN.
 
     Raises
     ------
     TypeError
-        If nothing is known of how to leave outputs of `p` out.
+        If marginalisation is not implemented for the type of `p`.
     """
     raise _unknown(p)
 
 
 @singledispatch
 def given_observed(p: Distribution, y: Tensor) -> Distribution:
-    """Return the distribution of the outputs that are NaN, given the others.
+    """Return the distribution of the missing outputs given the observed ones.
 
     Parameters
     ----------
     p : Distribution
-        Over all outputs of a row.
+        Distribution over all outputs of a row.
     y : Tensor of shape batch + event
-        NaN where nothing is known.
+        Outputs; missing entries are NaN.
 
     Returns
     -------
     Distribution
-        Over all outputs; what it says of the known ones has no meaning.
+        Distribution over all outputs; only the missing ones are meaningful.
 
     Raises
     ------
     TypeError
-        If nothing is known of how to condition `p`.
+        If conditioning is not implemented for the type of `p`.
     """
     raise _unknown(p)
 
@@ -184,7 +185,7 @@ def _(p, y: Tensor) -> Tensor:
     deviation = (y - p.mean).where(observed, 0.0).double()
     covariance = _covariance_of_observed(p, observed)
     log_p = MultivariateNormal(torch.zeros_like(deviation), covariance, validate_args=False)
-    # What is left out adds a standard normal's density at zero.
+    # Each missing output adds the standard normal density at zero: remove it.
     extra = -0.5 * math.log(2 * math.pi) * (~observed).sum(-1, dtype=torch.float64)
     return (log_p.log_prob(deviation) - extra).to(p.mean.dtype)
 
@@ -195,7 +196,7 @@ def _(p, y: Tensor) -> Distribution:
     observed = ~y.isnan()
     deviation = (y - p.mean).where(observed, 0.0).double()
     covariance = p.covariance_matrix.double()
-    across = covariance * observed[..., None]  # rows of the observed, all columns
+    across = covariance * observed[..., None]  # rows of observed outputs, all columns
     gain = torch.linalg.solve(_covariance_of_observed(p, observed), across).mT
     left = _with_ones(covariance - gain @ across, ~observed)
     loc = p.mean + (gain @ deviation[..., None]).squeeze(-1)
@@ -209,7 +210,7 @@ def _covariance_of_observed(p, observed: Tensor) -> Tensor:
 
 
 def _with_ones(covariance: Tensor, kept: Tensor) -> Tensor:
-    """Return a covariance with the other outputs replaced by independent ones of variance one."""
+    """Replace all outputs but those kept by independent ones of variance one."""
     both = kept[..., None] & kept[..., None, :]
     return covariance.where(both, torch.eye(kept.shape[-1], dtype=covariance.dtype).to(covariance))
 

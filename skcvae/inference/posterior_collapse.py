@@ -1,15 +1,15 @@
 r"""Posterior collapse: the KL term of each latent variable.
 
-A latent variable is *active* where the mean over rows of
+A latent variable is *active* if the mean over rows of
 
 .. math:: KL\left(q(z_j|x,y) \,\|\, N(m_j(x), s_j^2(x))\right)
 
 is above 0.01 nats, with :math:`m_j` and :math:`s_j` the mean and the standard
-deviation of :math:`p(z_j|x)`. For a Gaussian prior these are the terms that the KL
-is the sum of; for others a Gaussian stands for the prior, since q is one and a
-collapsed q equals its prior. The variance over rows of :math:`E_q[z_j]`, usual where
-the prior is N(0, I) (Burda, Grosse and Salakhutdinov, 2016), would count a variable
-that follows x alone.
+deviation of :math:`p(z_j|x)`. For a Gaussian prior the KL term of the objective is the
+sum of these terms. Other priors are replaced by a Gaussian with the same moments, since q
+is Gaussian and a collapsed q equals its prior. The usual criterion for the prior N(0, I),
+the variance over rows of :math:`E_q[z_j]` (Burda, Grosse and Salakhutdinov, 2016), would
+count a variable that depends on x only.
 """
 
 from torch import Tensor
@@ -26,7 +26,7 @@ def kl_by_unit(model: Model, x: Tensor, y: Tensor) -> Tensor:
     Parameters
     ----------
     model : Model
-        With a recognition network.
+        A model with a recognition network.
     x : Tensor of shape (n, ...)
         Inputs.
     y : Tensor of shape (n, ...)
@@ -35,13 +35,13 @@ def kl_by_unit(model: Model, x: Tensor, y: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (n, n_latent)
-        Nats, not negative; a latent map is flattened.
+        Nats, non-negative; a latent map is flattened.
     """
     return kl_of_units(model.recognition(x, y), model.condition(x).prior)
 
 
 def kl_of_units(q: Distribution, p: Distribution) -> Tensor:
-    """Return the KL term of each latent variable, given the two distributions.
+    """Return the KL term of each latent variable from q and the prior.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def kl_of_units(q: Distribution, p: Distribution) -> Tensor:
     Returns
     -------
     Tensor of shape (n, n_latent)
-        Nats, not negative; a latent map is flattened.
+        Nats, non-negative; a latent map is flattened.
     """
     terms = kl_divergence(*(Normal(d.mean, d.stddev, validate_args=False) for d in (q, p)))
     return terms.flatten(1)

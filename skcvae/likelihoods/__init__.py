@@ -1,15 +1,15 @@
-r"""What is assumed of y given the generation network's output: :math:`p(y \mid x, z)`.
+r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 
 ===========================  =======================================================
-`Gaussian`                   real outputs, each with noise of its own
-`StudentT`                   the same with outliers
-`MultivariateGaussian`       real outputs whose noise is correlated given z
-`GaussianMixture`            real outputs with several kinds of answers
+`Gaussian`                   real outputs with independent noise
+`StudentT`                   real outputs with outliers
+`MultivariateGaussian`       real outputs with correlated noise
+`GaussianMixture`            real outputs with a multimodal distribution
 `Bernoulli`                  outputs in [0, 1]
 `Poisson`                    counts
-`NegativeBinomial`           counts that vary more than their mean
-`Categorical`                labels
-`Columns`                    tables whose columns are of several of these kinds
+`NegativeBinomial`           overdispersed counts
+`Categorical`                class labels
+`Columns`                    tables with columns of several of these types
 ===========================  =======================================================
 
 A likelihood is a small parameter object, as a kernel is for a Gaussian process.

@@ -13,10 +13,10 @@ from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 class Bernoulli(Likelihood):
     r"""Binary outputs: :math:`p(y \mid x, z) = \prod_j \pi_j^{y_j} (1 - \pi_j)^{1 - y_j}`.
 
-    Targets may be any number in [0, 1]. For 0 and 1 this is a probability mass.
-    For values between, such as grey pixels, it is the cross-entropy that the
-    paper reports: not a normalised likelihood, comparable only with scores of
-    the same kind. Draws are 0 or 1; the mean is :math:`\pi`.
+    Targets may be any number in [0, 1]. For targets 0 and 1 this is a probability mass.
+    For values in between, such as grey pixels, it is the negative cross-entropy that
+    the paper reports, which is not a normalised likelihood and is comparable only with
+    other cross-entropies. Draws are 0 or 1; the mean is :math:`\pi`.
 
     Examples
     --------
@@ -44,13 +44,13 @@ class _Logits(LikelihoodModule):
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = len(self.parameter_shape) - 1
         (logits,) = parameters.unbind(-event_ndim - 1)
-        # Grey targets lie outside the support that torch would check.
+        # No validation: grey targets are outside torch's support {0, 1}.
         pixels = _Pixels(logits=logits, validate_args=False)
         return Independent(pixels, event_ndim, validate_args=False)
 
 
 class _Pixels(BernoulliDistribution):
-    """torch's distribution with a log-probability in fewer passes over the numbers."""
+    """Bernoulli distribution with a log-probability in fewer passes over memory."""
 
     def log_prob(self, value: Tensor) -> Tensor:
         return torch.addcmul(F.softplus(self.logits).neg_(), value, self.logits)

@@ -1,4 +1,4 @@
-"""Labels, whole numbers that stand for classes, such as label maps."""
+"""Class labels, such as label maps."""
 
 import numpy as np
 from torch import Tensor, nn
@@ -12,15 +12,15 @@ from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 class Categorical(Likelihood):
     r"""Labels: :math:`p(y \mid x, z) = \prod_j \pi_{j, y_j}`, a class for each output.
 
-    Made for label maps, one integer per pixel. The networks read and predict one
-    number per class and output; `predict` returns labels, and the class maps
-    :math:`\pi` with ``return_proba=True``.
+    Each output is an integer label, as in label maps. Labels are one-hot encoded for
+    the networks. `predict` returns labels, and the class probabilities :math:`\pi` too
+    with ``return_proba=True``.
 
     Parameters
     ----------
     classes : sequence of int, default=None
-        Every label that may occur. None takes those of the training data; a
-        label that is met later and was not among them is an error.
+        All possible labels. None uses the labels of the training data; any other
+        label raises an error later.
 
     Examples
     --------
@@ -41,17 +41,17 @@ class Categorical(Likelihood):
         fractional = np.isfinite(y) & (y % 1 != 0)
         if fractional.any():
             raise ValueError(
-                "likelihood='categorical' expects labels, whole numbers, in y, got "
+                "likelihood='categorical' expects integer labels in y, got "
                 f"{y[fractional][0]:g}. Use likelihood='gaussian' for real numbers."
             )
 
     def classes_of(self, y):
-        """Return the labels that may occur.
+        """Return all possible labels.
 
         Parameters
         ----------
         y : ndarray
-            The targets of training.
+            The training targets.
 
         Returns
         -------
@@ -61,20 +61,20 @@ class Categorical(Likelihood):
         Raises
         ------
         ValueError
-            If `classes` are no distinct whole numbers or fewer than two.
+            If `classes` are not distinct integers, or are fewer than two.
         """
         self._validate_params()
         given = np.unique(y[np.isfinite(y)] if self.classes is None else self.classes)
         expected = len(given) if self.classes is None else len(self.classes)
         if given.dtype.kind not in "iufb" or (given % 1 != 0).any() or len(given) != expected:
             raise ValueError(
-                f"The 'classes' parameter of Categorical must be distinct whole numbers or None. "
+                f"The 'classes' parameter of Categorical must be distinct integers or None. "
                 f"Got {self.classes!r} instead."
             )
         if len(given) < 2:
             raise ValueError(
                 "likelihood='categorical' expects at least 2 classes, got labels "
-                f"{given.tolist()} in y. Name all that may occur by Categorical(classes=...)."
+                f"{given.tolist()} in y. Pass all possible labels to Categorical(classes=...)."
             )
         integers = given.dtype if given.dtype.kind in "iu" else np.int64
         return given.astype(integers)

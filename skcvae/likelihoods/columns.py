@@ -1,8 +1,8 @@
-r"""Tables whose columns are of several kinds: real numbers, counts, labels.
+r"""Tables with columns of several types: real numbers, counts, labels.
 
 .. math:: p(y \mid x, z) = \prod_g p_g(y_g \mid x, z)
 
-Each group of columns has a likelihood of its own; z ties the groups together.
+Each group of columns has its own likelihood. The groups are dependent through z.
 """
 
 import math
@@ -23,19 +23,19 @@ from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 class Columns(Likelihood, _BaseComposition):
     """Columns of several kinds, each group with its own likelihood.
 
-    Every column of y belongs to one group. Real columns are standardised, labels
-    coded and counts left as they are, group by group. The log-likelihood is that of
-    the row: densities of the real columns times masses of the others. `predict`
-    and `sample` return float64 arrays, with the most likely label, or a drawn one,
-    as a number. A label has no standard deviation and no quantile: NaN stands in
-    its columns.
+    Every column of y belongs to exactly one group. Real columns are standardised, labels
+    are one-hot encoded and counts are left unchanged. The log-likelihood of a row is the
+    sum of the log densities of real columns and the log probabilities of the others.
+    `predict` and `sample` return float64 arrays; label columns contain the most likely or
+    the sampled label as a number. Labels have no standard deviation and no quantiles:
+    these are NaN.
 
     Parameters
     ----------
     groups : list of (name, likelihood, columns)
-        As of :class:`sklearn.compose.ColumnTransformer`: a name, a likelihood object
-        of this module, and the list of the columns' numbers. Parameters are reached
-        by the name, as in ``likelihood__name__init_scale``.
+        As in :class:`sklearn.compose.ColumnTransformer`: a name, a likelihood object
+        of this module, and the list of column indices. Parameters are set by name, as
+        in ``likelihood__name__init_scale``.
 
     Examples
     --------
@@ -62,10 +62,10 @@ class Columns(Likelihood, _BaseComposition):
 
     @property
     def _named_likelihoods(self):
-        """The groups without their columns, as scikit-learn reads compositions."""
+        """The groups without their columns, as scikit-learn's compositions expect."""
         try:
             return [(name, likelihood) for name, likelihood, _ in self.groups]
-        except (TypeError, ValueError):  # not groups: an error in fit, not here
+        except (TypeError, ValueError):  # invalid groups raise an error in fit
             return self.groups
 
     @_named_likelihoods.setter
@@ -79,12 +79,12 @@ class Columns(Likelihood, _BaseComposition):
         Parameters
         ----------
         deep : bool, default=True
-            Whether to list the parameters of the likelihoods too.
+            Whether to return the parameters of the likelihoods too.
 
         Returns
         -------
         dict
-            Names to values.
+            Parameter names mapped to values.
         """
         return self._get_params("_named_likelihoods", deep=deep)
 
@@ -94,7 +94,7 @@ class Columns(Likelihood, _BaseComposition):
         Parameters
         ----------
         **params
-            Names to values, such as ``groups=[...]`` or ``size__init_scale=0.1``.
+            Parameters, such as ``groups=[...]`` or ``size__init_scale=0.1``.
 
         Returns
         -------
@@ -127,15 +127,15 @@ class Columns(Likelihood, _BaseComposition):
         Raises
         ------
         ValueError
-            If y is no table, or a column is in no group or in several.
+            If y is not two-dimensional, or a column is not in exactly one group.
         """
         self._check_groups()
         if y.ndim != 2:
-            raise ValueError(f"Columns expects a table, y of shape (n, n_columns), got {y.shape}.")
+            raise ValueError(f"Columns expects y of shape (n_rows, n_columns), got {y.shape}.")
         named = sorted(column for *_, columns in self.groups for column in columns)
         if named != list(range(y.shape[1])):
             raise ValueError(
-                f"Columns expects each of the {y.shape[1]} columns of y, numbered from 0, in "
+                f"Columns expects each of the {y.shape[1]} columns of y, indexed from 0, in "
                 f"exactly one group, got {named}."
             )
         return [y[:, list(columns)] for *_, columns in self.groups]
@@ -167,7 +167,7 @@ class Columns(Likelihood, _BaseComposition):
             if not _is_group(group):
                 raise ValueError(
                     "The 'groups' parameter of Columns must be a non-empty list of (name, "
-                    "likelihood, list of column numbers), with likelihoods other than Columns. "
+                    "likelihood, list of column indices), with likelihoods other than Columns. "
                     f"Got {self.groups!r} instead."
                 )
         self._validate_names([name for name, *_ in self.groups])
@@ -190,7 +190,7 @@ def _is_group(group) -> bool:
 
 
 class _Groups(LikelihoodModule):
-    """The groups' modules, each with its share of the network's numbers and of y."""
+    """The likelihood modules of the groups, applied to slices of the network output and of y."""
 
     def __init__(self, modules: list[nn.Module], sizes: list[int]):
         shares = [math.prod(module.parameter_shape) for module in modules]

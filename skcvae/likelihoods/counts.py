@@ -1,9 +1,9 @@
-r"""Counts, whole numbers from zero on: probability masses around a predicted rate.
+r"""Count likelihoods with a predicted rate.
 
-The rate is :math:`\lambda(x, z) = \lambda_0 \exp(f(x, z))` with :math:`f` bounded by
-:math:`\pm 10`, so nothing overflows, and with :math:`\lambda_0` the mean of the training
-counts. The networks that read y see :math:`\log(1 + y) - \log(1 + \lambda_0)`. Masses
-are computed in float64: float32 loses hundredths of nats at counts of ten thousand.
+The rate is :math:`\lambda(x, z) = \lambda_0 \exp(f(x, z))`. To avoid overflow, :math:`f`
+is bounded by :math:`\pm 10`; :math:`\lambda_0` is the mean of the training counts. The
+networks get y encoded as :math:`\log(1 + y) - \log(1 + \lambda_0)`. Log-probabilities are
+computed in float64: float32 loses hundredths of nats at counts of ten thousand.
 """
 
 from abc import abstractmethod
@@ -19,8 +19,8 @@ from torch.distributions import Poisson as PoissonDistribution
 
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 
-BOUND = 10.0  # of a logarithm: rates and dispersions move by a factor of at most 22,000
-MIN_RATE = 0.01  # where the training counts are all zero
+BOUND = 10.0  # on logarithms: rates and dispersions change by a factor of at most 22,000
+MIN_RATE = 0.01  # if all training counts are zero
 
 
 class Counts(Likelihood):
@@ -36,17 +36,17 @@ class Counts(Likelihood):
         strange = np.isfinite(y) & ((y % 1 != 0) | (y < 0))
         if strange.any():
             raise ValueError(
-                f"{type(self).__name__} expects counts, whole numbers >= 0, in y, got "
+                f"{type(self).__name__} expects counts, integers >= 0, in y, got "
                 f"{y[strange][0]:g}. Use likelihood='gaussian' for real numbers."
             )
 
     def rate_of(self, y):
-        """Return the rate that training starts from.
+        """Return the initial rate.
 
         Parameters
         ----------
         y : ndarray of shape (n_rows, ...)
-            The targets of training; NaN does not count.
+            The training targets; NaN entries are ignored.
 
         Returns
         -------
@@ -65,8 +65,8 @@ class Counts(Likelihood):
         rate = np.asarray(1.0 if self.init_rate is None else self.init_rate, dtype=np.float32)
         if rate.shape not in ((), tuple(y_shape)) or not (rate > 0).all():
             raise ValueError(
-                f"The 'init_rate' parameter of {type(self).__name__} must be positive, one "
-                f"or of shape {tuple(y_shape)}. Got {self.init_rate!r} instead."
+                f"The 'init_rate' parameter of {type(self).__name__} must be a positive "
+                f"number or have shape {tuple(y_shape)}. Got {self.init_rate!r} instead."
             )
         return self._module(torch.from_numpy(np.broadcast_to(rate, y_shape).copy()))
 
@@ -78,13 +78,12 @@ class Counts(Likelihood):
 class Poisson(Counts):
     r"""Counts: :math:`p(y \mid x, z) = \prod_j \lambda_j^{y_j} e^{-\lambda_j} / y_j!`.
 
-    The variance of each output given z is its mean; z adds to it.
+    The variance of each output given z equals its mean; z adds to the variance.
 
     Parameters
     ----------
     init_rate : float or array-like of the shape of one row of y, default=None
-        The rate that training starts from. None takes the mean of the training
-        counts.
+        The initial rate. None uses the mean of the training counts.
 
     References
     ----------
@@ -106,16 +105,15 @@ class Poisson(Counts):
 
 
 class NegativeBinomial(Counts):
-    r"""Counts that vary more than their mean: the variance is :math:`\lambda_j + a_j \lambda_j^2`.
+    r"""Overdispersed counts, with variance :math:`\lambda_j + a_j \lambda_j^2`.
 
     Parameters
     ----------
     init_rate : float or array-like of the shape of one row of y, default=None
-        The rate :math:`\lambda` that training starts from. None takes the mean of
-        the training counts.
+        The initial rate :math:`\lambda`. None uses the mean of the training counts.
     init_dispersion : float, default=0.1
-        The dispersion :math:`a` that training starts from, one learned number per
-        output. At zero the distribution would be Poisson's.
+        The initial dispersion :math:`a`, a learned parameter per output. The limit at
+        zero is the Poisson distribution.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Real outputs with Gaussian noise, each output by itself."""
+"""Real outputs with independent Gaussian noise."""
 
 from functools import partial
 from numbers import Real
@@ -16,16 +16,15 @@ class Gaussian(RealOutputs):
     Parameters
     ----------
     heteroscedastic : bool, default=False
-        If False, :math:`\sigma` is one learned number per output. If True, the
+        If False, :math:`\sigma` is a learned parameter per output. If True, the
         network predicts it for each row and draw, :math:`\sigma(x, z)`.
     init_scale : float, default=0.3
-        The scale that training starts from, in units of the standardised y.
-        A start well below one makes the reconstruction matter from the first
-        step, so the latent variables are put to use before the noise explains
-        everything.
+        The initial scale, in units of the standardised y. A value well below one
+        gives the reconstruction term weight from the first step, so that the latent
+        variables are used before the noise explains all variation.
     min_scale : float, default=0.001
-        The floor under every scale, in units of the standardised y. It keeps
-        the density bounded where outputs repeat or are constant.
+        Lower bound on every scale, in units of the standardised y. It keeps
+        the density bounded if outputs repeat or are constant.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Real outputs of which there are several kinds of answers: a mixture density."""
+"""Real outputs with a multimodal distribution: a mixture of Gaussians."""
 
 from numbers import Integral, Real
 
@@ -12,24 +12,22 @@ from skcvae.likelihoods.base import LikelihoodModule, RealOutputs
 
 
 class GaussianMixture(RealOutputs):
-    r"""Several answers: :math:`p(y \mid x, z) = \sum_k w_k N(\mu_k, \mathrm{diag}(\sigma_k^2))`.
+    r"""Mixture: :math:`p(y \mid x, z) = \sum_k w_k N(\mu_k, \mathrm{diag}(\sigma_k^2))`.
 
-    A mixture density network, where it is used without z. The weights
-    :math:`w(x, z)` are of whole rows: outputs depend on each other through the
-    component that all share. Weights, locations and scales are predicted for each
-    row and draw.
+    Without z this is a mixture density network. All outputs of a row share one
+    component, which makes them dependent. Weights :math:`w(x, z)`, locations and
+    scales are predicted for each row and draw.
 
     Parameters
     ----------
     n_components : int, default=3
         Number of components.
     init_scale : float, default=0.3
-        The scale of every component that training starts from, in units of the
-        standardised y. The components start apart: their locations are shifted by
-        learned numbers, which for each output are the quantiles of a standard
-        normal in an order of their own.
+        The initial scale of every component, in units of the standardised y. The
+        locations have learned offsets, which are initialised, for each output, with
+        standard normal quantiles in random order.
     min_scale : float, default=0.001
-        The floor under every scale, in units of the standardised y.
+        Lower bound on every scale, in units of the standardised y.
 
     References
     ----------
@@ -61,7 +59,7 @@ class GaussianMixture(RealOutputs):
 
 
 class _Mixture(LikelihoodModule):
-    """Read (logits, location, raw scale) of each component; a weight is of a whole row."""
+    """Map (logits, location, raw scale) of each component to a mixture over rows."""
 
     def __init__(
         self, y_shape: tuple[int, ...], n_components: int, init_scale: float, min_scale: float
@@ -85,6 +83,6 @@ class _Mixture(LikelihoodModule):
 
 
 def _apart(n_components: int, y_shape: tuple[int, ...]) -> Tensor:
-    """Return quantiles of a standard normal, for each output in an order of its own."""
+    """Return standard normal quantiles, in a random order for each output."""
     order = torch.rand(n_components, *y_shape).argsort(0)
     return Normal(0.0, 1.0).icdf((order + 0.5) / n_components)

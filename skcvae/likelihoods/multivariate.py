@@ -1,4 +1,4 @@
-"""Real outputs whose noise is correlated given z."""
+"""Real outputs with correlated Gaussian noise."""
 
 from numbers import Integral, Real
 
@@ -20,21 +20,22 @@ class MultivariateGaussian(RealOutputs):
 
     The covariance is :math:`L L^\top` with a lower triangular :math:`L`, or
     :math:`W W^\top + \mathrm{diag}(\sigma^2)` with a :math:`W` of `rank` columns.
-    For y whose rows are vectors.
+    Rows of y must be vectors.
 
     Parameters
     ----------
     rank : int, default=None
-        Number of columns of :math:`W`; None takes the full covariance, whose
-        numbers grow with the square of the number of outputs.
+        Number of columns of :math:`W`. None uses the full covariance, whose number of
+        parameters grows with the square of the number of outputs.
     heteroscedastic : bool, default=False
         If False, :math:`\Sigma` is learned, the same for every row. If True, the
         network predicts it for each row and draw, :math:`\Sigma(x, z)`.
     init_scale : float, default=0.3
-        What the diagonal of :math:`L`, or :math:`\sigma`, starts from, in units of
-        the standardised y.
+        Initial diagonal of :math:`L`, or initial :math:`\sigma`, in units of the
+        standardised y.
     min_scale : float, default=0.001
-        The floor under it, in units of the standardised y.
+        Lower bound on the diagonal of :math:`L`, or on :math:`\sigma`, in units of the
+        standardised y.
 
     References
     ----------
@@ -66,7 +67,7 @@ class MultivariateGaussian(RealOutputs):
         self._validate_params()
         if len(y_shape) > 1:
             raise ValueError(
-                "MultivariateGaussian expects rows of y that are vectors, got rows of shape "
+                "MultivariateGaussian expects rows of y to be vectors, got rows of shape "
                 f"{tuple(y_shape)}. Use likelihood='gaussian' for images."
             )
         layer = _Predicted if self.heteroscedastic else _Learned
@@ -74,13 +75,13 @@ class MultivariateGaussian(RealOutputs):
 
 
 class _Learned(LikelihoodModule):
-    """One covariance for all rows."""
+    """Learned covariance, the same for all rows."""
 
     def __init__(self, size: int, rank: int | None, init_scale: float, min_scale: float):
         super().__init__((1, size))
         self.min_scale, self.rank, self.init_scale = min_scale, rank, init_scale
         self.raw_scale = nn.Parameter(torch.full((size,), raw_scale_of(init_scale)))
-        # At W = 0 its gradient is zero.
+        # Not zeros for W: its gradient is zero at W = 0.
         start = torch.zeros(size, size) if rank is None else torch.randn(size, rank)
         self.ties = nn.Parameter(start)
 
@@ -91,7 +92,7 @@ class _Learned(LikelihoodModule):
 
 
 class _Predicted(LikelihoodModule):
-    """A covariance for each row: (location, raw scale, and the columns of L or W)."""
+    """Predicted covariance: (location, raw scale, columns of L or W) for each row."""
 
     def __init__(self, size: int, rank: int | None, init_scale: float, min_scale: float):
         super().__init__((2 + (rank or size), size))
@@ -109,7 +110,7 @@ def _correlated(loc: Tensor, scale: Tensor, ties: Tensor, rank: int | None) -> D
     if rank is None:
         tril = ties.tril(-1) + torch.diag_embed(scale)
         return MultivariateNormal(loc, scale_tril=tril, validate_args=False)
-    # Float32 would not do: small scales against large W lose the determinant.
+    # Float64: with small scales and large W the determinant is lost in float32.
     return LowRankMultivariateNormal(
         loc.double(), ties.double(), scale.double().square(), validate_args=False
     )

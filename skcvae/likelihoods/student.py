@@ -1,4 +1,4 @@
-"""Real outputs with outliers: noise with heavy tails, each output by itself."""
+"""Real outputs with outliers: independent Student's t noise."""
 
 from numbers import Real
 
@@ -10,7 +10,7 @@ from torch.distributions import StudentT as StudentTDistribution
 
 from skcvae.likelihoods.base import LearnedScale, PredictedScale, RealOutputs
 
-# Above 2, so that the variance exists; at 200 the tails are the Gaussian's.
+# Above 2, so that the variance exists; at 200 the tails are practically Gaussian.
 MIN_DF, MAX_DF = 2.1, 200.0
 
 
@@ -20,15 +20,15 @@ class StudentT(RealOutputs):
     Parameters
     ----------
     heteroscedastic : bool, default=False
-        If False, :math:`\sigma` is one learned number per output. If True, the
+        If False, :math:`\sigma` is a learned parameter per output. If True, the
         network predicts it for each row and draw, :math:`\sigma(x, z)`.
     init_scale : float, default=0.3
-        The scale that training starts from, in units of the standardised y.
+        The initial scale, in units of the standardised y.
     min_scale : float, default=0.001
-        The floor under every scale, in units of the standardised y.
+        Lower bound on every scale, in units of the standardised y.
     init_df : float, default=10.0
-        The degrees of freedom :math:`\nu` that training starts from. They are
-        learned, one number per output, between 2.1 and 200: the variance
+        The initial degrees of freedom :math:`\nu`. They are a learned parameter per
+        output, bounded by 2.1 and 200, so that the variance
         :math:`\sigma^2 \nu / (\nu - 2)` exists.
 
     References
@@ -64,7 +64,7 @@ class StudentT(RealOutputs):
 
 
 class _Tails(nn.Module):
-    """The t distribution with learned degrees of freedom, one number per output."""
+    """The t distribution with learned degrees of freedom per output."""
 
     def __init__(self, y_shape: tuple[int, ...], init_df: float):
         super().__init__()
@@ -77,7 +77,7 @@ class _Tails(nn.Module):
 
 
 class _StudentT(StudentTDistribution):
-    """The t distribution with df > 2, whose moments need no look at df: it can be exported."""
+    """The t distribution with df > 2, whose moments do not branch on df and can be exported."""
 
     def __init__(self, df: Tensor, loc: Tensor, scale: Tensor):
         self.df, self.loc, self.scale = torch.broadcast_tensors(df, loc, scale)

@@ -1,12 +1,12 @@
-"""How good label maps, conditional likelihoods and draws are.
+"""Metrics of label maps, conditional log-likelihoods and draws.
 
-Functions take arrays and return a float; `pit` returns one number for each
-output. As ``scoring=`` of scikit-learn's model selection serve
-`pixel_accuracy_scorer` and `mean_iou_scorer`, which score what `predict` returns,
-`crps_scorer` and `energy_scorer`, which score what `sample` returns, and the function
-`cll_per_pixel`. Of all these, higher is better.
+Functions take arrays and return a float, except `pit`, which returns one value per
+output. The following can be passed as ``scoring`` to scikit-learn's model selection:
+`pixel_accuracy_scorer` and `mean_iou_scorer`, which use `predict`; `crps_scorer` and
+`energy_scorer`, which use `sample`; and `cll_per_pixel`, which uses `log_prob`. For all
+of these, higher is better.
 
-A target that is NaN was not observed, and does not count.
+Targets that are NaN are missing and are ignored.
 """
 
 from skcvae.metrics._calibration import interval_coverage, pit

@@ -1,4 +1,4 @@
-"""Whether outputs fall among draws, and into intervals, as often as they should."""
+"""Calibration metrics of draws and prediction intervals."""
 
 import numpy as np
 from sklearn.utils import assert_all_finite
@@ -8,28 +8,29 @@ from skcvae.random import seed_from
 
 
 def interval_coverage(y_true, intervals, sample_weight=None):
-    """Return the share of outputs that lie in their intervals.
+    """Coverage of prediction intervals: the share of outputs inside their intervals.
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows,) or (n_rows, ...)
-        Outputs; NaN where not observed.
+        True outputs; NaN if missing.
     intervals : array-like of shape (n_rows, ..., 2)
-        Lower and upper end for each output, both included, as `predict_interval`
-        returns them.
+        Closed intervals, lower and upper bound for each output, as returned by
+        `predict_interval`.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows.
 
     Returns
     -------
     float
-        From 0 to 1. Of calibrated intervals it is their `coverage`, up to chance.
+        Between 0 and 1. For calibrated intervals it equals their nominal coverage, up
+        to sampling error.
 
     Raises
     ------
     ValueError
-        If the shapes do not match, no output is observed, or the interval of one
-        that is observed is not finite.
+        If the shapes do not match, no output is observed, or the interval of an
+        observed output is not finite.
 
     Examples
     --------
@@ -52,39 +53,37 @@ def interval_coverage(y_true, intervals, sample_weight=None):
 
 
 def pit(y_true, draws, random_state=None):
-    r"""Return the probability integral transform (PIT) of each output, from draws.
+    r"""Probability integral transform (PIT) of each output, estimated from draws.
 
     .. math::
 
         u = \frac{\#\{s : y_s < y\} + v \, (1 + \#\{s : y_s = y\})}{S + 1},
         \quad v \sim U(0, 1), \quad y_s \sim p(y|x).
 
-    Where the draws have the distribution of y, u is uniform on (0, 1): exactly, for
-    any number of draws, and for counts as well, where draws tie with y. A
-    histogram with a hump says that draws spread too widely, one with a valley
-    that they spread too little, one that slopes that they are biased. The outputs of a
-    row are transformed each by itself and depend on each other.
+    If the draws have the distribution of y, u is uniform on (0, 1). This is exact for
+    any number of draws, and for discrete y, where ties occur. A histogram with a hump
+    in the middle indicates overdispersed draws, a U shape underdispersed draws, and a
+    slope biased draws. The PIT is marginal: the values of one row are dependent.
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows,) or (n_rows, ...)
-        Outputs, or latent variables known from a simulation; NaN where not
-        observed.
+        True outputs, or latent variables known from a simulation; NaN if missing.
     draws : array-like of shape (n_samples, n_rows, ...)
-        Draws of them, as `sample` returns them.
+        Draws of the outputs, as returned by `sample`.
     random_state : int, RandomState or None, default=None
-        Seed of v. None draws anew at each call.
+        Seed of v. None uses a new seed at each call.
 
     Returns
     -------
     ndarray of the shape of `y_true`
-        In [0, 1]; NaN where not observed.
+        Values in [0, 1]; NaN for missing outputs.
 
     Raises
     ------
     ValueError
-        If the shapes do not match, no output is observed, or a draw of one that is
-        observed is not finite.
+        If the shapes do not match, no output is observed, or a draw of an observed
+        output is not finite.
 
     References
     ----------

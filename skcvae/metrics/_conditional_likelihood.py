@@ -1,4 +1,4 @@
-"""Conditional log-likelihoods for one output."""
+"""Conditional log-likelihood per output."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from skcvae.pipelines import log_prob as log_prob_of
 
 
 def negative_cll_per_pixel(log_prob, y):
-    r"""Return the negative conditional log-likelihood (CLL) for one output.
+    r"""Negative conditional log-likelihood (CLL) per output.
 
     .. math::
 
@@ -17,9 +17,9 @@ def negative_cll_per_pixel(log_prob, y):
     Parameters
     ----------
     log_prob : array-like of shape (n_rows,)
-        Log p(y|x) of each row in nats, as `log_prob` of an estimator returns it.
+        Values of log p(y|x) in nats, as returned by `log_prob` of an estimator.
     y : array-like of shape (n_rows,) or (n_rows, ...)
-        The outputs it is of; NaN where not observed.
+        The outputs that were scored; NaN if missing.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def negative_cll_per_pixel(log_prob, y):
     Raises
     ------
     ValueError
-        If the numbers of rows differ or no output is observed.
+        If the numbers of rows differ, or no output is observed.
 
     Examples
     --------
@@ -46,26 +46,26 @@ def negative_cll_per_pixel(log_prob, y):
         )
     n_observed = np.count_nonzero(~np.isnan(y))
     if not n_observed:
-        raise ValueError(f"y must have an observed output, got none in shape {y.shape}.")
+        raise ValueError(f"y must have an observed output, got only NaN in shape {y.shape}.")
     return float(-log_prob.sum() / n_observed)
 
 
 def cll_per_pixel(estimator, X, y):
-    """Score an estimator by the conditional log-likelihood (CLL) for one output.
+    """Scorer: conditional log-likelihood (CLL) per output.
 
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted; its last step, or its best estimator's, has a method `log_prob`.
+        A fitted estimator with a method `log_prob`, or a pipeline or search of one.
     X : array-like of shape (n_rows, ...)
         Inputs.
     y : array-like of shape (n_rows,) or (n_rows, ...)
-        Outputs; NaN where not observed.
+        True outputs; NaN if missing.
 
     Returns
     -------
     float
-        Nats per output; higher is better: minus :func:`negative_cll_per_pixel`.
+        Nats per output, the negative of :func:`negative_cll_per_pixel`; higher is better.
 
     Examples
     --------

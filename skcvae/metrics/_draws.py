@@ -1,4 +1,4 @@
-"""Outputs that were observed, and what was drawn or predicted of them."""
+"""Validation of targets, draws and weights."""
 
 import numpy as np
 from sklearn.utils import assert_all_finite
@@ -6,19 +6,18 @@ from sklearn.utils.validation import _check_sample_weight
 
 
 def observed_outputs(y_true):
-    """Return y as floats, and where it is not NaN."""
+    """Return y as floats and the mask of its observed entries, those that are not NaN."""
     y_true = np.asarray(y_true, dtype=float)
     observed = ~np.isnan(y_true)
     if not y_true.ndim or not observed.any():
         raise ValueError(
-            "y_true must have rows and an observed output among them, got none in shape "
-            f"{y_true.shape}."
+            f"y_true must have an observed output, got only NaN in shape {y_true.shape}."
         )
     return y_true, observed
 
 
 def draws_of(draws, y_true, observed, *, at_least):
-    """Return draws as floats, of the shape of y and finite where it was observed."""
+    """Return draws as floats; check their shape, and that draws of observed y are finite."""
     draws = np.asarray(draws, dtype=float)
     if draws.shape[1:] != y_true.shape or len(draws) < at_least:
         raise ValueError(

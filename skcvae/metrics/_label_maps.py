@@ -1,4 +1,4 @@
-"""How good label maps are."""
+"""Metrics of label maps."""
 
 import numpy as np
 from sklearn.metrics import accuracy_score, jaccard_score, make_scorer
@@ -6,25 +6,25 @@ from sklearn.utils import assert_all_finite
 
 
 def pixel_accuracy(y_true, y_pred):
-    """Return the share of labels that are right, over all rows and pixels.
+    """Accuracy of label maps, over all rows and pixels.
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows, ...)
-        The labels; NaN where not observed.
+        True labels; NaN if missing.
     y_pred : array-like of shape (n_rows, ...)
-        The labels predicted.
+        Predicted labels.
 
     Returns
     -------
     float
-        From 0 to 1, all right.
+        Share of correct labels, between 0 and 1.
 
     Raises
     ------
     ValueError
-        If the shapes differ, no label is observed, or the prediction of one that
-        is observed is not finite.
+        If the shapes differ, no label is observed, or the prediction of an observed
+        label is not finite.
 
     Examples
     --------
@@ -37,35 +37,35 @@ def pixel_accuracy(y_true, y_pred):
 
 
 def intersection_over_union(y_true, y_pred, label=None):
-    r"""Return how far the pixels of a class and those predicted to be overlap.
+    r"""Intersection over union (Jaccard index) of label maps.
 
     .. math::
 
         \mathrm{IoU}_k = \frac{|\{y = k\} \cap \{\hat y = k\}|}
                               {|\{y = k\} \cup \{\hat y = k\}|},
 
-    both counted over all rows and pixels together, not averaged over images.
+    where pixels are counted over all rows together, not averaged over images.
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows, ...)
-        The labels; NaN where not observed.
+        True labels; NaN if missing.
     y_pred : array-like of shape (n_rows, ...)
-        The labels predicted.
+        Predicted labels.
     label : int, default=None
-        The class k. None is the mean over the classes that occur in `y_true` or
-        `y_pred`, each of the same weight.
+        The class k. None averages, unweighted, over the classes that occur in `y_true`
+        or `y_pred`.
 
     Returns
     -------
     float
-        From 0, apart, to 1, the same.
+        Between 0, no overlap, and 1, identical maps.
 
     Raises
     ------
     ValueError
-        If `label` occurs in neither, the shapes differ, no label is observed, or
-        the prediction of one that is observed is not finite.
+        If `label` occurs in neither array, the shapes differ, no label is observed, or
+        the prediction of an observed label is not finite.
 
     Examples
     --------
@@ -91,7 +91,7 @@ mean_iou_scorer = make_scorer(intersection_over_union)
 
 
 def _observed(y_true, y_pred):
-    """Return the labels that are observed and what was predicted there, both flat."""
+    """Return the observed labels and their predictions, flattened."""
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.shape != y_pred.shape:
         raise ValueError(
@@ -99,6 +99,8 @@ def _observed(y_true, y_pred):
         )
     observed = ~np.isnan(y_true)
     if not observed.any():
-        raise ValueError(f"y_true must have an observed label, got none in shape {y_true.shape}.")
+        raise ValueError(
+            f"y_true must have an observed label, got only NaN in shape {y_true.shape}."
+        )
     assert_all_finite(y_pred[observed], input_name="y_pred")
     return y_true[observed], y_pred[observed]

@@ -1,12 +1,12 @@
-r"""Proper scoring rules of draws: lowest, in expectation, for draws from the truth.
+r"""Proper scoring rules of draws.
 
-Both take the mean distance of draws to y and subtract half of that between draws,
+Both are the mean distance of draws to y minus half the mean distance between draws,
 
 .. math::
 
     \frac1S \sum_s \|y_s - y\| - \frac1{2 S (S - 1)} \sum_{s, t} \|y_s - y_t\|,
 
-whose expectation is the score of the distribution itself, however few the draws.
+an unbiased estimate of the score of the distribution for any number of draws.
 """
 
 import numpy as np
@@ -17,38 +17,38 @@ from skcvae.pipelines import sample
 
 
 def crps(y_true, draws, sample_weight=None):
-    r"""Return the continuous ranked probability score (CRPS), the mean over outputs.
+    r"""The continuous ranked probability score (CRPS), averaged over outputs.
 
     .. math::
 
         \mathrm{CRPS}(p, y) = E|Y - y| - \tfrac12 E|Y - Y'|
         = \int (P(Y \le t) - 1\{y \le t\})^2 \, dt, \quad Y, Y' \sim p.
 
-    Each output is scored by itself: what ties outputs together does not count. Of a
-    prediction without spread it is the absolute error.
+    The CRPS is marginal: it ignores the dependence between outputs. For a point
+    prediction it is the absolute error.
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows,) or (n_rows, ...)
-        Outputs; NaN where not observed.
+        True outputs; NaN if missing.
     draws : array-like of shape (n_samples, n_rows, ...)
-        At least two, as `sample` returns them.
+        At least two draws, as returned by `sample`.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows.
 
     Returns
     -------
     float
-        In units of y; lower is better. Unbiased however few the draws, and so
-        below zero where draws happen to lie apart around y.
+        In units of y; lower is better. The estimate is unbiased for any number of
+        draws, and can therefore be negative.
 
     Raises
     ------
     ImportError
         If scoringrules is not installed: ``pip install skcvae[metrics]``.
     ValueError
-        If the shapes do not match, no output is observed, or a draw of one that is
-        observed is not finite.
+        If the shapes do not match, no output is observed, or a draw of an observed
+        output is not finite.
 
     References
     ----------
@@ -66,7 +66,7 @@ def crps(y_true, draws, sample_weight=None):
     """
     y_true, observed = observed_outputs(y_true)
     draws = draws_of(draws, y_true, observed, at_least=2)[:, observed]
-    # The probability weighted moments: the mean over pairs of draws, from sorted ones.
+    # Probability weighted moments ("pwm"): the mean over pairs, from sorted draws.
     scores = _scoringrules().crps_ensemble(
         y_true[observed], draws, m_axis=0, estimator="pwm", backend="numpy"
     )
@@ -75,34 +75,34 @@ def crps(y_true, draws, sample_weight=None):
 
 
 def energy_score(y_true, draws, sample_weight=None):
-    r"""Return the energy score, the mean over rows.
+    r"""Energy score, averaged over rows.
 
     .. math::
 
         \mathrm{ES}(p, y) = E\|Y - y\| - \tfrac12 E\|Y - Y'\|, \quad Y, Y' \sim p,
 
-    with the Euclidean norm over all outputs of a row together: draws must be joint.
+    with the Euclidean norm over all outputs of a row: draws must be joint draws.
     For a single output it is the CRPS.
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows,) or (n_rows, ...)
-        Outputs. Where some are NaN, not observed, a row is scored on the rest.
+        True outputs; NaN if missing. A row is scored on its observed outputs.
     draws : array-like of shape (n_samples, n_rows, ...)
-        At least two, as `sample` returns them.
+        At least two draws, as returned by `sample`.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows.
 
     Returns
     -------
     float
-        In units of y; lower is better. Unbiased however few the draws.
+        In units of y; lower is better. The estimate is unbiased for any number of draws.
 
     Raises
     ------
     ValueError
-        If the shapes do not match, no output is observed, or a draw of one that is
-        observed is not finite.
+        If the shapes do not match, no output is observed, or a draw of an observed
+        output is not finite.
 
     References
     ----------
@@ -124,25 +124,25 @@ def energy_score(y_true, draws, sample_weight=None):
 
 
 def crps_scorer(estimator, X, y, *, n_samples=100, random_state=0):
-    """Score an estimator by minus the CRPS of its draws.
+    """Scorer: negative CRPS of draws.
 
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted; its last step, or its best estimator's, has a method `sample`.
+        A fitted estimator with a method `sample`, or a pipeline or search of one.
     X : array-like of shape (n_rows, ...)
         Inputs.
     y : array-like of shape (n_rows,) or (n_rows, ...)
-        Outputs; NaN where not observed.
+        True outputs; NaN if missing.
     n_samples : int, default=100
         Draws per row.
     random_state : int, RandomState or None, default=0
-        Seed of the draws: same model, same score.
+        Seed of the draws. With the default, scores are reproducible.
 
     Returns
     -------
     float
-        In units of y; higher is better: minus :func:`crps`.
+        In units of y, the negative of :func:`crps`; higher is better.
 
     Examples
     --------
@@ -159,25 +159,25 @@ def crps_scorer(estimator, X, y, *, n_samples=100, random_state=0):
 
 
 def energy_scorer(estimator, X, y, *, n_samples=100, random_state=0):
-    """Score an estimator by minus the energy score of its draws.
+    """Scorer: negative energy score of draws.
 
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted; its last step, or its best estimator's, has a method `sample`.
+        A fitted estimator with a method `sample`, or a pipeline or search of one.
     X : array-like of shape (n_rows, ...)
         Inputs.
     y : array-like of shape (n_rows,) or (n_rows, ...)
-        Outputs; NaN where not observed.
+        True outputs; NaN if missing.
     n_samples : int, default=100
         Draws per row.
     random_state : int, RandomState or None, default=0
-        Seed of the draws: same model, same score.
+        Seed of the draws. With the default, scores are reproducible.
 
     Returns
     -------
     float
-        In units of y; higher is better: minus :func:`energy_score`.
+        In units of y, the negative of :func:`energy_score`; higher is better.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def energy_scorer(estimator, X, y, *, n_samples=100, random_state=0):
 
 
 def _energy(y, draws):
-    """Return the score of one row, its outputs flat; scipy keeps no differences of draws."""
+    """Return the score of one row of flat outputs; pdist does not store the differences."""
     draws = draws.reshape(len(draws), -1)
     return np.linalg.norm(draws - y, axis=1).mean() - pdist(draws).mean() / 2
 
@@ -204,6 +204,6 @@ def _scoringrules():
         import scoringrules
     except ImportError as error:
         raise ImportError(
-            "The CRPS needs the package scoringrules: pip install skcvae[metrics]."
+            "The CRPS requires the package scoringrules: pip install skcvae[metrics]."
         ) from error
     return scoringrules

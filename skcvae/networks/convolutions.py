@@ -1,7 +1,8 @@
-r"""The layers that convolutional networks are built of, built from shapes.
+r"""Convolutional layers, built from input and output shapes.
 
-A row is an image, (height, width) or with channels first, or a vector. Halved, a
-side of h becomes :math:`\lceil h / 2 \rceil`, so any size will do.
+A row is a vector or an image, of shape (height, width) or with channels first.
+Downsampling a side of h pixels gives :math:`\lceil h / 2 \rceil`, so images may have any
+size.
 """
 
 import math
@@ -24,15 +25,15 @@ def is_image(shape: Shape) -> bool:
     Returns
     -------
     bool
-        Whether it has a height and a width.
+        True if the shape has a height and a width.
     """
     return len(shape) > 1
 
 
 class Convolution(nn.Module):
-    """A convolution of images of one size, whatever dimensions stand before them.
+    """A convolution of images of a fixed size, with any batch dimensions.
 
-    Weights lie channels last, which halves the time on a CPU.
+    Weights are stored channels last, which halves the time on a CPU.
 
     Parameters
     ----------
@@ -41,13 +42,13 @@ class Convolution(nn.Module):
     channels : int
         Channels of the output.
     size : tuple of int
-        Height and width to which the image is brought first.
+        Height and width to which the image is resized first.
     kernel_size : int
-        Odd.
+        Side of the kernel, odd.
     stride : int, default=1
-        Two halves height and width, rounded up.
+        A stride of 2 halves height and width, rounded up.
     bias : bool, default=True
-        Whether to add a number per channel.
+        Whether to add a bias per channel.
 
     Attributes
     ----------
@@ -83,14 +84,14 @@ class Convolution(nn.Module):
 
 
 class ImageReadout(nn.Module):
-    """A convolution as last layer, whose output has a given shape.
+    """A convolutional output layer with an output of a given shape.
 
     Parameters
     ----------
     in_shape, out_shape : tuple of int
         Shapes of one row, in and out; both end in height and width.
     kernel_size : int
-        Odd.
+        Side of the kernel, odd.
     """
 
     def __init__(self, in_shape: Shape, out_shape: Shape, kernel_size: int):
@@ -107,21 +108,21 @@ class ImageReadout(nn.Module):
 
 
 def entrance(in_shape: Shape, out_shape: Shape, *, bias: bool, **conv) -> nn.Module:
-    """Return the layer through which a row of any shape enters a map.
+    """Return a layer from a row of any shape to a feature map.
 
     Parameters
     ----------
     in_shape, out_shape : tuple of int
-        Shapes of a row and of the map.
+        Shapes of one row and of the feature map.
     bias : bool
-        Whether to add a number per channel.
+        Whether to add a bias per channel.
     **conv
-        Parameters of the convolution, where the row is an image.
+        Parameters of the convolution; ignored for vectors.
 
     Returns
     -------
     Module
-        A convolution, or for a vector a linear layer.
+        A convolution for an image, a linear layer for a vector.
     """
     if is_image(in_shape):
         return Convolution(in_shape, out_shape[0], bias=bias, **conv)
@@ -129,14 +130,14 @@ def entrance(in_shape: Shape, out_shape: Shape, *, bias: bool, **conv) -> nn.Mod
 
 
 def level_sizes(size: Shape, n_levels: int) -> list[Shape]:
-    """Return heights and widths, each half of the one before, rounded up.
+    """Return the height and width of each level; each level halves them, rounding up.
 
     Parameters
     ----------
     size : tuple of int
-        The first.
+        Height and width of the first level.
     n_levels : int
-        How many.
+        Number of levels.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-r"""The convolutional networks: down to a map of low resolution, and up again.
+r"""Convolutional encoder and decoder.
 
-Images go in at full resolution, which each level halves. Vectors join at the
-lowest level, as latent maps do. The way up goes back through the same sizes.
+Images enter at full resolution, and each level halves height and width. Vectors and
+latent maps enter at the lowest resolution. The decoder goes back through the same sizes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,27 +13,27 @@ from skcvae.networks.layers import ACTIVATIONS, Shape
 
 
 class Descent(nn.Module):
-    """From images and vectors to a map of low resolution.
+    """Convolutional encoder: images and vectors to a feature map of low resolution.
 
     Parameters
     ----------
     in_shapes : sequence of tuples of int
         The shape of one row of each input.
     channels : sequence of int
-        Channels at full resolution, which are not used here, and at each level.
+        Channels at full resolution, unused here, and at each level.
     size : tuple of int
-        Height and width of full resolution.
+        Height and width at full resolution.
     kernel_size : int
-        Of every convolution.
+        Side of every kernel, odd.
     activation : str
         A key of `ACTIVATIONS`.
 
     Attributes
     ----------
     level_shapes : list of tuples of int
-        Shapes of what `levels` returns.
+        Shapes of the features that `levels` returns.
     out_shape : tuple of int
-        Shape of the last of them.
+        Shape of the features of the lowest level.
     """
 
     def __init__(
@@ -88,27 +88,29 @@ class Descent(nn.Module):
 
 
 class Ascent(nn.Module):
-    """From x, and draws of z where there are any, to features of y.
+    """Convolutional encoder and decoder: x, and draws of z if given, to features of y.
 
-    x goes down by a :class:`Descent`; z joins at the lowest level; both go up.
+    x is encoded by a :class:`Descent`, z is added at the lowest resolution, and the
+    sum is decoded.
 
     Parameters
     ----------
     in_shapes : sequence of tuples of int
-        The shape of one row of x, and of z.
+        The shape of one row of x, and of z if given.
     channels : sequence of int
         Channels at full resolution and at each level.
     size : tuple of int
-        Height and width of full resolution.
+        Height and width at full resolution.
     to_image : bool
-        Whether to go up to full resolution; otherwise the features are those of
-        the lowest level.
+        Whether to decode to full resolution; otherwise the features have the lowest
+        resolution.
     kernel_size : int
-        Of every convolution.
+        Side of every kernel, odd.
     activation : str
         A key of `ACTIVATIONS`.
     shortcut : bool
-        Whether x's features of each level are added to those of the way up.
+        Skip connections: whether the encoder's features of each level are added to the
+        decoder's.
 
     Attributes
     ----------
@@ -156,7 +158,7 @@ class Ascent(nn.Module):
         self.out_shape = self.level_shapes[-1]
 
     def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return the features as a function of z alone, all work on x done once."""
+        """Return the features as a function of z; x is encoded once."""
         share, skips = self._of_x(x)
         (enter,) = self.entrances
         return lambda z: list(self._up(share + enter(z), skips))[-1]
@@ -165,18 +167,18 @@ class Ascent(nn.Module):
         return self.scales(x, 1)[0]
 
     def scales(self, x: Tensor, n_scales: int) -> list[Tensor]:
-        """Return the features without z at full resolution, a half, a quarter."""
+        """Return the features without z at full, half and quarter resolution."""
         return list(self._up(*self._of_x(x)))[: -n_scales - 1 : -1]
 
     def scale_shapes(self, n_scales: int) -> list[Shape]:
-        """Return the shapes of what `scales` returns.
+        """Return the shapes of the features that `scales` returns.
 
-        Raises ValueError where the way up has fewer levels.
+        Raises ValueError if the decoder has fewer levels.
         """
         if n_scales > len(self.level_shapes):
             raise ValueError(
                 f"n_scales={n_scales} expects Conv to have at least {n_scales} levels, got "
-                f"{len(self.level_shapes)}: take more channels."
+                f"{len(self.level_shapes)}. Increase the length of channels."
             )
         return self.level_shapes[: -n_scales - 1 : -1]
 

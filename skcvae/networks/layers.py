@@ -1,8 +1,8 @@
-r"""The layers the networks are stacked from, built from shapes.
+r"""Fully connected layers, built from input and output shapes.
 
-The first layer of a stack reads several inputs, :math:`h = \sum_i W_i x_i + b`.
-It is one linear map of their concatenation, written as a sum so that the share
-of x is computed once per row however many z are drawn for it.
+The first layer of a stack has several inputs, :math:`h = \sum_i W_i x_i + b`. This is
+a linear map of their concatenation, written as a sum so that the share of x is
+computed once per row, regardless of the number of draws of z.
 """
 
 import functools
@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-# In place where the derivative follows from the result: what comes in is the fresh
-# output of a layer, and is not needed again.
+# In place where the derivative can be computed from the result: the input is the output
+# of the previous layer, and is not used elsewhere.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "elu": partial(nn.ELU, inplace=True),
     "gelu": nn.GELU,
@@ -29,7 +29,7 @@ Shape = tuple[int, ...]
 
 
 class Dropout(nn.Module):
-    """Dropout whose mask comes from a given generator, not from torch's global one.
+    """Dropout with its own random generator instead of torch's global one.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Dropout(nn.Module):
     Attributes
     ----------
     generator : Generator or None
-        Set for the length of one training run, on the device of the inputs.
+        Set during training, on the device of the inputs.
     """
 
     def __init__(self, rate: float):
@@ -76,29 +76,29 @@ def joined(linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
 
 
 class PiecewiseLinear(nn.Module):
-    r"""Numbers beside how far each has come through each of its bins.
+    r"""Piecewise linear encoding of numerical features.
 
-    A number :math:`x` becomes :math:`x` and, for each bin :math:`[a_i, a_{i+1}]`, a number
-    that is constant below it and above it and linear in between: a linear map of the code
-    is piecewise linear in :math:`x`, with its bends at the edges. The numbers have mean 0
-    and variance 1 or less where the edges are quantiles.
+    A feature :math:`x` is encoded by :math:`x` itself and, for each bin
+    :math:`[a_i, a_{i+1}]`, a feature that is linear inside the bin and constant outside. A
+    linear map of the encoding is piecewise linear in :math:`x`, with knots at the bin edges.
+    If the edges are quantiles, the encoded features have mean 0 and variance at most 1.
 
     Parameters
     ----------
     edges : ndarray of shape (n_columns, n_edges)
-        The edges of the bins of each column, ascending. A bin of no width is always 0.
+        The ascending bin edges of each column. The feature of an empty bin is always 0.
 
     Attributes
     ----------
     out_shape : tuple of int
-        Shape of the code of one row.
+        Shape of the encoding of one row.
     """
 
     def __init__(self, edges: np.ndarray):
         super().__init__()
         edges = torch.as_tensor(edges, dtype=torch.float32)
         width, n_bins = edges.diff(), edges.shape[1] - 1
-        above = 1 - (torch.arange(n_bins) + 0.5) / n_bins  # the share of the rows above a bin
+        above = 1 - (torch.arange(n_bins) + 0.5) / n_bins  # the share of rows above a bin
         spread = (above * (1 - above)).sqrt()
         self.register_buffer("lower", edges[:, :-1].clone())
         self.register_buffer("slope", torch.where(width > 0, 1 / width, 0.0))
@@ -112,7 +112,7 @@ class PiecewiseLinear(nn.Module):
 
 
 class Stack(nn.Module):
-    """A multilayer perceptron without its last layer: inputs to features.
+    """A multilayer perceptron without its output layer.
 
     Parameters
     ----------
@@ -125,9 +125,10 @@ class Stack(nn.Module):
     dropout : float
         Rate of the dropout after every activation.
     shortcut : bool
-        Whether a linear map of the inputs is added to the features.
+        Skip connection: whether a linear map of the inputs is added to the features.
     bins : ndarray of shape (n_columns, n_edges), optional
-        Edges of the bins that the first input is coded by: :class:`PiecewiseLinear`.
+        Bin edges of the piecewise linear encoding of the first input; see
+        :class:`PiecewiseLinear`.
 
     Attributes
     ----------
@@ -190,23 +191,23 @@ class Stack(nn.Module):
         return features + joined(self.shortcut, inputs) if self.shortcut else features
 
     def scales(self, x: Tensor, n_scales: int) -> list[Tensor]:
-        """Return the features for full resolution, a half, a quarter: all the same."""
+        """Return the features for each resolution, which are all the same."""
         return [self(x)] * n_scales
 
     def scale_shapes(self, n_scales: int) -> list[Shape]:
-        """Return the shapes of what `scales` returns."""
+        """Return the shapes of the features that `scales` returns."""
         return [self.out_shape] * n_scales
 
 
 class Readout(nn.Module):
-    """A linear last layer whose output has a given shape.
+    """A linear output layer with an output of a given shape.
 
     Parameters
     ----------
     in_shape, out_shape : tuple of int
         Shapes of one row, in and out.
     bias : bool, default=True
-        Whether to add a number per output.
+        Whether to add a bias per output.
     """
 
     def __init__(self, in_shape: Shape, out_shape: Shape, *, bias: bool = True):

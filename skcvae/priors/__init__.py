@@ -1,17 +1,17 @@
-r"""What is assumed of the latent variables given x: :math:`p(z \mid x)`.
+r"""Priors: the distribution of the latent variables given x, :math:`p(z \mid x)`.
 
-A prior is a small parameter object. Its `build` returns a module that reads the
-prior network's output, numbers of its `parameter_shape` for each row, as a
-:class:`torch.distributions.Distribution` over z. A draw of z follows from standard
-normal noise of its `noise_shape` by :func:`skcvae.distributions.reparameterize`.
+A prior is a small parameter object. Its `build` returns a module that maps the prior
+network's output, of shape `parameter_shape` per row, to a
+:class:`torch.distributions.Distribution` over z. Draws of z are made from standard
+normal noise of shape `noise_shape` by :func:`skcvae.distributions.reparameterize`.
 
 ========== ============================================== ================= ==============
 prior      p(z|x)                                         KL(q || p)        z* of `predict`
 ========== ============================================== ================= ==============
 Gaussian   diagonal Gaussian                              exact             the mean
 Standard   N(0, I)                                        exact             zero
-Mixture    diagonal Gaussians, weighed                    from the draws    see there
-Flow       diagonal Gaussian bent by a normalising flow   from the draws    see there
+Mixture    mixture of diagonal Gaussians                  Monte Carlo       see there
+Flow       normalising flow, diagonal Gaussian base       Monte Carlo       see there
 ========== ============================================== ================= ==============
 """
 

@@ -1,4 +1,4 @@
-r"""A conditional normalising flow as the prior."""
+r"""Conditional normalising flow as the prior."""
 
 import math
 from numbers import Integral, Real
@@ -13,30 +13,31 @@ from skcvae.documented import Documented
 
 
 class Flow(Documented):
-    r"""A diagonal Gaussian given x, bent by a neural spline flow.
+    r"""A neural spline flow given x, with a diagonal Gaussian as its base.
 
     .. math:: z = \mu(x) + \sigma(x) \, T_x(\epsilon), \quad \epsilon \sim N(0, I)
 
     with :math:`T_x` a stack of coupling layers of rational-quadratic splines, close
-    to the identity at the start. A latent map is flattened inside. The KL term of
-    the objective has no closed form and is estimated with the draws of z; log
-    p(z|x) in the importance weights is exact. `predict` takes z* at
-    :math:`\epsilon = 0`, the image of the mean of the base, as E[z|x] is not
-    known and may lie where no z is drawn. Needs the package zuko:
+    to the identity at initialisation. A latent map is flattened internally. The KL
+    term of the objective has no closed form and is estimated from the draws of z; log
+    p(z|x) in the importance weights is exact. `predict` uses z* at
+    :math:`\epsilon = 0`, the image of the base mean, because E[z|x] has no closed form
+    and may lie in a region of low density. Requires the package zuko:
     ``pip install skcvae[flow]``.
 
     Parameters
     ----------
     n_transforms : int, default=2
-        Number of coupling layers; each coordinate of z is bent in all of them.
+        Number of coupling layers; each transforms all coordinates of z.
     hidden_layer_sizes : sequence of int, default=(64, 64)
         Units in the hidden layers of the network of each coupling layer.
     n_bins : int, default=8
-        Bins of each spline.
+        Number of bins of each spline.
     n_context : int, default=8
-        Numbers for each coordinate of z that tell the splines of x.
+        Context features for each coordinate of z, predicted from x, that condition
+        the splines.
     min_scale : float, default=0.001
-        The floor under every :math:`\sigma`.
+        Lower bound on every :math:`\sigma`.
 
     References
     ----------
@@ -90,7 +91,7 @@ class Flow(Documented):
             bins=self.n_bins,
             transforms=self.n_transforms,
             hidden_features=widths,
-            # Coupling: draws take two passes rather than one for each coordinate.
+            # Coupling layers invert in two passes, autoregressive ones in one per coordinate.
             **({"passes": 2} if size > 1 else {}),
         )
         return ConditionalFlow(
@@ -103,9 +104,10 @@ class Flow(Documented):
 
 
 class ConditionalFlow(nn.Module):
-    """Read a location, a raw scale and the context of the splines as a flow over z.
+    """Map (location, raw scale, spline context) to a normalising flow over z.
 
-    `out_shape` is what the splines take for one row and draw, to plan memory by.
+    `out_shape` is the size of the spline parameters per row and draw, used to estimate
+    memory.
     """
 
     def __init__(
@@ -133,13 +135,13 @@ class ConditionalFlow(nn.Module):
 
 
 def _zuko_flows():
-    """Return zuko's flows; importing it turns torch's validation off for everyone: undo that."""
+    """Import zuko.flows and restore torch's global validation flag, which zuko clears."""
     validates = Distribution._validate_args
     try:
         from zuko import flows
     except ImportError as error:
         raise ImportError(
-            "prior='flow' needs the package zuko: pip install skcvae[flow]."
+            "prior='flow' requires the package zuko: pip install skcvae[flow]."
         ) from error
     finally:
         Distribution.set_default_validate_args(validates)

@@ -1,4 +1,4 @@
-r"""The paper's priors: a Gaussian given x, and the relaxed one that does not depend on x."""
+r"""Gaussian priors: conditional on x, or standard normal (the paper's relaxed prior)."""
 
 from numbers import Real
 
@@ -17,7 +17,7 @@ class Gaussian(Documented):
     Parameters
     ----------
     min_scale : float, default=0.001
-        The floor under every scale of the prior and of the recognition network.
+        Lower bound on every scale of the prior and of the recognition network.
 
     References
     ----------

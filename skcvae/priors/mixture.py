@@ -1,4 +1,4 @@
-r"""A mixture of Gaussians as the prior: a mixture density network for z."""
+r"""Mixture of Gaussians as the prior: a mixture density network for z."""
 
 import math
 from numbers import Integral, Real
@@ -17,19 +17,19 @@ class Mixture(Documented):
 
     .. math:: p(z \mid x) = \sum_{k=1}^K \pi_k(x) \, N(\mu_k(x), \mathrm{diag}(\sigma_k^2(x)))
 
-    The KL term of the objective has no closed form and is estimated with the draws
-    of z; log p(z|x) in the importance weights is exact. `predict` takes the mean of
-    the most probable component for z*: E[z|x] lies between the modes, where no y
-    was ever decoded from. Which component a draw comes from is not
-    differentiable, so objectives that draw from the prior in training are refused:
+    The KL term of the objective has no closed form and is estimated from the draws
+    of z; log p(z|x) in the importance weights is exact. `predict` uses the mean of
+    the most probable component as z*, because E[z|x] may lie between the modes, where
+    the generation network was not trained. The choice of the component is not
+    differentiable, so estimators that train with draws from the prior raise an error:
     `GSNNRegressor`, and `HybridStructuredPredictor` with alpha < 1.
 
     Parameters
     ----------
     n_components : int, default=5
-        Number K of Gaussians.
+        Number K of components.
     min_scale : float, default=0.001
-        The floor under every scale of the prior.
+        Lower bound on every scale of the prior.
 
     References
     ----------
@@ -62,10 +62,10 @@ class Mixture(Documented):
 
 
 class GaussianMixture(nn.Module):
-    """Read K locations, raw scales and maps of logits as a mixture over z.
+    """Map K locations, raw scales and logit maps to a mixture over z.
 
-    A component has one logit, the mean of its map. The noise has one more channel
-    than z: its first number chooses the component.
+    The logit of a component is the mean of its map. The noise has one channel more
+    than z; the first element of that channel selects the component.
     """
 
     def __init__(self, latent_shape: tuple[int, ...], n_components: int, min_scale: float):
@@ -90,6 +90,6 @@ class GaussianMixture(nn.Module):
 
 
 def _apart(n: int, shape: tuple[int, ...]) -> Tensor:
-    """Return n points spread as N(0, I) is, different in each coordinate: a Latin hypercube."""
+    """Return a Latin hypercube sample of n points from N(0, I)."""
     rank = torch.rand(n, math.prod(shape)).argsort(0)
     return torch.special.ndtri((rank + 0.5) / n).reshape(n, *shape)
