@@ -172,7 +172,7 @@ def widened(q: Independent, prior: Distribution, share: float) -> Independent:
     """
     if not share or not is_gaussian(prior):
         return q
-    scale = q.stddev * (prior.stddev / q.stddev).clamp_min(1) ** widening
+    scale = q.stddev * (prior.stddev / q.stddev).clamp_min(1) ** share
     return Independent(
         Normal(q.mean, scale, validate_args=False),
         q.reinterpreted_batch_ndims,
