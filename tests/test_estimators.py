@@ -1,6 +1,7 @@
 """Laws that hold for every estimator."""
 
 import copy
+import functools
 import io
 import pickle
 import threading
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import small_table
 from scipy.integrate import trapezoid
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -21,9 +23,15 @@ from skcvae.likelihoods import Gaussian, StudentT
 QUICK = {"max_epochs": 3, "random_state": 0}
 
 
+@functools.cache
+def fit_once(estimator_class):
+    return estimator_class(**QUICK).fit(*small_table())
+
+
 @pytest.fixture
-def fitted(estimator_class, data):
-    return estimator_class(**QUICK).fit(*data)
+def fitted(estimator_class):
+    """A copy of a fit that the tests of this file share."""
+    return copy.deepcopy(fit_once(estimator_class))
 
 
 # Shapes.
@@ -183,7 +191,7 @@ def test_effective_sample_size_is_bounded(fitted, data):
 
 def test_a_collapse_of_the_weights_is_a_warning(latent_class, data):
     X, y = data
-    est = latent_class(**QUICK).fit(X, y)
+    est = fit_once(latent_class)
     with pytest.warns(UserWarning, match="effective sample size of log_prob is 1.* of 100 draws"):
         est.log_prob(X, y + 100)
 
@@ -281,16 +289,16 @@ def test_copies_predict_the_same(fitted, data):
         np.testing.assert_array_equal(other.predict(X), fitted.predict(X))
         assert other.score(X, y) == fitted.score(X, y)
         assert other.history_[:, "train_loss"] == fitted.history_[:, "train_loss"]
-        assert other.get_params() == fitted.get_params() or other.get_params().keys()
+        assert repr(other) == repr(fitted)
 
 
 def test_pickles_hold_arrays_and_no_tensors(fitted):
     assert b"torch" not in pickle.dumps(fitted)
 
 
-def test_a_pickle_from_a_machine_with_cuda_loads_without(estimator_class, data, monkeypatch):
-    X, y = data
-    est = estimator_class(**QUICK).fit(X, y).set_params(device="cuda")
+def test_a_pickle_from_a_machine_with_cuda_loads_without(fitted, data, monkeypatch):
+    X, _ = data
+    est = fitted.set_params(device="cuda")
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     other = pickle.loads(pickle.dumps(est))
     np.testing.assert_array_equal(other.predict(X), est.predict(X))
@@ -398,11 +406,9 @@ def test_warm_start_goes_on_where_the_last_fit_ended(estimator_class, data):
     X, y = data
     params = {"early_stopping": False, "random_state": 0, "max_epochs": 30}
     est = estimator_class(warm_start=True, **params).fit(X, y)
-    loss = est.history_[-1]["train_loss"]
     scaling = est.x_scaling_
     est.fit(X, y)
     assert est.x_scaling_ is scaling
-    assert est.history_[0]["train_loss"] < (est.history_[0]["train_loss"] + abs(loss) + 1)
     cold = estimator_class(**params).fit(X, y)
     assert est.history_[0]["train_loss"] < cold.history_[0]["train_loss"]
 
