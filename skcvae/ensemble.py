@@ -81,7 +81,7 @@ class EnsembleRegressor(MetaEstimatorMixin, RegressorMixin, Summarised):
     >>> from skcvae import EnsembleRegressor, NNRegressor
     >>> from skcvae.datasets import make_linear_gaussian
     >>> data = make_linear_gaussian(n_samples=200, random_state=0)
-    >>> est = EnsembleRegressor(NNRegressor(max_epochs=20), n_estimators=3, random_state=0)
+    >>> est = EnsembleRegressor(NNRegressor(max_epochs=5), n_estimators=3, random_state=0)
     >>> est.fit(data.X, data.y).sample(data.X, n_samples=4).shape
     (4, 200, 3)
     >>> members = [member.score(data.X, data.y) for member in est.estimators_]
