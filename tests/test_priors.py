@@ -423,10 +423,10 @@ def test_no_unit_is_active_where_q_is_the_prior(name):
 @each_prior
 def test_a_fit_that_uses_no_latent_variable_warns(name):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(100, 2))
-    est = CVAERegressor(prior=prior_of(name), beta=30.0, max_epochs=20, lr=0.01, random_state=0)
+    X = rng.normal(size=(200, 2))
+    est = CVAERegressor(prior=prior_of(name), beta=30.0, max_epochs=20, lr=0.02, random_state=0)
     with pytest.warns(UserWarning, match="No latent variable is used.*kl_warmup=20.*latent_dim"):
-        est.fit(X, X + 0.5 * rng.normal(size=(100, 2)))
+        est.fit(X, X + 0.5 * rng.normal(size=(200, 2)))
     assert est.n_active_units_ == 0
 
 
