@@ -34,10 +34,14 @@ def latent_class(request):
     return request.param
 
 
-@pytest.fixture
-def data():
-    """Sixty rows, four features, three outputs that depend on each other."""
+def small_table():
+    """Return sixty rows, four features, three outputs that depend on each other."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 4))
     shared = rng.normal(size=(60, 1))
     return X, X @ rng.normal(size=(4, 3)) + shared + 0.1 * rng.normal(size=(60, 3)) + 5
+
+
+@pytest.fixture
+def data():
+    return small_table()

@@ -1,5 +1,7 @@
 """Every mistake gets an error that names what was got, and leaves a fitted estimator as it was."""
 
+import copy
+import functools
 import warnings
 
 import numpy as np
@@ -194,9 +196,16 @@ def assert_as_before(estimator, before, prediction):
     np.testing.assert_array_equal(estimator.predict(X), prediction)
 
 
+@functools.cache
+def fit_once(estimator_class, likelihood="auto"):
+    y = LABELS if likelihood == "categorical" else Y
+    return estimator_class(likelihood=likelihood, max_epochs=2, random_state=0).fit(X, y)
+
+
 @pytest.fixture
 def fitted(estimator_class):
-    return estimator_class(max_epochs=2, random_state=0).fit(X, Y)
+    """A copy of a fit that the tests of this file share."""
+    return copy.deepcopy(fit_once(estimator_class))
 
 
 @pytest.mark.parametrize("case", FITS)
@@ -218,7 +227,7 @@ def test_fit_with_parameters(fitted, case):
 
 
 def test_scales_without_an_initial_guess(latent_class):
-    est = latent_class(max_epochs=2, random_state=0).fit(X, Y)
+    est = copy.deepcopy(fit_once(latent_class))
     before, prediction = state(est), est.predict(X)
     with pytest.raises(ValueError, match="n_scales=2 .* expects initial_guess=True, got False"):
         est.set_params(n_scales=2).fit(IMAGES, IMAGES)
@@ -229,7 +238,7 @@ def test_scales_without_an_initial_guess(latent_class):
     ("name", "value"), [(name, value) for name, values in PARAMETERS.items() for value in values]
 )
 def test_parameters(name, value):
-    est = HybridStructuredPredictor(max_epochs=2, random_state=0).fit(X, Y)
+    est = copy.deepcopy(fit_once(HybridStructuredPredictor))
     before, prediction = state(est), est.predict(X)
     with pytest.raises(ValueError, match=f"'{name}'") as error:
         est.set_params(**{name: value}).fit(X, Y)
@@ -362,7 +371,7 @@ def test_questions(fitted, case):
 
 @pytest.mark.parametrize("case", ASKS_OF_LABELS)
 def test_questions_about_labels(estimator_class, case):
-    est = estimator_class(likelihood="categorical", max_epochs=2, random_state=0).fit(X, LABELS)
+    est = copy.deepcopy(fit_once(estimator_class, "categorical"))
     ask, message = ASKS_OF_LABELS[case]
     before, prediction = state(est), est.predict(X)
     with pytest.raises(ValueError, match=message):

@@ -91,7 +91,7 @@ def test_a_row_of_weight_two_is_a_row_twice(rule, drawn):
 @pytest.mark.parametrize("n_samples", [2, 10])
 def test_draws_from_the_truth_score_best(rule, n_samples):
     rng = np.random.default_rng(1)
-    y = rng.normal(size=(20_000, 2))
+    y = rng.normal(size=(8000, 2))
     draws = rng.normal(size=(n_samples, *y.shape))
     best = rule(y, draws)
     for other in (draws + 0.4, 1.4 * draws, 0.6 * draws):
@@ -261,7 +261,7 @@ def test_scorers_are_the_metrics_and_search(scorer, metric, data):
 @pytest.fixture(scope="module")
 def linear_gaussian():
     data = make_linear_gaussian(n_samples=3000, n_features=3, n_latent=1, random_state=0)
-    est = CVAERegressor(max_epochs=30, random_state=0)
+    est = CVAERegressor(max_epochs=20, random_state=0)
     return est.fit(data.X[:2000], data.y[:2000]), data.X[2000:], data.y[2000:]
 
 

@@ -93,7 +93,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_fit_that_was_cut_off_goes_on_to_the_same_model(estimator_class, setting, path):
-    params = {"max_epochs": 9, "early_stopping": False, "random_state": 0, **SETTINGS[setting]}
+    params = {"max_epochs": 6, "early_stopping": False, "random_state": 0, **SETTINGS[setting]}
     est = estimator_class(**params)
     whole = resumed(est)
     est.set_params(checkpoint=path)
@@ -214,7 +214,7 @@ def test_a_damaged_file_is_an_error_or_the_same_file(path):
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     damaged = [b"", content[:-1], content[: len(content) // 2], b"x,y\n1,2\n", content[1:]]
-    for place in rng.integers(len(content), size=60):
+    for place in rng.integers(len(content), size=20):
         flipped = bytearray(content)
         flipped[place] ^= 1 << int(rng.integers(8))
         damaged.append(bytes(flipped))
@@ -336,7 +336,7 @@ from skcvae.datasets import make_linear_gaussian
 
 torch.set_num_threads(1)
 n_kills, folder = int(sys.argv[1]), sys.argv[2]
-data = make_linear_gaussian(n_samples=400, random_state=0)
+data = make_linear_gaussian(n_samples=200, random_state=0)
 settings = {
     "max_epochs": int(sys.argv[4]), "lr_schedule": "one_cycle", "omission": 0.1, "kl_warmup": 5,
     "architecture": MLP(dropout=0.1), "random_state": 0,

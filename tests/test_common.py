@@ -4,7 +4,9 @@ from conftest import ESTIMATORS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skcvae import EnsembleRegressor, NNRegressor
+from skcvae.architectures import MLP
 
+QUICK = {"architecture": MLP((4,)), "max_epochs": 2}
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
         "a row of weight two counts twice in one step, a row repeated is in two steps: "
@@ -15,8 +17,8 @@ EXPECTED_FAILURES = {
 
 @parametrize_with_checks(
     [
-        *(estimator(max_epochs=8) for estimator in ESTIMATORS),
-        EnsembleRegressor(NNRegressor(max_epochs=8), n_estimators=2),
+        *(estimator(**QUICK) for estimator in ESTIMATORS),
+        EnsembleRegressor(NNRegressor(**QUICK), n_estimators=2),
     ],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
     xfail_strict=True,

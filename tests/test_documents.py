@@ -9,6 +9,7 @@ import pytest
 from conftest import ESTIMATORS
 from docutils.core import publish_doctree
 from numpydoc.validate import validate
+from skorch import NeuralNet
 
 from skcvae import EnsembleRegressor
 
@@ -52,8 +53,13 @@ def code_blocks(path):
 @pytest.mark.parametrize(
     "path", [path for path in DOCUMENTS if code_blocks(path)], ids=lambda path: path.name
 )
-def test_code_blocks_run(path):
-    names = {}
+def test_code_blocks_run(path, monkeypatch):
+    names, fit_loop = {}, NeuralNet.fit_loop
+
+    def short(self, X, y=None, epochs=None, **kwargs):
+        return fit_loop(self, X, y, min(epochs or self.max_epochs, 3), **kwargs)
+
+    monkeypatch.setattr(NeuralNet, "fit_loop", short)
     exec(compile(code_blocks(path), path, "exec"), names)
     assert "est" in names
 

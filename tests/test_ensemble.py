@@ -1,10 +1,13 @@
 """Laws of a mixture of estimators."""
 
+import copy
+import functools
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from conftest import small_table
 from scipy.integrate import trapezoid
 from scipy.special import logsumexp
 from scipy.stats import ks_2samp
@@ -22,16 +25,22 @@ from skcvae.likelihoods import Categorical, Columns, Gaussian
 QUICK = {"max_epochs": 3}
 
 
+@functools.cache
+def fit_once(member_class):
+    est = EnsembleRegressor(member_class(**QUICK), n_estimators=3, random_state=0)
+    return est.fit(*small_table())
+
+
 @pytest.fixture(params=[CVAERegressor, GSNNRegressor, NNRegressor], ids=lambda e: e.__name__)
-def fitted(request, data):
-    est = EnsembleRegressor(request.param(**QUICK), n_estimators=3, random_state=0)
-    return est.fit(*data)
+def fitted(request):
+    """A copy of a fit that the tests of this file share."""
+    return copy.deepcopy(fit_once(request.param))
 
 
 @pytest.fixture(scope="module")
 def branches():
-    data = make_two_branches(n_samples=600, random_state=0)
-    est = EnsembleRegressor(CVAERegressor(max_epochs=25), n_estimators=2, random_state=0)
+    data = make_two_branches(n_samples=300, random_state=0)
+    est = EnsembleRegressor(CVAERegressor(max_epochs=25, lr=0.006), n_estimators=2, random_state=0)
     return est.fit(data.X, data.y), data
 
 

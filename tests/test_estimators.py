@@ -1,6 +1,7 @@
 """Laws that hold for every estimator."""
 
 import copy
+import functools
 import io
 import pickle
 import threading
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import small_table
 from scipy.integrate import trapezoid
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -21,16 +23,27 @@ from skcvae.likelihoods import Gaussian, StudentT
 QUICK = {"max_epochs": 3, "random_state": 0}
 
 
+@functools.cache
+def fit_once(estimator_class):
+    return estimator_class(**QUICK).fit(*small_table())
+
+
 @pytest.fixture
-def fitted(estimator_class, data):
-    return estimator_class(**QUICK).fit(*data)
+def fitted(estimator_class):
+    """A copy of a fit that the tests of this file share."""
+    return copy.deepcopy(fit_once(estimator_class))
 
 
 # Shapes.
 
 
-@pytest.mark.parametrize("x_shape", [(4,), (2, 3), (2, 3, 3)])
-@pytest.mark.parametrize("y_shape", [(), (1,), (3,), (2, 3), (1, 2, 3)])
+@pytest.mark.parametrize(
+    ("x_shape", "y_shape"),
+    [
+        *(((4,), y_shape) for y_shape in [(), (1,), (3,), (2, 3), (1, 2, 3)]),
+        *((x_shape, y_shape) for x_shape in [(2, 3), (2, 3, 3)] for y_shape in [(), (2, 3)]),
+    ],
+)
 def test_shapes_are_those_of_fit(estimator_class, x_shape, y_shape):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(20, *x_shape)), rng.normal(size=(20, *y_shape))
@@ -138,11 +151,11 @@ ONE_OUTPUT = [Gaussian(), Gaussian(heteroscedastic=True), StudentT(heteroscedast
 @pytest.mark.parametrize("likelihood", ONE_OUTPUT, ids=repr)
 def test_density_of_one_output_integrates_to_one(estimator_class, likelihood):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 1))
-    y = 3 * X[:, 0] + rng.normal(size=200)
-    est = estimator_class(likelihood=likelihood, max_epochs=20, random_state=0).fit(X, y)
+    X = rng.normal(size=(60, 1))
+    y = 3 * X[:, 0] + rng.normal(size=60)
+    est = estimator_class(likelihood=likelihood, max_epochs=10, random_state=0).fit(X, y)
     (mean,), (std,) = est.predict([[0.7]], return_std=True)
-    grid = np.linspace(mean - 6 * std, mean + 6 * std, 1001)
+    grid = np.linspace(mean - 6 * std, mean + 6 * std, 401)
     density = np.exp(est.log_prob(np.full((len(grid), 1), 0.7), grid, n_samples=1000))
     assert trapezoid(density, grid) == pytest.approx(1, abs=0.05)
 
@@ -183,7 +196,7 @@ def test_effective_sample_size_is_bounded(fitted, data):
 
 def test_a_collapse_of_the_weights_is_a_warning(latent_class, data):
     X, y = data
-    est = latent_class(**QUICK).fit(X, y)
+    est = fit_once(latent_class)
     with pytest.warns(UserWarning, match="effective sample size of log_prob is 1.* of 100 draws"):
         est.log_prob(X, y + 100)
 
@@ -281,16 +294,16 @@ def test_copies_predict_the_same(fitted, data):
         np.testing.assert_array_equal(other.predict(X), fitted.predict(X))
         assert other.score(X, y) == fitted.score(X, y)
         assert other.history_[:, "train_loss"] == fitted.history_[:, "train_loss"]
-        assert other.get_params() == fitted.get_params() or other.get_params().keys()
+        assert repr(other) == repr(fitted)
 
 
 def test_pickles_hold_arrays_and_no_tensors(fitted):
     assert b"torch" not in pickle.dumps(fitted)
 
 
-def test_a_pickle_from_a_machine_with_cuda_loads_without(estimator_class, data, monkeypatch):
-    X, y = data
-    est = estimator_class(**QUICK).fit(X, y).set_params(device="cuda")
+def test_a_pickle_from_a_machine_with_cuda_loads_without(fitted, data, monkeypatch):
+    X, _ = data
+    est = fitted.set_params(device="cuda")
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     other = pickle.loads(pickle.dumps(est))
     np.testing.assert_array_equal(other.predict(X), est.predict(X))
@@ -381,7 +394,8 @@ def test_heavy_rows_are_fitted_better(estimator_class, data):
     X, y = data
     y = y + 10 * (np.arange(60) % 2)[:, None]
     weight = np.where(np.arange(60) % 2, 1.0, 50.0)
-    est = estimator_class(max_epochs=100, random_state=0).fit(X, y, sample_weight=weight)
+    est = estimator_class(max_epochs=40, lr=0.01, random_state=0)
+    est.fit(X, y, sample_weight=weight)
     error = np.abs(est.predict(X) - y).mean(1)
     assert error[::2].mean() < error[1::2].mean()
 
@@ -396,13 +410,11 @@ def test_given_validation_rows_replace_the_share(estimator_class, data):
 
 def test_warm_start_goes_on_where_the_last_fit_ended(estimator_class, data):
     X, y = data
-    params = {"early_stopping": False, "random_state": 0, "max_epochs": 30}
+    params = {"early_stopping": False, "random_state": 0, "max_epochs": 10, "lr": 0.01}
     est = estimator_class(warm_start=True, **params).fit(X, y)
-    loss = est.history_[-1]["train_loss"]
     scaling = est.x_scaling_
     est.fit(X, y)
     assert est.x_scaling_ is scaling
-    assert est.history_[0]["train_loss"] < (est.history_[0]["train_loss"] + abs(loss) + 1)
     cold = estimator_class(**params).fit(X, y)
     assert est.history_[0]["train_loss"] < cold.history_[0]["train_loss"]
 
@@ -437,17 +449,26 @@ def test_options_of_latent_models_train(latent_class, data, params, n_train_samp
     if "beta" in params and latent_class is GSNNRegressor:
         pytest.skip("no KL term to weigh")
     X, y = data
-    est = latent_class(max_epochs=40, random_state=0, n_train_samples=n_train_samples, **params)
+    est = latent_class(
+        max_epochs=12, lr=0.01, random_state=0, n_train_samples=n_train_samples, **params
+    )
     est.fit(X, y)
     losses = est.history_[:, "train_loss"]
     assert losses[-1] < losses[0] and np.isfinite(est.score(X, y))
 
 
-@pytest.mark.parametrize("optimizer", ["AdamW", "SGD", torch.optim.RMSprop])
-@pytest.mark.parametrize("lr_schedule", ["constant", "one_cycle"])
+@pytest.mark.parametrize(
+    ("optimizer", "lr_schedule"),
+    [
+        ("AdamW", "constant"),
+        ("AdamW", "one_cycle"),
+        ("SGD", "one_cycle"),
+        (torch.optim.RMSprop, "constant"),
+    ],
+)
 def test_optimizers_and_schedules(estimator_class, data, optimizer, lr_schedule):
     est = estimator_class(
-        optimizer=optimizer, lr_schedule=lr_schedule, lr=1e-3, max_epochs=10, random_state=0
+        optimizer=optimizer, lr_schedule=lr_schedule, lr=1e-3, max_epochs=6, random_state=0
     )
     losses = est.fit(*data).history_[:, "train_loss"]
     assert losses[-1] < losses[0]
@@ -468,7 +489,7 @@ def test_optimizers_and_schedules(estimator_class, data, optimizer, lr_schedule)
 def test_everything_runs_on_every_device(estimator_class, data, device, params):
     X, y = data
     y = np.sign(y - 5) if "likelihood" in params else y
-    est = estimator_class(device=device, max_epochs=30, random_state=0, **params).fit(X, y)
+    est = estimator_class(device=device, max_epochs=5, random_state=0, **params).fit(X, y)
     assert next(est.net_.module_.parameters()).device.type == device
     assert np.isfinite(est.score(X, y))
     assert est.sample(X, 3).shape == (3, 60, 3)

@@ -85,12 +85,12 @@ def some(likelihood, y_shape=(3,), batch=()):
     return module(torch.randn(*batch, *module.parameter_shape, dtype=torch.float64))
 
 
-def fitted(likelihood, y, n_steps=500):
+def fitted(likelihood, y, n_steps=250):
     """Return the distribution that maximises the likelihood of draws, the same for all."""
     torch.manual_seed(0)
     module = likelihood.build(y.shape[1:]).double()
     parameters = (0.1 * torch.randn(module.parameter_shape, dtype=y.dtype)).requires_grad_()
-    optimizer = torch.optim.Adam([parameters, *module.parameters()], lr=0.05)
+    optimizer = torch.optim.Adam([parameters, *module.parameters()], lr=0.1)
     for _ in range(n_steps):
         optimizer.zero_grad()
         (-module(parameters).log_prob(y).mean()).backward()

@@ -139,7 +139,7 @@ def test_many_draws_have_the_bound_of_burda(n_draws):
 def test_one_draw_is_the_lower_bound():
     model, x, y, _ = with_weights(away=0.3)
     eps = noise(20_000, len(x))
-    one_by_one = torch.stack([value(IWAE(model, 1)(x, y, one[None])) for one in eps[:2000]])
+    one_by_one = torch.stack([value(IWAE(model, 1)(x, y, one[None])) for one in eps[:500]])
     expected = value(CVAE(model, 20_000)(x, y, eps))
     error = one_by_one.std(0) / len(one_by_one) ** 0.5
     assert ((one_by_one.mean(0) - expected).abs() < 4 * error + 0.02).all()
@@ -148,11 +148,11 @@ def test_one_draw_is_the_lower_bound():
 @torch.no_grad()
 def test_the_bound_grows_towards_the_log_likelihood_with_the_draws():
     model, x, y, exact = make(orthogonal=False)
-    eps = noise(2048, len(x))
-    elbo = value(CVAE(model, 2048)(x, y, eps)).mean()
+    eps = noise(1024, len(x))
+    elbo = value(CVAE(model, 1024)(x, y, eps)).mean()
     means = [
         torch.stack([value(IWAE(model, k)(x, y, part)).mean() for part in eps.split(k)]).mean()
-        for k in (1, 4, 32, 2048)
+        for k in (1, 4, 32, 1024)
     ]
     assert means[0] == pytest.approx(elbo.item(), abs=0.05)
     assert all(fewer < more for fewer, more in pairwise(means))
@@ -168,7 +168,7 @@ def test_weights_of_the_prior_and_the_generation_network_get_the_plain_gradient(
         torch.testing.assert_close(found, expected)
 
 
-def recognition_gradients(bound, model, x, y, n=1500, n_draws=4):
+def recognition_gradients(bound, model, x, y, n=500, n_draws=4):
     found = [
         gradients(bound(model, x, y, eps).sum(), model, within="recognition")
         for eps in noise(n * n_draws, len(x)).split(n_draws)
@@ -190,7 +190,7 @@ def test_the_doubly_reparameterised_gradient_has_the_same_expectation():
 
 def test_the_doubly_reparameterised_gradient_varies_less_near_the_posterior():
     model, x, y, _ = with_weights(away=0.05)
-    found, expected = (recognition_gradients(b, model, x, y, 500) for b in (doubly, plain))
+    found, expected = (recognition_gradients(b, model, x, y, 200) for b in (doubly, plain))
     assert (found.var(0) < 0.5 * expected.var(0)).all()
 
 
@@ -203,7 +203,7 @@ def test_the_doubly_reparameterised_gradient_is_zero_at_the_posterior():
 
 def test_a_fit_with_many_draws_is_as_good_and_shows_its_terms():
     data = make_linear_gaussian(n_samples=200, random_state=0)
-    params = {"max_epochs": 20, "random_state": 0}
+    params = {"max_epochs": 10, "lr": 0.01, "random_state": 0}
     one = CVAERegressor(**params).fit(data.X, data.y)
     many = CVAERegressor(objective="iwae", n_train_samples=5, **params).fit(data.X, data.y)
     assert many.score(data.X, data.y) > one.score(data.X, data.y) - 0.2

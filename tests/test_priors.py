@@ -297,16 +297,19 @@ def test_moments_draws_and_quadrature_agree(name):
 # Fitted.
 
 
+LONG = {"n_samples": 300, "max_epochs": 40, "batch_size": 32, "lr": 0.01}
+
+
 @functools.cache
-def fitted(name, **params):
-    data = make_two_branches(n_samples=300, random_state=0)
-    params = {"max_epochs": 30, "random_state": 0, **params}
+def fitted(name, n_samples=100, **params):
+    data = make_two_branches(n_samples=n_samples, random_state=0)
+    params = {"random_state": 0, **params}
     return CVAERegressor(prior=prior_of(name), **params).fit(data.X, data.y), data
 
 
 @each_prior
 def test_half_of_the_draws_lie_on_each_branch(name):
-    est, data = fitted(name, max_epochs=50)
+    est, data = fitted(name, **LONG)
     drawn = est.sample(data.X[:200], n_samples=50, random_state=0)
     assert 0.45 < (drawn > 0).mean() < 0.55
     assert est.n_active_units_ == 1
@@ -315,8 +318,8 @@ def test_half_of_the_draws_lie_on_each_branch(name):
 
 
 def test_with_a_mixture_the_prediction_is_a_branch_and_not_between():
-    between, data = fitted("gaussian", max_epochs=50)
-    on_one, _ = fitted("mixture", max_epochs=50)
+    between, data = fitted("gaussian", **LONG)
+    on_one, _ = fitted("mixture", **LONG)
     distance = [
         np.abs(np.abs(est.predict(data.X)) - data.branch(data.X)).mean()
         for est in (between, on_one)
@@ -374,7 +377,7 @@ def test_latent_maps(name):
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
 @pytest.mark.parametrize("estimator", [GSNNRegressor, HybridStructuredPredictor])
 def test_objectives_that_draw_from_the_prior_train(name, estimator):
-    data = make_two_branches(n_samples=200, random_state=0)
+    data = make_two_branches(n_samples=100, random_state=0)
     est = estimator(prior=prior_of(name), max_epochs=5, random_state=0).fit(data.X, data.y)
     losses = est.history_[:, "train_loss"]
     assert losses[-1] < losses[0]
@@ -420,10 +423,10 @@ def test_no_unit_is_active_where_q_is_the_prior(name):
 @each_prior
 def test_a_fit_that_uses_no_latent_variable_warns(name):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(300, 2))
-    est = CVAERegressor(prior=prior_of(name), beta=30.0, max_epochs=30, random_state=0)
+    X = rng.normal(size=(200, 2))
+    est = CVAERegressor(prior=prior_of(name), beta=30.0, max_epochs=20, lr=0.02, random_state=0)
     with pytest.warns(UserWarning, match="No latent variable is used.*kl_warmup=20.*latent_dim"):
-        est.fit(X, X + 0.5 * rng.normal(size=(300, 2)))
+        est.fit(X, X + 0.5 * rng.normal(size=(200, 2)))
     assert est.n_active_units_ == 0
 
 

@@ -575,7 +575,7 @@ def test_absurd_sizes_take_no_memory(fitted, tmp_path):
 
 quickly = settings(
     deadline=None,
-    max_examples=60,
+    max_examples=20,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     database=None,
     derandomize=True,

@@ -45,9 +45,9 @@ class CalibrationDisplay:
     >>> from skcvae import CVAERegressor
     >>> from skcvae.datasets import make_linear_gaussian
     >>> from skcvae.displays import CalibrationDisplay
-    >>> data = make_linear_gaussian(n_samples=400, random_state=0)
-    >>> est = CVAERegressor(max_epochs=5, random_state=0).fit(data.X[:300], data.y[:300])
-    >>> display = CalibrationDisplay.from_estimator(est, data.X[300:], data.y[300:])
+    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
+    >>> est = CVAERegressor(max_epochs=5, random_state=0).fit(data.X[:100], data.y[:100])
+    >>> display = CalibrationDisplay.from_estimator(est, data.X[100:], data.y[100:])
     >>> display.pit.shape
     (100, 3)
     >>> display = display.plot(kind="coverage")

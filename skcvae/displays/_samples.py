@@ -55,7 +55,7 @@ class SamplesDisplay:
     >>> from skcvae.datasets import load_digits_label_maps
     >>> from skcvae.displays import SamplesDisplay
     >>> digits = load_digits_label_maps()
-    >>> X, y = digits.data[:300], digits.target[:300]
+    >>> X, y = digits.data[:100], digits.target[:100]
     >>> est = CVAERegressor(likelihood="categorical", max_epochs=2, random_state=0).fit(X, y)
     >>> SamplesDisplay.from_estimator(est, X[:4], y[:4], n_samples=3).ax_.shape
     (4, 5)

@@ -152,10 +152,10 @@ class CVAERegressor(StructuredPredictor):
     --------
     >>> from skcvae import CVAERegressor
     >>> from skcvae.datasets import make_two_branches
-    >>> data = make_two_branches(n_samples=500, random_state=0)
-    >>> est = CVAERegressor(max_epochs=30, random_state=0).fit(data.X, data.y)
+    >>> data = make_two_branches(n_samples=200, random_state=0)
+    >>> est = CVAERegressor(max_epochs=5, random_state=0).fit(data.X, data.y)
     >>> est.predict(data.X).shape
-    (500,)
+    (200,)
     >>> est.sample(data.X[:3], n_samples=7, random_state=0).shape
     (7, 3)
     >>> est.log_prob(data.X[:3], data.y[:3]).shape

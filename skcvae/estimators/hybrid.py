@@ -149,7 +149,7 @@ class HybridStructuredPredictor(StructuredPredictor):
     >>> from skcvae import HybridStructuredPredictor
     >>> from skcvae.datasets import make_linear_gaussian
     >>> data = make_linear_gaussian(n_samples=200, random_state=0)
-    >>> est = HybridStructuredPredictor(max_epochs=5, random_state=0)
+    >>> est = HybridStructuredPredictor(max_epochs=2, random_state=0)
     >>> search = GridSearchCV(est, {"alpha": [0.1, 0.9]}, cv=2).fit(data.X, data.y)
     >>> sorted(search.best_params_)
     ['alpha']
