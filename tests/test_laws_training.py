@@ -30,10 +30,10 @@ def rows(partial_y=False, n_rows=60):
 def test_a_row_of_weight_two_is_trained_on_as_a_row_twice(partial_y):
     X, y = rows(partial_y)
     times = np.random.default_rng(1).integers(1, 5, len(X))
-    est = NNRegressor(
-        architecture=SMALL, partial_y=partial_y, batch_size=10_000, optimizer="SGD", lr=0.05, max_epochs=15,
-        max_grad_norm=None, early_stopping=False, random_state=0,
-    )  # fmt: skip
+    est = NNRegressor(architecture=SMALL, partial_y=partial_y, max_epochs=15, random_state=0)
+    est.set_params(
+        optimizer="SGD", lr=0.05, batch_size=10_000, max_grad_norm=None, early_stopping=False
+    )
     weighted = est.fit(X, y, sample_weight=times)
     found, history = weighted.predict(X), weighted.history_
     repeated = est.fit(X.repeat(times, axis=0), y.repeat(times, axis=0))
@@ -46,8 +46,9 @@ def test_a_row_of_weight_two_is_trained_on_as_a_row_twice(partial_y):
 def test_only_the_proportions_of_weights_matter():
     X, y = rows()
     weight = np.random.default_rng(1).uniform(0.2, 2, len(X))
-    est = CVAERegressor(architecture=SMALL, optimizer="SGD", lr=0.01, max_epochs=4, random_state=0)
-    light, heavy = (est.fit(X, y, sample_weight=w).predict(X) for w in (weight, 64 * weight))
+    est = CVAERegressor(architecture=SMALL, max_epochs=4, random_state=0)
+    est.set_params(optimizer="SGD", lr=0.001, max_grad_norm=None)
+    light, heavy = (est.fit(X, y, sample_weight=w).predict(X) for w in (weight, 16 * weight))
     np.testing.assert_allclose(heavy, light, rtol=1e-6)
 
 
