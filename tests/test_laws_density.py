@@ -9,7 +9,7 @@ from closed_form import Linear, Prior, make, noise
 from sklearn.base import clone
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from skcvae import CVAERegressor, inference
+from skcvae import CVAERegressor, NNRegressor, inference
 from skcvae.architectures import MLP
 from skcvae.completion import complete
 from skcvae.conditional_likelihood import TOWARDS_PRIOR, importance_sampling, monte_carlo
@@ -92,6 +92,14 @@ def test_small_changes_of_x_change_predictions_in_proportion(fitted, rows):
     np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-4, atol=1e-6)
 
 
+def test_probabilities_of_classes_sum_to_one_in_double_precision():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 3)), rng.integers(0, 7, (200, 4))
+    est = NNRegressor(likelihood="categorical", max_epochs=1, random_state=0).fit(X, y)
+    proba = est.predict(X, return_proba=True)[1]
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-14)
+
+
 @torch.inference_mode()
 def test_one_draw_repeated_is_worth_one_draw_and_no_rounding_adds_up():
     model, x, y, _ = make(n_rows=20, orthogonal=False)
@@ -101,6 +109,16 @@ def test_one_draw_repeated_is_worth_one_draw_and_no_rounding_adds_up():
         assert once.log_prob.dtype == torch.float64
         torch.testing.assert_close(often.log_prob, once.log_prob, rtol=1e-12, atol=1e-10)
         assert (often.effective_sample_size - 500).abs().max() < 1e-6
+
+
+@torch.inference_mode()
+def test_moments_over_one_draw_repeated_are_those_over_one():
+    model, x, _, _ = make(n_rows=20, orthogonal=False)
+    model, x, eps = model.float(), x.float(), noise(1, 20).float()
+    once, often = (inference.moments(model, x, [eps] * times) for times in (1, 500))
+    for found, expected in zip(often, once, strict=True):
+        assert found.dtype == torch.float64
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-10)
 
 
 @torch.inference_mode()
