@@ -9,7 +9,7 @@ from closed_form import Linear, Prior, make, noise
 from sklearn.base import clone
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from skcvae import CVAERegressor, NNRegressor, inference
+from skcvae import CVAERegressor, inference
 from skcvae.architectures import MLP
 from skcvae.completion import complete
 from skcvae.conditional_likelihood import TOWARDS_PRIOR, importance_sampling, monte_carlo
@@ -64,6 +64,20 @@ def test_quantiles_of_equal_rows_are_uncorrelated(fitted):
     assert np.abs(correlation).max() < 7 / np.sqrt(n_rows)
 
 
+def test_where_nothing_is_known_completions_vary_as_draws_do(fitted):
+    X = np.zeros((4000, 3))
+    drawn = fitted.sample(X, random_state=0)[0]
+    completed = fitted.complete(X, np.full_like(drawn, np.nan), n_steps=1, random_state=0)[0]
+    np.testing.assert_allclose(np.cov(completed.T), np.cov(drawn.T), rtol=0.15)
+
+
+def test_between_two_draws_quantiles_are_linear_in_the_level(fitted, rows):
+    levels = [0.0, 0.25, 0.5, 1.0]
+    found = fitted.predict_quantiles(rows[0], levels, n_samples=2)
+    low, high = found[..., :1], found[..., 3:]
+    np.testing.assert_allclose(found, low + (high - low) * levels)
+
+
 # Precision.
 
 
@@ -90,14 +104,6 @@ def test_small_changes_of_x_change_predictions_in_proportion(fitted, rows):
         (fitted.predict(X + step) - fitted.predict(X - step)) / (2 * step) for step in (1e-4, 1e-6)
     ]
     np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-4, atol=1e-6)
-
-
-def test_probabilities_of_classes_sum_to_one_in_double_precision():
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(200, 3)), rng.integers(0, 7, (200, 4))
-    est = NNRegressor(likelihood="categorical", max_epochs=1, random_state=0).fit(X, y)
-    proba = est.predict(X, return_proba=True)[1]
-    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-14)
 
 
 @torch.inference_mode()

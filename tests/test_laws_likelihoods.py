@@ -117,15 +117,15 @@ def test_the_network_moves_the_scale_more_slowly_than_the_location(likelihood):
 @each_real
 def test_a_network_of_float32_loses_no_density(likelihood):
     """Also where outputs are tied together much more than they vary by themselves."""
-    module = likelihood.build((N_OUTPUTS,))
+    module = clone(likelihood).set_params(min_scale=1e-3).build((N_OUTPUTS,))
     torch.manual_seed(0)
     for weight in module.parameters():
-        weight.data.normal_().mul_(3)
-    parameters = torch.randn(200, *module.parameter_shape) * 3
-    y = module(parameters).mean + 0.1
+        weight.data.normal_().mul_(10)
+    parameters = 10 * torch.randn(200, *module.parameter_shape)
+    y = module(parameters).mean + 0.001
     single = module(parameters).log_prob(y.float())
     double = module.double()(parameters.double()).log_prob(y.float().double())
-    torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(single.double(), double, rtol=5e-3, atol=1e-3)
 
 
 # Symmetry.

@@ -109,3 +109,34 @@ def test_validation_cll_is_the_score_of_ten_draws_on_average():
     assert abs(found - np.mean(again)) < 4 * error
     narrow_by = 0.1  # how far off an estimate with the recognition network alone would be
     assert 4 * error < narrow_by
+
+
+@pytest.mark.parametrize("n_train_samples", [1, 3])
+def test_without_a_step_training_and_validation_measure_the_same_bound(n_train_samples):
+    """Of one, or three, draws: the bound of ten, as the estimate beside it has, is nearer."""
+    X, y = rows(n_rows=4000)
+    est = CVAERegressor(architecture=SMALL, objective="iwae", n_train_samples=n_train_samples)
+    est.set_params(**{**STILL, "early_stopping": True}).fit(X, y, X_val=X, y_val=y)
+    (row,) = est.history_
+    assert row["valid_loss"] == pytest.approx(row["train_loss"], abs=0.2)
+    assert -row["valid_loss"] < row["valid_cll"] - 1
+
+
+# What is trained.
+
+
+def test_the_first_weights_are_forgotten_however_long_the_average():
+    X, y = rows()
+    est = NNRegressor(architecture=SMALL, max_epochs=40, early_stopping=False, random_state=0)
+    averaged, last = (est.set_params(ema_decay=d).fit(X, y).score(X, y) for d in (0.9999, 0.0))
+    first = est.set_params(**STILL).fit(X, y).score(X, y)
+    assert last - averaged < 0.25 * (last - first)
+
+
+def test_as_many_latent_variables_are_active_as_there_are_hidden_causes():
+    data = make_linear_gaussian(
+        n_samples=1000, n_features=2, n_outputs=3, n_latent=1, noise=0.3, random_state=1
+    )
+    est = CVAERegressor(latent_dim=4, max_epochs=25, random_state=0)
+    est.set_params(lr=0.01, batch_size=128).fit(data.X, data.y)
+    assert est.n_active_units_ == 1
