@@ -24,7 +24,7 @@ from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback
 
 import skcvae
-from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.datasets import fetch_mnist_quadrants, load_digits_quadrants
 
@@ -81,11 +81,10 @@ def curve(estimator, data, seed, args):
         likelihood="bernoulli",
         normalize_X=False,
         max_epochs=args.epochs,
-        patience=args.epochs,
         lr=args.lr,
-        callbacks=[Clock()],
         device="cpu",
         random_state=seed,
+        training=Training(patience=args.epochs, callbacks=[Clock()]),
     ).fit(X, y, X_val=X_val, y_val=y_val)
     return {
         "negative_cll": [round(-row["valid_cll"], 3) for row in est.history_],

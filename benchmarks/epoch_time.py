@@ -27,7 +27,7 @@ import torch
 from skorch.callbacks import Callback
 
 import skcvae
-from skcvae import CVAERegressor
+from skcvae import CVAERegressor, Training
 from skcvae.architectures import MLP
 from skcvae.objectives import Bound, NegativeBound
 
@@ -108,7 +108,7 @@ class Setting:
             early_stopping=False,
             random_state=0,
             device=self.device,
-            callbacks=[("clock", Clock(self.device))],
+            training=Training(callbacks=[("clock", Clock(self.device))]),
             **more,
         )
 
@@ -144,15 +144,16 @@ class Setting:
         net = skorch.NeuralNet(
             Drawing(self.objective, self.latents),
             Loss,
-            optimizer=torch.optim.Adam,
-            lr=3e-3,
+            lr=0.003,
             max_epochs=self.n_epochs,
             batch_size=self.batch,
             iterator_train__shuffle=True,
             train_split=None,
             verbose=0,
             device=self.device,
-            callbacks=[("clock", Clock(self.device))],
+            training=Training(
+                optimizer=torch.optim.Adam, callbacks=[("clock", Clock(self.device))]
+            ),
         )
         x, y = self.X.astype(np.float32), self.y.astype(np.float32)
         net.fit({"x": x, "y": y}, y)

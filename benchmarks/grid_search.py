@@ -19,7 +19,7 @@ import torch
 from sklearn.model_selection import GridSearchCV
 
 import skcvae
-from skcvae import HybridStructuredPredictor
+from skcvae import HybridStructuredPredictor, Training
 from skcvae.datasets import make_linear_gaussian
 
 
@@ -37,7 +37,9 @@ def parse():
 
 def seconds(data, epochs, n_jobs):
     search = GridSearchCV(
-        HybridStructuredPredictor(max_epochs=epochs, patience=epochs, random_state=0),
+        HybridStructuredPredictor(
+            max_epochs=epochs, random_state=0, training=Training(patience=epochs)
+        ),
         {"alpha": [0.1, 0.3, 0.5, 0.7, 0.9]},
         cv=3,
         n_jobs=n_jobs,

@@ -17,8 +17,8 @@ import torch
 
 import skcvae
 from skcvae import CVAERegressor, inference
-from skcvae._random import generator
 from skcvae.datasets import make_linear_gaussian
+from skcvae.random import generator
 
 
 def parse():

@@ -25,7 +25,7 @@ import skorch
 import torch
 
 import skcvae
-from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor, Training
 from skcvae.architectures import Conv
 from skcvae.datasets import load_lfw_parts
 from skcvae.metrics import intersection_over_union, negative_cll_per_pixel, pixel_accuracy
@@ -86,10 +86,10 @@ def fit(model, setting, args):
         architecture=Conv(tuple(args.channels)),
         likelihood="categorical",
         max_epochs=args.epochs,
-        patience=args.epochs,
         batch_size=args.batch,
         random_state=args.seed,
         device=args.device,
+        training=Training(patience=args.epochs),
         **parameters,
         **SETTINGS[setting],
     )

@@ -24,7 +24,7 @@ from record import write
 from scipy.special import logsumexp
 from torch.nn import functional
 
-from skcvae import CVAERegressor
+from skcvae import CVAERegressor, Training
 from skcvae.architectures import MLP
 from skcvae.datasets import Quadrants, fetch_mnist_quadrants
 
@@ -89,13 +89,12 @@ def fit(seed, args):
         likelihood="bernoulli",
         normalize_X=False,
         latent_dim=args.latent,
-        patience=10,
-        lr_schedule="one_cycle",
-        weight_decay=0.1,
-        precision="bfloat16",
         random_state=seed,
         device=args.device,
         verbose=1,
+        training=Training(
+            patience=10, lr_schedule="one_cycle", weight_decay=0.1, precision="bfloat16"
+        ),
     )
     task = Quadrants(train.images.shape[1:], args.quadrants)
     for n_copies, bend, parameters in STAGES:

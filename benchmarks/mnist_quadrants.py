@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from record import write
 
-from skcvae import CVAERegressor, GSNNRegressor, NNRegressor
+from skcvae import CVAERegressor, GSNNRegressor, NNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.datasets import fetch_mnist_quadrants
 
@@ -78,15 +78,17 @@ def fit(estimator, args):
         likelihood="bernoulli",
         normalize_X=False,
         max_epochs=args.epochs,
-        patience=args.epochs,
         lr=args.lr,
-        lr_schedule="one_cycle",
         batch_size=args.batch,
-        weight_decay=args.weight_decay,
-        precision=args.precision,
         random_state=args.seed,
         device=args.device,
         verbose=1,
+        training=Training(
+            patience=args.epochs,
+            lr_schedule="one_cycle",
+            weight_decay=args.weight_decay,
+            precision=args.precision,
+        ),
     )
     if estimator is not NNRegressor:
         est.set_params(latent_dim=args.latent)

@@ -27,7 +27,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsRegressor
 
 import skcvae
-from skcvae import CVAERegressor, NNRegressor
+from skcvae import CVAERegressor, NNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.datasets import fetch_olivetti_completion
 from skcvae.metrics import negative_cll_per_pixel
@@ -100,9 +100,9 @@ def of_network(estimator, parameters, faces, args):
     validation = faces.train & ~train
     est = estimator(
         max_epochs=args.epochs,
-        patience=args.epochs,
         random_state=args.seed,
         device=args.device,
+        training=Training(patience=args.epochs),
         **parameters,
     )
     start = time.perf_counter()

@@ -32,7 +32,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.neighbors import KNeighborsRegressor
 
-from skcvae import CVAERegressor
+from skcvae import CVAERegressor, Training
 from skcvae.architectures import MLP
 from skcvae.datasets import fetch_olivetti_completion
 from skcvae.displays import SamplesDisplay
@@ -85,9 +85,9 @@ cvae = CVAERegressor(
     latent_dim=64,
     initial_guess=True,
     omission=0.4,
-    weight_decay=0.1,
     random_state=0,
     verbose=1,
+    training=Training(weight_decay=0.1),
 )
 cvae.fit(X[train], y[train], X_val=X[validation], y_val=y[validation])
 means["CVAE"] = cvae.predict(X[test])

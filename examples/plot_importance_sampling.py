@@ -26,7 +26,7 @@ import torch
 from torch import nn
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from skcvae.conditional_likelihood import importance_sampling, monte_carlo
+from skcvae.inference.conditional_likelihood import importance_sampling, monte_carlo
 from skcvae.model import Model
 
 n, d_x, d_y, d_z, sigma = 500, 3, 12, 8, 0.5

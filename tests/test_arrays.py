@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from skcvae._arrays import (
+from skcvae.data.coding import (
     FORWARD_NUMBERS,
     FORWARD_ROWS,
     KEPT_NUMBERS,

@@ -425,7 +425,7 @@ def test_warm_start_with_other_shapes(estimator_class):
 def test_divergence_says_when_and_what_to_try(estimator_class):
     est = estimator_class(max_epochs=3, random_state=0).fit(X, Y)
     before, prediction = state(est), est.predict(X)
-    est.set_params(optimizer="SGD", lr=1e30, max_grad_norm=None, max_epochs=20)
+    est.set_params(lr=1e30, max_epochs=20, training__optimizer="SGD", training__max_grad_norm=None)
     with pytest.raises(ValueError, match=r"diverged in epoch \d+: .* Try a smaller lr"):
         est.fit(X, Y)
     assert_as_before(est, before, prediction)

@@ -277,7 +277,7 @@ def test_a_fitted_model_is_calibrated(linear_gaussian):
 @torch.inference_mode()
 def ranks_of_z(model, x, n_draws=99):
     """Return the PIT of z ~ p(z|x) among draws of q(z|x,y), y ~ p(y|x,z)."""
-    with skcvae._random.drawing_from(torch.Generator().manual_seed(0)):
+    with skcvae.random.drawing_from(torch.Generator().manual_seed(0)):
         given = model.condition(x)
         z = given.prior.sample()
         q = model.recognition(x, given.likelihood(z[None]).sample()[0])

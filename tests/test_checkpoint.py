@@ -16,10 +16,10 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 import skcvae
-from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, _batches, _checkpoint
-from skcvae._net import Net
+from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, Training, _batches, _checkpoint
 from skcvae.architectures import MLP
 from skcvae.likelihoods import Gaussian
+from skcvae.training.net import Net
 
 X = np.random.default_rng(0).normal(size=(60, 4))
 Y = X @ np.random.default_rng(1).normal(size=(4, 3)) + np.random.default_rng(2).normal(
@@ -67,14 +67,16 @@ def same_fit(one, other):
 def cut_off(est, epoch, *data, **more):
     """Fit a copy until it is cut off."""
     others = est.callbacks or []
-    est = clone(est).set_params(callbacks=[*others, Cut(epoch)])
+    est = clone(est).set_params(training__callbacks=[*others, Cut(epoch)])
     with pytest.raises(CutOffError):
         est.fit(*(data or (X, Y)), **more)
 
 
 def resumed(est, *data, **more):
     others = est.callbacks or []
-    return clone(est).set_params(callbacks=[*others, Cut()]).fit(*(data or (X, Y)), **more)
+    return (
+        clone(est).set_params(training__callbacks=[*others, Cut()]).fit(*(data or (X, Y)), **more)
+    )
 
 
 SETTINGS = {
@@ -96,7 +98,7 @@ def test_a_fit_that_was_cut_off_goes_on_to_the_same_model(estimator_class, setti
     params = {"max_epochs": 6, "early_stopping": False, "random_state": 0, **SETTINGS[setting]}
     est = estimator_class(**params)
     whole = resumed(est)
-    est.set_params(checkpoint=path)
+    est.set_params(training__checkpoint=path)
     for epoch in (1, 4, len(whole.history_)):
         cut_off(est, epoch)
         assert path.exists()
@@ -108,7 +110,7 @@ def test_the_warmup_of_the_kl_and_weights_of_rows_go_on(path):
     est = CVAERegressor(max_epochs=8, kl_warmup=6, n_train_samples=2, random_state=0)
     validation = {"X_val": X[:9], "y_val": Y[:9]}
     whole = resumed(est, X, Y, np.arange(60.0), **validation)
-    est.set_params(checkpoint=str(path))
+    est.set_params(training__checkpoint=str(path))
     cut_off(est, 4, X, Y, np.arange(60.0), **validation)
     assert same_fit(resumed(est, X, Y, np.arange(60.0), **validation), whole)
 
@@ -117,7 +119,7 @@ def test_streamed_rows_go_on(path, monkeypatch):
     monkeypatch.setattr(_batches, "resident_bytes", lambda device: 0)
     est = CVAERegressor(max_epochs=5, random_state=0)
     whole = resumed(est)
-    est.set_params(checkpoint=path)
+    est.set_params(training__checkpoint=path)
     cut_off(est, 3)
     with pytest.raises(ValueError, match="training rows differ"):
         resumed(est, X + 1e-3 * X**2, Y)
@@ -125,7 +127,7 @@ def test_streamed_rows_go_on(path, monkeypatch):
 
 
 def test_without_a_random_state_the_seed_is_that_of_the_fit_that_was_cut_off(path):
-    est = CVAERegressor(max_epochs=5, checkpoint=path)
+    est = CVAERegressor(max_epochs=5, training=Training(checkpoint=path))
     cut_off(est, 3)
     seed = _checkpoint.seed_of(path)
     again = resumed(est)
@@ -144,7 +146,7 @@ def test_an_interrupt_leaves_a_model_and_a_file_to_go_on_from(path, monkeypatch)
         return getitem(self, rows)
 
     monkeypatch.setattr(_batches.Rows, "__getitem__", interrupted)
-    est.set_params(checkpoint=path)
+    est.set_params(training__checkpoint=path)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         est.fit(X, Y)
     assert np.isfinite(est.score(X, Y)) and path.exists()
@@ -154,7 +156,7 @@ def test_an_interrupt_leaves_a_model_and_a_file_to_go_on_from(path, monkeypatch)
 
 
 def test_a_fit_that_ended_leaves_nothing_and_begins_anew(path):
-    est = NNRegressor(max_epochs=2, random_state=0, checkpoint=path).fit(X, Y)
+    est = NNRegressor(max_epochs=2, random_state=0, training=Training(checkpoint=path)).fit(X, Y)
     assert not list(path.parent.iterdir())
     assert same_fit(
         clone(est).set_params(max_epochs=3).fit(X, Y),
@@ -185,12 +187,12 @@ OTHERS = {
 @pytest.mark.parametrize("case", OTHERS)
 def test_another_fit_is_told_from_the_one_that_was_cut_off(path, case, monkeypatch):
     params, data, message = OTHERS[case]
-    est = CVAERegressor(max_epochs=5, random_state=0, checkpoint=path)
+    est = CVAERegressor(max_epochs=5, random_state=0, training=Training(checkpoint=path))
     cut_off(est, 3)
     before = path.read_bytes()
     if case == "version":
         monkeypatch.setattr(skcvae, "__version__", "another")
-    other = clone(est).set_params(callbacks=[Cut()]).set_params(**params)
+    other = clone(est).set_params(training__callbacks=[Cut()]).set_params(**params)
     with pytest.raises(ValueError, match="checkpoint=.* is of another fit: .*" + message):
         other.fit(*data)
     assert path.read_bytes() == before and not hasattr(other, "net_")
@@ -199,17 +201,19 @@ def test_another_fit_is_told_from_the_one_that_was_cut_off(path, case, monkeypat
 def test_what_does_not_matter_to_a_fit_may_change(path):
     est = CVAERegressor(max_epochs=4, random_state=0)
     whole = resumed(est)
-    est.set_params(checkpoint=path)
+    est.set_params(training__checkpoint=path)
     cut_off(est, 3)
     moved = str(path.rename(path.with_name("moved")))
-    est.set_params(checkpoint=moved, n_score_samples=7, random_state=np.random.RandomState(0))
+    est.set_params(
+        n_score_samples=7, random_state=np.random.RandomState(0), training__checkpoint=moved
+    )
     assert same_fit(resumed(est.set_params(verbose=1)), whole)
 
 
 def test_a_damaged_file_is_an_error_or_the_same_file(path):
     est = NNRegressor(max_epochs=3, random_state=0)
     whole = resumed(est)
-    est.set_params(checkpoint=path)
+    est.set_params(training__checkpoint=path)
     cut_off(est, 3)
     content = path.read_bytes()
     rng = np.random.default_rng(0)
@@ -236,13 +240,13 @@ def test_a_file_cannot_run_code(path, monkeypatch):
     monkeypatch.chdir(path.parent)
     _checkpoint.CheckpointFile(path).write({"fit": Malicious()})
     with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
-        NNRegressor(max_epochs=1, checkpoint=path).fit(X, Y)
+        NNRegressor(max_epochs=1, training=Training(checkpoint=path)).fit(X, Y)
     assert not os.path.exists("ran")
 
 
 def fails_before_training(est, kind, message):
     with pytest.raises(kind, match=message) as raised:
-        est.set_params(callbacks=[Cut(1)]).fit(X, Y)
+        est.set_params(training__callbacks=[Cut(1)]).fit(X, Y)
     assert not hasattr(est, "net_")
     return raised.value
 
@@ -250,7 +254,7 @@ def fails_before_training(est, kind, message):
 @pytest.mark.parametrize("where", ["missing/fit.ckpt", "", "file/fit.ckpt"])
 def test_a_path_that_cannot_be_a_file(tmp_path, where):
     (tmp_path / "file").touch()
-    est = NNRegressor(checkpoint=tmp_path / where)
+    est = NNRegressor(training=Training(checkpoint=tmp_path / where))
     error = fails_before_training(est, OSError, "checkpoint cannot be (read from|written to)")
     assert error.filename == str(tmp_path / where)
 
@@ -262,7 +266,9 @@ def test_a_folder_that_cannot_be_written_to_or_is_full(path, monkeypatch, code):
 
     monkeypatch.setattr(os, "fsync", refused)
     message = f"checkpoint cannot be written to .{os.strerror(code)}.*has room.*fit.ckpt"
-    error = fails_before_training(NNRegressor(checkpoint=path), OSError, message)
+    error = fails_before_training(
+        NNRegressor(training=Training(checkpoint=path)), OSError, message
+    )
     assert error.errno == code and not list(path.parent.iterdir())
 
 
@@ -278,7 +284,7 @@ def test_a_disk_that_fills_up_leaves_the_last_file(path, monkeypatch):
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    est.set_params(checkpoint=path)
+    est.set_params(training__checkpoint=path)
     with pytest.raises(OSError, match="No space left"):
         resumed(est)
     assert list(path.parent.iterdir()) == [path]
@@ -289,12 +295,17 @@ def test_two_fits_at_once_do_not_mix(path):
     class Other(Callback):
         def on_epoch_end(self, net, **kwargs):
             if len(net.history) == 2:
-                cut_off(CVAERegressor(max_epochs=3, random_state=0, checkpoint=shared), 3)
+                cut_off(
+                    CVAERegressor(
+                        max_epochs=3, random_state=0, training=Training(checkpoint=shared)
+                    ),
+                    3,
+                )
 
     shared = path
-    est = CVAERegressor(max_epochs=4, random_state=0, callbacks=[Other()])
+    est = CVAERegressor(max_epochs=4, random_state=0, training=Training(callbacks=[Other()]))
     with pytest.raises(ValueError, match="is of another fit"):
-        clone(est).set_params(checkpoint=path).fit(X, Y)
+        clone(est).set_params(training__checkpoint=path).fit(X, Y)
     path.unlink()
 
     class Late(Other):
@@ -303,16 +314,18 @@ def test_two_fits_at_once_do_not_mix(path):
             super().on_epoch_end(net)
 
     with pytest.raises(ValueError, match="was written by another fit .* path of its own"):
-        est.set_params(checkpoint=path, callbacks=[Late()]).fit(X, Y)
+        est.set_params(training__checkpoint=path, training__callbacks=[Late()]).fit(X, Y)
 
 
 def test_candidates_of_a_search_that_was_cut_off_cannot_share_a_path(path):
     search = GridSearchCV(
-        NNRegressor(max_epochs=3, random_state=0, checkpoint=path), {"lr": [0.01, 0.02]}, cv=2
+        NNRegressor(max_epochs=3, random_state=0, training=Training(checkpoint=path)),
+        {"lr": [0.01, 0.02]},
+        cv=2,
     )
     search.fit(X, Y)
     assert not path.exists()
-    cut_off(NNRegressor(max_epochs=3, random_state=0, checkpoint=path), 2)
+    cut_off(NNRegressor(max_epochs=3, random_state=0, training=Training(checkpoint=path)), 2)
     with pytest.raises(ValueError, match="is of another fit: lr was 0.003, is 0.01"):
         search.set_params(error_score="raise").fit(X, Y)
 
@@ -321,7 +334,7 @@ def test_candidates_of_a_search_that_was_cut_off_cannot_share_a_path(path):
 def test_what_goes_without(path, name, value):
     if name == "accelerator":
         value = pytest.importorskip("accelerate").Accelerator(cpu=True)
-    est = NNRegressor(checkpoint=path, **{name: value})
+    est = NNRegressor(training=Training(checkpoint=path), **{name: value})
     with pytest.raises(ValueError, match=f"checkpoint=.* expects {name}="):
         est.fit(X, Y)
 
@@ -330,7 +343,7 @@ KILLED = """
 import os, random, signal, sys, time
 import torch
 from skcvae import CVAERegressor
-from skcvae._checkpoint import CheckpointFile
+from skcvae.training.checkpoint import CheckpointFile
 from skcvae.architectures import MLP
 from skcvae.datasets import make_linear_gaussian
 
@@ -415,6 +428,6 @@ def test_an_ensemble_goes_on_with_a_file_for_each_member(path, monkeypatch):
 
 
 def test_an_ensemble_that_is_to_go_on_needs_a_seed(path):
-    est = EnsembleRegressor(NNRegressor(checkpoint=path))
+    est = EnsembleRegressor(NNRegressor(training=Training(checkpoint=path)))
     with pytest.raises(ValueError, match="expects an int as its random_state, got .*=None"):
         est.fit(X, Y)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from closed_form import SIGMA, Posterior, make
 
-from skcvae.completion import complete
+from skcvae.inference.completion import complete
 
 HIDDEN = torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 1]], dtype=torch.bool)
 

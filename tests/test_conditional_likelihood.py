@@ -4,7 +4,7 @@ import pytest
 import torch
 from closed_form import make, noise
 
-from skcvae.conditional_likelihood import WIDENING, importance_sampling, monte_carlo
+from skcvae.inference.conditional_likelihood import WIDENING, importance_sampling, monte_carlo
 
 
 def widened(*args):

@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skcvae import CVAERegressor
+from skcvae import CVAERegressor, Training
 from skcvae.datasets import make_two_branches
 
 FIT = """
@@ -79,7 +79,9 @@ def test_an_accelerator_of_one_process_changes_nothing():
     data = make_two_branches(n_samples=100, random_state=0)
     accelerator = accelerate.Accelerator(cpu=True)
     plain = CVAERegressor(max_epochs=2, random_state=0).fit(data.X, data.y)
-    est = CVAERegressor(max_epochs=2, random_state=0, accelerator=accelerator).fit(data.X, data.y)
+    est = CVAERegressor(
+        max_epochs=2, random_state=0, training=Training(accelerator=accelerator)
+    ).fit(data.X, data.y)
     np.testing.assert_allclose(est.predict(data.X), plain.predict(data.X), rtol=1e-6)
     assert clone(est).fit(data.X, data.y).predict(data.X).tolist() == est.predict(data.X).tolist()
     assert pickle.loads(pickle.dumps(est)).score(data.X, data.y) == est.score(data.X, data.y)

@@ -10,7 +10,7 @@ from skcvae.distributions import (
     raw_scale_of,
     reparameterize,
 )
-from skcvae.partial import Marginalised
+from skcvae.inference.partial import Marginalised
 
 K = 4
 MAPS = [(1, 1), (3, 2), (2, 3, 5)]  # shapes of rows of labels; a vector is coded flat

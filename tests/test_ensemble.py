@@ -133,7 +133,7 @@ def test_quantiles_and_intervals_are_of_pooled_draws(fitted, data, monkeypatch):
     np.testing.assert_array_equal(found, fitted.predict_quantiles(X, [0.1, 0.5, 0.9], 2000))
     assert fitted.predict_quantiles(X, 0.5, n_samples=50).shape == y.shape
     assert fitted.predict_interval(X, coverage=0.5, n_samples=50).shape == (*y.shape, 2)
-    monkeypatch.setattr("skcvae._arrays.KEPT_NUMBERS", 7 * 2000 * 3)
+    monkeypatch.setattr("skcvae.data.coding.KEPT_NUMBERS", 7 * 2000 * 3)
     in_parts = fitted.predict_quantiles(X, [0.1, 0.5, 0.9], n_samples=2000)
     np.testing.assert_allclose(in_parts, found, atol=0.3 * y.std())
 

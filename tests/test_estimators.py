@@ -16,7 +16,7 @@ from scipy.integrate import trapezoid
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.likelihoods import Gaussian, StudentT
 
@@ -104,7 +104,7 @@ def test_order_and_subset_do_not_matter(fitted, data, ask):
 def test_chunks_and_batches_do_not_matter(fitted, data, monkeypatch):
     X, y = data
     before = fitted.log_prob(X, y), fitted.predict(X), fitted.predict(X, return_std=True)[1]
-    monkeypatch.setattr("skcvae._arrays.FORWARD_ROWS", 7)
+    monkeypatch.setattr("skcvae.data.coding.FORWARD_ROWS", 7)
     fitted.set_params(batch_size=1)
     after = fitted.log_prob(X, y), fitted.predict(X), fitted.predict(X, return_std=True)[1]
     for one, other in zip(before, after, strict=True):
@@ -311,7 +311,8 @@ def test_a_pickle_from_a_machine_with_cuda_loads_without(fitted, data, monkeypat
 
 def test_clone_is_unfitted_and_keeps_every_parameter(estimator_class):
     est = estimator_class(
-        architecture=MLP((5,), dropout=0.1), optimizer__betas=(0.5, 0.9), callbacks=[]
+        architecture=MLP((5,), dropout=0.1),
+        training=Training(callbacks=[], optimizer_params={"betas": (0.5, 0.9)}),
     )
     other = clone(est)
     assert not hasattr(other, "net_")
@@ -468,7 +469,10 @@ def test_options_of_latent_models_train(latent_class, data, params, n_train_samp
 )
 def test_optimizers_and_schedules(estimator_class, data, optimizer, lr_schedule):
     est = estimator_class(
-        optimizer=optimizer, lr_schedule=lr_schedule, lr=1e-3, max_epochs=6, random_state=0
+        lr=0.001,
+        max_epochs=6,
+        random_state=0,
+        training=Training(optimizer=optimizer, lr_schedule=lr_schedule),
     )
     losses = est.fit(*data).history_[:, "train_loss"]
     assert losses[-1] < losses[0]

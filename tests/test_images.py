@@ -239,7 +239,7 @@ def test_chunks_do_not_matter(estimator_class, likelihood, monkeypatch):
         return est.predict(X), est.predict(X, n_samples=3), est.log_prob(X, y)
 
     before = ask()
-    monkeypatch.setattr("skcvae._arrays.FORWARD_NUMBERS", 5 * est.net_.module_.model.row_size)
+    monkeypatch.setattr("skcvae.data.coding.FORWARD_NUMBERS", 5 * est.net_.module_.model.row_size)
     assert_same(ask(), before, rtol=1e-5)
     assert est.sample(X, 7).shape == (7, *y.shape)
     completed = est.complete(X, hide(y), 7, n_steps=2)
@@ -260,7 +260,7 @@ ASKS = {
 def test_no_tensor_outgrows_the_budget(estimator_class, ask, monkeypatch):
     est, (X, y) = fitted(estimator_class, "conv", "categorical"), data("categorical")
     budget = 8 * est.net_.module_.model.row_size
-    monkeypatch.setattr("skcvae._arrays.FORWARD_NUMBERS", budget)
+    monkeypatch.setattr("skcvae.data.coding.FORWARD_NUMBERS", budget)
     sizes = []
 
     def watch(module, inputs, output):

@@ -6,9 +6,9 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor, _batches
-from skcvae._callbacks import BestWeights, FiniteLoss
-from skcvae._net import Net
+from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor, Training, _batches
+from skcvae.training.callbacks import BestWeights, FiniteLoss
+from skcvae.training.net import Net
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_what_an_interrupt_leaves_is_the_fit_of_the_epochs_that_had_ended(
 
 
 def test_the_best_epoch_that_had_ended_is_kept(data, interrupt_at):
-    est = NNRegressor(max_epochs=40, lr=0.3, patience=30, random_state=0)
+    est = NNRegressor(max_epochs=40, lr=0.3, random_state=0, training=Training(patience=30))
     whole = clone(est).fit(*data)
     n_epochs = int(np.argmax(whole.history_[:, "valid_cll"])) + 4
     interrupt_at(n_epochs * 5 - 2)
@@ -85,7 +85,7 @@ def test_the_warning_points_to_the_call_of_fit(estimator_class, data, interrupt_
 
 @pytest.mark.parametrize(("n_batches", "n_members"), [(12, 1), (32, 1), (52, 2), (56, 2)])
 def test_an_ensemble_keeps_the_members_that_had_ended(data, interrupt_at, n_batches, n_members):
-    member = GSNNRegressor(max_epochs=5, patience=9)
+    member = GSNNRegressor(max_epochs=5, training=Training(patience=9))
     est = EnsembleRegressor(member, n_estimators=4, random_state=0)
     whole = clone(est).fit(*data)
     interrupt_at(n_batches)  # 25 of each member
@@ -115,6 +115,6 @@ def test_a_likelihood_of_zero_is_no_obstacle(data, monkeypatch):
         record(self, prefix, gain, reconstruction, kl, cll and cll * np.inf)
 
     monkeypatch.setattr(Net, "_record", without)
-    est = NNRegressor(max_epochs=9, patience=3, random_state=0).fit(*data)
+    est = NNRegressor(max_epochs=9, random_state=0, training=Training(patience=3)).fit(*data)
     assert est.history_[:, "valid_cll"] == [-np.inf] * 4
     assert np.isfinite(est.score(*data))

@@ -7,8 +7,7 @@ import torch
 from torch.utils.data import Dataset, TensorDataset
 
 from skcvae import CVAERegressor, NNRegressor
-from skcvae._batches import Rows, StreamedRows
-from skcvae._sources import Arrays, Items, Selection
+from skcvae.data.batches import Arrays, Items, Rows, Selection, StreamedRows
 
 SETTINGS = {
     "table": {},

@@ -11,9 +11,9 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 
 from skcvae import CVAERegressor, inference
 from skcvae.architectures import MLP
-from skcvae.completion import complete
-from skcvae.conditional_likelihood import TOWARDS_PRIOR, importance_sampling, monte_carlo
 from skcvae.distributions import reparameterize
+from skcvae.inference.completion import complete
+from skcvae.inference.conditional_likelihood import TOWARDS_PRIOR, importance_sampling, monte_carlo
 from skcvae.model import Model
 from skcvae.priors import Mixture
 

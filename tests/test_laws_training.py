@@ -32,7 +32,11 @@ def test_a_row_of_weight_two_is_trained_on_as_a_row_twice(partial_y):
     times = np.random.default_rng(1).integers(1, 5, len(X))
     est = NNRegressor(architecture=SMALL, partial_y=partial_y, max_epochs=15, random_state=0)
     est.set_params(
-        optimizer="SGD", lr=0.05, batch_size=10_000, max_grad_norm=None, early_stopping=False
+        lr=0.05,
+        batch_size=10000,
+        early_stopping=False,
+        training__optimizer="SGD",
+        training__max_grad_norm=None,
     )
     weighted = est.fit(X, y, sample_weight=times)
     found, history = weighted.predict(X), weighted.history_
@@ -47,7 +51,7 @@ def test_only_the_proportions_of_weights_matter():
     X, y = rows()
     weight = np.random.default_rng(1).uniform(0.2, 2, len(X))
     est = CVAERegressor(architecture=SMALL, max_epochs=4, random_state=0)
-    est.set_params(optimizer="SGD", lr=0.001, max_grad_norm=None)
+    est.set_params(lr=0.001, training__optimizer="SGD", training__max_grad_norm=None)
     light, heavy = (est.fit(X, y, sample_weight=w).predict(X) for w in (weight, 16 * weight))
     np.testing.assert_allclose(heavy, light, rtol=1e-6)
 
@@ -128,7 +132,9 @@ def test_without_a_step_training_and_validation_measure_the_same_bound(n_train_s
 def test_the_first_weights_are_forgotten_however_long_the_average():
     X, y = rows()
     est = NNRegressor(architecture=SMALL, max_epochs=40, early_stopping=False, random_state=0)
-    averaged, last = (est.set_params(ema_decay=d).fit(X, y).score(X, y) for d in (0.9999, 0.0))
+    averaged, last = (
+        est.set_params(training__ema_decay=d).fit(X, y).score(X, y) for d in (0.9999, 0.0)
+    )
     first = est.set_params(**STILL).fit(X, y).score(X, y)
     assert last - averaged < 0.25 * (last - first)
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from skcvae._arrays import OneHot, Scaling, Table
+from skcvae.data.coding import OneHot, Scaling, Table
+from skcvae.inference.partial import Partial, given_observed, log_prob_of_observed
 from skcvae.likelihoods import (
     Bernoulli,
     Categorical,
@@ -20,7 +21,6 @@ from skcvae.likelihoods import (
     Poisson,
     StudentT,
 )
-from skcvae.partial import Partial, given_observed, log_prob_of_observed
 
 LABELS = np.array([-3, 7, 100])
 GAUSSIAN = [Gaussian(), Gaussian(heteroscedastic=True)]

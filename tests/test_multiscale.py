@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from skcvae.architectures import MLP, Conv
+from skcvae.inference.partial import Partial
 from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
 from skcvae.model import deterministic_model, latent_model
-from skcvae.multiscale import MultiScale, pooled, pooled_shape
 from skcvae.objectives import CVAE, GSNN, Deterministic, Hybrid
-from skcvae.partial import Partial
+from skcvae.objectives.multiscale import MultiScale, pooled, pooled_shape
 from skcvae.priors import Gaussian as GaussianPrior
 
 SIZES = [(8, 8), (9, 7), (1, 5), (2, 3)]

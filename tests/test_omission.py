@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from skcvae import NNRegressor
-from skcvae._batches import OrderedBatches, Rows, ShuffledBatches
-from skcvae.omission import omit, omit_square
+from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
+from skcvae.data.omission import omit, omit_square
 
 
 def source(seed=0):

@@ -13,17 +13,17 @@ from scipy.stats import kstest
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor
-from skcvae._random import drawing_from, generator
 from skcvae.architectures import MLP, Conv
-from skcvae.conditional_likelihood import importance_sampling, monte_carlo
 from skcvae.datasets import make_two_branches
 from skcvae.distributions import divergence, reparameterize
-from skcvae.inference import deterministic, draws, moments
+from skcvae.inference.conditional_likelihood import importance_sampling, monte_carlo
+from skcvae.inference.moments import deterministic, draws, moments
+from skcvae.inference.posterior_collapse import kl_by_unit
 from skcvae.likelihoods import Gaussian as GaussianLikelihood
 from skcvae.model import latent_model
 from skcvae.networks import PriorNetwork, StandardPrior
-from skcvae.posterior_collapse import kl_by_unit
 from skcvae.priors import Flow, Gaussian, Mixture, Standard
+from skcvae.random import drawing_from, generator
 
 PRIORS = {
     "gaussian": Gaussian(min_scale=0.3),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from skcvae._random import drawing_from, generator, row_noise, seed_from
+from skcvae.random import drawing_from, generator, row_noise, seed_from
 
 RANDOM = {
     "linear": lambda: torch.nn.Linear(3, 2).weight,

@@ -28,9 +28,11 @@ from skcvae import (
     GSNNRegressor,
     HybridStructuredPredictor,
     NNRegressor,
+    Training,
     _files,
 )
 from skcvae.architectures import MLP, Conv
+from skcvae.io.document import KINDS, PARAMETER_OBJECTS
 from skcvae.likelihoods import (
     Bernoulli,
     Categorical,
@@ -43,7 +45,6 @@ from skcvae.likelihoods import (
     StudentT,
 )
 from skcvae.priors import Flow
-from skcvae.saving import KINDS, PARAMETER_OBJECTS
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))
@@ -65,9 +66,25 @@ CASES = {
     "cvae": (CVAERegressor(beta=0.5, objective="elbo", latent_dim=np.int64(2)), X, REAL),
     "iwae": (CVAERegressor(objective="iwae", n_train_samples=2), X, REAL[:, 0]),
     "gsnn": (GSNNRegressor(prior="standard", initial_guess=True), X, REAL),
-    "hybrid": (HybridStructuredPredictor(0.3, optimizer="SGD", optimizer__momentum=0.5), X, REAL),
-    "alpha 0": (HybridStructuredPredictor(0, optimizer=torch.optim.RMSprop), X, REAL),
-    "nn": (NNRegressor(callbacks=[], callbacks__epoch_timer=None, early_stopping=False), X, REAL),
+    "hybrid": (
+        HybridStructuredPredictor(
+            0.3, training=Training(optimizer="SGD", optimizer_params={"momentum": 0.5})
+        ),
+        X,
+        REAL,
+    ),
+    "alpha 0": (
+        HybridStructuredPredictor(0, training=Training(optimizer=torch.optim.RMSprop)),
+        X,
+        REAL,
+    ),
+    "nn": (
+        NNRegressor(
+            callbacks__epoch_timer=None, early_stopping=False, training=Training(callbacks=[])
+        ),
+        X,
+        REAL,
+    ),
     "gdnn": (NNRegressor(initial_guess=True, likelihood=Gaussian(True)), X, REAL),
     "flow": (CVAERegressor(prior=Flow(1, hidden_layer_sizes=[8])), X, REAL),
     "mixture prior": (CVAERegressor(prior="mixture"), X, REAL),
@@ -169,8 +186,8 @@ def test_every_class_of_parameter_objects_is_among_the_cases(fitted, path):
 
 def test_the_file_of_a_fit_is_not_part_of_what_it_fitted(fitted, path):
     est, *_ = fitted("cvae")
-    est.set_params(checkpoint=path.with_name("fit.ckpt")).save(path)
-    assert alike(skcvae.load(path), est.set_params(checkpoint=None))
+    est.set_params(training__checkpoint=path.with_name("fit.ckpt")).save(path)
+    assert alike(skcvae.load(path), est.set_params(training__checkpoint=None))
 
 
 def test_what_is_loaded_can_be_fitted_again(fitted, path):
@@ -395,11 +412,17 @@ EDITS = {
         edit_params(architecture={"architectures.MLP": {"os": 1}}),
         "'os'",
     ),
-    "a callback": (edit_params(callbacks=[1]), "callbacks"),
-    "a checkpoint": (edit_params(checkpoint="anywhere"), "checkpoint"),
-    "a compiler": (edit_params(compile__options={"dict": {}}), "of the compiler"),
-    "an optimizer": (edit_params(optimizer={"optimizer": "Evil"}), "'Evil' is none of torch's"),
-    "an accelerator": (edit_params(accelerator=1), "'accelerator' parameter"),
+    "a callback": (edit_params(training=Training(callbacks=[1])), "callbacks"),
+    "a checkpoint": (edit_params(training=Training(checkpoint="anywhere")), "checkpoint"),
+    "a compiler": (
+        edit_params(training=Training(compile={"options": {"dict": {}}})),
+        "of the compiler",
+    ),
+    "an optimizer": (
+        edit_params(training=Training(optimizer={"optimizer": "Evil"})),
+        "'Evil' is none of torch's",
+    ),
+    "an accelerator": (edit_params(training=Training(accelerator=1)), "'accelerator' parameter"),
     "an attribute": (edit_fitted(_predictor=1), "not known: ['_predictor']"),
     "no seed": (lambda d, a: fitted_part(d).pop("seed_"), "missing or not known: ['seed_']"),
     "a seed": (edit_fitted(seed_=-1), "'seed_' parameter"),

@@ -14,6 +14,7 @@ from skcvae import (
     CVAERegressor,
     EnsembleRegressor,
     NNRegressor,
+    Training,
     architectures,
     likelihoods,
     priors,
@@ -53,7 +54,7 @@ def test_a_class_of_the_user_has_no_page():
 
 
 def test_the_summary_is_of_what_was_learned(estimator_class, data):
-    est = estimator_class(max_epochs=6, patience=2, lr=0.1, random_state=0)
+    est = estimator_class(max_epochs=6, lr=0.1, random_state=0, training=Training(patience=2))
     with pytest.raises(NotFittedError):
         est.summary()
     text = est.fit(*data).summary()

@@ -5,10 +5,10 @@ import pytest
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
-from skcvae import CVAERegressor, NNRegressor
-from skcvae._batches import OrderedBatches, Rows, ShuffledBatches
-from skcvae._net import WeightAverage
-from skcvae._precision import tensor_float_32
+from skcvae import CVAERegressor, NNRegressor, Training
+from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
+from skcvae.training.net import WeightAverage
+from skcvae.training.precision import tensor_float_32
 
 
 class Watching(Callback):
@@ -32,7 +32,10 @@ def same(one, other):
 
 def test_the_weights_of_the_best_epoch_are_restored(estimator_class, data):
     est = estimator_class(
-        max_epochs=60, patience=5, lr=0.02, random_state=0, callbacks=[Watching()]
+        max_epochs=60,
+        lr=0.02,
+        random_state=0,
+        training=Training(patience=5, callbacks=[Watching()]),
     )
     est.fit(*data)
     cll = est.history_[:, "valid_cll"]
@@ -45,7 +48,10 @@ def test_the_weights_of_the_best_epoch_are_restored(estimator_class, data):
 
 def test_without_early_stopping_the_last_weights_are_kept(estimator_class, data):
     est = estimator_class(
-        max_epochs=7, early_stopping=False, random_state=0, callbacks=[Watching()]
+        max_epochs=7,
+        early_stopping=False,
+        random_state=0,
+        training=Training(callbacks=[Watching()]),
     )
     est.fit(*data)
     assert len(est.history_) == 7
@@ -60,14 +66,18 @@ def test_callbacks_of_the_user_are_used_and_not_changed(data):
         ("stop", stopping),
         ("rate", LRScheduler("StepLR", step_size=9, gamma=0.5)),
     ]
-    est = NNRegressor(max_epochs=50, callbacks=callbacks, callbacks__rate__step_size=1).fit(*data)
+    est = NNRegressor(
+        max_epochs=50, callbacks__rate__step_size=1, training=Training(callbacks=callbacks)
+    ).fit(*data)
     assert len(est.history_) < 10
     assert not hasattr(watching, "weights_") and watched(est)
     assert est.net_.optimizer_.param_groups[0]["lr"] < 1e-3
 
 
 def test_parameters_of_the_optimizer_reach_it(data):
-    est = NNRegressor(max_epochs=1, optimizer__betas=(0.5, 0.6), weight_decay=0.3).fit(*data)
+    est = NNRegressor(
+        max_epochs=1, training=Training(weight_decay=0.3, optimizer_params={"betas": (0.5, 0.6)})
+    ).fit(*data)
     group = est.net_.optimizer_.param_groups[0]
     assert group["betas"] == (0.5, 0.6) and group["weight_decay"] == 0.3
 
@@ -79,7 +89,9 @@ def test_gradients_are_clipped(data):
             net.history.record("norm", float(torch.stack(norms).norm()))
 
     for limit in (0.01, None):
-        est = NNRegressor(max_epochs=2, max_grad_norm=limit, callbacks=[Largest()]).fit(*data)
+        est = NNRegressor(
+            max_epochs=2, training=Training(max_grad_norm=limit, callbacks=[Largest()])
+        ).fit(*data)
         assert (est.history_[-1]["norm"] <= 0.0101) == (limit is not None)
 
 
@@ -88,7 +100,9 @@ def test_warmup_moves_the_weight_of_the_kl(data):
         def on_epoch_end(self, net, **kwargs):
             net.history.record("kl_weight", net.criterion_.kl_weight)
 
-    est = CVAERegressor(max_epochs=4, kl_warmup=1, beta=1.0, callbacks=[Weight()]).fit(*data)
+    est = CVAERegressor(
+        max_epochs=4, kl_warmup=1, beta=1.0, training=Training(callbacks=[Weight()])
+    ).fit(*data)
     assert est.history_[:, "kl_weight"] == [1.0, 2.0, 2.0, 2.0]
 
 
@@ -98,7 +112,10 @@ def test_one_cycle_ends_near_zero(data):
             net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
 
     est = NNRegressor(
-        max_epochs=20, lr=0.01, lr_schedule="one_cycle", early_stopping=False, callbacks=[Rate()]
+        max_epochs=20,
+        lr=0.01,
+        early_stopping=False,
+        training=Training(lr_schedule="one_cycle", callbacks=[Rate()]),
     ).fit(*data)
     rates = est.history_[:, "lr"]
     assert max(rates) == pytest.approx(0.01, rel=0.05) and rates[-1] < 1e-4
@@ -165,9 +182,13 @@ def test_a_fit_in_float64_data_trains_in_float32_and_leaves_the_default(data):
 def test_a_step_is_no_longer_than_the_gradients_may_be(data, max_grad_norm):
     settings = {"lr": 1.0, "optimizer": "SGD", "ema_decay": 0.0, "early_stopping": False}
     est = NNRegressor(
-        **settings, max_grad_norm=max_grad_norm, batch_size=60, max_epochs=2, random_state=0
+        batch_size=60,
+        max_epochs=2,
+        random_state=0,
+        training=Training(max_grad_norm=max_grad_norm),
+        **settings,
     )
-    est.set_params(callbacks=[Watching()]).fit(*data)
+    est.set_params(training__callbacks=[Watching()]).fit(*data)
     before, after = watched(est)
     moved = sum((after[k] - before[k]).square().sum() for k in after).sqrt()
     assert (moved < 1.001e-3) == (max_grad_norm is not None)
@@ -176,7 +197,9 @@ def test_a_step_is_no_longer_than_the_gradients_may_be(data, max_grad_norm):
 def test_bfloat16_is_for_products_in_training_alone(estimator_class, data):
     found = {}
     for precision in ("float32", "bfloat16"):
-        est = estimator_class(max_epochs=3, random_state=0, precision=precision).fit(*data)
+        est = estimator_class(
+            max_epochs=3, random_state=0, training=Training(precision=precision)
+        ).fit(*data)
         assert {w.dtype for w in est.net_.module_.parameters()} == {torch.float32}
         assert est.predict(data[0]).dtype == float
         found[precision] = np.array(est.history_[:, "train_loss"])
@@ -185,7 +208,9 @@ def test_bfloat16_is_for_products_in_training_alone(estimator_class, data):
 
 
 def test_log_probabilities_of_many_outputs_are_summed_in_float32():
-    model = NNRegressor(likelihood="bernoulli", max_epochs=1, precision="bfloat16")
+    model = NNRegressor(
+        likelihood="bernoulli", max_epochs=1, training=Training(precision="bfloat16")
+    )
     y = np.random.default_rng(0).random((40, 3000))
     est = model.fit(y[:, :2], y)
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
@@ -198,7 +223,7 @@ def test_log_probabilities_of_many_outputs_are_summed_in_float32():
 def test_compiled_training_is_the_same_training(data):
     est = CVAERegressor(max_epochs=2, early_stopping=False, random_state=0)
     eager = est.fit(*data).history_[:, "train_loss"]
-    est.set_params(compile=True, compile__backend="eager").fit(*data)
+    est.set_params(training__compile={"backend": "eager"}).fit(*data)
     np.testing.assert_allclose(est.history_[:, "train_loss"], eager, rtol=1e-4)
     again = pickle.loads(pickle.dumps(est))
     assert again.score(*data) == est.score(*data)
@@ -211,7 +236,7 @@ def test_too_little_memory_is_told_and_leaves_the_estimator_as_it_was(data, monk
     def exhausted(*args):
         raise torch.cuda.OutOfMemoryError("Tried to allocate 20.00 MiB.")
 
-    monkeypatch.setattr("skcvae._training.train", exhausted)
+    monkeypatch.setattr("skcvae.training.options.train", exhausted)
     with pytest.raises(MemoryError, match="smaller batch_size .* Tried to allocate 20.00 MiB"):
         est.fit(*data)
     assert np.array_equal(est.predict(data[0]), before)
@@ -230,12 +255,14 @@ class Switch(Callback):
 @pytest.mark.parametrize(("precision", "inside"), [("tf32", "high"), ("float32", "highest")])
 def test_tf32_is_switched_on_for_a_fit_and_off_again(data, precision, inside):
     assert torch.get_float32_matmul_precision() == "highest"
-    est = NNRegressor(max_epochs=2, precision=precision, callbacks=[("switch", Switch())])
+    est = NNRegressor(
+        max_epochs=2, training=Training(precision=precision, callbacks=[("switch", Switch())])
+    )
     est.fit(*data)
     assert dict(est.net_.callbacks_)["switch"].seen_ == [inside] * 2
     assert torch.get_float32_matmul_precision() == "highest"
     with pytest.raises(ValueError, match="diverged"):
-        est.set_params(lr=1e30, max_grad_norm=None, optimizer="SGD").fit(*data)
+        est.set_params(lr=1e30, training__max_grad_norm=None, training__optimizer="SGD").fit(*data)
     assert torch.get_float32_matmul_precision() == "highest"
 
 
