@@ -29,7 +29,7 @@ def rows():
 @pytest.fixture(scope="module")
 def fitted(rows):
     smooth = MLP((32,), activation="tanh")
-    est = CVAERegressor(architecture=smooth, latent_dim=2, max_epochs=6, random_state=0)
+    est = CVAERegressor(architecture=smooth, latent_dim=2, max_epochs=20, random_state=0)
     return est.set_params(device="cpu").fit(*rows)
 
 
