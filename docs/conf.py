@@ -48,8 +48,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Other projects' inventories would have to be downloaded.
     (r"py:.*", r"(joblib|matplotlib|numpy|pandas|scipy|sklearn|skorch|torch|collections)\..*"),
-    # How X and y are coded is private, and named in signatures alone.
-    (r"py:class", r"skcvae\._arrays\..*"),
+    # How X and y are coded and rows are trained on is internal, and named in signatures alone.
+    (r"py:class", r"skcvae\.(data|training|documented|fitted|specification)\..*"),
     # What torch says of `forward`, where a module adds nothing to it.
     (r"py:class", r"Module"),
 ]

@@ -252,22 +252,7 @@ def latent_model(
 
 
 def check_prior(model: Model, x: Tensor, prior) -> None:
-    """Refuse a prior whose draws do not follow from noise by a known rule.
-
-    Parameters
-    ----------
-    model : Model
-        With latent variables.
-    x : Tensor of shape (1, ...)
-        One encoded row.
-    prior : object
-        The parameter, for the error.
-
-    Raises
-    ------
-    ValueError
-        If :func:`skcvae.distributions.reparameterize` has no rule for it.
-    """
+    """Refuse a prior whose draws do not follow from noise by a known rule."""
     with torch.no_grad():
         given = model.condition(x)
         try:

@@ -2,7 +2,21 @@
 
 scikit-learn's `Pipeline` and `GridSearchCV` pass on `predict` and `score`, but not `sample`,
 `complete`, `log_prob`, `encode` and `decode`. These functions transform X with the first steps
-and call the method of the last.
+and call the method of the last. Each takes a fitted pipeline, search or estimator, inputs X as
+the first step takes them, and the other arguments of the method; it raises TypeError if the
+last step has no such method.
+
+>>> import skcvae
+>>> from sklearn.decomposition import PCA
+>>> from sklearn.pipeline import make_pipeline
+>>> from skcvae.datasets import make_linear_gaussian
+>>> data = make_linear_gaussian(n_samples=200, random_state=0)
+>>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
+>>> est = est.fit(data.X, data.y)
+>>> skcvae.sample(est, data.X, n_samples=4).shape
+(4, 200, 3)
+>>> skcvae.decode(est, data.X, skcvae.encode(est, data.X, data.y)).shape
+(200, 3)
 """
 
 
@@ -12,9 +26,9 @@ def sample(estimator, X, n_samples=1, random_state=None, **params):
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted; its last step, or its best estimator's, has a method `sample`.
+        Fitted.
     X : array-like
-        Inputs, as the first step takes them.
+        Inputs.
     n_samples : int, default=1
         Draws per row.
     random_state : int, RandomState or None, default=None
@@ -26,22 +40,6 @@ def sample(estimator, X, n_samples=1, random_state=None, **params):
     -------
     ndarray of shape (n_samples, n_rows, ...)
         Draws first, never squeezed.
-
-    Raises
-    ------
-    TypeError
-        If the last step cannot sample.
-
-    Examples
-    --------
-    >>> import skcvae
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from skcvae.datasets import make_linear_gaussian
-    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
-    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
-    >>> skcvae.sample(est.fit(data.X, data.y), data.X, n_samples=4).shape
-    (4, 200, 3)
     """
     last, X = _last_step(estimator, X, "sample")
     return last.sample(X, n_samples=n_samples, random_state=random_state, **params)
@@ -53,9 +51,9 @@ def complete(estimator, X, y_partial, n_samples=1, mask=None, **params):
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted; its last step, or its best estimator's, has a method `complete`.
+        Fitted.
     X : array-like
-        Inputs, as the first step takes them.
+        Inputs.
     y_partial : array-like
         Outputs, NaN where missing.
     n_samples : int, default=1
@@ -69,25 +67,6 @@ def complete(estimator, X, y_partial, n_samples=1, mask=None, **params):
     -------
     ndarray of shape (n_samples, n_rows, ...)
         Complete y; observed entries are unchanged.
-
-    Raises
-    ------
-    TypeError
-        If the last step cannot complete.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import skcvae
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from skcvae.datasets import make_linear_gaussian
-    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
-    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
-    >>> est = est.fit(data.X, data.y)
-    >>> data.y[:, 1] = np.nan
-    >>> skcvae.complete(est, data.X, data.y, n_samples=4).shape
-    (4, 200, 3)
     """
     last, X = _last_step(estimator, X, "complete")
     return last.complete(X, y_partial, n_samples, mask, **params)
@@ -99,34 +78,16 @@ def log_prob(estimator, X, y, **params):
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted; its last step, or its best estimator's, has a method `log_prob`.
-    X : array-like
-        Inputs, as the first step takes them.
-    y : array-like
-        Outputs.
+        Fitted.
+    X, y : array-like
+        Inputs and outputs.
     **params
         Passed to `log_prob`, such as `n_samples` or `method`.
 
     Returns
     -------
     ndarray of shape (n_rows,)
-        Nats; with ``return_ess=True`` the effective sample sizes too.
-
-    Raises
-    ------
-    TypeError
-        If the last step has no `log_prob`.
-
-    Examples
-    --------
-    >>> import skcvae
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from skcvae.datasets import make_linear_gaussian
-    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
-    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
-    >>> skcvae.log_prob(est.fit(data.X, data.y), data.X, data.y).shape
-    (200,)
+        With ``return_ess=True`` the effective sample sizes too.
     """
     last, X = _last_step(estimator, X, "log_prob")
     return last.log_prob(X, y, **params)
@@ -138,11 +99,9 @@ def encode(estimator, X, y=None, **params):
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted; its last step, or its best estimator's, has a method `encode`.
-    X : array-like
-        Inputs, as the first step takes them.
-    y : array-like, default=None
-        Outputs.
+        Fitted.
+    X, y : array-like
+        Inputs and outputs; y may be left out.
     **params
         Passed to `encode`, such as `return_std`.
 
@@ -150,23 +109,6 @@ def encode(estimator, X, y=None, **params):
     -------
     ndarray of shape (n_rows, *latent_shape_)
         The posterior mean of the latent variables.
-
-    Raises
-    ------
-    TypeError
-        If the last step has no `encode`.
-
-    Examples
-    --------
-    >>> import skcvae
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from skcvae.datasets import make_linear_gaussian
-    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
-    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
-    >>> est = est.fit(data.X, data.y)
-    >>> skcvae.encode(est, data.X, data.y).shape[0]
-    200
     """
     last, X = _last_step(estimator, X, "encode")
     return last.encode(X, y, **params)
@@ -178,9 +120,9 @@ def decode(estimator, X, z, **params):
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted; its last step, or its best estimator's, has a method `decode`.
+        Fitted.
     X : array-like
-        Inputs, as the first step takes them.
+        Inputs.
     z : array-like of shape (n_rows, ...) or (n_draws, n_rows, ...)
         Latent variables.
     **params
@@ -190,23 +132,6 @@ def decode(estimator, X, z, **params):
     -------
     ndarray of shape (n_rows, ...) or (n_draws, n_rows, ...)
         In the units of y in `fit`.
-
-    Raises
-    ------
-    TypeError
-        If the last step has no `decode`.
-
-    Examples
-    --------
-    >>> import skcvae
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from skcvae.datasets import make_linear_gaussian
-    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
-    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
-    >>> est = est.fit(data.X, data.y)
-    >>> skcvae.decode(est, data.X, skcvae.encode(est, data.X)).shape
-    (200, 3)
     """
     last, X = _last_step(estimator, X, "decode")
     return last.decode(X, z, **params)
@@ -218,11 +143,9 @@ def reconstruct(estimator, X, y, **params):
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted; its last step, or its best estimator's, has a method `reconstruct`.
-    X : array-like
-        Inputs, as the first step takes them.
-    y : array-like
-        Outputs.
+        Fitted.
+    X, y : array-like
+        Inputs and outputs.
     **params
         Passed to `reconstruct`, such as `return_proba`.
 
@@ -230,30 +153,13 @@ def reconstruct(estimator, X, y, **params):
     -------
     ndarray of the shape of y
         In the units of y in `fit`.
-
-    Raises
-    ------
-    TypeError
-        If the last step has no `reconstruct`.
-
-    Examples
-    --------
-    >>> import skcvae
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from skcvae.datasets import make_linear_gaussian
-    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
-    >>> est = make_pipeline(PCA(2), skcvae.CVAERegressor(max_epochs=5, random_state=0))
-    >>> est = est.fit(data.X, data.y)
-    >>> skcvae.reconstruct(est, data.X, data.y).shape
-    (200, 3)
     """
     last, X = _last_step(estimator, X, "reconstruct")
     return last.reconstruct(X, y, **params)
 
 
 def _last_step(estimator, X, method):
-    """Return the estimator that has `method`, and X as it wants it."""
+    """Return the estimator that has `method`, and X as it takes it."""
     while not hasattr(estimator, method):
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_

@@ -120,18 +120,7 @@ class Served(nn.Module):
         return self._decoded(mean[0] if single else mean)
 
     def reconstruct(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return E[y|x,z] at z = E[z|x,y].
-
-        Parameters
-        ----------
-        x, y : Tensor of shape (n, ...)
-            As in `fit`.
-
-        Returns
-        -------
-        Tensor of the shape of y
-            In the units of y in `fit`.
-        """
+        """Return E[y|x,z] at z = E[z|x,y]."""
         return self.decode(x, self.encode(x, y))
 
     def _x(self, x: Tensor) -> Tensor:
@@ -150,35 +139,13 @@ class Served(nn.Module):
 
 
 def encoder(coding: Scaling | OneHot | Table) -> nn.Module:
-    """Return the module that does what `to_tensor` of a coding does.
-
-    Parameters
-    ----------
-    coding : Scaling, OneHot or Table
-        From the user's units, or labels, to the networks' numbers.
-
-    Returns
-    -------
-    Module
-        Of rows in the user's units.
-    """
+    """Return the module that does what `to_tensor` of a coding does."""
     kinds = {Scaling: Standardised, OneHot: Encoded, Table: Split}
     return kinds[type(coding)](coding)
 
 
 def decoder(coding: Scaling | OneHot | Table) -> nn.Module:
-    """Return the module that does what `to_array` of a coding does.
-
-    Parameters
-    ----------
-    coding : Scaling, OneHot or Table
-        From the user's units, or labels, to the networks' numbers.
-
-    Returns
-    -------
-    Module
-        From the networks' numbers to the user's units, or labels.
-    """
+    """Return the module that does what `to_array` of a coding does."""
     kinds = {Scaling: Rescaled, OneHot: MostLikely, Table: Joined}
     return kinds[type(coding)](coding)
 

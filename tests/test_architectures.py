@@ -3,10 +3,11 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from skcvae import NNRegressor
 from skcvae.architectures import MLP, Conv
-from skcvae.networks.layers import ACTIVATIONS, Dropout, JoinedLinear, PiecewiseLinear
+from skcvae.networks.layers import ACTIVATIONS, Dropout, PiecewiseLinear, joined
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -119,11 +120,11 @@ def test_convolutions_expect_an_image():
 
 
 def test_joined_linear_is_a_linear_map_of_the_concatenation():
-    joined = JoinedLinear([(3,), (2, 2)], 5)
-    x, z = torch.randn(6, 3), torch.randn(6, 2, 2)
-    weight = torch.cat([linear.weight for linear in joined.linears], dim=1)
-    expected = torch.cat([x, z.flatten(1)], dim=1) @ weight.T + joined.linears[0].bias
-    torch.testing.assert_close(joined(x, z), expected)
+    linears = nn.ModuleList([nn.Linear(3, 5), nn.Linear(4, 5, bias=False)])
+    x, z = torch.randn(6, 3), torch.randn(6, 4)
+    weight = torch.cat([linear.weight for linear in linears], dim=1)
+    expected = torch.cat([x, z], dim=1) @ weight.T + linears[0].bias
+    torch.testing.assert_close(joined(linears, [x, z]), expected)
 
 
 @pytest.mark.parametrize("shortcut", [True, False])
@@ -152,9 +153,9 @@ def test_dropout_draws_from_its_generator_only():
 def test_the_shortcut_is_linear_and_reads_every_input():
     with_shortcut = MLP((8, 6)).resolve(10, (3,), (1,)).encoder((3,), (2,))
     x, z = torch.randn(5, 3), torch.randn(5, 2)
-    linear = with_shortcut(x, z) - with_shortcut.rest(with_shortcut.first(x, z))
-    torch.testing.assert_close(linear, with_shortcut.shortcut(x, z))
-    assert MLP((8,), shortcut=False).resolve(10, (3,), (1,)).encoder((3,)).shortcut is None
+    linear = with_shortcut(x, z) - with_shortcut.rest(joined(with_shortcut.first, [x, z]))
+    torch.testing.assert_close(linear, joined(with_shortcut.shortcut, [x, z]))
+    assert not MLP((8,), shortcut=False).resolve(10, (3,), (1,)).encoder((3,)).shortcut
 
 
 def test_bins_code_how_far_a_number_has_come():

@@ -6,11 +6,11 @@ from skcvae.data.coding import (
     FORWARD_NUMBERS,
     FORWARD_ROWS,
     KEPT_NUMBERS,
-    OneHot,
     Scaling,
     plan,
     slices,
 )
+from skcvae.data.labels import OneHot
 
 ROW_SHAPES = [(1,), (3,), (4, 5), (2, 4, 4), (2, 3, 4, 5)]
 LABELS = np.array([-3, 7, 100])
@@ -37,7 +37,7 @@ def labels(n_rows, row_shape):
 def test_scaling_there_and_back(row_shape, n_rows, share_of_nan):
     array = numbers(n_rows, row_shape, share_of_nan)
     array[0] = 1.0
-    scaling = Scaling.standardizing(array, None, "X")
+    scaling = Scaling.fit(array, None, "X")
     inside = scaling.to_tensor(array, torch.float64, "cpu")
     assert inside.shape == array.shape and scaling.row_shape == scaling.code_shape == row_shape
     np.testing.assert_allclose(scaling.to_array(inside), array)
@@ -49,7 +49,7 @@ def test_scaling_there_and_back(row_shape, n_rows, share_of_nan):
 @pytest.mark.parametrize("share_of_nan", [0, 0.3])
 def test_columns_and_channels_are_standardised(row_shape, share_of_nan):
     array = numbers(50, row_shape, share_of_nan)
-    scaling = Scaling.standardizing(array, None, "X")
+    scaling = Scaling.fit(array, None, "X")
     inside = scaling.to_tensor(array, torch.float64, "cpu").numpy()
     pixels = (0, -2, -1) if len(row_shape) > 1 else 0
     np.testing.assert_allclose(np.nanmean(inside, axis=pixels), 0, atol=1e-12)
@@ -61,7 +61,7 @@ def test_columns_and_channels_are_standardised(row_shape, share_of_nan):
 def test_what_is_missing_in_one_chunk_is_learned_from_the_others():
     array = np.random.default_rng(0).normal(3, 2, (FORWARD_ROWS + 200, 2))
     array[:FORWARD_ROWS, 0] = array[-100:, 1] = np.nan
-    scaling = Scaling.standardizing(array, None, "y")
+    scaling = Scaling.fit(array, None, "y")
     np.testing.assert_allclose(scaling.loc, np.nanmean(array, axis=0))
     np.testing.assert_allclose(scaling.scale, np.nanstd(array, axis=0))
 
@@ -71,15 +71,15 @@ def test_what_is_missing_in_one_chunk_is_learned_from_the_others():
 def test_weights_count_rows(row_shape, share_of_nan):
     array = numbers(9, row_shape, share_of_nan)
     weight = np.arange(1, 10)
-    weighted = Scaling.standardizing(array, weight, "X")
-    repeated = Scaling.standardizing(array.repeat(weight, axis=0), None, "X")
+    weighted = Scaling.fit(array, weight, "X")
+    repeated = Scaling.fit(array.repeat(weight, axis=0), None, "X")
     np.testing.assert_allclose(weighted.loc, repeated.loc)
     np.testing.assert_allclose(weighted.scale, repeated.scale)
 
 
 def test_constant_columns_survive():
     array = np.column_stack([np.full(9, 1e8), np.zeros(9), np.arange(9.0)])
-    scaling = Scaling.standardizing(array, None, "X")
+    scaling = Scaling.fit(array, None, "X")
     assert scaling.scale[:2].tolist() == [1, 1]
     assert scaling.to_tensor(array, torch.float32, "cpu").isfinite().all()
 
@@ -145,7 +145,7 @@ def test_the_memory_of_an_array_does_not_matter(kind, coding):
 
 def test_overflow_is_an_error_that_names_the_array():
     with pytest.raises(ValueError, match="X cannot be standardised: values up to 1e\\+300"):
-        Scaling.standardizing(np.array([[1e300], [-1e300]]), None, "X")
+        Scaling.fit(np.array([[1e300], [-1e300]]), None, "X")
 
 
 @pytest.mark.parametrize("n_rows", [1, 100, 10**6])

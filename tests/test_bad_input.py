@@ -7,10 +7,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from conftest import ESTIMATORS
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from skcvae import CVAERegressor, HybridStructuredPredictor, NNRegressor
+from skcvae import CVAERegressor, EnsembleRegressor, HybridStructuredPredictor, NNRegressor
 from skcvae.architectures import MLP, Conv
 from skcvae.likelihoods import Categorical, Gaussian
 
@@ -29,7 +30,7 @@ def nan_at(array, value=np.nan):
 FITS = {
     "X has NaN": (nan_at(X), Y, {}, "Input X contains NaN"),
     "X is infinite": (nan_at(X, np.inf), Y, {}, "Input X contains infinity"),
-    "y has NaN": (X, nan_at(Y), {}, "Input y contains NaN.* only where partial_y=True"),
+    "y has NaN": (X, nan_at(Y), {}, "Input y contains NaN.* only if partial_y=True"),
     "y is infinite": (X, nan_at(Y, -np.inf), {}, "Input y contains infinity"),
     "no rows": (X[:0], Y[:0], {}, r"0 sample\(s\)"),
     "one row": (X[:1], Y[:1], {}, "at least 2, got n_samples = 1"),
@@ -168,19 +169,19 @@ PARAMETERS = {
     "normalize_y": [None],
     "max_epochs": [0, "many", 1.5],
     "lr": [0, -1, "a"],
-    "lr_schedule": ["cosine"],
+    "training__lr_schedule": ["cosine"],
     "batch_size": [0, "big"],
-    "optimizer": ["LBFGS", 3],
-    "weight_decay": [-1],
-    "max_grad_norm": [0, -1],
-    "ema_decay": [1, -0.1],
+    "training__optimizer": ["LBFGS", 3],
+    "training__weight_decay": [-1],
+    "training__max_grad_norm": [0, -1],
+    "training__ema_decay": [1, -0.1],
     "early_stopping": ["yes"],
     "validation_fraction": [0, 1, 2],
-    "patience": [0, "long"],
+    "training__patience": [0, "long"],
     "n_score_samples": [0],
     "warm_start": ["yes"],
-    "callbacks": ["early"],
-    "checkpoint": [3, True],
+    "training__callbacks": ["early"],
+    "training__checkpoint": [3, True],
     "device": [3],
     "random_state": ["seed"],
     "verbose": [-1],
@@ -240,7 +241,7 @@ def test_scales_without_an_initial_guess(latent_class):
 def test_parameters(name, value):
     est = copy.deepcopy(fit_once(HybridStructuredPredictor))
     before, prediction = state(est), est.predict(X)
-    with pytest.raises(ValueError, match=f"'{name}'") as error:
+    with pytest.raises(ValueError, match=f"'{name.rpartition('__')[-1]}'") as error:
         est.set_params(**{name: value}).fit(X, Y)
     assert "Got" in str(error.value)
     assert_as_before(est, before, prediction)
@@ -254,13 +255,90 @@ def test_unavailable_devices(fitted, device):
     assert_as_before(fitted, before, prediction)
 
 
-def test_misspelt_parameters(estimator_class):
-    with pytest.raises(TypeError, match=r"unknown parameters \['alhpa'\].*'lr'"):
-        estimator_class(alhpa=1)
-    with pytest.raises(ValueError, match="Invalid parameter 'alhpa'"):
-        estimator_class().set_params(alhpa=1)
+EVERY = [*ESTIMATORS, EnsembleRegressor]
+MISSPELT = {
+    "alhpa": "Expected some of",
+    "epochs": "Did you mean 'max_epochs'",
+    "learning_rate": "Did you mean 'lr'",
+    "hidden_layer_sizes": r"Did you mean 'architecture=MLP\(hidden_layer_sizes=...\)'",
+    "n_components": "Did you mean 'latent_dim'",
+    "weight_decay": r"Did you mean 'training=Training\(weight_decay=...\)'",
+}
+
+
+@pytest.mark.parametrize("name", MISSPELT)
+def test_misspelt_parameters(estimator_class, name):
+    message = rf"^{estimator_class.__name__} has no parameter '{name}'\. {MISSPELT[name]}"
+    if name == "alhpa" and "alpha" in estimator_class().get_params():
+        message = message.replace("Expected some of", "Did you mean 'alpha'")
+    with pytest.raises(TypeError, match=message):
+        estimator_class(**{name: 1})
+    with pytest.raises(ValueError, match=message):
+        estimator_class().set_params(**{name: 1})
+    with pytest.raises(ValueError, match=rf"^{estimator_class.__name__} has no parameter"):
+        estimator_class().set_params(**{f"{name}__x": 1})
+
+
+def test_misspelt_parameters_of_parameter_objects(estimator_class):
     with pytest.raises(ValueError, match="Invalid parameter 'width' for estimator MLP"):
         estimator_class().set_params(architecture__width=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'decay' for estimator Training"):
+        estimator_class().set_params(training__decay=3)
+
+
+def test_parameters_of_an_ensemble_that_do_not_exist():
+    for name, meant in {
+        "n_estimator": "n_estimators",
+        "epochs": r"estimator=CVAERegressor\(max_epochs=...\)",
+    }.items():
+        message = f"^EnsembleRegressor has no parameter '{name}'. Did you mean '{meant}'"
+        with pytest.raises(TypeError, match=message):
+            EnsembleRegressor(**{name: 3})
+        with pytest.raises(ValueError, match=message):
+            EnsembleRegressor().set_params(**{name: 3})
+    with pytest.raises(ValueError, match="^CVAERegressor has no parameter 'epochs'"):
+        EnsembleRegressor().set_params(estimator__epochs=3)
+
+
+METHODS = {
+    "another": (lambda e: e.fit(X, Y, foo=1), r"fit\(\) got an unexpected keyword argument 'foo'\."),
+    "misspelt": (lambda e: e.sample(X, n_sample=3), "'n_sample'. Did you mean 'n_samples'"),
+    "misspelt in fit": (lambda e: e.fit(X, Y, sample_weights=1), "Did you mean 'sample_weight'"),
+    "misspelt in predict": (lambda e: e.predict(X, returnstd=1), "Did you mean 'return_std'"),
+    "misspelt in complete": (lambda e: e.complete(X, Y, steps=1), "Did you mean 'n_steps'"),
+    "misspelt in log_prob": (lambda e: e.log_prob(X, Y, nsamples=1), "Did you mean 'n_samples'"),
+    "misspelt in an interval": (
+        lambda e: e.predict_interval(X, covarage=0.9),
+        "Did you mean 'coverage'",
+    ),
+    "misspelt in quantiles": (
+        lambda e: e.predict_quantiles(X, quantile=0.9),
+        "Did you mean 'quantiles'",
+    ),
+    "missing in save": (lambda e: e.save(), r"save\(\) missing a required argument: 'path'\.$"),
+    "missing": (lambda e: e.sample(), r"sample\(\) missing a required argument: 'X'\.$"),
+    "missing y": (lambda e: e.score(X), r"score\(\) missing a required argument: 'y'\.$"),
+    "too many": (lambda e: e.log_prob(X, Y, 3), r"log_prob\(\) too many positional arguments\.$"),
+}
+
+
+@pytest.mark.parametrize("case", METHODS)
+@pytest.mark.parametrize("cls", EVERY, ids=lambda cls: cls.__name__)
+def test_arguments_that_no_method_takes(cls, case):
+    ask, message = METHODS[case]
+    with pytest.raises(TypeError, match=rf"^{cls.__name__}\..*{message}") as error:
+        ask(cls())
+    assert "StructuredPredictor." not in str(error.value).removeprefix(cls.__name__)
+
+
+def test_the_users_own_class_is_named():
+    class Mine(NNRegressor):
+        pass
+
+    with pytest.raises(TypeError, match="^Mine has no parameter 'epochs'"):
+        Mine(epochs=3)
+    with pytest.raises(TypeError, match=r"^Mine.sample\(\) got an unexpected"):
+        Mine().sample(X, n_sample=3)
 
 
 def test_parameters_of_parameter_objects(estimator_class):
@@ -304,7 +382,15 @@ ASKS = {
         r"quantiles must be .* got \[0.1, 2\]",
     ),
     "no quantiles": (lambda e: e.predict_quantiles(X, []), "quantiles must be"),
-    "coverage": (lambda e: e.predict_interval(X, coverage=1.0), "coverage == 1.0, must be < 1"),
+    "coverage": (
+        lambda e: e.predict_interval(X, coverage=1.0),
+        r"coverage must be a number between 0 and 1, got 1\.0\.$",
+    ),
+    "no coverage": (lambda e: e.predict_interval(X, coverage=0), "between 0 and 1, got 0.$"),
+    "coverage in percent": (
+        lambda e: e.predict_interval(X, coverage=90),
+        r"between 0 and 1, got 90\. Did you mean 0\.9\?$",
+    ),
     "weights": (lambda e: e.score(X, Y, sample_weight=np.zeros(20)), "only weights of zero"),
     "classes of numbers": (
         lambda e: e.predict(X, return_proba=True),
@@ -382,8 +468,9 @@ def test_questions_about_labels(estimator_class, case):
 def test_numbers_of_the_wrong_type(fitted):
     with pytest.raises(TypeError, match="n_samples must be an instance of"):
         fitted.sample(X, n_samples=2.5)
-    with pytest.raises(TypeError, match="coverage must be an instance of"):
-        fitted.predict_interval(X, coverage="wide")
+    for coverage in ("wide", True, None):
+        with pytest.raises(TypeError, match=f"between 0 and 1, got {coverage!r}"):
+            fitted.predict_interval(X, coverage=coverage)
 
 
 @pytest.mark.parametrize("method", ["predict", "sample", "predict_quantiles", "predict_interval"])
@@ -407,7 +494,7 @@ def test_warm_start_with_other_labels(estimator_class):
 def test_warm_start_without_the_recognition_network_that_alpha_needs():
     est = HybridStructuredPredictor(alpha=0, max_epochs=2, warm_start=True).fit(X, Y)
     before, prediction = state(est), est.predict(X)
-    with pytest.raises(ValueError, match="cannot go on with alpha=0.5 from a fit with alpha=0"):
+    with pytest.raises(ValueError, match="from a fit that trained no recognition network"):
         est.set_params(alpha=0.5).fit(X, Y)
     assert_as_before(est, before, prediction)
     est.set_params(alpha=0.5, warm_start=False).fit(X, Y).set_params(alpha=0, warm_start=True)
@@ -444,9 +531,9 @@ def test_a_failing_fit_scores_as_an_error_in_a_search():
 
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_an_interrupt_keeps_what_was_learned(monkeypatch, early_stopping):
-    from skcvae import _batches
+    from skcvae.data import batches
 
-    getitem, count = _batches.Rows.__getitem__, [0]
+    getitem, count = batches.Rows.__getitem__, [0]
 
     def interrupted(self, rows):
         count[0] += 1
@@ -454,7 +541,7 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch, early_stopping):
             raise KeyboardInterrupt
         return getitem(self, rows)
 
-    monkeypatch.setattr(_batches.Rows, "__getitem__", interrupted)
+    monkeypatch.setattr(batches.Rows, "__getitem__", interrupted)
     est = CVAERegressor(max_epochs=50, random_state=0, early_stopping=early_stopping)
     with pytest.warns(ConvergenceWarning, match=r"interrupted after \d+ of 50 epochs"):
         est.fit(X, Y)
@@ -463,7 +550,7 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch, early_stopping):
 
 
 def test_an_interrupt_before_the_first_epoch_is_passed_on(monkeypatch):
-    from skcvae import _batches
+    from skcvae.data import batches
 
     est = CVAERegressor(max_epochs=2, random_state=0).fit(X, Y)
     before, prediction = state(est), est.predict(X)
@@ -471,7 +558,7 @@ def test_an_interrupt_before_the_first_epoch_is_passed_on(monkeypatch):
     def interrupted(self, rows):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_batches.Rows, "__getitem__", interrupted)
+    monkeypatch.setattr(batches.Rows, "__getitem__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         est.fit(X, Y)
     monkeypatch.undo()

@@ -15,10 +15,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
-import skcvae
-from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, Training, _batches, _checkpoint
+from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, Training
 from skcvae.architectures import MLP
+from skcvae.data import batches
+from skcvae.io.checkpoint_file import CheckpointFile, seed_of
 from skcvae.likelihoods import Gaussian
+from skcvae.training import checkpoint
 from skcvae.training.net import Net
 
 X = np.random.default_rng(0).normal(size=(60, 4))
@@ -29,7 +31,7 @@ Y = X @ np.random.default_rng(1).normal(size=(4, 3)) + np.random.default_rng(2).
 
 @pytest.fixture(autouse=True)
 def every_epoch_is_written(monkeypatch):
-    monkeypatch.setattr(_checkpoint, "WRITING", math.inf)
+    monkeypatch.setattr(checkpoint, "WRITING", math.inf)
 
 
 @pytest.fixture
@@ -64,39 +66,44 @@ def same_fit(one, other):
     return all(torch.equal(*pair) for pair in pairs) and rows(one) == rows(other)
 
 
+def with_cut(est, epoch=0):
+    others = est.get_params().get("training__callbacks") or []
+    return clone(est).set_params(training__callbacks=[*others, Cut(epoch)])
+
+
 def cut_off(est, epoch, *data, **more):
     """Fit a copy until it is cut off."""
-    others = est.callbacks or []
-    est = clone(est).set_params(training__callbacks=[*others, Cut(epoch)])
+    est = with_cut(est, epoch)
     with pytest.raises(CutOffError):
         est.fit(*(data or (X, Y)), **more)
 
 
 def resumed(est, *data, **more):
-    others = est.callbacks or []
-    return (
-        clone(est).set_params(training__callbacks=[*others, Cut()]).fit(*(data or (X, Y)), **more)
-    )
+    return with_cut(est).fit(*(data or (X, Y)), **more)
 
 
 SETTINGS = {
     "plain": {},
-    "early stopping": {"early_stopping": True, "patience": 2, "lr": 0.05},
-    "one cycle": {"lr_schedule": "one_cycle"},
+    "early stopping": {"early_stopping": True, "training__patience": 2, "lr": 0.05},
+    "one cycle": {"training__lr_schedule": "one_cycle"},
     "noise": {"omission": 0.3, "architecture": MLP(dropout=0.2)},
-    "no average": {"ema_decay": 0.0, "optimizer": "SGD", "optimizer__momentum": 0.9},
-    "bfloat16": {"precision": "bfloat16"},
-    "scheduler of the user": {"callbacks": [LRScheduler("StepLR", step_size=3)]},
+    "no average": {
+        "training__ema_decay": 0.0,
+        "training__optimizer": "SGD",
+        "training__optimizer_params": {"momentum": 0.9},
+    },
+    "bfloat16": {"training__precision": "bfloat16"},
+    "scheduler of the user": {"training__callbacks": [LRScheduler("StepLR", step_size=3)]},
     "stopping of the user": {
-        "callbacks": [EarlyStopping(monitor="train_loss", patience=2, threshold=0.2)]
+        "training__callbacks": [EarlyStopping(monitor="train_loss", patience=2, threshold=0.2)]
     },
 }
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_fit_that_was_cut_off_goes_on_to_the_same_model(estimator_class, setting, path):
-    params = {"max_epochs": 6, "early_stopping": False, "random_state": 0, **SETTINGS[setting]}
-    est = estimator_class(**params)
+    est = estimator_class(max_epochs=6, early_stopping=False, random_state=0)
+    est.set_params(**SETTINGS[setting])
     whole = resumed(est)
     est.set_params(training__checkpoint=path)
     for epoch in (1, 4, len(whole.history_)):
@@ -116,7 +123,7 @@ def test_the_warmup_of_the_kl_and_weights_of_rows_go_on(path):
 
 
 def test_streamed_rows_go_on(path, monkeypatch):
-    monkeypatch.setattr(_batches, "resident_bytes", lambda device: 0)
+    monkeypatch.setattr(batches, "resident_bytes", lambda device: 0)
     est = CVAERegressor(max_epochs=5, random_state=0)
     whole = resumed(est)
     est.set_params(training__checkpoint=path)
@@ -129,7 +136,7 @@ def test_streamed_rows_go_on(path, monkeypatch):
 def test_without_a_random_state_the_seed_is_that_of_the_fit_that_was_cut_off(path):
     est = CVAERegressor(max_epochs=5, training=Training(checkpoint=path))
     cut_off(est, 3)
-    seed = _checkpoint.seed_of(path)
+    seed = seed_of(path)
     again = resumed(est)
     assert again.seed_ == seed and resumed(est).seed_ != seed
 
@@ -137,7 +144,7 @@ def test_without_a_random_state_the_seed_is_that_of_the_fit_that_was_cut_off(pat
 def test_an_interrupt_leaves_a_model_and_a_file_to_go_on_from(path, monkeypatch):
     est = CVAERegressor(max_epochs=6, random_state=0)
     whole = clone(est).fit(X, Y)
-    getitem, count = _batches.Rows.__getitem__, [0]
+    getitem, count = batches.Rows.__getitem__, [0]
 
     def interrupted(self, rows):
         count[0] += 1
@@ -145,7 +152,7 @@ def test_an_interrupt_leaves_a_model_and_a_file_to_go_on_from(path, monkeypatch)
             raise KeyboardInterrupt
         return getitem(self, rows)
 
-    monkeypatch.setattr(_batches.Rows, "__getitem__", interrupted)
+    monkeypatch.setattr(batches.Rows, "__getitem__", interrupted)
     est.set_params(training__checkpoint=path)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         est.fit(X, Y)
@@ -174,9 +181,9 @@ OTHERS = {
     ),
     "likelihood": ({"likelihood": Gaussian()}, (X, Y), "likelihood was 'auto', is Gaussian"),
     "seed": ({"random_state": 1}, (X, Y), "seed_ was .*, is "),
-    "passed on": ({"optimizer__betas": (0.5, 0.6)}, (X, Y), "optimizer__betas was not given, is"),
+    "passed on": ({"training__optimizer_params": {"betas": (0.5, 0.6)}}, (X, Y), "training__optimizer_params was None, is"),
     "version": ({}, (X, Y), "skcvae was .*, is another"),
-    "callbacks": ({"callbacks": [EarlyStopping()]}, (X, Y), r"callbacks was \['Cut'\], is"),
+    "callbacks": ({"training__callbacks": [EarlyStopping()]}, (X, Y), r"callbacks was \['Cut'\], is"),
     "rows": ({}, (X[:50], Y[:50]), "training rows differ"),
     "content": ({}, (X, Y + X[:, :3] ** 2), "training rows differ"),
     "order": ({}, (X[::-1], Y[::-1]), "training rows differ; validation rows differ"),
@@ -191,7 +198,7 @@ def test_another_fit_is_told_from_the_one_that_was_cut_off(path, case, monkeypat
     cut_off(est, 3)
     before = path.read_bytes()
     if case == "version":
-        monkeypatch.setattr(skcvae, "__version__", "another")
+        monkeypatch.setattr(checkpoint, "__version__", "another")
     other = clone(est).set_params(training__callbacks=[Cut()]).set_params(**params)
     with pytest.raises(ValueError, match="checkpoint=.* is of another fit: .*" + message):
         other.fit(*data)
@@ -238,7 +245,7 @@ class Malicious:
 
 def test_a_file_cannot_run_code(path, monkeypatch):
     monkeypatch.chdir(path.parent)
-    _checkpoint.CheckpointFile(path).write({"fit": Malicious()})
+    CheckpointFile(path).write({"fit": Malicious()})
     with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
         NNRegressor(max_epochs=1, training=Training(checkpoint=path)).fit(X, Y)
     assert not os.path.exists("ran")
@@ -334,16 +341,17 @@ def test_candidates_of_a_search_that_was_cut_off_cannot_share_a_path(path):
 def test_what_goes_without(path, name, value):
     if name == "accelerator":
         value = pytest.importorskip("accelerate").Accelerator(cpu=True)
-    est = NNRegressor(training=Training(checkpoint=path), **{name: value})
-    with pytest.raises(ValueError, match=f"checkpoint=.* expects {name}="):
+    est = NNRegressor(training=Training(checkpoint=path))
+    est.set_params(**{name if name == "warm_start" else f"training__{name}": value})
+    with pytest.raises(ValueError, match=f"checkpoint=.* cannot be combined with {name}, got"):
         est.fit(X, Y)
 
 
 KILLED = """
 import os, random, signal, sys, time
 import torch
-from skcvae import CVAERegressor
-from skcvae.training.checkpoint import CheckpointFile
+from skcvae import CVAERegressor, Training
+from skcvae.io.checkpoint_file import CheckpointFile
 from skcvae.architectures import MLP
 from skcvae.datasets import make_linear_gaussian
 
@@ -351,13 +359,14 @@ torch.set_num_threads(1)
 n_kills, folder = int(sys.argv[1]), sys.argv[2]
 data = make_linear_gaussian(n_samples=200, random_state=0)
 settings = {
-    "max_epochs": int(sys.argv[4]), "lr_schedule": "one_cycle", "omission": 0.1, "kl_warmup": 5,
+    "max_epochs": int(sys.argv[4]), "omission": 0.1, "kl_warmup": 5,
     "architecture": MLP(dropout=0.1), "random_state": 0,
 }
 
 
 def fit(out, **more):
-    est = CVAERegressor(**settings, **more).fit(data.X, data.y)
+    training = Training(lr_schedule="one_cycle", **more)
+    est = CVAERegressor(**settings, training=training).fit(data.X, data.y)
     torch.save(est.net_.module_.state_dict(), out)
 
 
@@ -406,7 +415,7 @@ def test_a_fit_that_was_killed_at_any_moment_goes_on_to_the_same_weights(tmp_pat
 def test_an_ensemble_goes_on_with_a_file_for_each_member(path, monkeypatch):
     est = EnsembleRegressor(NNRegressor(max_epochs=4), n_estimators=3, random_state=0)
     whole = clone(est).fit(X, Y)
-    est.set_params(estimator__checkpoint=path)
+    est.set_params(estimator__training__checkpoint=path)
     epochs, limit, run = [], [7], Net.run_single_epoch
 
     def failing(self, *args, training, **kwargs):

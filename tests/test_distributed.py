@@ -16,7 +16,7 @@ from skcvae.datasets import make_two_branches
 FIT = """
 import json, sys
 import torch
-from skcvae import CVAERegressor
+from skcvae import CVAERegressor, Training
 from skcvae.datasets import make_two_branches
 
 torch.set_num_threads(1)
@@ -27,7 +27,8 @@ if sys.argv[1] == "shared":
 data = make_two_branches(n_samples=203, random_state=0)
 weight = None if sys.argv[2] == "plain" else 1 + data.X[:, 0] ** 2
 est = CVAERegressor(
-    max_epochs=4, batch_size=32, lr_schedule="one_cycle", accelerator=accelerator,
+    max_epochs=4, batch_size=32,
+    training=Training(lr_schedule="one_cycle", accelerator=accelerator),
     random_state=None if sys.argv[2] == "unseeded" else 0,
 )
 est.fit(data.X, data.y, weight)

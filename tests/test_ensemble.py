@@ -272,6 +272,8 @@ def test_bad_parameters_are_named(data, params, message):
 
 
 def test_by_default_members_are_cvaes():
+    est = EnsembleRegressor().set_params(estimator__latent_dim=3)
+    assert all(member.latent_dim == 3 for member in est._members(0))
     est = EnsembleRegressor()
     assert all(isinstance(member, CVAERegressor) for member in est._members(0))
     assert len(list(est._members(0))) == 5

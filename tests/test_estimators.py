@@ -317,7 +317,8 @@ def test_clone_is_unfitted_and_keeps_every_parameter(estimator_class):
     other = clone(est)
     assert not hasattr(other, "net_")
     assert other.architecture is not est.architecture
-    assert repr(other) == repr(est) and other.optimizer__betas == (0.5, 0.9)
+    assert other.training is not est.training
+    assert repr(other) == repr(est) and other.training.optimizer_params == {"betas": (0.5, 0.9)}
 
 
 def test_changing_parameters_after_fit_changes_no_prediction(fitted, data):
@@ -333,7 +334,7 @@ def test_grid_search_over_alpha_and_nested_parameters(data):
     grid = {
         "alpha": [0.0, 0.5, 1.0],
         "architecture__hidden_layer_sizes": [(4,), (8,)],
-        "optimizer__betas": [(0.9, 0.99)],
+        "training__optimizer_params": [None, {"betas": (0.5, 0.9)}],
     }
     est = HybridStructuredPredictor(max_epochs=1, random_state=0)
     search = GridSearchCV(est, grid, cv=2, n_jobs=2, error_score="raise").fit(*data)
@@ -413,9 +414,9 @@ def test_warm_start_goes_on_where_the_last_fit_ended(estimator_class, data):
     X, y = data
     params = {"early_stopping": False, "random_state": 0, "max_epochs": 10, "lr": 0.01}
     est = estimator_class(warm_start=True, **params).fit(X, y)
-    scaling = est.x_scaling_
+    coding = est.specification_.x_coding
     est.fit(X, y)
-    assert est.x_scaling_ is scaling
+    assert est.specification_.x_coding is coding
     cold = estimator_class(**params).fit(X, y)
     assert est.history_[0]["train_loss"] < cold.history_[0]["train_loss"]
 

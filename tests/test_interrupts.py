@@ -6,7 +6,8 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor, Training, _batches
+from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor, Training
+from skcvae.data import batches
 from skcvae.training.callbacks import BestWeights, FiniteLoss
 from skcvae.training.net import Net
 
@@ -14,7 +15,7 @@ from skcvae.training.net import Net
 @pytest.fixture
 def interrupt_at(monkeypatch):
     """Do what Ctrl-C does when so many batches, of any kind, have been read."""
-    getitem, count = _batches.Rows.__getitem__, [0]
+    getitem, count = batches.Rows.__getitem__, [0]
 
     def at(n_batches):
         def counted(self, rows):
@@ -24,7 +25,7 @@ def interrupt_at(monkeypatch):
             return getitem(self, rows)
 
         count[0] = 0
-        monkeypatch.setattr(_batches.Rows, "__getitem__", counted)
+        monkeypatch.setattr(batches.Rows, "__getitem__", counted)
 
     return at
 

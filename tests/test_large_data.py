@@ -7,7 +7,8 @@ import torch
 from torch.utils.data import Dataset, TensorDataset
 
 from skcvae import CVAERegressor, NNRegressor
-from skcvae.data.batches import Arrays, Items, Rows, Selection, StreamedRows
+from skcvae.data.batches import Items, Rows, Selection, StreamedRows
+from skcvae.data.coding import Scaling
 
 SETTINGS = {
     "table": {},
@@ -81,16 +82,22 @@ def test_more_than_the_working_memory_stays_where_it_is(monkeypatch):
 
 
 def test_streamed_rows_read_what_is_asked_and_nothing_else():
-    seen = []
+    seen, weight = [], np.arange(1.0, 11.0)
 
-    def read(rows):
-        seen.append(rows)
-        return torch.zeros(len(rows), 2), torch.zeros(len(rows), 1)
+    class Counted(Dataset):
+        def __len__(self):
+            return 10
 
-    rows = StreamedRows(read, 10, torch.arange(10.0), device=torch.device("cpu"), log_jacobian=0.0)
-    x, y, weight = rows[torch.tensor([7, 2])]
-    assert len(x) == len(y) == 2 and weight.tolist() == [7, 2]
-    assert seen[0].tolist() == [7, 2]
+        def __getitem__(self, row):
+            seen.append(row)
+            return np.full(2, row), np.array([row])
+
+    codings = [Scaling(np.zeros(size), np.ones(size)) for size in (2, 1)]
+    selection = Selection.of(Items(Counted()), weight)
+    rows = StreamedRows(selection, codings, "cpu")
+    (x, y), found = rows[torch.tensor([7, 2])]
+    np.testing.assert_allclose(found, weight[[7, 2]] / weight.mean(), rtol=1e-6)
+    assert x.tolist() == [[7, 7], [2, 2]] and y.tolist() == [[7], [2]] and seen == [7, 2]
 
 
 @pytest.mark.parametrize("as_item", [lambda x, y: (x, y), lambda x, y: [torch.tensor(x), y]])
@@ -150,17 +157,17 @@ def test_an_item_that_is_unlike_the_others_is_found_when_it_is_read():
     source = Items(Odd(items), NNRegressor(max_epochs=1).fit(Odd(GOOD))._check_pair)
     items[3] = (np.full(2, np.inf), 0.0)
     with pytest.raises(ValueError, match="contains infinity"):
-        source[np.array([3])]
+        source.read(np.array([3]))
 
 
 def test_a_selection_has_the_rows_of_positive_weight_and_parts_of_parts():
     X = np.arange(6)[:, None]
-    selection = Selection.of(Arrays(X, X), np.array([1.0, 0, 2, 3, 0, 4]))
-    assert selection.index.tolist() == [0, 2, 3, 5] and selection.n_rows == 4
+    selection = Selection.of((X, X), np.array([1.0, 0, 2, 3, 0, 4]))
+    assert selection.index.tolist() == [0, 2, 3, 5] and len(selection.index) == 4
     part = selection.part(np.array([3, 1]))
     assert part.read(slice(None))[0][:, 0].tolist() == [5, 2] and part.weight.tolist() == [4, 2]
 
 
 def test_resident_rows_are_tensors_on_the_device(device):
-    rows = Rows(torch.zeros(3, 2, device=device), torch.zeros(3, 1, device=device))
-    assert rows.device == rows.index_device == rows.x.device
+    rows = Rows((torch.zeros(3, 2, device=device), torch.zeros(3, 1, device=device)))
+    assert rows.device == rows.index_device == rows.arrays[0].device

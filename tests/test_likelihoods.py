@@ -8,7 +8,9 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from skcvae.data.coding import OneHot, Scaling, Table
+from skcvae.data.coding import Scaling
+from skcvae.data.labels import OneHot
+from skcvae.data.table import Table
 from skcvae.inference.partial import Partial, given_observed, log_prob_of_observed
 from skcvae.likelihoods import (
     Bernoulli,
@@ -63,10 +65,10 @@ each_case = pytest.mark.parametrize(("likelihood", "y_shape"), CASES, ids=repr)
 
 def coding(likelihood, y_shape):
     """Return how the networks see rows of y."""
-    if likelihood.targets == "columns":
+    if likelihood.coding is Table:
         columns = [columns for *_, columns in likelihood.groups]
         return Table([coding(part, (len(c),)) for _, part, c in likelihood.groups], columns)
-    labels = likelihood.targets == "label"
+    labels = likelihood.coding is OneHot
     return OneHot(LABELS, y_shape) if labels else Scaling.identity(y_shape)
 
 
@@ -210,7 +212,7 @@ def test_joint_density_integrates_to_one_and_to_its_marginals(likelihood):
 @pytest.mark.parametrize("y_shape", SHAPES)
 def test_mass_sums_to_one(likelihood, y_shape):
     rows = coding(likelihood, y_shape)
-    outcomes = LABELS if likelihood.targets == "label" else [0.0, 1.0]
+    outcomes = LABELS if likelihood.coding is OneHot else [0.0, 1.0]
     every = np.array(list(itertools.product(outcomes, repeat=math.prod(y_shape))))
     p = likelihood.build(rows.code_shape)(torch.randn(1, *rows.code_shape, dtype=torch.float64))
     mass = p.log_prob(rows.to_tensor(every, torch.float64, "cpu")).exp()

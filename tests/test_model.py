@@ -9,7 +9,7 @@ from skcvae.architectures import MLP, Conv
 from skcvae.inference.partial import Partial
 from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
 from skcvae.model import deterministic_model, latent_model
-from skcvae.objectives.multiscale import pooled_shape
+from skcvae.data.pooling import pooled_shape
 from skcvae.priors import Gaussian as GaussianPrior
 from skcvae.priors import Standard
 

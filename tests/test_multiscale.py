@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from skcvae.architectures import MLP, Conv
+from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.inference.partial import Partial
 from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
 from skcvae.model import deterministic_model, latent_model
-from skcvae.objectives import CVAE, GSNN, Deterministic, Hybrid
-from skcvae.objectives.multiscale import MultiScale, pooled, pooled_shape
+from skcvae.objectives import ELBO, GSNN, Deterministic, Hybrid, MultiScale
 from skcvae.priors import Gaussian as GaussianPrior
+from skcvae.training.net import ObjectiveModule
 
 SIZES = [(8, 8), (9, 7), (1, 5), (2, 3)]
 
@@ -81,10 +82,10 @@ def make(architecture, likelihood, n_scales, *, latent, in_part):
 
 
 OBJECTIVES = {
-    "cvae": lambda model: CVAE(model, 2),
-    "gsnn": lambda model: GSNN(model, 2),
-    "hybrid": lambda model: Hybrid(model, 2, 0.3),
-    "deterministic": Deterministic,
+    "elbo": ELBO(),
+    "gsnn": GSNN(),
+    "hybrid": Hybrid(0.3),
+    "deterministic": Deterministic(),
 }
 
 
@@ -98,15 +99,16 @@ OBJECTIVES = {
 def test_the_coarse_predictions_are_added(objective, architecture, likelihood, n_scales, in_part):
     latent = objective != "deterministic"
     model, latent_shape = make(architecture, likelihood, n_scales, latent=latent, in_part=in_part)
-    inner = OBJECTIVES[objective](model)
+    inner = OBJECTIVES[objective]
     whole = MultiScale(inner)
-    assert whole.model is model and whole.n_draws == inner.n_draws
+    assert whole.noise_per_sample == inner.noise_per_sample
     x, y = torch.randn(5, 9, 7), torch.rand(5, 3, 9, 7).softmax(1)
     if in_part:
         y[:, :, :5, :4] = math.nan
     noise = torch.randn(2, 5, *latent_shape)
-    found, expected = whole(x, y, noise), inner(x, y, noise)
-    coarse = model.condition(x).coarse()
+    given = model.condition(x)
+    found, expected = (one.bound(model, given, x, y, noise) for one in (whole, inner))
+    coarse = given.coarse()
     gain = sum(p.log_prob(pooled(y, i)) for i, p in enumerate(coarse, start=1))
     torch.testing.assert_close(found.reconstruction, expected.reconstruction + gain)
     torch.testing.assert_close(found.kl, expected.kl)
@@ -119,17 +121,18 @@ def test_no_weight_is_there_twice_and_all_are_trained():
     model, latent_shape = make(
         Conv((4, 5, 6), activation="tanh"), Gaussian(), 3, latent=True, in_part=False
     )
-    whole = MultiScale(CVAE(model, 1))
+    whole = ObjectiveModule(model, MultiScale(ELBO()))
     places = [weight.data_ptr() for weight in whole.state_dict().values()]
     assert len(set(places)) == len(places) == len([*model.parameters()])
     x, y = torch.randn(5, 9, 7), torch.rand(5, 3, 9, 7)
-    bound = whole(x, y, torch.randn(1, 5, *latent_shape))
+    bound = whole((x, y), torch.randn(1, 5, *latent_shape))
     (bound.reconstruction - bound.kl).sum().backward()
     assert all(weight.grad.abs().sum() > 0 for weight in whole.parameters())
 
 
 def test_switching_to_training_reaches_every_layer():
-    whole = MultiScale(CVAE(make(MLP((6,)), Gaussian(), 2, latent=True, in_part=False)[0], 1))
+    model, _ = make(MLP((6,)), Gaussian(), 2, latent=True, in_part=False)
+    whole = ObjectiveModule(model, MultiScale(ELBO()))
     for mode in (False, True):
         whole.train(mode)
         assert all(module.training == mode for module in whole.modules())

@@ -9,23 +9,30 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from skcvae import CVAERegressor
 from skcvae.datasets import make_linear_gaussian
-from skcvae.objectives import CVAE, GSNN, IWAE, Bound, Deterministic, Hybrid, NegativeBound
+from skcvae.objectives import ELBO, GSNN, IWAE, Bound, Deterministic, Hybrid
+from skcvae.training.net import Loss, ObjectiveModule
 
 
 def value(bound):
     return bound.reconstruction - bound.kl
 
 
+def bound_of(objective, model, x, y, noise):
+    """Return the bound as training does, with as many draws as there is noise for."""
+    n_samples = len(noise) // objective.noise_per_sample
+    return ObjectiveModule(model, objective, n_samples)((x, y), noise)
+
+
 def test_bound_is_tight_where_the_recognition_network_is_exact():
     model, x, y, exact = make(orthogonal=True)
-    bound = CVAE(model, 4000)(x, y, noise(4000, len(x)))
+    bound = bound_of(ELBO(), model, x, y, noise(4000, len(x)))
     torch.testing.assert_close(value(bound), exact, atol=0.15, rtol=0.0)
 
 
 def test_bound_lies_below_the_log_likelihood_elsewhere():
     model, x, y, exact = make(orthogonal=False)
-    for objective in (CVAE(model, 500), GSNN(model, 500)):
-        bound = objective(x, y, noise(500, len(x)))
+    for objective in (ELBO(), GSNN()):
+        bound = bound_of(objective, model, x, y, noise(500, len(x)))
         assert value(bound).mean() < exact.mean()
 
 
@@ -34,11 +41,11 @@ def test_terms_are_the_papers():
     eps = noise(3, len(x))
     given, q = model.condition(x), model.recognition(x, y)
     z = q.mean + q.stddev * eps
-    bound = CVAE(model, 3)(x, y, eps)
+    bound = bound_of(ELBO(), model, x, y, eps)
     torch.testing.assert_close(bound.kl, kl_divergence(q, given.prior))
     torch.testing.assert_close(bound.reconstruction, given.likelihood(z).log_prob(y).mean(0))
     z = given.prior.mean + given.prior.stddev * eps
-    bound = GSNN(model, 3)(x, y, eps)
+    bound = bound_of(GSNN(), model, x, y, eps)
     assert (bound.kl == 0).all()
     torch.testing.assert_close(bound.reconstruction, given.likelihood(z).log_prob(y).mean(0))
 
@@ -47,8 +54,8 @@ def test_terms_are_the_papers():
 def test_hybrid_is_the_weighted_sum(alpha):
     model, x, y, _ = make(orthogonal=False)
     eps = noise(4, len(x))
-    hybrid = Hybrid(model, 4, alpha)(x, y, eps)
-    cvae, gsnn = CVAE(model, 2)(x, y, eps[:2]), GSNN(model, 2)(x, y, eps[2:])
+    hybrid = bound_of(Hybrid(alpha), model, x, y, eps)
+    cvae, gsnn = bound_of(ELBO(), model, x, y, eps[:2]), bound_of(GSNN(), model, x, y, eps[2:])
     expected = alpha * value(cvae) + (1 - alpha) * value(gsnn)
     torch.testing.assert_close(value(hybrid), expected)
 
@@ -58,7 +65,7 @@ def test_deterministic_objective_is_the_log_likelihood():
     model.generation = None
     linear = torch.nn.Linear(3, 4).double()
     model.baseline = lambda x: [linear(x)]
-    bound = Deterministic(model)(x, y, None)
+    bound = ObjectiveModule(model, Deterministic())((x, y), noise(0, len(x)))
     expected = model.output(linear(x)).log_prob(y)
     torch.testing.assert_close(bound.reconstruction, expected)
     assert (bound.kl == 0).all()
@@ -66,26 +73,26 @@ def test_deterministic_objective_is_the_log_likelihood():
 
 def test_loss_weighs_the_kl_and_the_examples():
     bound = Bound(torch.tensor([1.0, 2.0]), torch.tensor([0.5, 1.5]))
-    assert NegativeBound()(bound).item() == pytest.approx(-0.5)
-    assert NegativeBound(beta=1.0)(bound).item() == pytest.approx(0.5)
+    assert Loss()(bound).item() == pytest.approx(-0.5)
+    assert Loss(beta=1.0)(bound).item() == pytest.approx(0.5)
     weight = torch.tensor([2.0, 0.0])
-    assert NegativeBound()(bound, weight).item() == pytest.approx(-0.5)
+    assert Loss()(bound, weight).item() == pytest.approx(-0.5)
 
 
 def test_warmup_grows_linearly_and_is_off_by_default():
-    loss = NegativeBound(beta=1.0, warmup=3)
+    loss = Loss(beta=1.0, warmup=3)
     weights = []
     for epoch in range(5):
         loss.epoch = epoch
         weights.append(loss.kl_weight)
     assert weights == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
-    off = NegativeBound()
+    off = Loss()
     off.epoch = 0
     assert off.kl_weight == 1
 
 
 def test_switching_to_training_reaches_every_layer():
-    objective = CVAE(make(orthogonal=True)[0], 1)
+    objective = ObjectiveModule(make(orthogonal=True)[0], ELBO())
     for mode in (False, True):
         objective.train(mode)
         assert all(module.training == mode for module in objective.modules())
@@ -131,16 +138,16 @@ def plain(model, x, y, eps):
 def test_many_draws_have_the_bound_of_burda(n_draws):
     model, x, y, _ = with_weights(away=0.3)
     eps = noise(n_draws, len(x))
-    bound = IWAE(model, n_draws)(x, y, eps)
+    bound = bound_of(IWAE(), model, x, y, eps)
     torch.testing.assert_close(value(bound), plain(model, x, y, eps))
-    torch.testing.assert_close(bound.kl, CVAE(model, n_draws)(x, y, eps).kl)
+    torch.testing.assert_close(bound.kl, bound_of(ELBO(), model, x, y, eps).kl)
 
 
 def test_one_draw_is_the_lower_bound():
     model, x, y, _ = with_weights(away=0.3)
     eps = noise(20_000, len(x))
-    one_by_one = torch.stack([value(IWAE(model, 1)(x, y, one[None])) for one in eps[:500]])
-    expected = value(CVAE(model, 20_000)(x, y, eps))
+    one_by_one = torch.stack([value(bound_of(IWAE(), model, x, y, one[None])) for one in eps[:500]])
+    expected = value(bound_of(ELBO(), model, x, y, eps))
     error = one_by_one.std(0) / len(one_by_one) ** 0.5
     assert ((one_by_one.mean(0) - expected).abs() < 4 * error + 0.02).all()
 
@@ -149,9 +156,9 @@ def test_one_draw_is_the_lower_bound():
 def test_the_bound_grows_towards_the_log_likelihood_with_the_draws():
     model, x, y, exact = make(orthogonal=False)
     eps = noise(1024, len(x))
-    elbo = value(CVAE(model, 1024)(x, y, eps)).mean()
+    elbo = value(bound_of(ELBO(), model, x, y, eps)).mean()
     means = [
-        torch.stack([value(IWAE(model, k)(x, y, part)).mean() for part in eps.split(k)]).mean()
+        torch.stack([value(bound_of(IWAE(), model, x, y, part)).mean() for part in eps.split(k)]).mean()
         for k in (1, 4, 32, 1024)
     ]
     assert means[0] == pytest.approx(elbo.item(), abs=0.05)
@@ -163,7 +170,7 @@ def test_weights_of_the_prior_and_the_generation_network_get_the_plain_gradient(
     model, x, y, _ = with_weights(away=0.3)
     eps = noise(7, len(x))
     for part in ("prior", "generation"):
-        found = gradients(value(IWAE(model, 7)(x, y, eps)).sum(), model, within=part)
+        found = gradients(value(bound_of(IWAE(), model, x, y, eps)).sum(), model, within=part)
         expected = gradients(plain(model, x, y, eps).sum(), model, within=part)
         torch.testing.assert_close(found, expected)
 
@@ -177,7 +184,7 @@ def recognition_gradients(bound, model, x, y, n=500, n_draws=4):
 
 
 def doubly(model, x, y, eps):
-    return value(IWAE(model, len(eps))(x, y, eps))
+    return value(bound_of(IWAE(), model, x, y, eps))
 
 
 def test_the_doubly_reparameterised_gradient_has_the_same_expectation():

@@ -7,7 +7,7 @@ from contextlib import redirect_stderr
 import numpy as np
 import pytest
 
-from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, _predictor
+from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, fitted
 
 WORK = {
     "predict": lambda est, X, y: est.predict(X),
@@ -63,7 +63,7 @@ def test_a_fit_has_one_live_line(estimator_class, data, stream, capfd):
 
 
 def test_long_work_has_a_live_line_that_changes_no_number(estimator_class, data, monkeypatch):
-    monkeypatch.setattr(_predictor, "SHOWN_AFTER", 0.0)
+    monkeypatch.setattr(fitted, "SHOWN_AFTER", 0.0)
     est = estimator_class(max_epochs=1, random_state=0).fit(*data)
     for name, work in WORK.items():
         with redirect_stderr(Terminal()) as silent:

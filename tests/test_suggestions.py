@@ -8,6 +8,7 @@ from skcvae.estimators._suggestions import _ALIASES, suggestion
 
 KNOWN = ["architecture", "batch_size", "latent_dim", "lr", "max_epochs", "normalize_X"]
 NESTED = ["training__lr", "training__max_epochs", "likelihood__min_scale", "architecture__dropout"]
+MEMBERS = ["estimator__latent_dim", "estimator__architecture"]
 
 
 @pytest.mark.parametrize(
@@ -39,10 +40,11 @@ def test_what_was_meant(name, meant):
         ("training__max_epoch", "training=Training(max_epochs=...)"),
         ("dropout", "architecture=MLP(dropout=...)"),
         ("min_scal", "likelihood__min_scale"),
+        ("n_components", "estimator=CVAERegressor(latent_dim=...)"),
     ],
 )
 def test_parameters_of_parameter_objects(name, meant):
-    assert suggestion(name, ["latent_dim", *NESTED]) == f"Did you mean '{meant}'?"
+    assert suggestion(name, [*NESTED, *MEMBERS]) == f"Did you mean '{meant}'?"
 
 
 def test_an_estimators_own_parameters_come_first():
@@ -57,7 +59,8 @@ def test_what_is_not_close_is_not_guessed(name):
 
 def test_only_parameters_that_are_there_are_suggested():
     assert suggestion("n_components", ["lr", "max_epochs"]) == ""
-    assert suggestion("hidden_layer_sizes", ["lr"]) == ""
+    for known in (["lr"], MEMBERS):
+        assert suggestion("hidden_layer_sizes", known) == ""
     assert suggestion("epochs", iter(["lr"])) == ""
 
 

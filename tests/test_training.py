@@ -7,7 +7,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skcvae import CVAERegressor, NNRegressor, Training
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
-from skcvae.training.net import WeightAverage
+from skcvae.training.callbacks import WeightAverage
 from skcvae.training.precision import tensor_float_32
 
 
@@ -64,10 +64,10 @@ def test_callbacks_of_the_user_are_used_and_not_changed(data):
     callbacks = [
         watching,
         ("stop", stopping),
-        ("rate", LRScheduler("StepLR", step_size=9, gamma=0.5)),
+        ("rate", LRScheduler("StepLR", step_size=1, gamma=0.5)),
     ]
     est = NNRegressor(
-        max_epochs=50, callbacks__rate__step_size=1, training=Training(callbacks=callbacks)
+        max_epochs=50, training=Training(callbacks=callbacks)
     ).fit(*data)
     assert len(est.history_) < 10
     assert not hasattr(watching, "weights_") and watched(est)
@@ -123,27 +123,30 @@ def test_one_cycle_ends_near_zero(data):
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 40])
 def test_batches_cover_every_row_once_in_a_new_order(n):
-    rows = Rows(torch.arange(n)[:, None].float(), torch.zeros(n, 1), torch.ones(n))
+    rows = Rows((torch.arange(n)[:, None].float(), torch.zeros(n, 1)), torch.ones(n))
     source = torch.Generator().manual_seed(0)
     batches = ShuffledBatches(rows, 16, shape=(3, 2), source=source)
     epochs = []
     for _ in range(2):
         parts = list(batches)
-        assert all(len(p["x"]) <= 16 and p["noise"].shape == (3, len(p["x"]), 2) for p, _ in parts)
-        epochs.append(torch.cat([p["x"] for p, _ in parts])[:, 0])
+        xs = [batch["arrays"][0] for batch, _ in parts]
+        for x, (batch, _) in zip(xs, parts, strict=True):
+            assert len(x) <= 16 and batch["noise"].shape == (3, len(x), 2)
+        epochs.append(torch.cat(xs)[:, 0])
         assert sorted(epochs[-1].tolist()) == list(range(n))
     assert n < 15 or not torch.equal(*epochs)
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 5, 7])
 def test_validation_noise_is_the_same_each_time_and_differs_between_rows(n_rows):
-    rows = Rows(torch.arange(5.0)[:, None], torch.zeros(5, 1))
+    rows = Rows((torch.arange(5.0)[:, None], torch.zeros(5, 1)))
     batches = OrderedBatches(rows, 999, shape=(1, 2), seed=0, n_rows=n_rows)
     first, second = list(batches), list(batches)
     for (one, _), (other, _) in zip(first, second, strict=True):
         assert torch.equal(one["noise"], other["noise"])
-    assert max(len(batch["x"]) for batch, _ in first) == min(n_rows, 5)
-    assert torch.cat([batch["x"] for batch, _ in first])[:, 0].tolist() == list(range(5))
+    xs = [batch["arrays"][0] for batch, _ in first]
+    assert max(map(len, xs)) == min(n_rows, 5)
+    assert torch.cat(xs)[:, 0].tolist() == list(range(5))
     assert len(torch.cat([batch["noise"] for batch, _ in first], dim=1)[0].unique()) == 10
 
 
@@ -180,15 +183,10 @@ def test_a_fit_in_float64_data_trains_in_float32_and_leaves_the_default(data):
 
 @pytest.mark.parametrize("max_grad_norm", [1e-3, None])
 def test_a_step_is_no_longer_than_the_gradients_may_be(data, max_grad_norm):
-    settings = {"lr": 1.0, "optimizer": "SGD", "ema_decay": 0.0, "early_stopping": False}
-    est = NNRegressor(
-        batch_size=60,
-        max_epochs=2,
-        random_state=0,
-        training=Training(max_grad_norm=max_grad_norm),
-        **settings,
-    )
-    est.set_params(training__callbacks=[Watching()]).fit(*data)
+    settings = {"lr": 1.0, "batch_size": 60, "early_stopping": False}
+    options = {"optimizer": "SGD", "ema_decay": 0.0, "callbacks": [Watching()]}
+    training = Training(max_grad_norm=max_grad_norm, **options)
+    est = NNRegressor(max_epochs=2, random_state=0, training=training, **settings).fit(*data)
     before, after = watched(est)
     moved = sum((after[k] - before[k]).square().sum() for k in after).sqrt()
     assert (moved < 1.001e-3) == (max_grad_norm is not None)
@@ -236,7 +234,7 @@ def test_too_little_memory_is_told_and_leaves_the_estimator_as_it_was(data, monk
     def exhausted(*args):
         raise torch.cuda.OutOfMemoryError("Tried to allocate 20.00 MiB.")
 
-    monkeypatch.setattr("skcvae.training.options.train", exhausted)
+    monkeypatch.setattr("skcvae.estimators._base.train", exhausted)
     with pytest.raises(MemoryError, match="smaller batch_size .* Tried to allocate 20.00 MiB"):
         est.fit(*data)
     assert np.array_equal(est.predict(data[0]), before)

@@ -2,15 +2,15 @@ r"""Network architectures.
 
 An architecture is a small parameter object, so that its parameters can be tuned:
 ``GridSearchCV(CVAERegressor(), {"architecture__dropout": [0, 0.1]})``.
-For custom networks, write a class with the methods of :class:`MLP`: `resolve`,
-`latent_shape`, `encoder`, `decoder` and `head`. The last three return modules. Sizes are
-known only in `fit`, so an architecture does not store modules.
+For networks of your own, subclass :class:`MLP` or :class:`Architecture`. Sizes are known only
+in `fit`, so an architecture does not store modules.
 
 A row is a vector of shape (d,), or an image of shape (height, width) or
 (channels, height, width).
 """
 
+from skcvae.architectures.base import Architecture
 from skcvae.architectures.conv import Conv
 from skcvae.architectures.mlp import MLP
 
-__all__ = ["MLP", "Conv"]
+__all__ = ["MLP", "Architecture", "Conv"]

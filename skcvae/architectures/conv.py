@@ -7,8 +7,8 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from skcvae.architectures.base import Architecture
 from skcvae.architectures.mlp import MLP
-from skcvae.documented import Documented
 from skcvae.networks.convolutions import ImageReadout, is_image, level_sizes
 from skcvae.networks.hourglass import Ascent, Descent
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
@@ -16,7 +16,7 @@ from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
 LOWEST_SIDE = 8  # by default images are halved until no side is longer
 
 
-class Conv(Documented):
+class Conv(Architecture):
     """Convolutional networks with a latent map, for images in X or y.
 
     At least one of X and y must be images; the other may be vectors, or images of
@@ -79,25 +79,6 @@ class Conv(Documented):
         self.image_size = image_size
 
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "Conv":
-        """Return a copy with all sizes resolved to numbers.
-
-        Parameters
-        ----------
-        n_rows : int
-            Number of training rows.
-        x_shape, y_shape : tuple of int
-            Shapes of one row.
-
-        Returns
-        -------
-        Conv
-            With `channels` and `image_size` tuples.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of its range, or if neither X nor y are images.
-        """
         del n_rows
         self._validate_params()
         if not is_image(x_shape) and not is_image(y_shape):
@@ -131,39 +112,12 @@ class Conv(Documented):
         return tuple(int(value) for value in values)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        """Return the shape of z for one row.
-
-        Parameters
-        ----------
-        latent_dim : int or "auto"
-            Channels of the latent map, or number of latent variables if y is a
-            vector; "auto" uses 4 channels, or the rule of :class:`MLP`.
-        y_shape : tuple of int
-            Shape of one row.
-
-        Returns
-        -------
-        tuple of int
-            Shape of a map of the lowest resolution, or of a vector.
-        """
         if not is_image(y_shape):
             return MLP().latent_shape(latent_dim, y_shape)
         lowest = level_sizes(self.image_size, len(self.channels))[-1]
         return (4 if latent_dim == "auto" else latent_dim, *lowest)
 
     def encoder(self, *in_shapes: Shape) -> Descent:
-        """Return an encoder from its inputs to features.
-
-        Parameters
-        ----------
-        *in_shapes : tuple of int
-            Shape of one row of each input.
-
-        Returns
-        -------
-        Descent
-            A module that is called with the inputs and has an attribute `out_shape`.
-        """
         return Descent(
             in_shapes,
             self.channels,
@@ -173,20 +127,6 @@ class Conv(Documented):
         )
 
     def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Ascent:
-        """Return a decoder from x, or (x, z), to features of y.
-
-        Parameters
-        ----------
-        y_shape : tuple of int
-            Shape of one row of y.
-        *in_shapes : tuple of int
-            Shape of one row of x, and of z if used.
-
-        Returns
-        -------
-        Ascent
-            A module with the interface of :meth:`MLP.decoder`.
-        """
         return Ascent(
             in_shapes,
             self.channels,
@@ -198,19 +138,6 @@ class Conv(Documented):
         )
 
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
-        """Return the output layer, from features to the parameters of a distribution.
-
-        Parameters
-        ----------
-        in_shape, out_shape : tuple of int
-            Shapes of one row; the first dimension of `out_shape` is the number of
-            parameters per output.
-
-        Returns
-        -------
-        Module
-            A convolution for images, a linear layer for vectors.
-        """
         if is_image(out_shape[1:]):
             return ImageReadout(in_shape, out_shape, self.kernel_size)
         return Readout(in_shape, out_shape)

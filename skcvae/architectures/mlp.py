@@ -9,11 +9,11 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae.documented import Documented
+from skcvae.architectures.base import Architecture
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape, Stack
 
 
-class MLP(Documented):
+class MLP(Architecture):
     """Multilayer perceptrons.
 
     Parameters
@@ -70,25 +70,6 @@ class MLP(Documented):
         self.bins = bins
 
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "MLP":
-        """Return a copy with all sizes resolved to numbers.
-
-        Parameters
-        ----------
-        n_rows : int
-            Number of training rows.
-        x_shape, y_shape : tuple of int
-            Shapes of one row.
-
-        Returns
-        -------
-        MLP
-            With `hidden_layer_sizes` a tuple.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of its range.
-        """
         self._validate_params()
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, str):
@@ -141,38 +122,11 @@ class MLP(Documented):
         return clone(self).set_params(bins=edges)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        r"""Return the shape of z for one row.
-
-        Parameters
-        ----------
-        latent_dim : int or "auto"
-            Number of latent variables; "auto" uses the number of outputs
-            :math:`d_y`, but at most :math:`2 \sqrt{d_y}` and at most 64.
-        y_shape : tuple of int
-            Shape of one row.
-
-        Returns
-        -------
-        tuple of int
-            Shape of a vector.
-        """
         size = math.prod(y_shape)
         automatic = min(size, round(2 * math.sqrt(size)), 64)
         return (automatic if latent_dim == "auto" else latent_dim,)
 
     def encoder(self, *in_shapes: Shape) -> Stack:
-        """Return an encoder from its inputs to features.
-
-        Parameters
-        ----------
-        *in_shapes : tuple of int
-            Shape of one row of each input.
-
-        Returns
-        -------
-        Stack
-            A module that is called with the inputs and has an attribute `out_shape`.
-        """
         return Stack(
             in_shapes,
             self.hidden_layer_sizes,
@@ -183,36 +137,8 @@ class MLP(Documented):
         )
 
     def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Stack:
-        """Return a decoder from x, or (x, z), to features of y.
-
-        Parameters
-        ----------
-        y_shape : tuple of int
-            Shape of one row of y.
-        *in_shapes : tuple of int
-            Shape of one row of x, and of z if used.
-
-        Returns
-        -------
-        Stack
-            A module with an attribute `out_shape`. With z, ``given(x)`` returns the
-            features as a function of z. Without z, ``scales(x, n)`` returns the features
-            at full, half, ... resolution, and ``scale_shapes(n)`` their shapes.
-        """
         del y_shape
         return self.encoder(*in_shapes)
 
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
-        """Return the output layer, from features to the parameters of a distribution.
-
-        Parameters
-        ----------
-        in_shape, out_shape : tuple of int
-            Shapes of one row.
-
-        Returns
-        -------
-        Module
-            A linear layer.
-        """
         return Readout(in_shape, out_shape)

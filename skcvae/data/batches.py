@@ -28,15 +28,7 @@ Tensors = tuple[Tensor, ...]
 
 
 class Items:
-    """Rows (x, y) of a Dataset, read item by item.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        With a length; its items are pairs.
-    check : callable, optional
-        Takes the arrays of some rows, and returns them or raises.
-    """
+    """Rows (x, y) of a Dataset, read item by item."""
 
     def __init__(self, dataset: Dataset, check: Callable[..., Row] = lambda *arrays: arrays):
         self.dataset = dataset

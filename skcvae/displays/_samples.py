@@ -5,10 +5,16 @@ from functools import partial
 import numpy as np
 
 from skcvae.displays._axes import axes_for, pyplot, style
+from skcvae.displays._images import (
+    check_length,
+    check_rows,
+    grey,
+    inputs_as_images,
+    names_of_labels,
+    outputs_as_images,
+    show_image,
+)
 from skcvae.pipelines import sample
-
-MOST_ROWS = 20  # larger grids are not readable
-UNKNOWN = "#a6cee3"  # distinct from greys and from the colours of labels
 
 
 class SamplesDisplay:
@@ -125,7 +131,7 @@ class SamplesDisplay:
             If there are more than 20 rows, or outputs are not images.
         """
         pyplot(cls.__name__)
-        _check_rows(len(X))
+        check_rows(len(X))
         draws = sample(estimator, X, n_samples, random_state, observation_noise=observation_noise)
         return cls.from_predictions(X, y, draws, **kwargs)
 
@@ -197,24 +203,24 @@ class SamplesDisplay:
         draws = np.asarray(draws)
         if draws.ndim < 2 or not draws.size:
             raise ValueError(f"draws must have shape (n_samples, n_rows, ...), got {draws.shape}.")
-        _check_rows(draws.shape[1])
-        _check_length("X", X, draws, axis=1)
-        _check_length("row_names", row_names, draws, axis=1)
-        _check_length("draw_names", draw_names, draws, axis=0)
+        check_rows(draws.shape[1])
+        check_length("X", X, draws, axis=1)
+        check_length("row_names", row_names, draws, axis=1)
+        check_length("draw_names", draw_names, draws, axis=0)
 
         joined = None if join is None else partial(join, X)
-        truth = [] if y_true is None else [_outputs("y_true", y_true, draws, joined)]
+        truth = [] if y_true is None else [outputs_as_images("y_true", y_true, draws, joined)]
         answers = {
-            title: _outputs(f"predictions[{title!r}]", y, draws, joined)
+            title: outputs_as_images(f"predictions[{title!r}]", y, draws, joined)
             for title, y in (predictions or {}).items()
         }
-        shown = np.stack([_outputs("draws", draw, draws, joined) for draw in draws])
+        shown = np.stack([outputs_as_images("draws", draw, draws, joined) for draw in draws])
         if label_names is not None or draws.dtype.kind in "iu":
-            label_names = _label_names(label_names, [shown, *truth, *answers.values()])
+            label_names = names_of_labels(label_names, [shown, *truth, *answers.values()])
         return cls(
             draws=shown,
             y_true=truth[0] if truth else None,
-            X=_inputs(X, draws, joined),
+            X=inputs_as_images(X, draws, joined),
             predictions=answers,
             label_names=label_names,
             joined=join is not None,
@@ -247,9 +253,9 @@ class SamplesDisplay:
         for j, (title, images) in enumerate(columns):
             self.ax_[0, j].set_title(title, fontsize="medium")
             own = images is self.X and not self.joined
-            look = _grey(images) if own else style(imshow_kw, **self._look())
+            look = grey(images) if own else style(imshow_kw, **self._look())
             for i, image in enumerate(images if own else self._coloured(images)):
-                self.images_[i, j] = _show(self.ax_[i, j], image, look)
+                self.images_[i, j] = show_image(self.ax_[i, j], image, look)
         for first, name in zip(self.ax_[:, 0], self.row_names or [], strict=False):
             first.set_ylabel(name, rotation=0, ha="right", va="center")
         self.legend_ = self._legend() if self.label_names else None
@@ -267,7 +273,7 @@ class SamplesDisplay:
         if self.label_names:
             colours = pyplot(type(self).__name__).get_cmap("viridis", len(self.label_names))
             return {"cmap": colours, "vmin": -0.5, "vmax": len(self.label_names) - 0.5}
-        return _grey(self.draws if self.y_true is None else self.y_true)
+        return grey(self.draws if self.y_true is None else self.y_true)
 
     def _coloured(self, images):
         """Return images, or the indices of labels in `label_names`; NaN if missing."""
@@ -289,88 +295,3 @@ class SamplesDisplay:
         return self.figure_.legend(
             handles=patches, loc="outside lower center", ncols=len(patches), frameon=False
         )
-
-
-def _check_rows(n_rows):
-    if n_rows > MOST_ROWS:
-        raise ValueError(
-            f"X must have at most {MOST_ROWS} rows, one per row of the grid, got {n_rows}. Select "
-            "some, such as X[:5] and y[:5]."
-        )
-
-
-def _check_length(name, given, draws, axis):
-    if given is not None and len(given) != draws.shape[axis]:
-        raise ValueError(
-            f"{name} must have length {draws.shape[axis]} for draws of shape {draws.shape}, "
-            f"got {len(given)}."
-        )
-
-
-def _outputs(name, y, draws, joined):
-    """Check that outputs have the shape of a draw, and return them as images."""
-    y = np.asarray(y)
-    if y.shape != draws.shape[1:]:
-        raise ValueError(
-            f"{name} must have shape {draws.shape[1:]} for draws of shape {draws.shape}, "
-            f"got {y.shape}."
-        )
-    return _images(name, y if joined is None else joined(y))
-
-
-def _inputs(X, draws, joined):
-    """Return inputs as images, with missing y if they are joined, or None if not images."""
-    if joined is None:
-        return _images("X", X) if np.ndim(X) > 2 else None
-    images = _images("join(X, y)", joined(np.full(draws.shape[1:], np.nan)))
-    return None if np.isnan(images).all() else images
-
-
-def _images(name, array):
-    """Return images in the layout of imshow: (n, height, width) or (n, height, width, 3)."""
-    array = np.asarray(array)
-    if array.ndim == 4 and array.shape[1] == 1:
-        return array[:, 0]
-    if array.ndim == 4 and array.shape[1] == 3:
-        if name in ("X", "y_true") and not 0 <= np.nanmin(array) <= np.nanmax(array) <= 1:
-            raise ValueError(
-                f"{name} must have colours in [0, 1], got values from {np.nanmin(array)} to "
-                f"{np.nanmax(array)}. Divide bytes by 255 before fit."
-            )
-        return np.moveaxis(array, 1, -1).clip(0, 1)
-    if array.ndim != 3:
-        raise ValueError(
-            f"{name} must be images of shape (n_rows, height, width) or (n_rows, channels, "
-            f"height, width) with 1 or 3 channels, got {array.shape}. If images are flattened, "
-            "pass join=lambda X, y: y.reshape(-1, height, width)."
-        )
-    return array
-
-
-def _label_names(given, maps):
-    """Return the names of labels, by default the labels as text."""
-    found = np.unique(np.concatenate([part[~np.isnan(part)] for part in maps])).tolist()
-    names = {int(label): str(int(label)) for label in found} if given is None else given
-    if not set(found) <= set(names):
-        raise ValueError(f"label_names must have a name for all labels {found}, got {given!r}.")
-    return names
-
-
-def _grey(images):
-    """Return keywords for grey images, with limits 0 and 1 or those of the data."""
-    low, high = np.nanmin(images), np.nanmax(images)
-    inside = 0 <= low and high <= 1
-    return {"cmap": "gray", "vmin": 0 if inside else low, "vmax": 1 if inside else high}
-
-
-def _show(ax, image, look):
-    """Plot an image in a thin frame, with missing pixels in light blue."""
-    from matplotlib.colors import to_rgb
-
-    if image.ndim == 3:
-        image = np.where(np.isnan(image).any(-1, keepdims=True), to_rgb(UNKNOWN), image)
-    drawn = ax.imshow(image, **look)
-    drawn.set_cmap(drawn.get_cmap().with_extremes(bad=UNKNOWN))
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set(color="0.7", linewidth=0.5)
-    return drawn

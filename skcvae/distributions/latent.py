@@ -27,60 +27,19 @@ UNIT = math.log(math.expm1(1.0))  # softplus(UNIT) = 1
 
 
 def raw_scale_of(scale: float) -> float:
-    """Return the raw number that `diagonal_normal` reads as `scale`.
-
-    Parameters
-    ----------
-    scale : float
-        A positive scale.
-
-    Returns
-    -------
-    float
-        Its inverse softplus, shifted so that a scale of one is zero.
-    """
+    """Return the raw number that `diagonal_normal` reads as `scale`."""
     return math.log(math.expm1(scale)) - UNIT
 
 
 def scale_of(raw_scale: Tensor, min_scale: float) -> Tensor:
-    """Return positive scales from unbounded numbers.
-
-    Parameters
-    ----------
-    raw_scale : Tensor
-        The raw scale; zero stands for a scale of one.
-    min_scale : float
-        The floor under every scale.
-
-    Returns
-    -------
-    Tensor
-        Of the same shape.
-    """
+    """Return positive scales from unbounded numbers."""
     return F.softplus(raw_scale + UNIT) + min_scale
 
 
 def diagonal_normal(
     loc: Tensor, raw_scale: Tensor, *, min_scale: float, event_ndim: int
 ) -> Independent:
-    r"""Return :math:`N(\mu, \mathrm{diag}(\sigma^2))` from unbounded numbers.
-
-    Parameters
-    ----------
-    loc : Tensor
-        The location :math:`\mu`.
-    raw_scale : Tensor, broadcast against `loc`
-        The raw scale :math:`r`; zero stands for a scale of one.
-    min_scale : float
-        The floor :math:`\sigma_{\min}` under every scale.
-    event_ndim : int
-        Number of last dimensions that belong to one event.
-
-    Returns
-    -------
-    Independent
-        Batch shape ``batch``, event shape ``event``.
-    """
+    r"""Return :math:`N(\mu, \mathrm{diag}(\sigma^2))` from unbounded numbers."""
     scale = scale_of(raw_scale, min_scale)
     return Independent(Normal(loc, scale, validate_args=False), event_ndim, validate_args=False)
 
@@ -101,34 +60,12 @@ class DiagonalGaussian(nn.Module):
 
 
 def is_gaussian(distribution: Distribution) -> bool:
-    """Return whether a distribution is a diagonal Gaussian.
-
-    Parameters
-    ----------
-    distribution : Distribution
-        Any.
-
-    Returns
-    -------
-    bool
-        Whether it is torch's Independent of a Normal.
-    """
+    """Return whether a distribution is a diagonal Gaussian."""
     return isinstance(distribution, Independent) and isinstance(distribution.base_dist, Normal)
 
 
 def detached(gaussian: Independent) -> Independent:
-    """Return a diagonal Gaussian whose parameters get no gradient.
-
-    Parameters
-    ----------
-    gaussian : Independent
-        Any.
-
-    Returns
-    -------
-    Independent
-        Sharing the numbers.
-    """
+    """Return a diagonal Gaussian whose parameters get no gradient."""
     loc, scale = gaussian.mean.detach(), gaussian.stddev.detach()
     normal = Normal(loc, scale, validate_args=False)
     return Independent(normal, len(gaussian.event_shape), validate_args=False)

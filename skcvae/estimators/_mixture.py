@@ -15,6 +15,20 @@ from skcvae.random import seed_from, spawned
 LOWEST = -1e300  # stands for -inf, so that members without any density weigh the same
 
 
+def no_joint(name):
+    """Return a method that says why an ensemble has no latent space."""
+
+    def method(self, *args, **params):
+        """Raise TypeError: members have latent spaces of their own."""
+        raise TypeError(
+            "The members of an ensemble have latent spaces of their own, with different axes, so "
+            f"that there is no joint {name}. Use that of a member, estimators_[0].{name}."
+        )
+
+    method.__name__ = name
+    return method
+
+
 class Mixture(ConditionalDensity, Members):
     """The methods of a fitted ensemble."""
 
@@ -176,53 +190,4 @@ class Mixture(ConditionalDensity, Members):
         ]
         return logsumexp(log_p, axis=0) - math.log(len(log_p))
 
-    def encode(self, X, y=None, *, return_std=False):
-        """Raise: an ensemble has no latent space of its own.
-
-        Parameters
-        ----------
-        X, y, return_std
-            Not used.
-
-        Raises
-        ------
-        TypeError
-            Always; ``estimators_[0].encode`` is that of a member.
-        """
-        raise self._no_latent_space("encode")
-
-    def decode(self, X, z, *, return_proba=False):
-        """Raise: an ensemble has no latent space of its own.
-
-        Parameters
-        ----------
-        X, z, return_proba
-            Not used.
-
-        Raises
-        ------
-        TypeError
-            Always.
-        """
-        raise self._no_latent_space("decode")
-
-    def reconstruct(self, X, y, *, return_proba=False):
-        """Raise: an ensemble has no latent space of its own.
-
-        Parameters
-        ----------
-        X, y, return_proba
-            Not used.
-
-        Raises
-        ------
-        TypeError
-            Always.
-        """
-        raise self._no_latent_space("reconstruct")
-
-    def _no_latent_space(self, method):
-        return TypeError(
-            "The members of an ensemble have latent spaces of their own, with different axes, so "
-            f"that there is no joint {method}. Use that of a member, estimators_[0].{method}."
-        )
+    encode, decode, reconstruct = map(no_joint, ("encode", "decode", "reconstruct"))

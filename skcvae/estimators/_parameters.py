@@ -124,7 +124,12 @@ class Parameters(BaseEstimator):
 
 def _unknown(cls, name):
     known = cls._get_param_names()
-    nested = [f"training__{option}" for option in Training._get_param_names()]
+    nested = [
+        f"{part}__{option}"
+        for part, objects in cls._named.items()
+        if None in objects
+        for option in objects[None]._get_param_names()
+    ]
     close = suggestion(name, [*known, *nested])
     expected = close or f"Expected some of {known}."
     return f"{cls.__name__} has no parameter {name!r}. {expected}"

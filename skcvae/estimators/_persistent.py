@@ -16,6 +16,7 @@ from skcvae.training.options import device_or_cpu
 class Savable(Summarised):
     """An estimator that can be saved to a file."""
 
+    @_checks.named_keywords
     def save(self, path):
         """Write the fitted estimator to a file, for :func:`skcvae.load`.
 

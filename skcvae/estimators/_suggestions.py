@@ -17,7 +17,7 @@ _ALIASES = {
     "z_dim": "latent_dim",
 }
 # The classes of parameter objects, as a constructor is given them.
-_OBJECTS = {"architecture": "MLP", "training": "Training"}
+_OBJECTS = {"architecture": "MLP", "estimator": "CVAERegressor", "training": "Training"}
 
 
 def suggestion(name, known):
@@ -37,6 +37,6 @@ def _spelt(known):
         parent, _, leaf = full.rpartition("__")
         nested = f"{parent}={_OBJECTS[parent]}({leaf}=...)" if parent in _OBJECTS else full
         spelt.setdefault(leaf, nested)
-    if "architecture" in spelt:  # its name in a string has no parameters
+    if spelt.get("architecture") == "architecture":  # its name in a string has no parameters
         spelt.setdefault("hidden_layer_sizes", "architecture=MLP(hidden_layer_sizes=...)")
     return spelt

@@ -19,12 +19,13 @@ from sklearn.utils.parallel import Parallel, delayed
 from skcvae.estimators import _checks
 from skcvae.estimators._base import StructuredPredictor
 from skcvae.estimators._mixture import Mixture
+from skcvae.estimators._parameters import Parameters
 from skcvae.estimators._persistent import Savable
 from skcvae.estimators.cvae import CVAERegressor
 from skcvae.random import seed_from
 
 
-class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable):
+class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Parameters):
     r"""Several estimators that differ in their seeds, as one equally weighted mixture.
 
     .. math:: p(y|x) = \frac1M \sum_{m=1}^M p_m(y|x).
@@ -92,6 +93,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+    _named = {"estimator": {None: CVAERegressor}}
 
     def __init__(
         self, estimator=None, *, n_estimators=5, n_jobs=None, random_state=None, verbose=0

@@ -18,120 +18,36 @@ class HybridStructuredPredictor(StructuredPredictor):
     Parameters
     ----------
     alpha : float, default=0.5
-        Weight of the CVAE's objective, in [0, 1]; the GSNN's has the rest. 1 trains
-        as `CVAERegressor` does, 0 as `GSNNRegressor`.
-    architecture : {"mlp", "conv"} or object, default="mlp"
-        Builds the networks; by name or as a parameter object:
-        :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
-        images among X and y.
-    likelihood : str or object, default="auto"
-        The distribution of y given x and z, as an object of :mod:`skcvae.likelihoods` or by its
-        name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
-        "poisson" for counts, "categorical" for labels, such as label maps. "auto" is
-        "gaussian", and where a row of y is one number Student's t with a scale that is
-        predicted for each row.
+        Weight of the CVAE's objective, in [0, 1]; the GSNN's has the rest. 1 trains as
+        `CVAERegressor` does, 0 as `GSNNRegressor`.
     prior : {"gaussian", "standard", "mixture", "flow"} or object, default="gaussian"
         The distribution of z given x: :class:`skcvae.priors.Gaussian`, a network, or
         :class:`skcvae.priors.Standard`, N(0, I) for every x; with several modes
         :class:`skcvae.priors.Flow`, or :class:`skcvae.priors.Mixture` with `alpha` 1.
-    latent_dim : "auto" or int, default="auto"
-        Number of latent variables, or channels of the latent map where the
-        architecture is convolutional and y an image. "auto" takes the number of
-        outputs, but at most twice its square root, and at most 64; or 4 channels.
-    initial_guess : bool, default=False
-        Whether a baseline network makes a first guess of y that the prior network
-        reads and whose features add to the generation network's: the paper's
-        recurrent connection, trained jointly.
-    n_train_samples : int, default=1
-        Draws L of z per example and step.
-    beta : float, default=0.0
-        The KL term is weighted by 1 + beta.
-    kl_warmup : int, default=0
-        Number of first epochs over which the weight of the KL term grows linearly.
-        0 is the paper's setting.
-    x_shape, y_shape : tuple of int or None, default=None
-        Shape of one row where images come flat, such as (3, 32, 32). Predictions
-        and draws have the shape of y in `fit` all the same. None takes rows as
-        they are.
-    partial_y : bool, default=False
-        Whether y may have NaN entries, which were not observed: they are marginalised
-        out, and the recognition network reads which they are. Otherwise NaN is an error.
-    omission : float, default=0.0
-        Input omission noise, against overfitting: in training this share of the
-        numbers of each x is set to zero, or of an image one square of a side up to
-        this share of its own. The paper takes squares of 0.4.
-    n_scales : {1, 2, 3}, default=1
-        Number of resolutions at which images y are predicted in training: full, a half, a
-        quarter. The paper takes 3. The coarser ones are predicted from the baseline
-        network, so that `initial_guess` must be True.
-    normalize_X : bool, default=True
-        Whether to standardise the columns of X inside, or the channels of images.
-    normalize_y : bool, default=True
-        Whether to standardise real-valued y inside. Predictions, draws and
-        likelihoods are in the units of y all the same.
-    max_epochs : "auto" or int, default="auto"
-        Passes over the training rows, at most. "auto" makes about 15,000 steps, in 30
-        to 500 epochs.
-    lr : float, default=0.003
-        Learning rate, the highest one of the schedule.
-    batch_size : "auto" or int, default="auto"
-        Rows per step. "auto" grows with the rows, from 16 to 256.
-    early_stopping : bool, default=True
-        Whether to hold out a share of the rows, watch its conditional
-        log-likelihood, stop `patience` epochs after its best, and restore the
-        weights of the best epoch.
-    validation_fraction : float, default=0.1
-        The share held out, in (0, 1). Not used where `fit` is given X_val.
-    training : Training or None, default=None
-        Optimizer, schedule, averaging, patience, precision, callbacks, checkpoint and
-        accelerator: :class:`skcvae.Training`. None is ``Training()``.
-    n_score_samples : int, default=100
-        Draws S per row in `score`, and in `log_prob` and `predict` where not given.
-    warm_start : bool, default=False
-        Whether `fit` continues from the weights, sizes and scaling of the last call, with
-        a new optimizer. The parameters that these follow from must not change.
-    device : str, default="auto"
-        "cpu", "cuda", "cuda:1", "mps", or "auto": CUDA if available.
-    random_state : int, RandomState or None, default=None
-        Seed of the split, the weights, the order of rows and all noise. None draws
-        a new one; no global random state is read or written.
-    verbose : int, default=0
-        1 shows one live line during `fit`, and during other work where it is long; in a
-        log, one plain line after `fit`.
+    architecture, likelihood, latent_dim, initial_guess, n_train_samples, beta, kl_warmup
+        As of :class:`CVAERegressor`.
+    x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y, max_epochs
+        As of :class:`CVAERegressor`.
+    lr, batch_size, early_stopping, validation_fraction, training, n_score_samples
+        As of :class:`CVAERegressor`.
+    warm_start, device, random_state, verbose
+        As of :class:`CVAERegressor`.
 
     Attributes
     ----------
-    architecture_ : object
-        The architecture with every size a number.
-    likelihood_ : object
-        The likelihood.
-    prior_ : object
-        The prior.
-    latent_shape_ : tuple of int
-        Shape of z for one row.
     n_active_units_ : int
         Latent variables whose mean KL term exceeds 0.01 nats:
         :mod:`skcvae.inference.posterior_collapse`.
         `fit` warns if there is none after ten epochs or more.
         Only if `alpha` is above 0.
-    classes_ : ndarray of int
-        The labels, where y are labels.
-    net_ : skorch.NeuralNet
-        The fitted net; ``net_.module_.model`` has the networks.
     history_ : skorch.history.History
         For each epoch loss, reconstruction and KL of the training rows, and of the
         validation rows with their CLL; nats, in the units of y. Where the prior is a
         Gaussian, "valid_active_units" counts as `n_active_units_` does, by validation rows.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of str
-        Names of the features, where X had names.
-    x_shape_ : tuple of int
-        Shape of one row of X.
-    y_shape_ : tuple of int
-        Shape of one row of y; () for 1-d y.
-    seed_ : int
-        The seed that followed from `random_state`.
+    architecture_, likelihood_, prior_, latent_shape_, classes_, net_, n_features_in_
+        As of :class:`CVAERegressor`.
+    feature_names_in_, x_shape_, y_shape_, seed_
+        As of :class:`CVAERegressor`.
 
     See Also
     --------

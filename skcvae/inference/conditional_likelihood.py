@@ -154,22 +154,7 @@ def exact(model: Model, x: Tensor | None, y: Tensor) -> Estimate:
 
 
 def widened(q: Independent, prior: Distribution, share: float) -> Independent:
-    """Return a proposal whose scales are moved towards those of a Gaussian prior.
-
-    Parameters
-    ----------
-    q : Independent
-        The recognition network's Gaussian.
-    prior : Distribution
-        Of z given x; q is unchanged unless it is Gaussian.
-    share : float
-        How far, from 0 to 1, in logarithms; scales never shrink.
-
-    Returns
-    -------
-    Independent
-        A Gaussian.
-    """
+    """Return a proposal whose scales are moved towards those of a Gaussian prior."""
     if not share or not is_gaussian(prior):
         return q
     scale = q.stddev * (prior.stddev / q.stddev).clamp_min(1) ** share
@@ -184,16 +169,6 @@ def log_mean_exp(blocks: Iterator[Tensor]) -> Estimate:
     """Return log(mean w) and the effective sample size from blocks of log w.
 
     Float64 throughout: over hundreds of outputs float32 loses 1e-4 nats.
-
-    Parameters
-    ----------
-    blocks : iterator of Tensors of shape (n_draws, n)
-        Logarithms of weights.
-
-    Returns
-    -------
-    Estimate
-        For each row.
     """
     n_draws, log_sum, log_sum_squares = 0, None, None
     for log_w in blocks:
@@ -205,18 +180,7 @@ def log_mean_exp(blocks: Iterator[Tensor]) -> Estimate:
 
 
 def double(numbers: Tensor) -> Tensor:
-    """Return numbers as float64; on the CPU where the device has none.
-
-    Parameters
-    ----------
-    numbers : Tensor
-        Any.
-
-    Returns
-    -------
-    Tensor
-        Of the same shape.
-    """
+    """Return numbers as float64; on the CPU where the device has none."""
     return numbers.cpu().double() if numbers.device.type == "mps" else numbers.double()
 
 

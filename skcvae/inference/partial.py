@@ -140,7 +140,7 @@ def _(p: Marginalised, y: Tensor) -> Distribution:
 
 @log_prob_of_observed.register
 def _(p: Independent, y: Tensor) -> Tensor:
-    log_p = p.base_dist.log_prob(y.nan_to_num(0.0))
+    log_p = p.base_dist.log_prob(y.nan_to_num(1.0))  # positive outputs have no density at 0
     return log_p.where(~y.isnan(), 0.0).flatten(-p.reinterpreted_batch_ndims).sum(-1)
 
 

@@ -41,17 +41,6 @@ def kl_by_unit(model: Model, x: Tensor, y: Tensor) -> Tensor:
 
 
 def kl_of_units(q: Distribution, p: Distribution) -> Tensor:
-    """Return the KL term of each latent variable from q and the prior.
-
-    Parameters
-    ----------
-    q, p : Distribution
-        The distributions q(z|x,y) and p(z|x), of batch shape (n,).
-
-    Returns
-    -------
-    Tensor of shape (n, n_latent)
-        Nats, non-negative; a latent map is flattened.
-    """
+    """Return the KL term of each latent variable from q and the prior."""
     terms = kl_divergence(*(Normal(d.mean, d.stddev, validate_args=False) for d in (q, p)))
     return terms.flatten(1)

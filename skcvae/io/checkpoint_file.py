@@ -15,13 +15,7 @@ DIGEST = 16  # bytes in front of the state, to recognise a whole file
 
 
 class CheckpointFile:
-    """A file that is whole or is not there, whatever happens while it is written.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The parameter `checkpoint`.
-    """
+    """A file that is whole or is not there, whatever happens while it is written."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)

@@ -98,7 +98,7 @@ def _check_training(training):
 
 def _made(cls, params):
     made = cls(**params)
-    if isinstance(made, BaseEstimator) and hasattr(made, "_validate_params"):
+    if isinstance(made, BaseEstimator) and hasattr(made, "_parameter_constraints"):
         made._validate_params()
     return made
 

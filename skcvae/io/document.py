@@ -175,7 +175,7 @@ def _kind_of(value):
 def _coded_object(value, name, arrays):
     if type(value) in RECORDS.values():
         return _coded_dict(value._asdict(), name, arrays)
-    if hasattr(value, "_validate_params"):
+    if hasattr(value, "_parameter_constraints"):
         value._validate_params()
     if type(value) not in ESTIMATORS.values():
         return _coded_params(value, name, arrays)

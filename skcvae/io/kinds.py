@@ -1,6 +1,7 @@
 """The classes that a file may name: those that are registered here, and torch's optimizers."""
 
 import torch
+from sklearn.base import BaseEstimator
 
 from skcvae.data.coding import Scaling
 from skcvae.data.labels import OneHot
@@ -30,7 +31,7 @@ def register_modules(*modules):
     for module in modules:
         package = module.__name__.removeprefix("skcvae.")
         for name in module.__all__:
-            if isinstance(getattr(module, name), type):
+            if issubclass(getattr(module, name), BaseEstimator):
                 PARAMETER_OBJECTS[f"{package}.{name}"] = getattr(module, name)
 
 

@@ -19,6 +19,7 @@ network's output, a tensor of shape ``(*batch, *parameter_shape)``, as a
 which ties them together; not so in a mixture and in the multivariate Gaussian.
 """
 
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule, RealOutputs
 from skcvae.likelihoods.bernoulli import Bernoulli
 from skcvae.likelihoods.categorical import Categorical
 from skcvae.likelihoods.columns import Columns
@@ -34,8 +35,11 @@ __all__ = [
     "Columns",
     "Gaussian",
     "GaussianMixture",
+    "Likelihood",
+    "LikelihoodModule",
     "MultivariateGaussian",
     "NegativeBinomial",
     "Poisson",
+    "RealOutputs",
     "StudentT",
 ]

@@ -15,18 +15,7 @@ from skcvae.networks.layers import Readout, Shape
 
 
 def is_image(shape: Shape) -> bool:
-    """Return whether a row of this shape is an image rather than a vector.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape of one row.
-
-    Returns
-    -------
-    bool
-        True if the shape has a height and a width.
-    """
+    """Return whether a row of this shape is an image rather than a vector."""
     return len(shape) > 1
 
 
@@ -34,21 +23,6 @@ class Convolution(nn.Module):
     """A convolution of images of a fixed size, with any batch dimensions.
 
     Weights are stored channels last, which halves the time on a CPU.
-
-    Parameters
-    ----------
-    in_shape : tuple of int
-        Shape of one image; all dimensions before height and width are channels.
-    channels : int
-        Channels of the output.
-    size : tuple of int
-        Height and width to which the image is resized first.
-    kernel_size : int
-        Side of the kernel, odd.
-    stride : int, default=1
-        A stride of 2 halves height and width, rounded up.
-    bias : bool, default=True
-        Whether to add a bias per channel.
 
     Attributes
     ----------
@@ -84,15 +58,7 @@ class Convolution(nn.Module):
 
 
 class ImageReadout(nn.Module):
-    """A convolutional output layer with an output of a given shape.
-
-    Parameters
-    ----------
-    in_shape, out_shape : tuple of int
-        Shapes of one row, in and out; both end in height and width.
-    kernel_size : int
-        Side of the kernel, odd.
-    """
+    """A convolutional output layer with an output of a given shape."""
 
     def __init__(self, in_shape: Shape, out_shape: Shape, kernel_size: int):
         super().__init__()
@@ -108,40 +74,12 @@ class ImageReadout(nn.Module):
 
 
 def entrance(in_shape: Shape, out_shape: Shape, *, bias: bool, **conv) -> nn.Module:
-    """Return a layer from a row of any shape to a feature map.
-
-    Parameters
-    ----------
-    in_shape, out_shape : tuple of int
-        Shapes of one row and of the feature map.
-    bias : bool
-        Whether to add a bias per channel.
-    **conv
-        Parameters of the convolution; ignored for vectors.
-
-    Returns
-    -------
-    Module
-        A convolution for an image, a linear layer for a vector.
-    """
+    """Return a layer from a row of any shape to a feature map."""
     if is_image(in_shape):
         return Convolution(in_shape, out_shape[0], bias=bias, **conv)
     return Readout(in_shape, out_shape, bias=bias)
 
 
 def level_sizes(size: Shape, n_levels: int) -> list[Shape]:
-    """Return the height and width of each level; each level halves them, rounding up.
-
-    Parameters
-    ----------
-    size : tuple of int
-        Height and width of the first level.
-    n_levels : int
-        Number of levels.
-
-    Returns
-    -------
-    list of tuples of int
-        From full to lowest resolution.
-    """
+    """Return the height and width of each level; each level halves them, rounding up."""
     return [tuple(math.ceil(side / 2**level) for side in size) for level in range(n_levels)]

@@ -15,19 +15,6 @@ from skcvae.networks.layers import ACTIVATIONS, Shape
 class Descent(nn.Module):
     """Convolutional encoder: images and vectors to a feature map of low resolution.
 
-    Parameters
-    ----------
-    in_shapes : sequence of tuples of int
-        The shape of one row of each input.
-    channels : sequence of int
-        Channels at full resolution, unused here, and at each level.
-    size : tuple of int
-        Height and width at full resolution.
-    kernel_size : int
-        Side of every kernel, odd.
-    activation : str
-        A key of `ACTIVATIONS`.
-
     Attributes
     ----------
     level_shapes : list of tuples of int
@@ -92,25 +79,6 @@ class Ascent(nn.Module):
 
     x is encoded by a :class:`Descent`, z is added at the lowest resolution, and the
     sum is decoded.
-
-    Parameters
-    ----------
-    in_shapes : sequence of tuples of int
-        The shape of one row of x, and of z if given.
-    channels : sequence of int
-        Channels at full resolution and at each level.
-    size : tuple of int
-        Height and width at full resolution.
-    to_image : bool
-        Whether to decode to full resolution; otherwise the features have the lowest
-        resolution.
-    kernel_size : int
-        Side of every kernel, odd.
-    activation : str
-        A key of `ACTIVATIONS`.
-    shortcut : bool
-        Skip connections: whether the encoder's features of each level are added to the
-        decoder's.
 
     Attributes
     ----------

@@ -31,11 +31,6 @@ Shape = tuple[int, ...]
 class Dropout(nn.Module):
     """Dropout with its own random generator instead of torch's global one.
 
-    Parameters
-    ----------
-    rate : float
-        The probability of a zero.
-
     Attributes
     ----------
     generator : Generator or None
@@ -58,20 +53,7 @@ class Dropout(nn.Module):
 
 
 def joined(linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
-    r"""Return :math:`\sum_i W_i x_i + b`, a linear layer over several inputs.
-
-    Parameters
-    ----------
-    linears : ModuleList
-        A linear layer for each input; the first has the bias.
-    inputs : sequence of Tensors of shape (..., size)
-        Flat rows, broadcast against each other.
-
-    Returns
-    -------
-    Tensor of shape (..., width)
-        The sum.
-    """
+    r"""Return :math:`\sum_i W_i x_i + b`, a linear layer over several inputs."""
     return functools.reduce(operator.add, map(operator.call, linears, inputs))
 
 
@@ -82,11 +64,6 @@ class PiecewiseLinear(nn.Module):
     :math:`[a_i, a_{i+1}]`, a feature that is linear inside the bin and constant outside. A
     linear map of the encoding is piecewise linear in :math:`x`, with knots at the bin edges.
     If the edges are quantiles, the encoded features have mean 0 and variance at most 1.
-
-    Parameters
-    ----------
-    edges : ndarray of shape (n_columns, n_edges)
-        The ascending bin edges of each column. The feature of an empty bin is always 0.
 
     Attributes
     ----------
@@ -113,22 +90,6 @@ class PiecewiseLinear(nn.Module):
 
 class Stack(nn.Module):
     """A multilayer perceptron without its output layer.
-
-    Parameters
-    ----------
-    in_shapes : sequence of tuples of int
-        The shape of one row of each input.
-    widths : sequence of int
-        Units per hidden layer.
-    activation : str
-        A key of `ACTIVATIONS`.
-    dropout : float
-        Rate of the dropout after every activation.
-    shortcut : bool
-        Skip connection: whether a linear map of the inputs is added to the features.
-    bins : ndarray of shape (n_columns, n_edges), optional
-        Bin edges of the piecewise linear encoding of the first input; see
-        :class:`PiecewiseLinear`.
 
     Attributes
     ----------
@@ -200,15 +161,7 @@ class Stack(nn.Module):
 
 
 class Readout(nn.Module):
-    """A linear output layer with an output of a given shape.
-
-    Parameters
-    ----------
-    in_shape, out_shape : tuple of int
-        Shapes of one row, in and out.
-    bias : bool, default=True
-        Whether to add a bias per output.
-    """
+    """A linear output layer with an output of a given shape."""
 
     def __init__(self, in_shape: Shape, out_shape: Shape, *, bias: bool = True):
         super().__init__()

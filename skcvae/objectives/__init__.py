@@ -12,7 +12,7 @@ objective       per example, L draws of z                                    pro
 =============== ============================================================ ===========
 
 An objective is a small parameter object with a method
-:meth:`~skcvae.objectives.base.Objective.bound`. To train with an objective of your own,
+:meth:`~skcvae.objectives.Objective.bound`. To train with an objective of your own,
 subclass :class:`Objective` and pass an instance as the parameter `objective`.
 """
 

@@ -15,8 +15,9 @@ Flow       normalising flow, diagonal Gaussian base       Monte Carlo       see 
 ========== ============================================== ================= ==============
 """
 
+from skcvae.priors.base import Prior
 from skcvae.priors.flow import Flow
 from skcvae.priors.gaussian import Gaussian, Standard
 from skcvae.priors.mixture import Mixture
 
-__all__ = ["Flow", "Gaussian", "Mixture", "Standard"]
+__all__ = ["Flow", "Gaussian", "Mixture", "Prior", "Standard"]

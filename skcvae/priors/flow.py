@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from skcvae.distributions import NormalizingFlow, diagonal_normal
-from skcvae.documented import Documented
+from skcvae.priors.base import Prior
 
 
-class Flow(Documented):
+class Flow(Prior):
     r"""A neural spline flow given x, with a diagonal Gaussian as its base.
 
     .. math:: z = \mu(x) + \sigma(x) \, T_x(\epsilon), \quad \epsilon \sim N(0, I)

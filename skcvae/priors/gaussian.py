@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from skcvae.distributions import MIN_SCALE, DiagonalGaussian, diagonal_normal
-from skcvae.documented import Documented
+from skcvae.priors.base import Prior
 
 
-class Gaussian(Documented):
+class Gaussian(Prior):
     r"""The paper's conditional prior, :math:`p(z \mid x) = N(\mu(x), \mathrm{diag}(\sigma^2(x)))`.
 
     Parameters
@@ -41,7 +41,7 @@ class Gaussian(Documented):
         return DiagonalGaussian(latent_shape, self.min_scale)
 
 
-class Standard(Documented):
+class Standard(Prior):
     r"""The relaxed prior, :math:`p(z \mid x) = N(0, I)`, the same for every x.
 
     References

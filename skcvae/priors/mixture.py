@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
 from skcvae.distributions import diagonal_normal
-from skcvae.documented import Documented
+from skcvae.priors.base import Prior
 
 
-class Mixture(Documented):
+class Mixture(Prior):
     r"""A mixture of diagonal Gaussians whose weights, means and scales depend on x.
 
     .. math:: p(z \mid x) = \sum_{k=1}^K \pi_k(x) \, N(\mu_k(x), \mathrm{diag}(\sigma_k^2(x)))

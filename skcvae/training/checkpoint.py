@@ -42,13 +42,6 @@ class Checkpoint(Callback):
 
     It is written before the first epoch too, so that a folder that cannot be written to
     is an error before training starts.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        Where.
-    fit : dict of str to str
-        The parameters of this fit, by :func:`identity`.
     """
 
     def __init__(self, path: str | os.PathLike, fit: dict[str, str]):

@@ -17,15 +17,7 @@ from skcvae.training.net import Net
 
 
 class SharedBatches:
-    """The share of one process in each batch.
-
-    Parameters
-    ----------
-    batches : iterable
-        The same in all processes.
-    number, n_processes : int
-        The index of this process, and the number of processes.
-    """
+    """The share of one process in each batch."""
 
     def __init__(self, batches, number: int, n_processes: int):
         self.batches = batches

@@ -1,0 +1,103 @@
+"""Base class of architectures: the parameter objects that build the networks.
+
+Methods return modules. Sizes are known only in `fit`, so an architecture holds no modules.
+"""
+
+from abc import abstractmethod
+
+from torch import nn
+
+from skcvae.documented import Documented
+from skcvae.networks.layers import Shape
+
+
+class Architecture(Documented):
+    """Base class of architectures; shapes are those of one row."""
+
+    @abstractmethod
+    def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "Architecture":
+        """Return a copy with every size a number.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of training rows.
+        x_shape, y_shape : tuple of int
+            Shapes of one row.
+
+        Returns
+        -------
+        Architecture
+            A copy.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, or does not fit the shapes.
+        """
+
+    @abstractmethod
+    def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
+        """Return the shape of z for one row.
+
+        Parameters
+        ----------
+        latent_dim : int or "auto"
+            The estimators' parameter.
+        y_shape : tuple of int
+            Shape of one row.
+
+        Returns
+        -------
+        tuple of int
+            Of a vector, or of a latent map with channels first.
+        """
+
+    @abstractmethod
+    def encoder(self, *in_shapes: Shape) -> nn.Module:
+        """Return an encoder from its inputs to features.
+
+        Parameters
+        ----------
+        *in_shapes : tuple of int
+            Shape of one row of each input.
+
+        Returns
+        -------
+        Module
+            Called with the inputs; has an attribute `out_shape`.
+        """
+
+    @abstractmethod
+    def decoder(self, y_shape: Shape, *in_shapes: Shape) -> nn.Module:
+        """Return a decoder from x, or (x, z), to features of y.
+
+        Parameters
+        ----------
+        y_shape : tuple of int
+            Shape of one row of y.
+        *in_shapes : tuple of int
+            Shape of one row of x, and of z if used.
+
+        Returns
+        -------
+        Module
+            Has an attribute `out_shape`. With z, ``given(x)`` returns the features as a
+            function of z. Without z, ``scales(x, n)`` returns the features at full, half,
+            ... resolution, and ``scale_shapes(n)`` their shapes.
+        """
+
+    @abstractmethod
+    def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
+        """Return the output layer, from features to the parameters of a distribution.
+
+        Parameters
+        ----------
+        in_shape, out_shape : tuple of int
+            Shapes of one row; the first dimension of `out_shape` counts parameters.
+
+        Returns
+        -------
+        Module
+            Its output is float32 also where products are in bfloat16.
+        """

@@ -1,0 +1,91 @@
+"""Arrays as images of a grid: layouts, colours and labels, checked."""
+
+import numpy as np
+
+MOST_ROWS = 20  # larger grids are not readable
+UNKNOWN = "#a6cee3"  # distinct from greys and from the colours of labels
+
+
+def check_rows(n_rows):
+    if n_rows > MOST_ROWS:
+        raise ValueError(
+            f"X must have at most {MOST_ROWS} rows, one per row of the grid, got {n_rows}. Select "
+            "some, such as X[:5] and y[:5]."
+        )
+
+
+def check_length(name, given, draws, axis):
+    if given is not None and len(given) != draws.shape[axis]:
+        raise ValueError(
+            f"{name} must have length {draws.shape[axis]} for draws of shape {draws.shape}, "
+            f"got {len(given)}."
+        )
+
+
+def outputs_as_images(name, y, draws, joined):
+    """Check that outputs have the shape of a draw, and return them as images."""
+    y = np.asarray(y)
+    if y.shape != draws.shape[1:]:
+        raise ValueError(
+            f"{name} must have shape {draws.shape[1:]} for draws of shape {draws.shape}, "
+            f"got {y.shape}."
+        )
+    return as_images(name, y if joined is None else joined(y))
+
+
+def inputs_as_images(X, draws, joined):
+    """Return inputs as images, with missing y if they are joined, or None if not images."""
+    if joined is None:
+        return as_images("X", X) if np.ndim(X) > 2 else None
+    images = as_images("join(X, y)", joined(np.full(draws.shape[1:], np.nan)))
+    return None if np.isnan(images).all() else images
+
+
+def as_images(name, array):
+    """Return images in the layout of imshow: (n, height, width) or (n, height, width, 3)."""
+    array = np.asarray(array)
+    if array.ndim == 4 and array.shape[1] == 1:
+        return array[:, 0]
+    if array.ndim == 4 and array.shape[1] == 3:
+        if name in ("X", "y_true") and not 0 <= np.nanmin(array) <= np.nanmax(array) <= 1:
+            raise ValueError(
+                f"{name} must have colours in [0, 1], got values from {np.nanmin(array)} to "
+                f"{np.nanmax(array)}. Divide bytes by 255 before fit."
+            )
+        return np.moveaxis(array, 1, -1).clip(0, 1)
+    if array.ndim != 3:
+        raise ValueError(
+            f"{name} must be images of shape (n_rows, height, width) or (n_rows, channels, "
+            f"height, width) with 1 or 3 channels, got {array.shape}. If images are flattened, "
+            "pass join=lambda X, y: y.reshape(-1, height, width)."
+        )
+    return array
+
+
+def names_of_labels(given, maps):
+    """Return the names of labels, by default the labels as text."""
+    found = np.unique(np.concatenate([part[~np.isnan(part)] for part in maps])).tolist()
+    names = {int(label): str(int(label)) for label in found} if given is None else given
+    if not set(found) <= set(names):
+        raise ValueError(f"label_names must have a name for all labels {found}, got {given!r}.")
+    return names
+
+
+def grey(images):
+    """Return keywords for grey images, with limits 0 and 1 or those of the data."""
+    low, high = np.nanmin(images), np.nanmax(images)
+    inside = 0 <= low and high <= 1
+    return {"cmap": "gray", "vmin": 0 if inside else low, "vmax": 1 if inside else high}
+
+
+def show_image(ax, image, look):
+    """Plot an image in a thin frame, with missing pixels in light blue."""
+    from matplotlib.colors import to_rgb
+
+    if image.ndim == 3:
+        image = np.where(np.isnan(image).any(-1, keepdims=True), to_rgb(UNKNOWN), image)
+    drawn = ax.imshow(image, **look)
+    drawn.set_cmap(drawn.get_cmap().with_extremes(bad=UNKNOWN))
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(color="0.7", linewidth=0.5)
+    return drawn
