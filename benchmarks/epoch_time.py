@@ -29,7 +29,8 @@ from skorch.callbacks import Callback
 import skcvae
 from skcvae import CVAERegressor, Training
 from skcvae.architectures import MLP
-from skcvae.objectives import Bound, NegativeBound
+from skcvae.objectives import Bound
+from skcvae.training.net import Loss
 
 TASKS = {  # rows, inputs, outputs, units, latents, batch
     "table, batch 64": (20_000, 10, 5, 64, 4, 64),
@@ -99,7 +100,7 @@ class Setting:
             torch.from_numpy(part).float().to(self.device) for part in (self.X, self.y)
         )
 
-    def estimator(self, **more):
+    def estimator(self, **options):
         return CVAERegressor(
             architecture=MLP((self.units, self.units), activation="relu", shortcut=False),
             latent_dim=self.latents,
@@ -108,16 +109,15 @@ class Setting:
             early_stopping=False,
             random_state=0,
             device=self.device,
-            training=Training(callbacks=[("clock", Clock(self.device))]),
-            **more,
+            training=Training(callbacks=[("clock", Clock(self.device))], **options),
         )
 
-    def ours(self, **more):
-        est = self.estimator(**more).fit(self.X, self.y)
+    def ours(self, **options):
+        est = self.estimator(**options).fit(self.X, self.y)
         return per_epoch(dict(est.net_.callbacks_)["clock"].times_)
 
     def loop(self, *, usual=False, extras=False):
-        loss, weights = NegativeBound(), list(self.objective.parameters())
+        loss, weights = Loss(), list(self.objective.parameters())
         average = [w.detach().clone() for w in weights]
         optimizer = torch.optim.Adam(weights, lr=3e-3, fused=not usual)
         times = [clock(self.device)]
@@ -126,7 +126,7 @@ class Setting:
             for i in range(0, len(self.x), self.batch):
                 rows = order[i : i + self.batch]
                 noise = torch.randn(1, len(rows), self.latents, device=self.device)
-                value = loss(self.objective(self.x[rows], self.t[rows], noise))
+                value = loss(self.objective((self.x[rows], self.t[rows]), noise))
                 optimizer.zero_grad()
                 value.backward()
                 if extras:
@@ -143,17 +143,16 @@ class Setting:
     def skorch(self):
         net = skorch.NeuralNet(
             Drawing(self.objective, self.latents),
-            Loss,
-            lr=0.003,
+            Criterion,
+            optimizer=torch.optim.Adam,
+            lr=3e-3,
             max_epochs=self.n_epochs,
             batch_size=self.batch,
             iterator_train__shuffle=True,
             train_split=None,
             verbose=0,
             device=self.device,
-            training=Training(
-                optimizer=torch.optim.Adam, callbacks=[("clock", Clock(self.device))]
-            ),
+            callbacks=[("clock", Clock(self.device))],
         )
         x, y = self.X.astype(np.float32), self.y.astype(np.float32)
         net.fit({"x": x, "y": y}, y)
@@ -201,12 +200,12 @@ class Drawing(torch.nn.Module):
         self.latents = latents
 
     def forward(self, x, y):
-        return tuple(self.objective(x, y, torch.randn(1, len(x), self.latents).to(x)))
+        return tuple(self.objective((x, y), torch.randn(1, len(x), self.latents).to(x)))
 
 
-class Loss(torch.nn.Module):
+class Criterion(torch.nn.Module):
     def forward(self, bound, y):
-        return NegativeBound()(Bound(*bound))
+        return Loss()(Bound(*bound))
 
 
 def measure(task, args):

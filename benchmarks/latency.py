@@ -16,8 +16,9 @@ from pathlib import Path
 import torch
 
 import skcvae
-from skcvae import CVAERegressor, inference
+from skcvae import CVAERegressor
 from skcvae.datasets import make_linear_gaussian
+from skcvae.inference import moments
 from skcvae.random import generator
 
 
@@ -40,18 +41,18 @@ def seconds(run):
 
 def pairs(est, X, args):
     """Return medians in seconds: each call, and its bare forward pass."""
-    exact = est._predictor._exact_model
+    exact = est._fitted.exact_model
     x64, x = torch.from_numpy(X), torch.from_numpy(X).float()
 
     def draw():
         return next(
-            inference.draws(
+            moments.draws(
                 est.net_.module_.model, x, 1, 1, noise=generator(0), outputs=generator(1)
             )
         )
 
     calls = {
-        "predict": (lambda: est.predict(X), lambda: inference.deterministic(exact, x64)),
+        "predict": (lambda: est.predict(X), lambda: moments.deterministic(exact, x64)),
         "sample": (lambda: est.sample(X, random_state=0), draw),
     }
     found = {}

@@ -25,6 +25,7 @@ import torch
 import skcvae
 from skcvae import CVAERegressor
 from skcvae.architectures import MLP
+from skcvae.data.coding import plan
 
 X_SIZE, Y_SIZE, LATENTS, UNITS = 196, 588, 200, 1000
 
@@ -58,7 +59,7 @@ def fitted(rows):
 
 def products(est, n_rows, n_samples):
     """Return a function that does the matrix products of all draws, and no more."""
-    work = est._predictor._plan(n_rows, n_samples)
+    work = plan(n_rows, n_samples, est._fitted.row_size)
     z = torch.randn(work.rows * work.draws, LATENTS)
     layers = [torch.randn(LATENTS, UNITS), torch.randn(UNITS, UNITS), torch.randn(UNITS, Y_SIZE)]
 

@@ -53,7 +53,7 @@ NETWORKS = {
             "latent_dim": 64,
             "initial_guess": True,
             "omission": 0.4,
-            "weight_decay": 0.1,
+            "training__weight_decay": 0.1,
         },
     ),
 }
@@ -103,8 +103,7 @@ def of_network(estimator, parameters, faces, args):
         random_state=args.seed,
         device=args.device,
         training=Training(patience=args.epochs),
-        **parameters,
-    )
+    ).set_params(**parameters)
     start = time.perf_counter()
     est.fit(
         faces.data[train],

@@ -32,9 +32,14 @@ CHANGES = {
     "defaults": {},
     "kl_warmup=10": {"kl_warmup": 10},
     "kl_warmup=20": {"kl_warmup": 20},
-    "weight_decay=0.1": {"weight_decay": 0.1},
-    "one_cycle": {"lr_schedule": "one_cycle", "lr": 0.005, "max_epochs": 100, "patience": 100},
-    "ema_decay=0": {"ema_decay": 0.0},
+    "weight_decay=0.1": {"training__weight_decay": 0.1},
+    "one_cycle": {
+        "training__lr_schedule": "one_cycle",
+        "training__patience": 100,
+        "lr": 0.005,
+        "max_epochs": 100,
+    },
+    "ema_decay=0": {"training__ema_decay": 0.0},
     "iwae, 5 draws": {"objective": "iwae", "n_train_samples": 5},
 }
 SPLITS = 3
@@ -102,7 +107,7 @@ def parse():
 
 def measure(rows, params, split, n_samples):
     X, X_valid, y, y_valid = rows
-    est = CVAERegressor(**params, random_state=split)
+    est = CVAERegressor(random_state=split).set_params(**params)
     start = time.process_time()
     est.fit(X, y)
     seconds = time.process_time() - start

@@ -28,15 +28,14 @@ import torch
 from record import write
 from scipy.special import logsumexp
 
-from skcvae import CVAERegressor
+from skcvae import CVAERegressor, Training
 from skcvae.architectures import MLP
 
 TUNED = {
     "architecture": MLP(bins=24),
     "lr": 0.005,
-    "lr_schedule": "one_cycle",
     "max_epochs": 100,
-    "patience": 100,
+    "training": Training(lr_schedule="one_cycle", patience=100),
 }
 # Negative log-likelihood: the first three from Lakshminarayanan et al. (2017), table 1, the
 # others from Matsubara's paper on Wasserstein gradient boosting (2024), table 1.

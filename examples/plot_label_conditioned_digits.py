@@ -5,8 +5,9 @@ Class-conditional digits and generative classification
 
 Here x is a one-hot class label and y an image: the model learns the distribution of
 images of each digit. Variation that the label does not explain, such as handwriting, is
-captured by the latent variables. The model is then used as a generative classifier, which
-predicts the label with the highest likelihood of an image.
+captured by the latent variables, which are shown, exchanged between labels and interpolated.
+The model is then used as a generative classifier, which predicts the label with the highest
+likelihood of an image.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -19,8 +20,9 @@ predicts the label with the highest likelihood of an image.
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
+from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits
+from sklearn.manifold import TSNE
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 
@@ -59,26 +61,60 @@ plt.show()
 # %%
 # Style transfer: the same z with other labels
 # --------------------------------------------
-# The fitted networks are in ``est.net_``. The recognition network infers z from a test
-# image and its label; the generation network reconstructs the image from both. With the
-# same z and other labels it generates other digits in the same handwriting.
+# `encode` returns the posterior mean of z for an image and its label, `decode` the mean image for
+# a label and z, and `reconstruct` both in sequence. With the same z and other labels,
+# `decode` generates other digits in the same handwriting.
 
-model = est.net_.module_.model
 shown = [0, 1, 2, 5, 8]
-x, image = (torch.as_tensor(part[shown], dtype=torch.float32) for part in (X_test, y_test))
-
-with torch.no_grad():
-    z = model.recognition(x, image).mean
-    reconstruction = model.condition(x).likelihood(z[None]).mean[0]
-    as_other = [
-        model.condition(other.expand_as(x)).likelihood(z[None]).mean[0] for other in torch.eye(10)
-    ]
+x, image = X_test[shown], y_test[shown]
+z = est.encode(x, image)
+as_other = [est.decode(np.tile(label, (len(shown), 1)), z) for label in np.eye(10)]
 SamplesDisplay.from_predictions(
     None,
     image,
-    torch.stack(as_other),
-    predictions={"again": reconstruction},
+    np.stack(as_other),
+    predictions={"again": est.reconstruct(x, image)},
     draw_names=[f"as {digit}" for digit in range(10)],
+)
+plt.show()
+
+# %%
+# Latent space
+# ------------
+# The posterior means of all training images, in two dimensions by t-SNE. Images of a label are
+# close to each other, because the prior p(z|x) depends on the label. Labels overlap: z describes
+# handwriting, and `decode` gets the label too. With ``prior="standard"`` the labels would mix.
+
+z = est.encode(X_train, y_train)
+plane = TSNE(random_state=0).fit_transform(z)
+fig, ax = plt.subplots(layout="constrained")
+points = ax.scatter(*plane.T, c=labels, cmap="tab10", vmin=-0.5, vmax=9.5, s=12)
+fig.colorbar(points, ticks=range(10), label="label")
+ax.set(xticks=[], yticks=[], title="posterior means of z, by t-SNE")
+plt.show()
+
+# %%
+# Interpolation
+# -------------
+# A straight line in latent space between two test images of a label, the two whose z are
+# farthest apart. `decode` accepts all points of all lines at once, as draws.
+
+z = est.encode(X_test, y_test)
+pairs = []
+for digit in [0, 1, 2, 3, 5]:
+    rows = np.flatnonzero(labels_test == digit)
+    distance = cdist(z[rows], z[rows])
+    pairs.append(rows[list(np.unravel_index(distance.argmax(), distance.shape))])
+start, end = np.transpose(pairs)
+
+share = np.linspace(0, 1, 7)[:, None, None]
+between = est.decode(X_test[start], (1 - share) * z[start] + share * z[end])
+SamplesDisplay.from_predictions(
+    None,
+    None,
+    between,
+    predictions={"from": y_test[start], "to": y_test[end]},
+    draw_names=[f"{s:.0%}" for s in share.ravel()],
 )
 plt.show()
 

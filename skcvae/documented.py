@@ -13,5 +13,5 @@ class Documented(BaseEstimator):
     @property
     def _doc_link_template(self):
         package = ".".join(type(self).__module__.split(".")[:2])
-        package = package.removesuffix(".estimators")  # at top level
+        package = package.removesuffix(".estimators").removesuffix(".training")  # at top level
         return f"{PAGES}{package}.{type(self).__name__}.html"

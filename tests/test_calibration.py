@@ -295,6 +295,6 @@ def test_simulation_based_calibration_of_the_exact_posterior():
 
 def test_simulation_based_calibration_of_a_fitted_model(linear_gaussian):
     est, X, _ = linear_gaussian
-    x = est.x_scaling_.to_tensor(X, torch.float32, "cpu")
+    x = est.specification_.x_coding.to_tensor(X, torch.float32, "cpu")
     model = est.net_.module_.model.to("cpu")
     assert_uniform(ranks_of_z(model, x), distance=0.07)

@@ -1,5 +1,8 @@
 """scikit-learn's own checks."""
 
+import subprocess
+import sys
+
 from conftest import ESTIMATORS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -25,3 +28,11 @@ EXPECTED_FAILURES = {
 )
 def test_scikit_learn(estimator, check, monkeypatch):
     check(estimator)
+
+
+def test_metrics_are_there_once_the_package_is_imported():
+    script = "import skcvae; print(skcvae.metrics.energy_score.__name__)"
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "energy_score\n"

@@ -3,7 +3,9 @@
 import pytest
 import torch
 from closed_form import make, noise
+from torch.distributions import Independent, Laplace, Normal
 
+from skcvae.inference import conditional_likelihood
 from skcvae.inference.conditional_likelihood import WIDENING, importance_sampling, monte_carlo
 
 
@@ -98,3 +100,12 @@ def test_weights_far_below_the_smallest_number_do_not_underflow():
     model, x, y, _ = make(orthogonal=False)
     found = monte_carlo(model, x, y + 1e4, noise(10, len(x)).split(5))
     assert found.log_prob.isfinite().all() and (found.log_prob < -1e6).all()
+
+
+def test_the_proposal_is_widened_towards_a_gaussian_prior_alone():
+    loc, scale = torch.zeros(3, 2), torch.full((3, 2), 0.1)
+    q = Independent(Normal(loc, scale), 1)
+    wide = conditional_likelihood.widened(q, Independent(Normal(loc, torch.ones(3, 2)), 1), 0.5)
+    torch.testing.assert_close(wide.stddev, torch.full((3, 2), 0.1**0.5))
+    laplace = Independent(Laplace(loc, torch.ones(3, 2)), 1)
+    assert conditional_likelihood.widened(q, laplace, 0.5) is q

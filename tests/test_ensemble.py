@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import small_table
 from scipy.integrate import trapezoid
-from scipy.special import logsumexp
-from scipy.stats import ks_2samp
+from scipy.special import expit, logsumexp
+from scipy.stats import ks_2samp, multivariate_normal, norm
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
@@ -20,7 +20,7 @@ from torch.utils.data import TensorDataset
 import skcvae
 from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor
 from skcvae.datasets import load_digits_label_maps, make_two_branches
-from skcvae.likelihoods import Categorical, Columns, Gaussian
+from skcvae.likelihoods import Categorical, Columns, Gaussian, MultivariateGaussian
 
 QUICK = {"max_epochs": 3}
 
@@ -277,3 +277,131 @@ def test_by_default_members_are_cvaes():
     est = EnsembleRegressor()
     assert all(isinstance(member, CVAERegressor) for member in est._members(0))
     assert len(list(est._members(0))) == 5
+
+
+# Draws of members are independent of each other.
+
+
+def test_draws_of_members_share_no_noise(data):
+    """Members of the same weights: no part of their draws is correlated."""
+    X, y = data
+    member = CVAERegressor(latent_dim=3, max_epochs=3, random_state=0).fit(X, y)
+    seeds = []
+
+    def sample(X, n_samples, seed, *, observation_noise):
+        seeds.append(seed)
+        return CVAERegressor.sample(member, X, n_samples, seed)
+
+    est = EnsembleRegressor(n_estimators=4)
+    est.estimators_ = [copy.copy(member) for _ in range(4)]
+    for one in est.estimators_:
+        one.sample = sample
+    est.sample(X[:1], 10, random_state=0)
+    assert len(set(seeds)) == 4
+    n_draws, parts = 4000, []
+    for seed in seeds:
+        of_z = member.sample(X[:1], n_draws, seed, observation_noise=False)[:, 0]
+        whole = member.sample(X[:1], n_draws, seed)[:, 0]
+        parts += [of_z, whole - of_z]
+    correlation = np.corrcoef(np.hstack(parts), rowvar=False)
+    other_parts = np.kron(1 - np.eye(8), np.ones((3, 3))).astype(bool)
+    assert np.abs(correlation[other_parts]).max() < 5 / np.sqrt(n_draws)
+
+
+# Completions are of the members that explain what is observed.
+
+
+FAR = 1000.0  # between the hidden outputs of the members, which tells whose a draw is
+
+
+def two_members(X, y, shift, **params):
+    """Return an ensemble of two: the second saw y scaled and shifted, its last output by FAR."""
+    est = EnsembleRegressor()
+    est.estimators_ = [
+        NNRegressor(max_epochs=20, lr=0.01, random_state=0, **params).fit(X, seen)
+        for seen in (y, y * [2, 1, 1] + [shift, -shift, FAR])
+    ]
+    return est
+
+
+def share_of_the_second(est, X, y_partial, n_samples=4000):
+    whole = est.complete(X, y_partial, n_samples, random_state=0)
+    second = whole[..., 2] > FAR / 2
+    assert (whole[..., :2] == y_partial[:, :2])[:, ~np.isnan(y_partial[:, :2])].all()
+    return second.mean(axis=0)
+
+
+def assert_share(found, log_odds, n_samples=4000):
+    """Compare with the exact probability that the second member is chosen."""
+    exact = expit(log_odds)
+    deviation = np.sqrt(exact * (1 - exact) / n_samples)
+    assert (np.abs(found - exact) < 5 * deviation + 1e-3).all()
+
+
+@pytest.mark.parametrize("shift", [0.3, 2.0, 100.0])
+@pytest.mark.parametrize("observed", [[0], [0, 1]], ids=len)
+def test_completions_are_of_the_members_that_explain_the_observed(data, shift, observed):
+    X, y = data
+    est = two_members(X, y, shift, likelihood=Gaussian())
+    X, y = X[:20], y[:20] + np.linspace(0, 1, 20)[:, None] * [shift, -shift, 0]
+    partial = np.full_like(y, np.nan)
+    partial[:, observed] = y[:, observed]
+    log_p = []
+    for member in est.estimators_:
+        mean, std = member.predict(X, return_std=True)
+        log_p.append(norm.logpdf(y, mean, std)[:, observed].sum(axis=1))
+    exact = log_p[1] - log_p[0]
+    assert np.ptp(exact) > 0.5  # rows differ in whom they are explained by
+    assert_share(share_of_the_second(est, X, partial), exact)
+
+
+def test_correlated_outputs_explain_members_together(data):
+    X, y = data
+    est = two_members(X, y, 1.0, likelihood=MultivariateGaussian())
+    X, y = X[:20], y[:20] + np.linspace(0, 1, 20)[:, None] * [1.0, -1.0, 0]
+    partial = np.where([True, True, False], y, np.nan)
+    log_p, apart = [], []
+    for member in est.estimators_:
+        coding = member.y_coding_
+        model = member._fitted.exact_model
+        x = (X - member.specification_.x_coding.loc) / member.specification_.x_coding.scale
+        p = model.condition(torch.from_numpy(x))
+        covariance = p.likelihood().covariance_matrix.detach().numpy()[..., :2, :2]
+        covariance = covariance * np.outer(coding.scale[:2], coding.scale[:2])
+        residual = y[:, :2] - member.predict(X)[:, :2]
+        cov = np.broadcast_to(covariance, (20, 2, 2))
+        log_p.append(
+            [multivariate_normal.logpdf(r, cov=c) for r, c in zip(residual, cov, strict=True)]
+        )
+        apart.append(
+            norm.logpdf(residual, 0, np.sqrt(np.diagonal(cov, axis1=1, axis2=2))).sum(axis=1)
+        )
+    exact = np.subtract(log_p[1], log_p[0])
+    assert np.abs(exact - (apart[1] - apart[0])).max() > 0.5
+    assert_share(share_of_the_second(est, X, partial), exact)
+
+
+def test_where_nothing_is_observed_each_member_completes_as_often(data):
+    X, y = data
+    est = two_members(X, y, 3.0)
+    found = share_of_the_second(est, X[:10], np.full((10, 3), np.nan))
+    assert_share(found, np.zeros(10))
+
+
+def test_members_without_any_density_of_the_observed_weigh_the_same(data):
+    X, y = data
+    est = two_members(X, y, 0.0)
+    partial = np.where([True, False, False], 1e30, np.nan) * np.ones((5, 1))
+    with np.errstate(over="ignore"):
+        whole = est.complete(X[:5], partial, 20, random_state=0)
+    assert np.isfinite(whole).all()
+
+
+@pytest.mark.parametrize("name", ["encode", "decode", "reconstruct"])
+def test_there_is_no_joint_latent_space(fitted, data, name):
+    X, y = data
+    for arguments in ((X, y), (), (X,)):
+        with pytest.raises(TypeError, match=rf"no joint {name}.* estimators_\[0\]\.{name}"):
+            getattr(fitted, name)(*arguments)
+    with pytest.raises(TypeError, match=rf"estimators_\[0\]\.{name}"):
+        getattr(skcvae, name)(make_pipeline(fitted), X, y)

@@ -2,38 +2,38 @@ import pytest
 import torch
 from closed_form import SIGMA, make, noise
 
-from skcvae import inference
+from skcvae.inference.moments import deterministic, draws, moments
 
 
 def test_deterministic_inference_takes_the_mean_of_the_prior():
     model, x, _, _ = make(orthogonal=False)
     A, B, C = model.prior.of_x, model.generation.of_z, model.generation.of_x
-    torch.testing.assert_close(inference.deterministic(model, x), x @ (C + B @ A).T)
+    torch.testing.assert_close(deterministic(model, x), x @ (C + B @ A).T)
 
 
 @pytest.mark.parametrize("block", [1, 7, 5000])
 def test_moments_are_those_of_the_marginal(block):
     model, x, _, _ = make(n_rows=10, orthogonal=False)
     n_draws = 5000 if block > 1 else 500
-    mean, variance = inference.moments(model, x, noise(n_draws, 10).split(block))
+    mean, variance = moments(model, x, noise(n_draws, 10).split(block))
     B = model.generation.of_z
     expected = (B.square().sum(1) + SIGMA**2).expand(10, -1)
     tolerance = 8 / n_draws**0.5
-    torch.testing.assert_close(mean, inference.deterministic(model, x), atol=tolerance, rtol=0)
+    torch.testing.assert_close(mean, deterministic(model, x), atol=tolerance, rtol=0)
     torch.testing.assert_close(variance, expected, atol=0, rtol=tolerance)
 
 
 def test_moments_do_not_cancel_far_from_zero():
     model, x, _, _ = make(n_rows=10, orthogonal=False)
     eps = noise(200, 10)
-    _, variance = inference.moments(model, x, eps.split(50))
-    _, shifted = inference.moments(model, x + 1e7, eps.split(50))
+    _, variance = moments(model, x, eps.split(50))
+    _, shifted = moments(model, x + 1e7, eps.split(50))
     torch.testing.assert_close(shifted, variance, rtol=1e-5, atol=0)
 
 
 def test_draws_have_the_joint_covariance_of_the_marginal():
     model, x, _, _ = make(n_rows=2, orthogonal=False)
-    blocks = inference.draws(
+    blocks = draws(
         model,
         x,
         40_000,
@@ -46,4 +46,4 @@ def test_draws_have_the_joint_covariance_of_the_marginal():
     covariance = B @ B.T + SIGMA**2 * torch.eye(4)
     assert y.shape == (40_000, 2, 4)
     torch.testing.assert_close(torch.cov(y[:, 0].T), covariance, atol=0.12, rtol=0.05)
-    torch.testing.assert_close(y.mean(0), inference.deterministic(model, x), atol=0.05, rtol=0)
+    torch.testing.assert_close(y.mean(0), deterministic(model, x), atol=0.05, rtol=0)

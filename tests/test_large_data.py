@@ -123,6 +123,16 @@ def test_a_dataset_validates_too():
     assert est.predict(X).shape == (50,)
 
 
+def test_automatic_sizes_follow_from_all_rows_of_a_dataset():
+    X, y = torch.randn(30_000, 3), torch.randn(30_000, 2)
+    est = NNRegressor(max_epochs=1, batch_size=4096, early_stopping=False, random_state=0)
+    sizes = [
+        est.fit(*rows).architecture_.hidden_layer_sizes
+        for rows in ((X, y), (TensorDataset(X, y),), (X[:5000], y[:5000]))
+    ]
+    assert sizes[0] == sizes[1] != sizes[2]
+
+
 class Odd(Dataset):
     def __init__(self, items):
         self.items = items

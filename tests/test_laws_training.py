@@ -99,6 +99,33 @@ def test_other_units_of_y_move_the_history_by_the_logarithm_of_their_size(
         np.testing.assert_allclose(moved, sign * n_observed * np.log(size), atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [1024.0, 1 / 64])
+def test_with_scales_other_units_of_y_move_the_history_by_all_of_their_pixels(
+    estimator_class, size
+):
+    rng = np.random.default_rng(0)
+    X, y = rng.random((50, 4)), rng.random((50, 8, 8))
+    params = {"architecture": SMALL, "n_scales": 2, "max_epochs": 2, "random_state": 0}
+    est = estimator_class(**params)
+    if "initial_guess" in est.get_params():
+        est.set_params(initial_guess=True)
+    plain, scaled = (
+        est.fit(X[20:], unit * y[20:], X_val=X[:20], y_val=unit * y[:20]).history_
+        for unit in (1.0, size)
+    )
+    full, pooled = 8 * 8, 4 * 4
+    for column, n_pixels in (
+        ("valid_cll", -full),
+        ("valid_reconstruction", -full - pooled),
+        ("train_reconstruction", -full - pooled),
+        ("valid_loss", full + pooled),
+        ("train_loss", full + pooled),
+        ("valid_kl", 0),
+    ):
+        moved = np.subtract(scaled[:, column], plain[:, column])
+        np.testing.assert_allclose(moved, n_pixels * np.log(size), atol=1e-3, err_msg=column)
+
+
 def test_validation_cll_is_the_score_of_ten_draws_on_average():
     """With a KL term that counts little, the recognition network is far too narrow."""
     data = make_linear_gaussian(

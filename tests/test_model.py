@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from skcvae.architectures import MLP, Conv
+from skcvae.data.pooling import pooled_shape
 from skcvae.inference.partial import Partial
 from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
 from skcvae.model import deterministic_model, latent_model
-from skcvae.data.pooling import pooled_shape
 from skcvae.priors import Gaussian as GaussianPrior
 from skcvae.priors import Standard
 
@@ -145,9 +145,9 @@ def test_deterministic_model_has_no_latent_variables(rows):
 
 @each_kind_of_row
 def test_without_noise_a_latent_model_answers_at_the_mean_of_its_prior(rows):
-    noisy, noiseless = build(rows, initial_guess=True), build(rows, initial_guess=True)
+    noisy = build(rows, initial_guess=True)
+    noiseless = build(rows, initial_guess=True, noiseless=True)
     noiseless.load_state_dict(noisy.state_dict())
-    noiseless.noiseless = True
     x, _ = inputs(rows)
     given = noisy.condition(x)
     found = noiseless.condition(x)

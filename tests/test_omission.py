@@ -85,7 +85,7 @@ def test_of_images_it_is_a_square():
 
 
 def batches_of(kind, **options):
-    rows = Rows(torch.ones(40, 1, 8, 8), torch.ones(40, 8, 8), torch.ones(40))
+    rows = Rows((torch.ones(40, 1, 8, 8), torch.ones(40, 8, 8)), torch.ones(40))
     return rows, kind(rows, 16, shape=(1, 2), **options)
 
 
@@ -93,14 +93,15 @@ def test_x_in_training_batches_alone_is_changed_and_anew_in_each_epoch():
     rows, training = batches_of(ShuffledBatches, source=source(), omission=0.5)
     epochs = [list(training) for _ in range(2)]
     for batch, weight in epochs[0]:
-        assert (batch["x"] == 0).any() and (batch["y"] == 1).all() and (weight == 1).all()
-    first, second = (torch.cat([batch["x"] for batch, _ in epoch]) for epoch in epochs)
+        x, y = batch["arrays"]
+        assert (x == 0).any() and (y == 1).all() and (weight == 1).all()
+    first, second = (torch.cat([batch["arrays"][0] for batch, _ in epoch]) for epoch in epochs)
     assert not torch.equal(first, second)
-    assert (rows.x == 1).all() and (rows.y == 1).all()
+    assert all((array == 1).all() for array in rows.arrays)
     _, plain = batches_of(ShuffledBatches, source=source())
-    assert all((batch["x"] == 1).all() for batch, _ in plain)
+    assert all((batch["arrays"][0] == 1).all() for batch, _ in plain)
     _, ordered = batches_of(OrderedBatches, seed=0, n_rows=16)
-    assert all((batch["x"] == 1).all() for batch, _ in ordered)
+    assert all((batch["arrays"][0] == 1).all() for batch, _ in ordered)
 
 
 def test_a_fit_leaves_the_data_as_they_are_and_predicts_from_all_of_x():

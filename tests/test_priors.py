@@ -9,13 +9,21 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from scipy.stats import kstest
-from torch.distributions import Distribution, Independent, Normal, kl_divergence
+from scipy.stats import kstest, kurtosis
+from sklearn.base import clone
+from torch.distributions import (
+    Distribution,
+    Independent,
+    Laplace,
+    MultivariateNormal,
+    Normal,
+    kl_divergence,
+)
 
 from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor
 from skcvae.architectures import MLP, Conv
 from skcvae.datasets import make_two_branches
-from skcvae.distributions import divergence, reparameterize
+from skcvae.distributions import MIN_SCALE, divergence, reparameterize
 from skcvae.inference.conditional_likelihood import importance_sampling, monte_carlo
 from skcvae.inference.moments import deterministic, draws, moments
 from skcvae.inference.posterior_collapse import kl_by_unit
@@ -241,13 +249,14 @@ class Fixed(torch.nn.Module):
         return self.q
 
 
-def small_model(name, n_latent=1):
+def small_model(name, n_latent=1, **params):
+    prior = clone(prior_of(name)).set_params(**params)
     with drawing_from(generator(0)):
         architecture = MLP((8,)).resolve(10, (FEATURES,), (2,))
         model = latent_model(
             architecture,
             [GaussianLikelihood(init_scale=0.5).build((2,))],
-            prior_of(name).build((n_latent,)),
+            prior.build((n_latent,)),
             x_shape=(FEATURES,),
             y_shape=(2,),
             latent_shape=(n_latent,),
@@ -423,10 +432,10 @@ def test_no_unit_is_active_where_q_is_the_prior(name):
 @each_prior
 def test_a_fit_that_uses_no_latent_variable_warns(name):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 2))
-    est = CVAERegressor(prior=prior_of(name), beta=30.0, max_epochs=20, lr=0.02, random_state=0)
+    X = rng.normal(size=(300, 2))
+    est = CVAERegressor(prior=prior_of(name), beta=30.0, max_epochs=30, random_state=0)
     with pytest.warns(UserWarning, match="No latent variable is used.*kl_warmup=20.*latent_dim"):
-        est.fit(X, X + 0.5 * rng.normal(size=(200, 2)))
+        est.fit(X, X + 0.5 * rng.normal(size=(300, 2)))
     assert est.n_active_units_ == 0
 
 
@@ -482,3 +491,136 @@ def test_without_zuko_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"pip install skcvae\[flow\]"):
         Flow().build((2,))
+
+
+# Lower bounds on scales.
+
+
+@pytest.mark.parametrize("name", ["gaussian", "mixture", "flow"])
+@torch.no_grad()
+def test_min_scale_is_the_floor_of_the_recognition_network_too(name):
+    model = small_model(name, n_latent=2, min_scale=0.5)
+    x, y = inputs(), torch.zeros(N, 2, dtype=torch.float64)
+    model.recognition.head.linear.bias.fill_(-1e3)
+    floor = torch.full((N, 2), 0.5, dtype=torch.float64)
+    torch.testing.assert_close(model.recognition(x, y).stddev, floor)
+    model.recognition.head.linear.bias.fill_(0.0)
+    assert (model.recognition(x, y).stddev > 0.5).all()
+
+
+@torch.no_grad()
+def test_the_standard_prior_leaves_the_recognition_network_the_default_floor():
+    model = small_model("standard", n_latent=2)
+    model.recognition.head.linear.bias.fill_(-1e3)
+    q = model.recognition(inputs(), torch.zeros(N, 2, dtype=torch.float64))
+    torch.testing.assert_close(q.stddev, torch.full((N, 2), MIN_SCALE, dtype=torch.float64))
+
+
+# Priors of a user's own.
+
+
+class LaplacePrior(Gaussian):
+    """The Gaussian prior's numbers, read as another distribution."""
+
+    family = staticmethod(lambda loc, scale: Independent(Laplace(loc, scale), 1))
+
+    def build(self, latent_shape):
+        module = super().build(latent_shape)
+        return Read(module, self.family)
+
+
+class Read(torch.nn.Module):
+    def __init__(self, inner, family):
+        super().__init__()
+        self.inner, self.family = inner, family
+        self.parameter_shape, self.noise_shape = inner.parameter_shape, inner.noise_shape
+
+    def forward(self, parameters):
+        gaussian = self.inner(parameters)
+        return self.family(gaussian.mean, gaussian.stddev)
+
+
+class HeavyTailed(Independent):
+    """Laplace variables, with a rule: the quantile function of the noise's probability."""
+
+    def __init__(self, loc, scale):
+        super().__init__(Laplace(loc, scale), 1)
+
+
+class Tied(MultivariateNormal):
+    """Gaussian variables with correlation 0.8, with a rule."""
+
+    def __init__(self, loc, scale):
+        d = loc.shape[-1]
+        correlation = torch.full((d, d), 0.8).to(loc) + 0.2 * torch.eye(d).to(loc)
+        super().__init__(loc, scale_tril=scale[..., None] * torch.linalg.cholesky(correlation))
+
+
+@reparameterize.register
+def _(distribution: HeavyTailed, noise):
+    return distribution.base_dist.icdf(torch.special.ndtr(noise))
+
+
+@reparameterize.register
+def _(distribution: Tied, noise):
+    return distribution.mean + (distribution.scale_tril @ noise[..., None]).squeeze(-1)
+
+
+class HeavyTailedPrior(LaplacePrior):
+    family = HeavyTailed
+
+
+class TiedPrior(LaplacePrior):
+    family = Tied
+
+
+def shared_cause(n_rows=60):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, 2))
+    return X, X + rng.normal(size=(n_rows, 1))
+
+
+def test_a_prior_without_a_rule_is_refused_before_training():
+    est = CVAERegressor(prior=LaplacePrior(), max_epochs=2, random_state=0)
+    with pytest.raises(ValueError, match="cannot be sampled from.*a rule .* got Laplace") as error:
+        est.fit(*shared_cause())
+    assert "prior=LaplacePrior()" in str(error.value)
+    assert "skcvae.distributions.reparameterize.register" in str(error.value)
+    assert not hasattr(est, "net_")
+
+
+def test_draws_without_a_rule_are_refused():
+    distribution = Independent(Laplace(torch.zeros(3, 2), torch.ones(3, 2)), 1)
+    with pytest.raises(TypeError, match="a rule that turns noise into draws.*got Laplace"):
+        reparameterize(distribution, torch.zeros(5, 3, 2))
+
+
+def draws_of_z(est, n_draws=40_000):
+    """Return standardised draws of z at one row."""
+    with torch.inference_mode():
+        model = est._fitted.exact_model
+        p = model.condition(torch.zeros(1, 2, dtype=torch.float64)).prior
+        noise = torch.randn((n_draws, 1, 2), generator=generator(0), dtype=torch.float64)
+        z = reparameterize(p, noise)[:, 0]
+    return ((z - p.mean) / p.stddev).numpy()
+
+
+@pytest.mark.parametrize("objective", ["elbo", "iwae", "gsnn"])
+def test_a_registered_rule_makes_a_prior_one_to_train_and_draw_with(objective):
+    X, y = shared_cause()
+    for prior in (HeavyTailedPrior(), TiedPrior()):
+        est = CVAERegressor(prior=prior, objective=objective, latent_dim=2, max_epochs=3)
+        est.set_params(random_state=0).fit(X, y)
+        assert est.sample(X, 3, random_state=0).shape == (3, *y.shape)
+        assert np.isfinite(est.log_prob(X, y)).all()
+
+
+def test_draws_follow_the_registered_rule():
+    X, y = shared_cause()
+    params = {"latent_dim": 2, "max_epochs": 1, "random_state": 0}
+    heavy = draws_of_z(CVAERegressor(prior=HeavyTailedPrior(), **params).fit(X, y))
+    tied = draws_of_z(CVAERegressor(prior=TiedPrior(), **params).fit(X, y))
+    np.testing.assert_allclose(kurtosis(heavy), 3, atol=0.5)
+    np.testing.assert_allclose(kurtosis(tied), 0, atol=0.1)
+    np.testing.assert_allclose(np.cov(heavy.T), np.eye(2), atol=0.05)
+    np.testing.assert_allclose(np.cov(tied.T), [[1, 0.8], [0.8, 1]], atol=0.05)

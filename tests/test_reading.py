@@ -1,6 +1,7 @@
 """What users hand over becomes numbers, or an error says what to do about it."""
 
 import datetime
+import functools
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import torch
 from scipy.sparse import csr_array
 from sklearn.utils import check_array
 
+from skcvae import CVAERegressor
 from skcvae.data.reading import numbers
 
 NAN = float("nan")
@@ -359,3 +361,49 @@ def test_the_advice_about_dates_works():
         for dates in (DAYS, pd.Series(DAYS), DAYS.to_numpy(), DAYS.to_numpy().astype("M8[D]")):
             days = (dates - dates.min()) / datetime.timedelta(days=1)
             np.testing.assert_array_equal(numbers(days, "X"), [0, 3])
+
+
+# End to end: an estimator learns and scores the same from any kind of table.
+
+TABLE = np.round(np.random.default_rng(0).normal(size=(30, 3)), 3)
+HOLES = np.where(np.arange(60).reshape(30, 2) % 7, TABLE[:, :2] + 1, NAN)
+QUICK = {"max_epochs": 2, "partial_y": True, "random_state": 0}
+
+
+@functools.cache
+def expected():
+    est = CVAERegressor(**QUICK).fit(TABLE, HOLES)
+    return est.log_prob(TABLE, TABLE[:, :2])
+
+
+def lists(array):
+    """Return rows of Decimals, None where NaN."""
+    return [[None if np.isnan(v) else Decimal(str(v)) for v in row] for row in array]
+
+
+def polars_frame(array):
+    pl = pytest.importorskip("polars")
+    return pl.DataFrame({f"c{i}": column for i, column in enumerate(zip(*lists(array)))})
+
+
+KINDS = {
+    "lists": lists,
+    "long doubles": lambda array: array.astype(np.longdouble),
+    "polars": polars_frame,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_estimator_reads_every_kind_of_table(kind):
+    read = KINDS[kind]
+    X, y = read(TABLE), read(TABLE[:, :2])
+    est = CVAERegressor(**QUICK).fit(X, read(HOLES))
+    np.testing.assert_array_equal(est.log_prob(X, y), expected())
+    completed = est.complete(X, read(HOLES), random_state=0)[0]
+    known = ~np.isnan(HOLES)
+    assert np.isfinite(completed).all() and (completed[known] == HOLES[known]).all()
+
+
+def test_where_y_is_whole_none_is_refused():
+    with pytest.raises(ValueError, match="Input y contains NaN.*partial_y=True"):
+        CVAERegressor(max_epochs=1).fit(TABLE, lists(HOLES))

@@ -18,8 +18,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as to_bytes
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
+from torch.distributions import Independent
+from torch.distributions import StudentT as StudentTDistribution
 
 import skcvae
 from skcvae import (
@@ -29,10 +32,11 @@ from skcvae import (
     HybridStructuredPredictor,
     NNRegressor,
     Training,
-    _files,
 )
 from skcvae.architectures import MLP, Conv
-from skcvae.io.document import KINDS, PARAMETER_OBJECTS
+from skcvae.distributions import DiagonalGaussian
+from skcvae.io import files
+from skcvae.io.kinds import ESTIMATORS, PARAMETER_OBJECTS, RECORDS
 from skcvae.likelihoods import (
     Bernoulli,
     Categorical,
@@ -44,6 +48,8 @@ from skcvae.likelihoods import (
     Poisson,
     StudentT,
 )
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.objectives import ELBO, GSNN, IWAE, Bound, Hybrid, Objective
 from skcvae.priors import Flow
 
 rng = np.random.default_rng(0)
@@ -79,9 +85,7 @@ CASES = {
         REAL,
     ),
     "nn": (
-        NNRegressor(
-            callbacks__epoch_timer=None, early_stopping=False, training=Training(callbacks=[])
-        ),
+        NNRegressor(early_stopping=False, training=Training(callbacks=[], compile=False)),
         X,
         REAL,
     ),
@@ -93,8 +97,9 @@ CASES = {
     "no scaling": (NNRegressor(normalize_X=False, normalize_y=False), X, REAL),
     "student": (NNRegressor(likelihood=StudentT()), X, REAL),
     "tied": (NNRegressor(likelihood=MultivariateGaussian(rank=1)), X, REAL),
-    "counts": (CVAERegressor(likelihood=Poisson()), X, COUNTS),
-    "labels": (CVAERegressor(likelihood="categorical"), X, LABELS),
+    "counts": (CVAERegressor(likelihood=Poisson(), objective=GSNN()), X, COUNTS),
+    "labels": (CVAERegressor(likelihood="categorical", objective=IWAE()), X, LABELS),
+    "hybrid objective": (CVAERegressor(objective=Hybrid(0.3)), X, REAL),
     "columns": (CVAERegressor(likelihood=Columns(GROUPS), partial_y=True), X, MIXED),
     "pixels": (GSNNRegressor(likelihood=Bernoulli(), architecture="conv"), X, IMAGES > 0),
     "maps": (
@@ -107,7 +112,7 @@ CASES = {
         IMAGES.reshape(40, 30),
         IMAGES.reshape(40, 30),
     ),
-    "holes": (CVAERegressor(partial_y=True), X, HOLES),
+    "holes": (CVAERegressor(partial_y=True, objective=ELBO()), X, HOLES),
     "names": (NNRegressor(), pd.DataFrame(X, columns=list("abc")), REAL),
     "ensemble": (EnsembleRegressor(CVAERegressor(max_epochs=1), n_estimators=2), X, REAL),
     "ensemble of labels": (
@@ -116,6 +121,10 @@ CASES = {
         LABELS,
     ),
 }
+KINDS = {*ESTIMATORS.values(), *PARAMETER_OBJECTS.values()}
+# No estimator has these as parameters.
+NOT_PASSED = {"objectives.Deterministic", "objectives.MultiScale"}
+BASES = {"Architecture", "Likelihood", "Objective", "Prior", "RealOutputs"}
 each = pytest.mark.parametrize("case", CASES)
 single = pytest.mark.parametrize("case", [case for case in CASES if "ensemble" not in case])
 
@@ -151,7 +160,7 @@ def alike(one, other):
         return same and all(map(alike, one, other))
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    if type(one) in KINDS:
+    if type(one) in KINDS or type(one) in OWN:
         return type(one) is type(other) and alike(one.__getstate__(), other.__getstate__())
     return one == other
 
@@ -180,8 +189,9 @@ def test_every_class_of_parameter_objects_is_among_the_cases(fitted, path):
     documents = ""
     for case in CASES:
         fitted(case)[0].save(path)
-        documents += _files.read(path)[0]
-    assert not [kind for kind in PARAMETER_OBJECTS if f'"{kind}"' not in documents]
+        documents += files.read(path)[0]
+    missing = {kind for kind in [*PARAMETER_OBJECTS, *RECORDS] if f'"{kind}"' not in documents}
+    assert {kind for kind in missing if kind.rpartition(".")[-1] not in BASES} == NOT_PASSED
 
 
 def test_the_file_of_a_fit_is_not_part_of_what_it_fitted(fitted, path):
@@ -207,7 +217,7 @@ def test_a_file_from_a_machine_with_cuda_loads_without(fitted, path, monkeypatch
 def test_a_file_holds_weights_by_name_versions_and_no_pickle(fitted, path):
     est, *_ = fitted("cvae")
     est.save(path)
-    document, arrays = _files.read(path)
+    document, arrays = files.read(path)
     assert json.loads(document)["versions"]["skcvae"] == skcvae.__version__
     weights = est.net_.module.state_dict()
     assert weights.keys() == {name for name in arrays if name.startswith("model.")}
@@ -215,11 +225,140 @@ def test_a_file_holds_weights_by_name_versions_and_no_pickle(fitted, path):
     assert path.stat().st_mode == path.with_name("other").stat().st_mode
 
 
+# Classes of one's own are saved by their parameters, and built again by those who have them.
+
+
+class OwnMLP(MLP):
+    """An MLP with one layer more."""
+
+    def __init__(self, hidden_layer_sizes=(8,), last=4):
+        super().__init__(hidden_layer_sizes)
+        self.last = last
+
+    def encoder(self, *args, **params):
+        wider = MLP((*self.hidden_layer_sizes, self.last))
+        return wider.resolve(1, (1,), (1,)).encoder(*args, **params)
+
+
+class OwnLikelihood(Likelihood):
+    """Logistic noise."""
+
+    def __init__(self, scale=0.7, checkpoint="none", center=None):
+        self.scale, self.checkpoint, self.center = scale, checkpoint, center
+
+    def build(self, y_shape):
+        return OwnLikelihoodModule(y_shape, self.scale)
+
+
+class OwnLikelihoodModule(LikelihoodModule):
+    def __init__(self, y_shape, scale):
+        super().__init__(y_shape)
+        self.scale = scale
+
+    def forward(self, parameters):
+        family = StudentTDistribution(5.0, parameters, torch.full_like(parameters, self.scale))
+        return Independent(family, len(self.parameter_shape), validate_args=False)
+
+
+class OwnPrior(BaseEstimator):
+    """A Gaussian whose scale is never small."""
+
+    def __init__(self, floor=0.5):
+        self.floor = floor
+
+    def build(self, latent_shape):
+        return DiagonalGaussian(latent_shape, self.floor)
+
+
+class OwnObjective(Objective):
+    """An ELBO whose KL term is tempered."""
+
+    def __init__(self, temper=0.5):
+        self.temper = temper
+
+    def bound(self, model, given, x, y, noise):
+        reconstruction, kl = ELBO().bound(model, given, x, y, noise)
+        return Bound(reconstruction, self.temper * kl)
+
+
+OWN = (OwnMLP, OwnLikelihood, OwnPrior, OwnObjective)
+MINE = {
+    "architecture": OwnMLP((6,), last=5),
+    "likelihood": OwnLikelihood(0.6, checkpoint="kept", center=np.arange(2.0)),
+    "prior": OwnPrior(0.4),
+    "objective": OwnObjective(0.3),
+}
+
+
+@pytest.fixture(scope="module", params=MINE)
+def own(request):
+    """An estimator with an object of the user's own class, and that class."""
+    params = {request.param: copy.deepcopy(MINE[request.param])}
+    return CVAERegressor(max_epochs=1, random_state=0, **params).fit(X, REAL), OWN[
+        list(MINE).index(request.param)
+    ]
+
+
+def test_an_object_of_ones_own_class_comes_back(own, path):
+    est, cls = own
+    est.save(path)
+    for classes in ([cls], OWN, (OwnRegressor, *OWN)):
+        again = skcvae.load(path, classes=classes)
+        assert alike(est, again)
+        assert again.score(X, REAL) == est.score(X, REAL)
+        np.testing.assert_array_equal(again.sample(X, 2, 0), est.sample(X, 2, 0))
+    again.save(path)
+    refitted = skcvae.load(path, OWN).fit(X, REAL)
+    np.testing.assert_array_equal(refitted.predict(X), est.predict(X))
+
+
+def test_a_class_that_is_not_given_is_named(own, path):
+    est, cls = own
+    est.save(path)
+    others = [other for other in OWN if other is not cls]
+    for classes in ((), others):
+        with pytest.raises(ValueError, match=rf"{cls.__name__}.*classes=\[{cls.__name__}\]"):
+            skcvae.load(path, classes=classes)
+
+
+def test_members_of_an_ensemble_have_objects_of_ones_own_class(path):
+    member = NNRegressor(likelihood=OwnLikelihood(), max_epochs=1)
+    est = EnsembleRegressor(member, n_estimators=2, random_state=0).fit(X, REAL)
+    est.save(path)
+    with pytest.raises(ValueError, match=r"classes=\[OwnLikelihood\]"):
+        skcvae.load(path)
+    assert alike(skcvae.load(path, [OwnLikelihood]), est)
+
+
+def test_a_file_names_no_other_class_than_those_given(own, path):
+    est, cls = own
+    for name in ("os.system", "custom os.system", "custom Trap", f"custom {cls.__name__}.x"):
+        est.save(path)
+        text, arrays = files.read(path)
+        files.write(path, text.replace(f"custom {cls.__name__}", name), arrays)
+        with pytest.raises(ValueError, match="cannot be loaded"):
+            skcvae.load(path, classes=OWN)
+
+
+def test_ones_own_class_checks_its_parameters_itself(path):
+    NNRegressor(likelihood=OwnLikelihood(), max_epochs=1).fit(X, REAL).save(path)
+
+    def edit(document, arrays):
+        params_part(document)["likelihood"]["custom OwnLikelihood"]["speed"] = 1
+
+    write_edited(path, edit)
+    with pytest.raises(ValueError, match="cannot be loaded.*'speed'"):
+        skcvae.load(path, classes=OWN)
+
+
 # What is not plain data is not saved.
 
 
-class Own(MLP):
-    pass
+class Bare:
+    """An architecture that does not say by `get_params` how it is built again."""
+
+    resolve, latent_shape = MLP.resolve, MLP.latent_shape
+    encoder, decoder, head = MLP.encoder, MLP.decoder, MLP.head
 
 
 class Shout(Callback):
@@ -231,28 +370,39 @@ class OwnAdam(torch.optim.Adam):
 
 
 class OwnRegressor(NNRegressor):
-    def __init__(self, **params):
-        super().__init__(**params)
+    pass
 
 
 NOT_PLAIN = {
-    "architecture": Own(),
-    "callbacks": [Shout()],
-    "optimizer": OwnAdam,
-    "random_state": np.random.RandomState(0),
-    "compile__options": {"cpp.cxx": "sh"},
-    "compile__backend": "eager",
-    "optimizer__betas": np.array([object()]),
+    "architecture": (Bare(), "architecture"),
+    "likelihood": (OwnLikelihood(lambda: 1), "likelihood.scale"),
+    "training__callbacks": ([Shout()], "training.callbacks.0"),
+    "training__optimizer": (OwnAdam, "training.optimizer"),
+    "training__optimizer_params": (
+        {"betas": np.array([object()])},
+        "training.optimizer_params.betas",
+    ),
+    "training__compile": ({"options": {"cpp.cxx": "sh"}}, "training.compile"),
+    "random_state": (np.random.RandomState(0), "random_state"),
 }
 
 
 @pytest.mark.parametrize("name", NOT_PLAIN)
 def test_what_is_no_plain_data_is_refused_by_its_name(fitted, path, name):
     est, *_ = fitted("nn")
-    est.set_params(**{name: NOT_PLAIN[name]})
-    with pytest.raises(ValueError, match=rf"^{name}.* cannot be saved, got .*joblib.dump"):
+    value, place = NOT_PLAIN[name]
+    est.set_params(**{name: value})
+    advice = "of your own that derive from sklearn.base.BaseEstimator.*joblib.dump"
+    with pytest.raises(ValueError, match=rf"^{place} cannot be saved, got .*{advice}"):
         est.save(path)
     assert os.listdir(path.parent) == []
+
+
+def test_a_compilers_programs_are_refused(fitted, path):
+    est, *_ = fitted("nn")
+    with pytest.raises(ValueError, match="^training.compile cannot be saved, got .*eager"):
+        est.set_params(training__compile={"backend": "eager"}).save(path)
+    est.set_params(training__compile={"mode": "default"}).save(path)  # no program
 
 
 def test_a_class_of_ones_own_is_refused(path):
@@ -325,14 +475,14 @@ def test_places_that_cannot_be_written_or_read(fitted, tmp_path):
     est, *_ = fitted("nn")
     with pytest.raises(FileNotFoundError, match="nothing was saved.*missing"):
         est.save(tmp_path / "missing" / "model")
-    with pytest.raises(FileExistsError, match="expected a path to a file"):
+    with pytest.raises(FileExistsError, match="expected a regular file"):
         est.save(tmp_path)
     with pytest.raises(FileNotFoundError, match="missing"):
         skcvae.load(tmp_path / "missing")
-    with pytest.raises(OSError, match="expected a path to a file"):
+    with pytest.raises(OSError, match="expected a regular file"):
         skcvae.load(tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="expected a path to a file"):
+    with pytest.raises(OSError, match="expected a regular file"):
         skcvae.load(tmp_path / "pipe")
 
 
@@ -365,6 +515,10 @@ def fitted_part(document):
     return next(iter(document["estimator"].values()))["fitted"]
 
 
+def specification_part(document):
+    return fitted_part(document)["specification_"]["Specification"]
+
+
 def params_part(document):
     return next(iter(document["estimator"].values()))["params"]
 
@@ -383,6 +537,14 @@ def edit_weight(change):
 
 def edit_fitted(**values):
     return lambda document, arrays: fitted_part(document).update(values)
+
+
+def edit_specification(**values):
+    return lambda document, arrays: specification_part(document).update(values)
+
+
+def edit_training(**values):
+    return edit_params(training={"Training": values})
 
 
 def edit_params(**values):
@@ -406,34 +568,85 @@ EDITS = {
     "two kinds": (edit_estimator({"tuple": [], "dict": {}}), "one key, its kind"),
     "no estimator": (edit_estimator({"architectures.MLP": {}}), "expected an estimator in it"),
     "not fitted": (lambda d, a: fitted_part(d).clear(), "not fitted yet"),
-    "a parameter": (edit_params(speed=1), "unknown parameters ['speed']"),
+    "a parameter": (edit_params(speed=1), "no parameter 'speed'"),
     "a value": (edit_params(lr="fast"), "The 'lr' parameter"),
     "a parameter's parameter": (
         edit_params(architecture={"architectures.MLP": {"os": 1}}),
         "'os'",
     ),
-    "a callback": (edit_params(training=Training(callbacks=[1])), "callbacks"),
-    "a checkpoint": (edit_params(training=Training(checkpoint="anywhere")), "checkpoint"),
+    "a likelihood as the architecture": (
+        edit_params(architecture={"likelihoods.Gaussian": {}}),
+        "'architecture' parameter",
+    ),
+    "training options as a dict": (
+        edit_params(training={"dict": {"callbacks": [1]}}),
+        "'training' parameter",
+    ),
+    "a training option": (edit_training(speed=1), "'speed'"),
+    "a callback": (edit_training(callbacks=[1]), "it names ('callbacks', 'checkpoint')"),
+    "a checkpoint": (edit_training(checkpoint="anywhere"), "it names ('callbacks', 'checkpoint')"),
     "a compiler": (
-        edit_params(training=Training(compile={"options": {"dict": {}}})),
-        "of the compiler",
+        edit_training(compile={"dict": {"options": {"dict": {}}}}),
+        "parameters of the compiler",
     ),
-    "an optimizer": (
-        edit_params(training=Training(optimizer={"optimizer": "Evil"})),
-        "'Evil' is none of torch's",
+    "an optimizer": (edit_training(optimizer={"optimizer": "Evil"}), "'Evil' is none of torch's"),
+    "an optimizer's parameter": (
+        edit_training(optimizer_params={"dict": {"speed": 1}}),
+        "speed",
     ),
-    "an accelerator": (edit_params(training=Training(accelerator=1)), "'accelerator' parameter"),
-    "an attribute": (edit_fitted(_predictor=1), "not known: ['_predictor']"),
-    "no seed": (lambda d, a: fitted_part(d).pop("seed_"), "missing or not known: ['seed_']"),
+    "an accelerator": (edit_training(accelerator=1), "'accelerator' parameter"),
+    "an attribute": (edit_fitted(_fitted=1), "missing or unknown: ['_fitted']"),
+    "an attribute of before": (edit_fitted(x_scaling_=1), "missing or unknown: ['x_scaling_']"),
+    "no seed": (lambda d, a: fitted_part(d).pop("seed_"), "missing or unknown: ['seed_']"),
+    "no specification": (
+        lambda d, a: fitted_part(d).pop("specification_"),
+        "missing or unknown: ['specification_']",
+    ),
     "a seed": (edit_fitted(seed_=-1), "'seed_' parameter"),
-    "a shape": (edit_fitted(x_shape_={"tuple": [7]}), "x_shape_ and _x_row"),
+    "a shape": (edit_fitted(x_shape_={"tuple": [7]}), "x_shape_ and its coding"),
     "a negative shape": (edit_fitted(y_shape_={"tuple": [-2]}), "y_shape_"),
     "columns": (edit_fitted(n_features_in_=2), "n_features_in_ and x_shape_"),
     "names": (edit_fitted(feature_names_in_={"texts": ["a"]}), "feature_names_in_"),
-    "classes": (edit_fitted(classes_={"texts": ["a"]}), "classes_ and y_coding_"),
-    "another likelihood": (edit_fitted(likelihood_={"likelihoods.Columns": {"groups": []}}), ""),
-    "auto": (edit_fitted(architecture_={"architectures.MLP": {}}), "architecture_ and sizes"),
-    "a larger layer": (edit_fitted(architecture_=sizes(8, 9)), "larger networks|weights"),
+    "numbers as names": (edit_fitted(feature_names_in_=[1]), "feature_names_in_"),
+    "classes": (edit_fitted(classes_={"texts": ["a"]}), "missing or unknown: ['classes_']"),
+    "structure": (edit_fitted(structure_={"dict": {"prior": 1}}), "structure_"),
+    "history": (edit_fitted(_history=[1]), "history_"),
+    "weights": (edit_fitted(_weights={"dict": {"a": 1}}), "weights"),
+    "a tuple as the specification": (edit_fitted(specification_={"tuple": []}), "specification_"),
+    "a coding as the specification": (
+        lambda d, a: fitted_part(d).update(specification_=specification_part(d)["x_coding"]),
+        "'specification_' parameter",
+    ),
+    "a field": (edit_specification(speed=1), "'speed'"),
+    "no field": (lambda d, a: specification_part(d).pop("likelihood"), "'likelihood'"),
+    "another likelihood": (
+        edit_specification(likelihood={"likelihoods.Columns": {"groups": []}}),
+        "",
+    ),
+    "no likelihood": (edit_specification(likelihood=None), "'likelihood' parameter"),
+    "labels without classes": (
+        edit_specification(likelihood={"likelihoods.Categorical": {}}),
+        "likelihood and y_coding",
+    ),
+    "auto": (edit_specification(architecture={"architectures.MLP": {}}), "architecture and sizes"),
+    "no coding": (edit_specification(x_coding=None), "'x_coding' parameter"),
+    "an identity": (
+        edit_specification(x_coding={"Scaling": {"loc": 0.0, "scale": 1.0}}),
+        "",
+    ),
+    "z without a prior": (edit_specification(latent_shape={"tuple": [2]}), "prior and latent"),
+    "a prior without z": (edit_specification(prior={"priors.Standard": {}}), "prior and latent"),
+    "z": (
+        edit_specification(prior={"priors.Standard": {}}, latent_shape={"tuple": [2]}),
+        "weights are missing",
+    ),
+    "an initial guess": (edit_specification(initial_guess=1), "'initial_guess' parameter"),
+    "a recognition network": (edit_specification(recognition=True), "class and recognition"),
+    "noise": (edit_specification(noiseless=False), "class and noiseless"),
+    "a part of y": (edit_specification(partial_y=None), "'partial_y' parameter"),
+    "scales": (edit_specification(n_scales=9), "'n_scales' parameter"),
+    "scales of a vector": (edit_specification(n_scales=2), ""),
+    "a larger layer": (edit_specification(architecture=sizes(8, 9)), "larger networks|weights"),
     "no weight": (lambda d, a: a.pop("model.output.head.linear.bias"), "it has no array"),
     "a weight more": (lambda d, a: a.update(more=np.zeros(1)), "refers to its arrays ['more']"),
     "a weight turned": (edit_weight(np.transpose), "of shape"),
@@ -446,11 +659,11 @@ EDITS = {
 
 def write_edited(path, edit):
     """Change a file as someone would who knows the format, checksum included."""
-    text, arrays = _files.read(path)
+    text, arrays = files.read(path)
     document = json.loads(text)
     edit(document, arrays)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    _files.write(path, json.dumps(document), arrays)
+    files.write(path, json.dumps(document), arrays)
 
 
 @pytest.mark.parametrize("name", EDITS)
@@ -511,46 +724,49 @@ def flow(**values):
 
 
 ABSURD = {
-    "wide": ("cvae", edit_fitted(architecture_=sizes(HUGE, HUGE))),
-    "deep": ("cvae", edit_fitted(architecture_=sizes(*[1] * 300_000))),
-    "z": ("cvae", edit_fitted(latent_shape_={"tuple": [HUGE]})),
+    "wide": ("cvae", edit_specification(architecture=sizes(HUGE, HUGE))),
+    "deep": ("cvae", edit_specification(architecture=sizes(*[1] * 300_000))),
+    "z": ("cvae", edit_specification(latent_shape={"tuple": [HUGE]})),
     "components of z": (
         "mixture prior",
-        edit_fitted(prior_={"priors.Mixture": {"n_components": HUGE}}),
+        edit_specification(prior={"priors.Mixture": {"n_components": HUGE}}),
     ),
     "components": (
         "cvae",
-        edit_fitted(likelihood_={"likelihoods.GaussianMixture": {"n_components": HUGE}}),
+        edit_specification(likelihood={"likelihoods.GaussianMixture": {"n_components": HUGE}}),
     ),
     "rank": (
         "tied",
-        edit_fitted(likelihood_={"likelihoods.MultivariateGaussian": {"rank": HUGE}}),
+        edit_specification(likelihood={"likelihoods.MultivariateGaussian": {"rank": HUGE}}),
     ),
-    "transforms": ("flow", edit_fitted(prior_=flow(n_transforms=HUGE))),
-    "flow": ("flow", edit_fitted(prior_=flow(hidden_layer_sizes={"tuple": [10**6] * 2}))),
-    "knots": ("flow", edit_fitted(prior_=flow(n_bins=HUGE))),
-    "context": ("flow", edit_fitted(prior_=flow(n_context=HUGE))),
-    "z of a flow": ("flow", edit_fitted(prior_=flow(), latent_shape_={"tuple": [10**5]})),
+    "transforms": ("flow", edit_specification(prior=flow(n_transforms=HUGE))),
+    "flow": ("flow", edit_specification(prior=flow(hidden_layer_sizes={"tuple": [10**6] * 2}))),
+    "knots": ("flow", edit_specification(prior=flow(n_bins=HUGE))),
+    "context": ("flow", edit_specification(prior=flow(n_context=HUGE))),
+    "z of a flow": ("flow", edit_specification(prior=flow(), latent_shape={"tuple": [10**5]})),
     "labels": (
         "labels",
         lambda d, a: (
-            fitted_part(d)["y_coding_"]["OneHot"].update(row_shape={"tuple": [HUGE]}),
-            fitted_part(d).update(y_shape_={"tuple": [HUGE]}, _y_row={"tuple": [HUGE]}),
+            specification_part(d)["y_coding"]["OneHot"].update(row_shape={"tuple": [HUGE]}),
+            fitted_part(d).update(y_shape_={"tuple": [HUGE]}),
         ),
     ),
     "columns": (
         "columns",
-        edit_fitted(y_shape_={"tuple": [HUGE]}, _y_row={"tuple": [HUGE]}),
+        lambda d, a: (
+            specification_part(d)["y_coding"]["Table"].update(row_shape={"tuple": [HUGE]}),
+            fitted_part(d).update(y_shape_={"tuple": [HUGE]}),
+        ),
     ),
     "kernel": (
         "flat images",
-        lambda d, a: fitted_part(d)["architecture_"]["architectures.Conv"].update(
+        lambda d, a: specification_part(d)["architecture"]["architectures.Conv"].update(
             kernel_size=HUGE + 1
         ),
     ),
     "channels": (
         "flat images",
-        lambda d, a: fitted_part(d)["architecture_"]["architectures.Conv"].update(
+        lambda d, a: specification_part(d)["architecture"]["architectures.Conv"].update(
             channels={"tuple": [HUGE, HUGE]}
         ),
     ),
@@ -670,7 +886,8 @@ def places(value):
 
 numbers = st.one_of(st.integers(), st.sampled_from([0, 1, 2, 10**6, 10**12, 10**30]), st.floats())
 plain = st.one_of(st.none(), st.booleans(), numbers, st.text(max_size=5))
-kinds = st.sampled_from([*KINDS.values(), "array", "dict", "float", "optimizer", "texts", "tuple"])
+NAMES = [*ESTIMATORS, *PARAMETER_OBJECTS, *RECORDS, "custom OwnMLP"]
+kinds = st.sampled_from([*NAMES, "array", "dict", "float", "optimizer", "texts", "tuple"])
 values = st.recursive(
     plain,
     lambda inner: st.one_of(
@@ -711,7 +928,7 @@ def foreign(fitted, tmp_path):
     found = {}
     for case in ("cvae", "labels", "edges", "mixture prior"):
         fitted(case)[0].save(tmp_path / "other")
-        found |= _files.read(tmp_path / "other")[1]
+        found |= files.read(tmp_path / "other")[1]
     return found
 
 

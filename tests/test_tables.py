@@ -322,7 +322,7 @@ REFUSED = {
         MIXED + np.array([0.5, 0, 0, 0, 0, 0]),
         "group 'kinds': .* expects integer labels",
     ),
-    "NaN": ({"likelihood": MIXED_COLUMNS}, with_nan(MIXED), "only where partial_y=True"),
+    "NaN": ({"likelihood": MIXED_COLUMNS}, with_nan(MIXED), "only if partial_y=True"),
 }
 
 

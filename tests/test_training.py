@@ -5,8 +5,10 @@ import pytest
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
-from skcvae import CVAERegressor, NNRegressor, Training
+from skcvae import CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
+from skcvae.architectures import MLP
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
+from skcvae.random import drawing_from, generator
 from skcvae.training.callbacks import WeightAverage
 from skcvae.training.precision import tensor_float_32
 
@@ -66,9 +68,7 @@ def test_callbacks_of_the_user_are_used_and_not_changed(data):
         ("stop", stopping),
         ("rate", LRScheduler("StepLR", step_size=1, gamma=0.5)),
     ]
-    est = NNRegressor(
-        max_epochs=50, training=Training(callbacks=callbacks)
-    ).fit(*data)
+    est = NNRegressor(max_epochs=50, training=Training(callbacks=callbacks)).fit(*data)
     assert len(est.history_) < 10
     assert not hasattr(watching, "weights_") and watched(est)
     assert est.net_.optimizer_.param_groups[0]["lr"] < 1e-3
@@ -119,6 +119,54 @@ def test_one_cycle_ends_near_zero(data):
     ).fit(*data)
     rates = est.history_[:, "lr"]
     assert max(rates) == pytest.approx(0.01, rel=0.05) and rates[-1] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "params"),
+    [
+        ("AdamW", {"betas": (0.5, 0.6)}),
+        ("AdamW", {}),
+        ("SGD", {"momentum": 0.7}),
+        ("SGD", {}),
+        (torch.optim.RMSprop, {"momentum": 0.3}),
+        (torch.optim.RMSprop, {}),
+    ],
+)
+def test_one_cycle_leaves_the_momentum_of_the_optimizer(data, optimizer, params):
+    class Groups(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.seen_ = []
+
+        def on_batch_end(self, net, **kwargs):
+            group = net.optimizer_.param_groups[0]
+            self.seen_.append({name: group.get(name) for name in ("betas", "momentum")})
+
+    training = Training(
+        optimizer=optimizer,
+        optimizer_params=params,
+        lr_schedule="one_cycle",
+        callbacks=[Groups()],
+    )
+    est = NNRegressor(max_epochs=3, random_state=0, training=training).fit(*data)
+    (group,) = {tuple(seen.items()) for seen in dict(est.net_.callbacks_)["Groups"].seen_}
+    assert {**dict(group), **params} == dict(group)
+    assert np.isfinite(est.score(*data))
+
+
+@pytest.mark.parametrize("kernel", ["foreach", "fused"])
+def test_a_kernel_of_the_optimizer_may_be_chosen(data, kernel):
+    training = Training(optimizer_params={kernel: True})
+    est = NNRegressor(max_epochs=1, training=training).fit(*data)
+    assert est.net_.optimizer_.param_groups[0][kernel]
+
+
+@pytest.mark.parametrize("name", ["mps", "mps:0", "cuda:99", "cpu:1", "tpu"])
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(data, name):
+    if name.startswith("mps") and torch.backends.mps.is_available():
+        pytest.skip("needs a machine without mps")
+    message = f"'mps', and be available: got '{name}' on a machine with .* CUDA .* MPS devices"
+    with pytest.raises(ValueError, match=message):
+        NNRegressor(device=name).fit(*data)
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 40])
@@ -270,3 +318,50 @@ def test_tf32_lasts_as_long_as_the_last_fit_that_wants_it():
             pass
         assert torch.get_float32_matmul_precision() == "high"
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+# Warm starts.
+
+
+def test_a_warm_start_without_the_recognition_network_scores_with_the_prior(data):
+    X, y = data
+    est = HybridStructuredPredictor(0.5, latent_dim=1, max_epochs=5, random_state=0)
+    est.fit(X, y).set_params(alpha=0, warm_start=True, max_epochs=2).fit(X, y)
+    model = est.net_.module.model
+    assert not est.specification_.recognition and model.recognition is None
+    assert est._fitted.model is model and not hasattr(est, "n_active_units_")
+    x, code = (
+        c.to_tensor(a, torch.float32, "cpu")
+        for c, a in zip(est.specification_.codings, data, strict=True)
+    )
+    n_draws = 4000
+    with torch.no_grad(), drawing_from(generator(1)):
+        given = model.condition(x)
+        log_p = given.likelihood(given.prior.sample((n_draws,))).log_prob(code).double()
+    drawn = log_p.logsumexp(0) - np.log(n_draws)
+    error = (log_p - drawn).exp().std(0) / n_draws**0.5  # of drawn, by the delta method
+    scored = est.log_prob(X, y, n_samples=n_draws) - est.y_coding_.log_jacobian(y)
+    assert (np.abs(scored - drawn.numpy()) < 6 * error.numpy() + 1e-3).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("latent_dim", 3),
+        ("prior", "standard"),
+        ("likelihood", "student_t"),
+        ("partial_y", True),
+        ("architecture", MLP((7,))),
+    ],
+)
+def test_a_warm_start_with_other_networks_is_refused_by_name(latent_class, data, name, value):
+    est = latent_class(max_epochs=1, random_state=0).fit(*data)
+    score, fitted = est.score(*data), {k: v for k, v in vars(est).items() if k.endswith("_")}
+    before = getattr(est, name)
+    est.set_params(warm_start=True, **{name: value})
+    message = rf"warm_start=True continues a fit with {name}={before!r}, got {name}="
+    with pytest.raises(ValueError, match=message):
+        est.fit(*data)
+    assert all(vars(est)[k] is v for k, v in fitted.items())
+    assert est.set_params(**{name: before}).score(*data) == score
+    assert est.fit(*data).net_ is not fitted["net_"]

@@ -25,8 +25,8 @@ class LatentSpace:
 
         Returns
         -------
-        z : ndarray of shape (n_rows, *latent_shape_)
-            Float64.
+        z : ndarray of shape (n_rows, ...)
+            Rows of shape `latent_shape_`, float64.
         std : ndarray of the same shape
             Only if `return_std`.
 
@@ -63,8 +63,8 @@ class LatentSpace:
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
-        z : array-like of shape (n_rows, *latent_shape_) or (n_draws, n_rows, *latent_shape_)
-            Latent variables.
+        z : array-like of shape (n_rows, ...) or (n_draws, n_rows, ...)
+            Latent variables, rows of shape `latent_shape_`.
         return_proba : bool, default=False
             Whether to return the probability of each class as well. For labels only.
 

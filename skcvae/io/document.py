@@ -192,10 +192,11 @@ def _coded_object(value, name, arrays):
 
 def _coded_params(value, name, arrays):
     params = value.get_params(deep=False)
-    params.pop("checkpoint", None)  # of a fit, not of its result
-    compiler = params.get("compile")
-    if isinstance(compiler, dict) and not compiler.keys() <= COMPILER_PARAMS:
-        raise _not_plain(_join(name, "compile"), compiler)
+    if type(value) is PARAMETER_OBJECTS["Training"]:
+        params.pop("checkpoint")  # of a fit, not of its result
+        compiler = params["compile"]
+        if isinstance(compiler, dict) and not compiler.keys() <= COMPILER_PARAMS:
+            raise _not_plain(_join(name, "compile"), compiler)
     return _coded_dict(params, name, arrays)
 
 

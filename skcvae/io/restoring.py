@@ -20,11 +20,12 @@ from skcvae.data.coding import Scaling
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
 from skcvae.priors import Flow
+from skcvae.specification import Specification
 
 ALWAYS = {
     "n_features_in_": [Integral],
     "seed_": [Interval(Integral, 0, 2**31, closed="left")],
-    "specification_": [tuple],
+    "specification_": [Specification],
     "structure_": [dict],
     "x_shape_": [tuple],
     "y_shape_": [tuple],
@@ -56,7 +57,6 @@ def check_state(estimator, state: dict) -> None:
     name = type(estimator).__name__
     validate_parameter_constraints(ALWAYS | SOMETIMES, state, name)
     specification = state["specification_"]
-    _agree(hasattr(specification, "_asdict"), "specification_", "its class")
     validate_parameter_constraints(SPECIFICATION, specification._asdict(), name)
     _check_shapes(state, specification)
     _check_names(state)

@@ -13,7 +13,7 @@ r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 ===========================  =======================================================
 
 A likelihood is a small parameter object, as a kernel is for a Gaussian process.
-Its `build` returns a :class:`~skcvae.likelihoods.base.LikelihoodModule` that reads the
+Its `build` returns a :class:`~skcvae.likelihoods.LikelihoodModule` that reads the
 network's output, a tensor of shape ``(*batch, *parameter_shape)``, as a
 :class:`torch.distributions.Distribution` over y. Outputs are independent given z,
 which ties them together; not so in a mixture and in the multivariate Gaussian.

@@ -30,7 +30,7 @@ def draws_of(draws, y_true, observed, *, at_least):
 
 def weights_of_outputs(sample_weight, y_true):
     """Return the weight of its row for each output."""
-    weight = _check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
-    if not weight.any():
+    if sample_weight is not None and not np.asarray(sample_weight).any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
+    weight = _check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
     return np.broadcast_to(weight.reshape(-1, *[1] * (y_true.ndim - 1)), y_true.shape)

@@ -54,7 +54,9 @@ class Dropout(nn.Module):
 
 def joined(linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
     r"""Return :math:`\sum_i W_i x_i + b`, a linear layer over several inputs."""
-    return functools.reduce(operator.add, map(operator.call, linears, inputs))
+    # A comprehension: torch.compile does not trace `map` over modules.
+    parts = [linear(part) for linear, part in zip(linears, inputs, strict=True)]
+    return functools.reduce(operator.add, parts)
 
 
 class PiecewiseLinear(nn.Module):

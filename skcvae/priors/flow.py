@@ -37,7 +37,7 @@ class Flow(Prior):
         Context features for each coordinate of z, predicted from x, that condition
         the splines.
     min_scale : float, default=0.001
-        Lower bound on every :math:`\sigma`.
+        Lower bound on every :math:`\sigma` and on the recognition network's scales.
 
     References
     ----------

@@ -29,7 +29,7 @@ class Mixture(Prior):
     n_components : int, default=5
         Number K of components.
     min_scale : float, default=0.001
-        Lower bound on every scale of the prior.
+        Lower bound on every scale of the prior and of the recognition network.
 
     References
     ----------

@@ -3,10 +3,10 @@
 import math
 import sys
 import time
+from copy import copy
 from dataclasses import dataclass, field
 
 import torch
-from sklearn.base import clone
 from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
@@ -202,4 +202,4 @@ def _one_cycle(lr: float, n_steps: int) -> Callback:
 
 def _copy(callback):
     """Copy a user's callback, with or without a name, so that a fit does not change it."""
-    return (callback[0], clone(callback[1])) if isinstance(callback, tuple) else clone(callback)
+    return (callback[0], copy(callback[1])) if isinstance(callback, tuple) else copy(callback)

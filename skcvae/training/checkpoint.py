@@ -156,6 +156,7 @@ def _restore(net, state: dict) -> None:
                 value.load_state_dict(saved)
             else:
                 setattr(callback, attribute, saved)
+    net.average.swap()  # the state is of an epoch that has begun
 
 
 def _fitted(callback: Callback) -> dict:

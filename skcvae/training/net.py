@@ -6,11 +6,12 @@ and kept.
 """
 
 import contextlib
+import math
 from dataclasses import dataclass
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EpochTimer
 from torch import Tensor, nn
 
 from skcvae.distributions import is_gaussian
@@ -83,6 +84,14 @@ class Loss:
         value = bound.reconstruction - self.kl_weight * bound.kl
         return -(value if weight is None else value * weight).mean()
 
+    def state_dict(self) -> dict[str, float]:
+        """Return what changes in training, for skorch's checkpoints."""
+        return {"kl_weight": self.kl_weight}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Set what changes in training."""
+        self.kl_weight = state["kl_weight"]
+
 
 class Net(NeuralNet):
     """A skorch net whose history is in nats, in the units of y.
@@ -105,6 +114,15 @@ class Net(NeuralNet):
         self.listeners: dict[str, list[Callback]] = {}
 
     # skorch's hooks.
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]  # losses are recorded by the net
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Start an epoch with the weights in place of their average: callbacks may set them."""
+        super().on_epoch_begin(net, **kwargs)
+        self.average.swap()
 
     def infer(self, x, **fit_params):
         """Evaluate the objective of a batch, which is on the device, in the chosen precision."""
@@ -158,8 +176,6 @@ class Net(NeuralNet):
         """
         if iterator is None:
             return
-        if training:
-            self.average.swap()
         total = 0.0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -170,6 +186,8 @@ class Net(NeuralNet):
             total += _summed(step, batch[1])
         if training:
             self.average.swap()
+        if not self.history[-1]["batches"]:
+            self.history.new_batch()  # skorch's Checkpoint names files after the last one
         *terms, weight = self.reduced(total, training).tolist()
         self._record(prefix, iterator.dataset.log_jacobian, *(term / weight for term in terms))
 
@@ -180,7 +198,10 @@ class Net(NeuralNet):
     def _record(self, prefix, log_jacobian, reconstruction, kl, cll=None, *kl_of_units):
         full, coarse = log_jacobian
         reconstruction += full + coarse
-        self.history.record(f"{prefix}_loss", self.criterion_.kl_weight * kl - reconstruction)
+        loss, name = self.criterion_.kl_weight * kl - reconstruction, f"{prefix}_loss"
+        earlier = [row[name] for row in self.history[:-1]]
+        self.history.record(name, loss)
+        self.history.record(f"{name}_best", loss < min(earlier, default=math.inf))
         self.history.record(f"{prefix}_reconstruction", reconstruction)
         self.history.record(f"{prefix}_kl", kl)
         if cll is not None:
@@ -241,8 +262,10 @@ def train(net: Net, rows) -> None:
         pass
     except KeyboardInterrupt:
         net.interrupted = True
-    net.notify("on_train_end", X=rows, y=None)
+    try:
+        net.notify("on_train_end", X=rows, y=None)
+    finally:  # callbacks of the user may expect an epoch
+        if net.interrupted and not net.history:
+            raise KeyboardInterrupt
     # A fitted net keeps neither rows nor a second set of weights.
     net.train_split, net.average = None, None
-    if net.interrupted and not net.history:
-        raise KeyboardInterrupt

@@ -18,13 +18,12 @@ from skcvae.documented import Documented
 from skcvae.io.checkpoint_file import seed_of
 from skcvae.networks.layers import Dropout
 from skcvae.random import generator, seed_from
+from skcvae.training.accepted_callbacks import check_callbacks
 from skcvae.training.callbacks import WeightAverage, callbacks
 from skcvae.training.net import Loss, Net, ObjectiveModule
 from skcvae.training.precision import tensor_float_32
 
 KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
-# skorch's own callbacks without use here: losses are recorded by the net.
-NO_DEFAULTS = dict.fromkeys(["callbacks__" + n for n in ("train_loss", "valid_loss", "print_log")])
 
 
 class Training(Documented):
@@ -60,7 +59,8 @@ class Training(Documented):
         Whether to train through `torch.compile`, which needs a compiler and some ten
         seconds at first; or its parameters, such as ``{"mode": "max-autotune"}``.
     callbacks : list of skorch callbacks or None, default=None
-        Further callbacks of the net; they are copied.
+        Further callbacks of the net. Copies are used, which share what a callback holds,
+        such as a writer. The user guide has a table of those that can be used.
     checkpoint : str, PathLike or None, default=None
         Path of a file in which the state of training is kept between epochs. `fit` with
         the same parameters and data resumes from it, to the same model as without the
@@ -150,6 +150,12 @@ class Training(Documented):
         if self.accelerator is not None and rows is not None:
             kind = self._distributed_net()
             title = title if self.accelerator.is_main_process else None
+        if rows is not None:
+            check_callbacks(
+                self.callbacks or [],
+                validated=validation is not None,
+                early_stopping=early_stopping,
+            )
         optimizer = self._optimizer()
         source = self._generators(module, seed, device)
         return kind(
@@ -178,8 +184,7 @@ class Training(Documented):
                 title=title,
                 checkpoint=checkpoint,
             ),
-            verbose=0,
-            **NO_DEFAULTS,
+            verbose=0 if title is None else 1,
             **({} if self.compile is False else self._compiler()),
         ).initialize()
 
