@@ -107,7 +107,7 @@ def encode(estimator, X, y=None, **params):
 
     Returns
     -------
-    ndarray of shape (n_rows, *latent_shape_)
+    ndarray of shape (n_rows, ...)
         The posterior mean of the latent variables.
     """
     last, X = _last_step(estimator, X, "encode")

@@ -68,23 +68,7 @@ class Served(nn.Module):
         return self._decoded(given.likelihood(reparameterize(given.prior, noise.to(x.dtype))).mean)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Return E[z|x,y], or E[z|x] without y.
-
-        Parameters
-        ----------
-        x, y : Tensor of shape (n, ...)
-            As in `fit`; y may be left out.
-
-        Returns
-        -------
-        Tensor of shape (n, *latent_shape)
-            The posterior mean.
-
-        Raises
-        ------
-        ValueError
-            If the model has no latent variables; with y, if it has no recognition network.
-        """
+        """Return E[z|x,y], or E[z|x] without y."""
         self._check_latent(recognition=y is not None)
         x = self._x(x)
         if y is None:
@@ -93,25 +77,7 @@ class Served(nn.Module):
         return self.model.recognition(x, code).mean
 
     def decode(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return E[y|x,z], or the most likely labels.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, ...)
-            Inputs, as in `fit`.
-        z : Tensor of shape (n, *latent_shape) or (n_draws, n, *latent_shape)
-            Latent variables.
-
-        Returns
-        -------
-        Tensor of shape (n, ...) or (n_draws, n, ...)
-            In the units of y in `fit`.
-
-        Raises
-        ------
-        ValueError
-            If the model has no latent variables.
-        """
+        """Return E[y|x,z], or the most likely labels."""
         self._check_latent()
         x = self._x(x)
         given = self.model.condition(x)

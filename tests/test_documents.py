@@ -11,7 +11,7 @@ from docutils.core import publish_doctree
 from numpydoc.validate import validate
 from skorch import NeuralNet
 
-from skcvae import EnsembleRegressor
+from skcvae import CVAERegressor, EnsembleRegressor, Training
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -22,27 +22,30 @@ DOCUMENTS = [
 MODULES = [
     "skcvae",
     "skcvae.architectures",
-    "skcvae.inference.posterior_collapse",
-    "skcvae.inference.completion",
-    "skcvae.inference.conditional_likelihood",
     "skcvae.datasets",
     "skcvae.displays",
     "skcvae.distributions",
-    "skcvae.estimators.ensemble",
-    "skcvae.inference",
+    "skcvae.inference.completion",
+    "skcvae.inference.conditional_likelihood",
+    "skcvae.inference.moments",
+    "skcvae.inference.partial",
+    "skcvae.inference.posterior_collapse",
     "skcvae.likelihoods",
     "skcvae.likelihoods.base",
     "skcvae.metrics",
     "skcvae.model",
-    "skcvae.objectives.multiscale",
     "skcvae.objectives",
-    "skcvae.data.omission",
-    "skcvae.inference.partial",
+    "skcvae.pipelines",
     "skcvae.priors",
+    "skcvae.serving",
 ]
 # Not asked for: extended summaries, See Also and Examples in every docstring, and
 # sections for what a type hint or the numbered shape already says.
 NOT_ASKED = {"ES01", "EX01", "SA01", "GL08", "RT02", "RT03", "YD01", "PR01"}
+# Of what estimators are made of, a docstring without sections says in words what is returned.
+PARTS = ("distributions", "inference", "likelihoods", "model", "serving", "training")
+# Parameters and attributes that are those of another class are listed together, without types.
+ELSEWHERE = re.compile(r"^(\w+(?:, \w+)*)\n    As of :class:`CVAERegressor`\.$", re.M)
 
 
 def code_blocks(path):
@@ -86,29 +89,34 @@ def public_objects():
     from skcvae.estimators._base import StructuredPredictor
 
     methods = ("fit", "predict", "sample", "complete", "log_prob", "score", "predict_quantiles")
-    for method in (*methods, "summary"):
+    for method in (*methods, "summary", "encode", "decode", "reconstruct", "save", "to_torch"):
         yield f"{StructuredPredictor.__module__}.{StructuredPredictor.__name__}.{method}"
 
 
 @pytest.mark.parametrize("name", sorted(set(public_objects())))
 def test_docstrings_are_numpydoc(name):
-    errors = [f"{code} {text}" for code, text in validate(name)["errors"] if code not in NOT_ASKED]
+    found = validate(name)
+    not_asked = set(NOT_ASKED)
+    if name.split(".")[1] in PARTS and "\n---" not in found["docstring"]:
+        not_asked.add("RT01")
+    if ELSEWHERE.search(found["docstring"]):
+        not_asked |= {"PR03", "PR04"}  # see the test of parameters
+    errors = [f"{code} {text}" for code, text in found["errors"] if code not in not_asked]
     assert not errors
 
 
-@pytest.mark.parametrize("estimator_class", [*ESTIMATORS, EnsembleRegressor])
+@pytest.mark.parametrize("estimator_class", [*ESTIMATORS, EnsembleRegressor, Training])
 def test_every_parameter_is_documented_with_its_default(estimator_class):
     text = inspect.getdoc(estimator_class)
+    elsewhere = {name for names in ELSEWHERE.findall(text) for name in names.split(", ")}
+    common = inspect.signature(CVAERegressor).parameters
     for name, parameter in inspect.signature(estimator_class).parameters.items():
-        if parameter.kind is not parameter.VAR_KEYWORD:
-            default = str(parameter.default).replace("'", '"')
-            assert re.search(
-                rf"^(\w+, )*{name}(, \w+)* : .*, default=\"?{re.escape(default)}\"?$".replace(
-                    '"', '"'
-                ),
-                text,
-                re.M,
-            ), name
+        if name in elsewhere:
+            assert parameter.default == common[name].default, name
+            continue
+        default = re.escape(str(parameter.default))
+        line = rf'^(\w+, )*{name}(, \w+)* : .*, default="?{default}"?$'
+        assert re.search(line, text, re.M), name
 
 
 def test_examples_compile_and_open_with_a_title():

@@ -32,6 +32,20 @@ def test_functions_equal_the_methods_of_the_last_step(pipeline, data):
     assert log_p.shape == ess.shape == (60,)
 
 
+def test_latent_functions_equal_the_methods_of_the_last_step(data):
+    X, y = data
+    pipeline = make_pipeline(PCA(2), CVAERegressor(**QUICK)).fit(X, y)
+    inside, last = pipeline[:-1].transform(X), pipeline[-1]
+    z = skcvae.encode(pipeline, X, y)
+    np.testing.assert_array_equal(z, last.encode(inside, y))
+    np.testing.assert_array_equal(skcvae.encode(pipeline, X), last.encode(inside))
+    np.testing.assert_array_equal(skcvae.decode(pipeline, X, z), last.decode(inside, z))
+    found = skcvae.reconstruct(pipeline, X, y)
+    np.testing.assert_array_equal(found, last.reconstruct(inside, y))
+    mean, std = skcvae.encode(pipeline, X, y, return_std=True)
+    assert mean.shape == std.shape == z.shape
+
+
 def test_predict_parameters_pass_through(pipeline, data):
     mean, std = pipeline.predict(data[0], return_std=True)
     assert mean.shape == std.shape == data[1].shape
@@ -56,10 +70,12 @@ def test_an_estimator_alone_will_do(data):
     np.testing.assert_array_equal(skcvae.sample(est, X, 2, 0), est.sample(X, 2, 0))
 
 
-@pytest.mark.parametrize("function", ["sample", "complete", "log_prob"])
+@pytest.mark.parametrize(
+    "function", ["sample", "complete", "log_prob", "encode", "decode", "reconstruct"]
+)
 def test_what_cannot_sample_is_refused(data, function):
     X, y = data
-    arguments = (X,) if function == "sample" else (X, y)
+    arguments = (X,) if function in ("sample", "encode") else (X, y)
     for other in (LinearRegression(), make_pipeline(PCA(2), LinearRegression())):
         with pytest.raises(TypeError, match=f"method '{function}', got LinearRegression"):
             getattr(skcvae, function)(other.fit(X, y), *arguments)

@@ -383,7 +383,9 @@ def lists(array):
 
 def polars_frame(array):
     pl = pytest.importorskip("polars")
-    return pl.DataFrame({f"c{i}": column for i, column in enumerate(zip(*lists(array)))})
+    return pl.DataFrame(
+        {f"c{i}": column for i, column in enumerate(zip(*lists(array), strict=True))}
+    )
 
 
 KINDS = {

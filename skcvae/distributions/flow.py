@@ -60,6 +60,8 @@ class NormalizingFlow(Distribution):
 @reparameterize.register
 def _(distribution: NormalizingFlow, noise: Tensor) -> Tensor:
     batch, event = distribution.batch_shape, distribution.event_shape
-    noise = noise.expand(len(noise), *batch, *event).flatten(-len(event))
+    # Of many rows where the flow is one for all, or of one for all where the flows are many.
+    shape = torch.broadcast_shapes(noise.shape, (*batch, *event))
+    noise = noise.expand(shape).flatten(-len(event))
     transformed = distribution.inverse.inv(noise).unflatten(-1, event)
     return reparameterize(distribution.gaussian, transformed)

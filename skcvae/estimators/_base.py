@@ -128,8 +128,8 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
 
     # Check and encode.
 
-    def _checked_rows(self, X, y, sample_weight, parts):
-        """Return the rows to fit, with their shapes and the specification set."""
+    def _checked_rows(self, X, y, sample_weight, parts, n_rows=None):
+        """Return the rows to fit, of `n_rows` in all, with shapes and specification set."""
         if isinstance(X, Dataset):
             return self._checked_items(X, y, sample_weight, parts)
         if parts.continues:
@@ -144,7 +144,7 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
         selection = Selection.of((X, y), weight)
         if len(selection.index) < len(X):
             X, y = selection.read(slice(None))
-        self._specify(X, y, selection.weight, parts)
+        self._specify(X, y, selection.weight, n_rows or len(X), parts)
         return selection
 
     def _checked_items(self, dataset, y, sample_weight, parts):
@@ -153,15 +153,13 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
         if sample_weight is not None:
             sample_weight = _checks.weights(sample_weight, np.empty(len(dataset)))
         selection = Selection.of(Items(dataset), sample_weight)
-        n_rows, row_size = len(selection.index), 0
-        for part in selection.read(slice(1)):
-            row_size += part.size
+        n_rows = len(selection.index)
+        row_size = sum(part.size for part in selection.read(slice(1)))
         some = selection.part(sampled(n_rows, row_size, self.seed_))
-        parts.n_rows = n_rows
-        self._checked_rows(*some.read(slice(None)), some.weight, parts)
+        self._checked_rows(*some.read(slice(None)), some.weight, parts, n_rows)
         return selection._replace(source=Items(dataset, self._check_pair))
 
-    def _specify(self, X, y, weight, parts):
+    def _specify(self, X, y, weight, n_rows, parts):
         """Set the specification; a warm start keeps all but the recognition network."""
         structure = dict(zip(STRUCTURE, map(repr, attrgetter(*STRUCTURE)(self)), strict=True))
         recognition = parts.objective.uses_recognition
@@ -176,7 +174,7 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
             X,
             y,
             weight,
-            getattr(parts, "n_rows", len(X)),
+            n_rows,
             self.seed_,
             architecture=parts.architecture,
             # With more outputs, noise of any scale takes from z what they share.

@@ -101,22 +101,6 @@ class RealOutputs(Likelihood):
     """Base class of likelihoods of real numbers, which are standardised first."""
 
     def fit_coding(self, y, weight=None, *, normalize=True):
-        """Return the standardisation of y, or the identity.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_rows, ...)
-            The targets of training.
-        weight : ndarray of shape (n_rows,), default=None
-            Sample weights.
-        normalize : bool, default=True
-            The estimators' `normalize_y`.
-
-        Returns
-        -------
-        Scaling
-            Of each column, or channel of images.
-        """
         return Scaling.fit(y, weight, "y", standardise=normalize)
 
 
@@ -165,17 +149,7 @@ class LikelihoodModule(nn.Module):
 
 
 class LearnedScale(LikelihoodModule):
-    """One learned scale per output, the same for every row.
-
-    Parameters
-    ----------
-    y_shape : tuple of int
-        Shape of one row of y.
-    init_scale, min_scale : float
-        The initial scale, and the floor under every scale.
-    family : callable
-        From location and scale to the distribution of each output.
-    """
+    """One learned scale per output, the same for every row."""
 
     n_numbers = 1
 
@@ -194,16 +168,6 @@ class LearnedScale(LikelihoodModule):
 
 
 class PredictedScale(LearnedScale):
-    """One scale per output and row: a learned base scale plus a damped network offset.
-
-    Parameters
-    ----------
-    y_shape : tuple of int
-        Shape of one row of y.
-    init_scale, min_scale : float
-        The initial scale, and the floor under every scale.
-    family : callable
-        From location and scale to the distribution of each output.
-    """
+    """One scale per output and row: a learned base scale plus a damped network offset."""
 
     n_numbers = 2

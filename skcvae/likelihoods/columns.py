@@ -112,23 +112,7 @@ class Columns(Likelihood, _BaseComposition):
                 raise ValueError(f"Columns, group {name!r}: {error}") from error
 
     def split(self, y):
-        """Return the columns of each group.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_rows, n_columns)
-            The targets.
-
-        Returns
-        -------
-        list of ndarrays of shape (n_rows, n_columns of the group)
-            In the order of `groups`.
-
-        Raises
-        ------
-        ValueError
-            If y is not two-dimensional, or a column is not in exactly one group.
-        """
+        """Return the columns of each group."""
         self._check_groups()
         if y.ndim != 2:
             raise ValueError(f"Columns expects y of shape (n_rows, n_columns), got {y.shape}.")

@@ -15,24 +15,7 @@ from skcvae.networks.layers import Shape
 
 
 class RecognitionNetwork(nn.Module):
-    r"""The recognition network :math:`q(z \mid x, y)`: the proposal of importance sampling.
-
-    Parameters
-    ----------
-    architecture : object
-        Builds the layers; see :mod:`skcvae.architectures`.
-    given : sequence of tuples of int
-        The shape of one row of x, or nothing.
-    y_shape : tuple of int
-        The shape of one row of y.
-    family : Module
-        Turns the network's output into the distribution.
-    read : callable
-        From y to the numbers that the network reads, such as logarithms of counts.
-    partial : bool, default=False
-        Whether y may have NaN entries. The network then reads zeros in their place, and
-        which entries are observed.
-    """
+    r"""The recognition network :math:`q(z \mid x, y)`: the proposal of importance sampling."""
 
     def __init__(
         self,
@@ -60,17 +43,7 @@ class RecognitionNetwork(nn.Module):
 
 
 class PriorNetwork(nn.Module):
-    r"""The prior network :math:`p(z \mid x)`, or with a guess :math:`p(z \mid x, \hat y)`.
-
-    Parameters
-    ----------
-    architecture : object
-        Builds the layers.
-    in_shapes : sequence of tuples of int
-        The shape of one row of x, and of the guess where there is one.
-    family : Module
-        Turns the network's output into the distribution.
-    """
+    r"""The prior network :math:`p(z \mid x)`, or with a guess :math:`p(z \mid x, \hat y)`."""
 
     def __init__(self, architecture, in_shapes: Sequence[Shape], family: nn.Module):
         super().__init__()
@@ -84,13 +57,7 @@ class PriorNetwork(nn.Module):
 
 
 class StandardPrior(nn.Module):
-    """The relaxed prior N(0, I), the same for every row, with no network.
-
-    Parameters
-    ----------
-    family : Module
-        Turns x, or None, into the distribution of each row.
-    """
+    """The relaxed prior N(0, I), the same for every row, with no network."""
 
     def __init__(self, family: nn.Module):
         super().__init__()
@@ -103,13 +70,7 @@ class StandardPrior(nn.Module):
 
 
 class LearnedPrior(nn.Module):
-    """A prior :math:`p(z)` with nothing to condition on: learned numbers instead of a network.
-
-    Parameters
-    ----------
-    family : Module
-        Turns the numbers into the distribution, of batch shape (1,).
-    """
+    """A prior :math:`p(z)` with nothing to condition on: learned numbers instead of a network."""
 
     def __init__(self, family: nn.Module):
         super().__init__()
@@ -127,15 +88,6 @@ class BaselineNetwork(nn.Module):
 
     Read by an output layer it is the paper's deterministic network, and, inside a model
     with latent variables, its initial guess :math:`\hat y(x)`.
-
-    Parameters
-    ----------
-    architecture : object
-        Builds the layers.
-    x_shape, y_shape : tuple of int
-        Shapes of one row.
-    n_scales : int, default=1
-        Number of resolutions that features are returned at: full, a half, a quarter.
 
     Attributes
     ----------
@@ -156,15 +108,6 @@ class Output(nn.Module):
     """The output layer: features to the distribution of y.
 
     The baseline network shares it: with an initial guess it reads the sum of both features.
-
-    Parameters
-    ----------
-    architecture : object
-        Builds the layer.
-    in_shape : tuple of int
-        Shape of the features of one row.
-    likelihood : Module
-        Turns the layer's output into the distribution.
     """
 
     def __init__(self, architecture, in_shape: Shape, likelihood: nn.Module):

@@ -5,7 +5,6 @@ a linear map of their concatenation, written as a sum so that the share of x is
 computed once per row, regardless of the number of draws of z.
 """
 
-import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -54,9 +53,12 @@ class Dropout(nn.Module):
 
 def joined(linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
     r"""Return :math:`\sum_i W_i x_i + b`, a linear layer over several inputs."""
-    # A comprehension: torch.compile does not trace `map` over modules.
-    parts = [linear(part) for linear, part in zip(linears, inputs, strict=True)]
-    return functools.reduce(operator.add, parts)
+    pairs = zip(linears, inputs, strict=True)
+    linear, part = next(pairs)
+    total = linear(part)
+    for linear, part in pairs:
+        total = total + linear(part)
+    return total
 
 
 class PiecewiseLinear(nn.Module):

@@ -29,22 +29,7 @@ REFUSED = {
 
 
 def check_callbacks(callbacks: list, *, validated: bool, early_stopping: bool) -> None:
-    """Refuse callbacks that would fail in training, or silently do nothing.
-
-    Parameters
-    ----------
-    callbacks : list
-        The user's: callbacks, or pairs (name, callback).
-    validated : bool
-        Whether there are validation rows.
-    early_stopping : bool
-        Whether the best epoch on them is kept.
-
-    Raises
-    ------
-    ValueError
-        If a callback cannot be used.
-    """
+    """Refuse callbacks that would fail in training, or silently do nothing."""
     for entry in callbacks:
         callback = entry[-1] if isinstance(entry, tuple) else entry
         if not isinstance(callback, Callback):

@@ -70,8 +70,6 @@ class BestWeights(Callback):
 
     def __init__(self, patience: int | None):
         self.patience = patience
-
-    def on_train_begin(self, net, **kwargs):
         self.kept_ = {"n_epochs": 0, "best_epoch": 0, "best_cll": math.nan, "weights": {}}
 
     def on_epoch_end(self, net, **kwargs):

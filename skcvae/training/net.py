@@ -94,17 +94,7 @@ class Loss:
 
 
 class Net(NeuralNet):
-    """A skorch net whose history is in nats, in the units of y.
-
-    Parameters
-    ----------
-    *args, **kwargs
-        Of skorch's NeuralNet.
-    average : WeightAverage
-        Of the weights.
-    precision : {"float32", "tf32", "bfloat16"}
-        Of the matrix products of a batch.
-    """
+    """A skorch net whose history is in nats, in the units of y."""
 
     def __init__(self, *args, average: WeightAverage, precision: str, **kwargs):
         super().__init__(*args, **kwargs)

@@ -150,14 +150,18 @@ class Training(Documented):
         if self.accelerator is not None and rows is not None:
             kind = self._distributed_net()
             title = title if self.accelerator.is_main_process else None
-        if rows is not None:
+        if rows is not None and self.callbacks:
             check_callbacks(
-                self.callbacks or [],
+                self.callbacks,
                 validated=validation is not None,
                 early_stopping=early_stopping,
             )
         optimizer = self._optimizer()
-        source = self._generators(module, seed, device)
+        number = 0 if self.accelerator is None else self.accelerator.process_index
+        dropout = generator(seed + 2 + number, device)
+        for layer in module.modules():
+            if isinstance(layer, Dropout):
+                layer.generator = dropout
         return kind(
             module,
             loss,
@@ -169,7 +173,7 @@ class Training(Documented):
             batch_size=batch_size,
             iterator_train=ShuffledBatches,
             iterator_train__shape=module.noise_shape,
-            iterator_train__source=source,
+            iterator_train__source=generator(seed + 1),
             iterator_train__omission=omission,
             iterator_valid=OrderedBatches,
             iterator_valid__shape=module.noise_shape,
@@ -239,15 +243,6 @@ class Training(Documented):
         from skcvae.training.distributed import DistributedNet  # needs an optional package
 
         return functools.partial(DistributedNet, accelerator=self.accelerator, device=None)
-
-    def _generators(self, module: ObjectiveModule, seed: int, device: str) -> torch.Generator:
-        """Return the generator of batches, and give dropout its own, one in each process."""
-        number = 0 if self.accelerator is None else self.accelerator.process_index
-        source = generator(seed + 2 + number, device)
-        for layer in module.modules():
-            if isinstance(layer, Dropout):
-                layer.generator = source
-        return generator(seed + 1)
 
     def _optimizer(self) -> dict:
         """Return skorch's parameters of the optimizer: one fused kernel where there is one."""
