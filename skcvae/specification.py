@@ -96,8 +96,7 @@ class Specification(NamedTuple):
     def log_jacobian(self, selection) -> tuple[float, float]:
         """Return what the mean log density of rows gains in the user's units."""
         if not self.partial_y and self.n_scales == 1:
-            row = np.zeros((1, *self.y_coding.row_shape))
-            return self.y_coding.log_jacobian(row).item(), 0.0
+            return self.y_coding.log_jacobian().item(), 0.0
         blocks = (selection.read(rows)[-1] for rows in slices(len(selection.index), FORWARD_ROWS))
         gains = np.concatenate([self._gains(y) for y in blocks], axis=1)
         return tuple(np.average(gains, axis=1, weights=selection.weight).tolist())

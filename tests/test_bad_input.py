@@ -301,7 +301,10 @@ def test_parameters_of_an_ensemble_that_do_not_exist():
 
 
 METHODS = {
-    "another": (lambda e: e.fit(X, Y, foo=1), r"fit\(\) got an unexpected keyword argument 'foo'\."),
+    "another": (
+        lambda e: e.fit(X, Y, foo=1),
+        r"fit\(\) got an unexpected keyword argument 'foo'\.",
+    ),
     "misspelt": (lambda e: e.sample(X, n_sample=3), "'n_sample'. Did you mean 'n_samples'"),
     "misspelt in fit": (lambda e: e.fit(X, Y, sample_weights=1), "Did you mean 'sample_weight'"),
     "misspelt in predict": (lambda e: e.predict(X, returnstd=1), "Did you mean 'return_std'"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
+from sklearn.base import clone
 
 from skcvae.data.coding import Scaling
 from skcvae.data.labels import OneHot
@@ -169,6 +170,17 @@ def test_what_is_observed_and_the_rest_given_it_make_up_the_whole(likelihood):
     torch.testing.assert_close(found[0], p.log_prob(y)[0])
     torch.testing.assert_close(found[1], torch.zeros((), dtype=torch.float64))
     assert conditional.sample().shape == conditional.mean.shape == y.shape
+
+
+@each_case
+def test_codings_are_of_the_class_and_the_shape_that_the_likelihood_announces(likelihood, y_shape):
+    rows = coding(likelihood, y_shape)
+    y = rows.to_array(some(likelihood, y_shape, batch=(9,)).sample())
+    likelihood = clone(likelihood)
+    found = likelihood.fit_coding(y, normalize=False)
+    assert type(found) is likelihood.coding
+    assert found.row_shape == y_shape
+    assert found.code_shape == rows.code_shape == likelihood.code_shape(y_shape)
 
 
 def grid(p, n=300, width=9.0):

@@ -4,7 +4,7 @@ import pytest
 
 from skcvae import CVAERegressor
 from skcvae.architectures import MLP
-from skcvae.estimators._suggestions import _ALIASES, suggestion
+from skcvae.suggestions import _ALIASES, suggestion
 
 KNOWN = ["architecture", "batch_size", "latent_dim", "lr", "max_epochs", "normalize_X"]
 NESTED = ["training__lr", "training__max_epochs", "likelihood__min_scale", "architecture__dropout"]

@@ -104,9 +104,14 @@ class Scaling(NamedTuple):
         """Return standard deviations in the user's units, float64."""
         return tensor.double().cpu().numpy() * self.scale
 
-    def log_jacobian(self, array: np.ndarray) -> np.ndarray:
-        """Return the log-Jacobian of each row, over its entries that are not NaN."""
+    def log_jacobian(self, array: np.ndarray | None = None) -> np.ndarray:
+        """Return the log-Jacobian of each row, over its entries that are not NaN.
+
+        Without rows it is that of one complete row.
+        """
         gain = -np.log(self.scale).ravel()
+        if array is None:
+            return gain.sum(keepdims=True)
         if not np.isnan(array).any():
             return np.full(len(array), gain.sum())
         return ~np.isnan(array.reshape(len(array), -1)) @ gain

@@ -81,6 +81,6 @@ class OneHot(NamedTuple):
         """Return the label of the highest number along the axis of classes."""
         return self.classes[proba.argmax(axis=-len(self.cells))]
 
-    def log_jacobian(self, array: np.ndarray) -> np.ndarray:
+    def log_jacobian(self, array: np.ndarray | None = None) -> np.ndarray:
         """Return zeros: a probability mass has no units."""
-        return np.zeros(len(array))
+        return np.zeros(1 if array is None else len(array))

@@ -77,6 +77,8 @@ class Table(NamedTuple):
             out[..., columns] = part
         return out
 
-    def log_jacobian(self, array: np.ndarray) -> np.ndarray:
-        """Return the log-Jacobian of each row."""
+    def log_jacobian(self, array: np.ndarray | None = None) -> np.ndarray:
+        """Return the log-Jacobian of each row, or of one complete row."""
+        if array is None:
+            return sum(coding.log_jacobian() for coding in self.codings)
         return sum(coding.log_jacobian(part) for coding, part in self.split(array))

@@ -13,7 +13,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skcvae.data import reading
-from skcvae.estimators._suggestions import suggestion
+from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
 
 PARTS = ("architecture", "likelihood", "prior", "objective", "training")

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skcvae import architectures, likelihoods, objectives, priors
-from skcvae.estimators._suggestions import suggestion
+from skcvae.suggestions import unknown_parameter
 from skcvae.training.options import Training
 
 # Choices by name: parameter objects, as an instance or by their name.
@@ -79,16 +79,17 @@ KL = {
 }
 
 
+OPTIONS = [f"training__{name}" for name in Training._get_param_names()]
+
+
 class Parameters(BaseEstimator):
     """Parameters that are objects, by name or as instances."""
 
     _named = NAMED
 
     def __new__(cls, *args, **kwargs):
-        known = cls._get_param_names()
-        for name in kwargs:
-            if name not in known:
-                raise TypeError(_unknown(cls, name))
+        if not kwargs.keys() <= set(cls._get_param_names()):
+            raise TypeError(unknown_parameter(cls, kwargs, OPTIONS))
         return super().__new__(cls)
 
     def set_params(self, **params):
@@ -110,26 +111,12 @@ class Parameters(BaseEstimator):
         ValueError
             If there is no parameter of a name.
         """
-        known = self._get_param_names()
-        for name in params:
-            if name.partition("__")[0] not in known:
-                raise ValueError(_unknown(type(self), name))
+        heads = {name.partition("__")[0]: name for name in params}
+        if not heads.keys() <= set(self._get_param_names()):
+            raise ValueError(unknown_parameter(type(self), heads, OPTIONS))
         for name in {k.partition("__")[0] for k in params if "__" in k} & set(self._named):
             value = params.pop(name, getattr(self, name))
             is_name = value is None or isinstance(value, str)
             made = self._named[name].get(value) if is_name else None
             setattr(self, name, made() if made else value)
         return super().set_params(**params)
-
-
-def _unknown(cls, name):
-    known = cls._get_param_names()
-    nested = [
-        f"{part}__{option}"
-        for part, objects in cls._named.items()
-        if None in objects
-        for option in objects[None]._get_param_names()
-    ]
-    close = suggestion(name, [*known, *nested])
-    expected = close or f"Expected some of {known}."
-    return f"{cls.__name__} has no parameter {name!r}. {expected}"

@@ -18,6 +18,7 @@ from skcvae.documented import Documented
 from skcvae.io.checkpoint_file import seed_of
 from skcvae.networks.layers import Dropout
 from skcvae.random import generator, seed_from
+from skcvae.suggestions import unknown_parameter
 from skcvae.training.accepted_callbacks import check_callbacks
 from skcvae.training.callbacks import WeightAverage, callbacks
 from skcvae.training.net import Loss, Net, ObjectiveModule
@@ -94,6 +95,11 @@ class Training(Documented):
         "checkpoint": [str, PathLike, None],
         "accelerator": [HasMethods(["prepare", "backward", "gather"]), None],
     }
+
+    def __new__(cls, *args, **kwargs):
+        if not kwargs.keys() <= set(cls._get_param_names()):
+            raise TypeError(unknown_parameter(cls, kwargs))
+        return super().__new__(cls)
 
     def __init__(
         self,

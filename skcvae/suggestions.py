@@ -40,3 +40,11 @@ def _spelt(known):
     if spelt.get("architecture") == "architecture":  # its name in a string has no parameters
         spelt.setdefault("hidden_layer_sizes", "architecture=MLP(hidden_layer_sizes=...)")
     return spelt
+
+
+def unknown_parameter(cls, given, nested=()):
+    """Return the message for the first of the given names that is no parameter of a class."""
+    known = cls._get_param_names()
+    name = next(name for name in given if name not in known)
+    expected = suggestion(name, [*known, *nested]) or f"Expected some of {known}."
+    return f"{cls.__name__} has no parameter {name!r}. {expected}"
