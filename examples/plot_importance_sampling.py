@@ -39,6 +39,8 @@ def normal(loc, scale):
 
 
 class Prior(nn.Module):
+    noise_shape = (d_z,)
+
     def forward(self, x):
         return normal(x.new_zeros(len(x), d_z), 1.0)
 

@@ -21,6 +21,7 @@ INTERNAL = (
     "io",
     "random",
     "specification",
+    "suggestions",
     "training",
     "version",
 )

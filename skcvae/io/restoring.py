@@ -127,6 +127,7 @@ def _check_table(likelihood, coding, row_shape):
 def _check_scaling(scaling, row_shape, name):
     for part in scaling:
         fits = isinstance(part, np.ndarray) and part.dtype == float and part.shape == row_shape
+        fits = fits and np.isfinite(part).all()
         _agree(fits, name, "the shape of a row")
 
 
@@ -197,3 +198,5 @@ def check_weights(expected: dict, weights: dict[str, np.ndarray]) -> None:
                 f"weights {name!r} are {found.dtype} of shape {found.shape}, expected "
                 f"{wanted.dtype} of shape {wanted.shape}"
             )
+        if not np.isfinite(found).all():
+            raise ValueError(f"weights {name!r} are not finite")

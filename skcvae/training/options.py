@@ -27,7 +27,16 @@ from skcvae.training.precision import tensor_float_32
 KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
 
 
-class Training(Documented):
+class _Options(Documented):
+    """A base class, so that the signature of :class:`Training` is that of its `__init__`."""
+
+    def __new__(cls, *args, **kwargs):
+        if not kwargs.keys() <= set(cls._get_param_names()):
+            raise TypeError(unknown_parameter(cls, kwargs))
+        return super().__new__(cls)
+
+
+class Training(_Options):
     """How networks are trained: the options that few need to change.
 
     Pass it as the parameter `training` of an estimator, and search its parameters as
@@ -95,11 +104,6 @@ class Training(Documented):
         "checkpoint": [str, PathLike, None],
         "accelerator": [HasMethods(["prepare", "backward", "gather"]), None],
     }
-
-    def __new__(cls, *args, **kwargs):
-        if not kwargs.keys() <= set(cls._get_param_names()):
-            raise TypeError(unknown_parameter(cls, kwargs))
-        return super().__new__(cls)
 
     def __init__(
         self,
@@ -195,7 +199,7 @@ class Training(Documented):
                 checkpoint=checkpoint,
             ),
             verbose=0 if title is None else 1,
-            **({} if self.compile is False else self._compiler()),
+            **(self._compiler() if self.compile is not False and rows is not None else {}),
         ).initialize()
 
     def start(self, device: str, random_state, *, warm_start: bool) -> tuple[str, int]:
