@@ -2,6 +2,8 @@
 
 from sklearn.base import BaseEstimator
 
+from skcvae.suggestions import unknown_parameter
+
 PAGES = "https://skcvae.readthedocs.io/en/stable/generated/"
 
 
@@ -9,6 +11,12 @@ class Documented(BaseEstimator):
     """An object with parameters, whose diagram links to its page of the documentation."""
 
     _doc_link_module = "skcvae"
+
+    def set_params(self, **params):
+        heads = {name.partition("__")[0]: name for name in params}
+        if not heads.keys() <= set(self.get_params(deep=False)):
+            raise ValueError(unknown_parameter(type(self), heads))
+        return super().set_params(**params)
 
     @property
     def _doc_link_template(self):

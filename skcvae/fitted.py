@@ -24,14 +24,7 @@ NOISE_DRAWS = 100  # draws whose noise is made at once, independent of the chunk
 class Fitted:
     """Networks in evaluation mode, between the user's units of X and y.
 
-    Parameters
-    ----------
-    model : Model
-        On its device.
-    x_coding, y_coding : Scaling, OneHot or Table
-        From the user's units to the networks' and back.
-    title : str, optional
-        Of the live line that long work shows; None shows none.
+    Long work shows a live line with a title, unless that is None.
     """
 
     def __init__(self, model: Model, x_coding, y_coding, title: str | None = None):

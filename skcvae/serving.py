@@ -67,14 +67,16 @@ class Served(nn.Module):
         given = self.model.condition(x)
         return self._decoded(given.likelihood(reparameterize(given.prior, noise.to(x.dtype))).mean)
 
-    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Return E[z|x,y], or E[z|x] without y."""
+    def encode(self, x: Tensor, y: Tensor | None = None, *, return_std: bool = False):
+        """Return E[z|x,y], or E[z|x] without y; with `return_std` its scale too."""
         self._check_latent(recognition=y is not None)
         x = self._x(x)
         if y is None:
-            return self.model.condition(x).prior.mean
-        code = self.y_encoder(y.reshape(-1, *self.y_row)).to(x.dtype)
-        return self.model.recognition(x, code).mean
+            p = self.model.condition(x).prior
+        else:
+            code = self.y_encoder(y.reshape(-1, *self.y_row)).to(x.dtype)
+            p = self.model.recognition(x, code)
+        return (p.mean, p.stddev) if return_std else p.mean
 
     def decode(self, x: Tensor, z: Tensor) -> Tensor:
         """Return E[y|x,z], or the most likely labels."""

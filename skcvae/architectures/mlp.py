@@ -87,7 +87,9 @@ class MLP(Architecture):
                 "The 'hidden_layer_sizes' parameter of MLP must be 'auto', a positive int or a "
                 f"non-empty sequence of positive ints. Got {self.hidden_layer_sizes!r} instead."
             )
-        return clone(self).set_params(hidden_layer_sizes=tuple(map(int, sizes)))
+        resolved = clone(self)
+        resolved.hidden_layer_sizes = tuple(map(int, sizes))
+        return resolved
 
     def fit_bins(self, x: np.ndarray) -> "MLP":
         """Return a copy with bin edges computed from data if `bins` is an int.

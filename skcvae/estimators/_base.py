@@ -161,7 +161,10 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
 
     def _specify(self, X, y, weight, n_rows, parts):
         """Set the specification; a warm start keeps all but the recognition network."""
-        structure = dict(zip(STRUCTURE, map(repr, attrgetter(*STRUCTURE)(self)), strict=True))
+        structure = {}
+        for name, value in zip(STRUCTURE, attrgetter(*STRUCTURE)(self), strict=True):
+            is_plain = value is None or isinstance(value, str | bool | int)
+            structure[name] = repr(value) if is_plain else _checks.described(value)
         recognition = parts.objective.uses_recognition
         if parts.continues:
             _checks.unchanged(self.structure_, structure)

@@ -190,6 +190,11 @@ def parameters(estimator):
     )
     parts.continues = estimator.warm_start and hasattr(estimator, "net_")
     objective._validate_params()
+    if not (objective.uses_latents or estimator._noiseless):
+        raise ValueError(
+            f"objective={objective!r} is for models without latent variables. Expected "
+            "NNRegressor, or another objective."
+        )
     if objective.draws_from_prior and not getattr(parts.prior, "differentiable_draws", True):
         raise ValueError(
             f"{type(estimator).__name__} trains with draws from the prior, which must be "
@@ -220,6 +225,15 @@ def chosen(estimator, *names):
 def training(estimator):
     """Return the training options of an estimator."""
     return estimator.training or Training()
+
+
+def described(value):
+    """Return a value as text that leaves nothing out, unlike the repr of objects and arrays."""
+    if hasattr(value, "get_params"):
+        params = value.get_params(deep=False)
+        listed = ", ".join(f"{name}={described(param)}" for name, param in params.items())
+        return f"{type(value).__qualname__}({listed})"
+    return repr(value.tolist() if isinstance(value, np.ndarray) else value)
 
 
 def unchanged(before, now):

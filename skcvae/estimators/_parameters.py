@@ -2,10 +2,10 @@
 
 from numbers import Integral, Real
 
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skcvae import architectures, likelihoods, objectives, priors
+from skcvae.documented import Documented
 from skcvae.suggestions import unknown_parameter
 from skcvae.training.options import Training
 
@@ -40,12 +40,12 @@ NAMED = {
 METHODS = {
     "architecture": ["resolve", "latent_shape", "encoder", "decoder", "head"],
     "likelihood": ["build", "check_targets", "fit_coding", "code_shape"],
-    "objective": ["bound"],
     "prior": ["build"],
 }
 CHOICES = {
     name: [StrOptions(set(NAMED[name])), HasMethods(methods)] for name, methods in METHODS.items()
 }
+CHOICES["objective"] = [StrOptions(set(NAMED["objective"])), objectives.Objective]
 COUNT = [Interval(Integral, 1, None, closed="left")]
 
 SHARED = {
@@ -79,18 +79,20 @@ KL = {
 }
 
 
-OPTIONS = [f"training__{name}" for name in Training._get_param_names()]
-
-
-class Parameters(BaseEstimator):
+class Parameters(Documented):
     """Parameters that are objects, by name or as instances."""
 
     _named = NAMED
 
     def __new__(cls, *args, **kwargs):
         if not kwargs.keys() <= set(cls._get_param_names()):
-            raise TypeError(unknown_parameter(cls, kwargs, OPTIONS))
+            raise TypeError(unknown_parameter(cls, kwargs, cls._nested_params()))
         return super().__new__(cls)
+
+    @classmethod
+    def _nested_params(cls):
+        """Return the parameters of `training`, for error messages."""
+        return [f"training__{name}" for name in Training._get_param_names()]
 
     def set_params(self, **params):
         """Set parameters; a nested one turns a name into its parameter object.
@@ -113,7 +115,7 @@ class Parameters(BaseEstimator):
         """
         heads = {name.partition("__")[0]: name for name in params}
         if not heads.keys() <= set(self._get_param_names()):
-            raise ValueError(unknown_parameter(type(self), heads, OPTIONS))
+            raise ValueError(unknown_parameter(type(self), heads, self._nested_params()))
         for name in {k.partition("__")[0] for k in params if "__" in k} & set(self._named):
             value = params.pop(name, getattr(self, name))
             is_name = value is None or isinstance(value, str)

@@ -45,6 +45,7 @@ class Savable(Summarised):
 class Persistent(Savable):
     """Pickles, files and torch modules of single estimators."""
 
+    @_checks.named_keywords
     def to_torch(self):
         """Return the fitted networks as one torch module in the user's units.
 

@@ -177,6 +177,12 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
     def __sklearn_tags__(self):
         return get_tags(self._prototype())
 
+    @classmethod
+    def _nested_params(cls):
+        own = CVAERegressor._get_param_names()
+        nested = (name.replace("training__", "") for name in CVAERegressor._nested_params())
+        return [f"estimator__{name}" for name in (*own, *nested)]
+
     def _prototype(self):
         return CVAERegressor() if self.estimator is None else self.estimator
 

@@ -30,6 +30,8 @@ class Objective(Documented):
 
     Attributes
     ----------
+    uses_latents : bool
+        Whether the model has latent variables.
     uses_recognition : bool
         Whether a recognition network q(z|x,y) is trained.
     draws_from_prior : bool
@@ -42,6 +44,7 @@ class Objective(Documented):
 
     _parameter_constraints = {}
 
+    uses_latents = True
     uses_recognition = True
     draws_from_prior = False
     weighs_kl = True

@@ -16,6 +16,7 @@ class Deterministic(Objective):
     0
     """
 
+    uses_latents = False
     uses_recognition = False
     noise_per_sample = 0
 

@@ -65,5 +65,5 @@ class IWAE(Objective):
 
 def _weight_gradient(z: Tensor, weight: Tensor) -> None:
     """Multiply the gradient of z by a weight for each draw."""
-    weight = weight.reshape(*weight.shape, *[1] * (z.ndim - 2))
+    weight = weight.reshape(*weight.shape, *[1] * (z.ndim - 2)).to(z.dtype)
     z.register_hook(lambda gradient: gradient * weight)

@@ -133,12 +133,7 @@ class WeightAverage:
 
     Averaging does what a decaying learning rate does, without a horizon: the average is
     validated and kept, while steps go on from the weights. The decay is shorter at the
-    start, so that the first weights are forgotten.
-
-    Parameters
-    ----------
-    decay : float
-        Per step. 0 keeps no average.
+    start, so that the first weights are forgotten. A decay of 0 keeps no average.
     """
 
     decay: float

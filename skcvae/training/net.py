@@ -25,21 +25,9 @@ BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
 
 
 class ObjectiveModule(nn.Module):
-    """A model under an objective: the module that skorch trains.
+    """A model under an objective with L draws of z per example: the module that is trained.
 
-    Parameters
-    ----------
-    model : Model
-        The networks.
-    objective : Objective
-        What is maximised.
-    n_samples : int, default=1
-        Draws L of z per example.
-
-    Attributes
-    ----------
-    noise_shape : tuple of int
-        Shape of the noise of one example, draws first.
+    `noise_shape` is the shape of the noise of one example, draws first.
     """
 
     def __init__(self, model: Model, objective: Objective, n_samples: int = 1):
@@ -63,17 +51,9 @@ class ObjectiveModule(nn.Module):
 
 @dataclass
 class Loss:
-    r"""Negative weighted mean of an objective, with a weight for the KL term.
+    """Negative weighted mean of an objective, with a weight for the KL term.
 
-    Parameters
-    ----------
-    beta : float, default=0.0
-        The KL term is weighted by :math:`1 + \beta`.
-    warmup : int, default=0
-        Number of first epochs over which the weight of the KL term grows linearly to its
-        value. 0 is the paper's setting.
-    kl_weight : float
-        Weight of the KL term in the current epoch; a callback sets it.
+    The weight grows to 1 + `beta` over `warmup` epochs; a callback sets it in each epoch.
     """
 
     beta: float = 0.0
