@@ -8,7 +8,7 @@ objective       per example, L draws of z                                    pro
 `GSNN`          mean of log p(y|x,z)                                         p(z|x)
 `Hybrid`        alpha ELBO + (1 - alpha) GSNN                                both
 `Deterministic` log p(y|x) of a model without z                              none
-`MultiScale`    any of these plus y at coarser resolutions                   its own
+`MultiScale`    any of these plus y at coarser resolutions, by `n_scales`    its own
 =============== ============================================================ ===========
 
 An objective is a small parameter object with a method

@@ -12,12 +12,13 @@ labels. The sum is not weighted.
 from torch import Tensor
 
 from skcvae.data.pooling import pooled
+from skcvae.documented import Documented
 from skcvae.model import Conditional, Model
-from skcvae.objectives.base import Bound, Objective
+from skcvae.objectives.base import Bound
 
 
-class MultiScale(Objective):
-    """An objective plus the log-likelihoods of the coarse predictions.
+class MultiScale(Documented):
+    """An objective plus the log-likelihoods of the coarse predictions; set by `n_scales`.
 
     Parameters
     ----------

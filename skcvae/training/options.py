@@ -28,8 +28,7 @@ KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes 
 
 
 class _Options(Documented):
-    """A base class, so that the signature of :class:`Training` is that of its `__init__`."""
-
+    # A base class, so that the signature of Training is that of its `__init__`.
     def __new__(cls, *args, **kwargs):
         if not kwargs.keys() <= set(cls._get_param_names()):
             raise TypeError(unknown_parameter(cls, kwargs))
