@@ -73,5 +73,5 @@ class StandardNormal(nn.Module):
         self.register_buffer("zero", torch.zeros(()), persistent=False)
 
     def forward(self, x: Tensor | None) -> Distribution:
-        zero = self.zero.expand(1 if x is None else len(x), *self.noise_shape)
+        zero = self.zero.expand(1 if x is None else x.shape[0], *self.noise_shape)
         return diagonal_normal(zero, zero, min_scale=0.0, event_ndim=len(self.noise_shape))
