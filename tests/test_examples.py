@@ -1,6 +1,6 @@
 """Every example runs, in a folder of its own, without a warning.
 
-Fits are cut short here; the documentation is built of the whole fits.
+Fits and completions are cut short here; the documentation is built of the whole fits.
 """
 
 import os
@@ -13,15 +13,20 @@ import pytest
 CUT_SHORT = """
 import runpy, sys
 import joblib, skorch
+from skcvae.inference import completion
 
-fit_loop = skorch.NeuralNet.fit_loop
+fit_loop, complete = skorch.NeuralNet.fit_loop, completion.complete
 
 
 def short(self, X, y=None, epochs=None, **kwargs):
     return fit_loop(self, X, y, min(epochs or self.max_epochs, 2), **kwargs)
 
 
-skorch.NeuralNet.fit_loop = short
+def short_complete(*args, n_steps, **kwargs):
+    return complete(*args, n_steps=1, **kwargs)
+
+
+skorch.NeuralNet.fit_loop, completion.complete = short, short_complete
 with joblib.parallel_config("sequential"):
     runpy.run_path(sys.argv[1], run_name="__main__")
 """

@@ -3,7 +3,7 @@
 Methods return modules. Sizes are known only in `fit`, so an architecture holds no modules.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 from torch import nn
 
@@ -11,7 +11,7 @@ from skcvae.documented import Documented
 from skcvae.networks.layers import Shape
 
 
-class Architecture(Documented):
+class Architecture(Documented, ABC):
     """Base class of architectures; shapes are those of one row."""
 
     @abstractmethod

@@ -125,19 +125,7 @@ class Rows(Dataset):
 
 
 class StreamedRows(Dataset):
-    """Rows that are read, encoded and sent to the device batch by batch.
-
-    Parameters
-    ----------
-    selection : Selection
-        Rows in the user's units.
-    codings : sequence of codings
-        One for each array.
-    device : torch.device
-        Where the batches are wanted.
-    log_jacobian : tuple of (float, float), default=(0.0, 0.0)
-        As of :class:`Rows`.
-    """
+    """Rows of a selection that are read, encoded and sent to the device batch by batch."""
 
     index_device = torch.device("cpu")
 

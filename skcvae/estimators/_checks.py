@@ -214,6 +214,11 @@ def chosen(estimator, *names):
     found = {}
     for name in names:
         value = getattr(estimator, name)
+        if isinstance(value, type):
+            raise TypeError(
+                f"{name} must be an instance, got the class {value.__name__}: expected "
+                f"{name}={value.__name__}()."
+            )
         if value is None or isinstance(value, str):
             named = estimator._named[name].get(value)
             found[name] = named and named()

@@ -83,6 +83,8 @@ def load(path, classes=()):
     >>> again.score(data.X, data.y) == est.score(data.X, data.y)
     True
     """
+    if isinstance(classes, type) or not all(isinstance(cls, type) for cls in classes):
+        raise TypeError(f"classes must be a list of classes, got {classes!r}.")
     with _refusing(path):
         document, arrays = files.read(path)
         content = json.loads(document)

@@ -4,7 +4,7 @@ To write a likelihood of your own, subclass :class:`Likelihood`, or :class:`Real
 where y is standardised first, and define `build`.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -22,7 +22,7 @@ Family = Callable[[Tensor, Tensor], Distribution]
 DAMPING = 0.2
 
 
-class Likelihood(Documented):
+class Likelihood(Documented, ABC):
     """Base class of likelihoods.
 
     Attributes

@@ -1,6 +1,6 @@
 """The base class of objectives, and the two terms that they return."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor
@@ -25,7 +25,7 @@ class Bound(NamedTuple):
     kl: Tensor
 
 
-class Objective(Documented):
+class Objective(Documented, ABC):
     """Base class of objectives.
 
     Attributes

@@ -24,11 +24,6 @@ class MultiScale(Documented):
     ----------
     objective : Objective
         Any other, for a model with `coarse` outputs.
-
-    References
-    ----------
-    Sohn, Lee and Yan (2015), *Learning Structured Output Representation using Deep
-    Conditional Generative Models*, NIPS, section 4.4.
     """
 
     def __init__(self, objective):

@@ -1,13 +1,13 @@
 """Base class of priors."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 from torch import nn
 
 from skcvae.documented import Documented
 
 
-class Prior(Documented):
+class Prior(Documented, ABC):
     """Base class of priors.
 
     Attributes

@@ -207,6 +207,8 @@ class Training(_Options):
         The seed is that of the checkpoint where there is one, and the same in all processes.
         """
         self._validate_params()
+        for name in {"lr", "weight_decay"} & (self.optimizer_params or {}).keys():
+            raise ValueError(f"optimizer_params cannot have {name!r}: set the parameter {name}.")
         for name, value in (("warm_start", warm_start), ("accelerator", self.accelerator)):
             if self.checkpoint is not None and value:
                 raise ValueError(
