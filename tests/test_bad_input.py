@@ -11,9 +11,18 @@ from conftest import ESTIMATORS
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from skcvae import CVAERegressor, EnsembleRegressor, HybridStructuredPredictor, NNRegressor
-from skcvae.architectures import MLP, Conv
-from skcvae.likelihoods import Categorical, Gaussian
+from skcvae import (
+    CVAERegressor,
+    EnsembleRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
+    Training,
+    load,
+)
+from skcvae.architectures import MLP, Architecture, Conv
+from skcvae.likelihoods import Categorical, Gaussian, Likelihood
+from skcvae.objectives import ELBO, Deterministic, MultiScale, Objective
+from skcvae.priors import Flow, Prior
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 Y = X @ np.ones((3, 2)) + 1
@@ -569,3 +578,30 @@ def test_an_interrupt_before_the_first_epoch_is_passed_on(monkeypatch):
         est.fit(X, Y)
     monkeypatch.undo()
     assert_as_before(est, before, prediction)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"prior": Flow}, r"prior must be an instance, .*expected prior=Flow\(\)"),
+        ({"likelihood": Gaussian}, r"likelihood must be an instance"),
+        ({"objective": Deterministic()}, "for models without latent variables. .*NNRegressor"),
+        ({"objective": MultiScale(ELBO())}, "The 'objective' parameter of CVAERegressor"),
+        ({"training": Training(optimizer_params={"lr": 1.0})}, "set the parameter lr"),
+    ],
+)
+def test_objects_that_do_not_fit(params, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        CVAERegressor(**params).fit(X, Y)
+
+
+@pytest.mark.parametrize("base", [Architecture, Likelihood, Objective, Prior])
+def test_base_classes_have_no_instances(base):
+    with pytest.raises(TypeError, match="abstract"):
+        base()
+
+
+def test_classes_to_load_are_a_list(tmp_path):
+    for classes in (Gaussian, [Gaussian()]):
+        with pytest.raises(TypeError, match="classes must be a list of classes"):
+            load(tmp_path / "any", classes=classes)

@@ -313,7 +313,6 @@ def test_pipelines_pass_parameters_on_and_name_what_cannot_encode():
 
 
 @each
-@torch.inference_mode()
 def test_the_torch_module_agrees_with_the_estimator(case):
     est, inputs, y = fitted(case)
     module = est.to_torch()
@@ -348,3 +347,19 @@ def test_pickles_and_files_keep_the_latent_space(case, tmp_path):
     for again in (pickle.loads(pickle.dumps(est)), skcvae.load(tmp_path / "model.safetensors")):
         assert again.latent_shape_ == est.latent_shape_
         assert_same(all_of(again, inputs, y), expected)
+
+
+def test_the_torch_module_has_the_scales_and_can_be_exported():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 2))
+    est = CVAERegressor(prior="standard", max_epochs=2, random_state=0, device="cpu").fit(X, y)
+    module, x, target = est.to_torch(), torch.tensor(X), torch.tensor(y)
+    for found, expected in zip(
+        module.encode(x, target, return_std=True),
+        est.encode(X, y, return_std=True),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    rows = ({0: torch.export.Dim("rows")},)
+    program = torch.export.export(module, (x,), dynamic_shapes=rows)
+    np.testing.assert_allclose(program.module()(x[:7]), est.predict(X[:7]), atol=1e-9)

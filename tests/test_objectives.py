@@ -2,6 +2,7 @@ import math
 from itertools import pairwise
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from closed_form import make, noise
@@ -235,3 +236,13 @@ def test_the_bound_of_many_draws_has_no_term_to_weigh(params):
     with pytest.raises(ValueError, match="objective='iwae'.*expects beta=0 and kl_warmup=0"):
         est.fit(X, X)
     assert not hasattr(est, "net_")
+
+
+@pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial"])
+def test_the_importance_weighted_bound_trains_with_masses_in_float64(likelihood):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = np.random.default_rng(1).poisson(np.exp(X))
+    est = CVAERegressor(
+        likelihood=likelihood, objective="iwae", n_train_samples=2, max_epochs=3, random_state=0
+    )
+    assert np.isfinite(est.fit(X, y).score(X, y))

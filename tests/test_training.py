@@ -8,6 +8,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skcvae import CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
+from skcvae.likelihoods import Categorical
 from skcvae.random import drawing_from, generator
 from skcvae.training.callbacks import WeightAverage
 from skcvae.training.precision import tensor_float_32
@@ -365,3 +366,13 @@ def test_a_warm_start_with_other_networks_is_refused_by_name(latent_class, data,
     assert all(vars(est)[k] is v for k, v in fitted.items())
     assert est.set_params(**{name: before}).score(*data) == score
     assert est.fit(*data).net_ is not fitted["net_"]
+
+
+def test_a_warm_start_sees_the_end_of_a_long_parameter(data):
+    classes = list(range(60))
+    labels = np.random.default_rng(0).integers(3, size=(60, 2))
+    est = CVAERegressor(likelihood=Categorical(classes), max_epochs=1, warm_start=True)
+    est.fit(data[0], labels).fit(data[0], labels)
+    est.set_params(likelihood__classes=[*classes[:-1], 77])
+    with pytest.raises(ValueError, match=r"continues a fit with likelihood=.*59\]\).*77\]\)"):
+        est.fit(data[0], labels)
