@@ -78,18 +78,19 @@ class Served(nn.Module):
             p = self.model.recognition(x, code)
         return (p.mean, p.stddev) if return_std else p.mean
 
-    def decode(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return E[y|x,z], or the most likely labels."""
+    def decode(self, x: Tensor, z: Tensor, *, return_proba: bool = False):
+        """Return E[y|x,z], or the most likely labels; with `return_proba` probabilities too."""
         self._check_latent()
         x = self._x(x)
         given = self.model.condition(x)
         single = z.ndim == len(given.prior.event_shape) + 1
         mean = given.likelihood((z[None] if single else z).to(x.dtype)).mean
-        return self._decoded(mean[0] if single else mean)
+        mean = mean[0] if single else mean
+        return (self._decoded(mean), self._proba(mean)) if return_proba else self._decoded(mean)
 
-    def reconstruct(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return E[y|x,z] at z = E[z|x,y]."""
-        return self.decode(x, self.encode(x, y))
+    def reconstruct(self, x: Tensor, y: Tensor, *, return_proba: bool = False):
+        """Return E[y|x,z] at z = E[z|x,y], as `decode` does."""
+        return self.decode(x, self.encode(x, y), return_proba=return_proba)
 
     def _x(self, x: Tensor) -> Tensor:
         weights = next(self.model.parameters())
@@ -98,6 +99,14 @@ class Served(nn.Module):
     def _decoded(self, mean: Tensor) -> Tensor:
         y = self.decoder(mean)
         return y.reshape(*y.shape[: y.ndim - len(self.y_row)], *self.y_shape)
+
+    def _proba(self, mean: Tensor) -> Tensor:
+        """Return the probability of each class, with the axis of classes before those of y."""
+        if not isinstance(self.decoder, MostLikely):
+            raise ValueError("return_proba=True expects labels.")
+        proba = self.decoder.by_class(mean)
+        proba = proba / proba.sum(-len(self.decoder.cells), keepdim=True)
+        return proba.reshape(*proba.shape[: -len(self.y_row)], *self.y_shape)
 
     def _check_latent(self, *, recognition: bool = False) -> None:
         if self.model.is_deterministic:
@@ -178,9 +187,12 @@ class MostLikely(nn.Module):
         self.register_buffer("classes", torch.tensor(coding.classes))
         self.coded, self.cells = len(coding.code_shape), coding.cells
 
+    def by_class(self, code: Tensor) -> Tensor:
+        """Return numbers with an axis of classes."""
+        return code.reshape(*code.shape[: code.ndim - self.coded], *self.cells)
+
     def forward(self, code: Tensor) -> Tensor:
-        by_class = code.reshape(*code.shape[: code.ndim - self.coded], *self.cells)
-        return self.classes[by_class.argmax(-len(self.cells))]
+        return self.classes[self.by_class(code).argmax(-len(self.cells))]
 
 
 class Joined(nn.Module):

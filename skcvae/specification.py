@@ -150,7 +150,7 @@ def specify(
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
     code_shape = y_coding.code_shape
     architecture = architecture.resolve(n_rows, X.shape[1:], code_shape)
-    if getattr(architecture, "bins", None) is not None:
+    if hasattr(architecture, "fit_bins") and architecture.bins is not None:
         some = X[sampled(len(X), X[0].size + y[0].size, seed)]
         architecture = architecture.fit_bins(
             x_coding.to_tensor(some, torch.float32, "cpu").numpy()

@@ -323,6 +323,10 @@ def test_the_torch_module_agrees_with_the_estimator(case):
     np.testing.assert_allclose(module.encode(x), prior_mean, **close)
     np.testing.assert_allclose(module.decode(x, torch.tensor(z)), decoded, **close)
     np.testing.assert_allclose(module.reconstruct(x, target), rebuilt, **close)
+    if hasattr(est, "classes_"):
+        proba = module.reconstruct(x, target, return_proba=True)[1]
+        expected = est.reconstruct(inputs, y, return_proba=True)[1]
+        np.testing.assert_allclose(proba, expected, **close)
     draws = torch.tensor(np.stack([z, prior_mean, 0 * z]))
     np.testing.assert_allclose(module.decode(x, draws), est.decode(inputs, draws.numpy()), **close)
 

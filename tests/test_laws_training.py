@@ -6,6 +6,9 @@ import pytest
 from skcvae import CVAERegressor, NNRegressor
 from skcvae.architectures import MLP
 from skcvae.datasets import make_linear_gaussian
+from skcvae.networks.layers import Dropout
+from skcvae.objectives import ELBO
+from skcvae.specification import sampled
 
 SMALL = MLP((8,))
 STILL = {"lr": 1e-12, "max_epochs": 1, "early_stopping": False, "random_state": 0}
@@ -173,3 +176,40 @@ def test_as_many_latent_variables_are_active_as_there_are_hidden_causes():
     est = CVAERegressor(latent_dim=4, max_epochs=25, random_state=0)
     est.set_params(lr=0.01, batch_size=128).fit(data.X, data.y)
     assert est.n_active_units_ == 1
+
+
+# Draws and rows.
+
+
+class Counting(ELBO):
+    """The variational bound; it keeps the numbers of draws that it was given."""
+
+    seen: set = set()
+
+    def bound(self, model, given, x, y, noise):
+        self.seen.add(len(noise))
+        return super().bound(model, given, x, y, noise)
+
+
+@pytest.mark.parametrize("n_samples", [1, 3])
+def test_an_objective_has_as_many_draws_as_the_user_asks_for(n_samples):
+    Counting.seen.clear()
+    est = CVAERegressor(
+        objective=Counting(), n_train_samples=n_samples, architecture=SMALL, max_epochs=1
+    )
+    est.fit(*rows())
+    assert Counting.seen == {n_samples}
+
+
+def test_dropout_does_not_share_its_stream_with_the_order_of_the_rows():
+    est = CVAERegressor(architecture=MLP((8,), dropout=0.1), max_epochs=1, random_state=0)
+    net = est.fit(*rows()).net_
+    dropped = {m.generator.initial_seed() for m in net.module.modules() if isinstance(m, Dropout)}
+    assert len(dropped) == 1
+    assert net.iterator_train__source.initial_seed() not in dropped
+
+
+def test_the_rows_that_a_coding_follows_from_are_spread_over_all():
+    chosen = sampled(100_000, row_size=10, seed=0)
+    assert (np.diff(chosen) > 0).all() and chosen.mean() == pytest.approx(50_000, rel=0.03)
+    assert set(chosen) != set(sampled(100_000, row_size=10, seed=1))

@@ -15,6 +15,7 @@ from sklearn.model_selection import train_test_split
 from torch.utils.data import Dataset
 
 from skcvae.data.batches import Items, Selection
+from skcvae.documented import described
 from skcvae.estimators import _checks
 from skcvae.estimators._parameters import NAMED, Parameters
 from skcvae.estimators._persistent import Persistent
@@ -164,7 +165,7 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
         structure = {}
         for name, value in zip(STRUCTURE, attrgetter(*STRUCTURE)(self), strict=True):
             is_plain = value is None or isinstance(value, str | bool | int)
-            structure[name] = repr(value) if is_plain else _checks.described(value)
+            structure[name] = repr(value) if is_plain else described(value)
         recognition = parts.objective.uses_recognition
         if parts.continues:
             _checks.unchanged(self.structure_, structure)

@@ -232,15 +232,6 @@ def training(estimator):
     return estimator.training or Training()
 
 
-def described(value):
-    """Return a value as text that leaves nothing out, unlike the repr of objects and arrays."""
-    if hasattr(value, "get_params"):
-        params = value.get_params(deep=False)
-        listed = ", ".join(f"{name}={described(param)}" for name, param in params.items())
-        return f"{type(value).__qualname__}({listed})"
-    return repr(value.tolist() if isinstance(value, np.ndarray) else value)
-
-
 def unchanged(before, now):
     """Refuse a warm start with other networks or codings than those of the last fit."""
     for name, value in now.items():

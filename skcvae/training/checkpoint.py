@@ -19,6 +19,7 @@ from torch import Generator, Tensor
 
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
+from skcvae.documented import described
 from skcvae.io.checkpoint_file import CheckpointFile, digest_of
 from skcvae.networks.layers import Dropout
 from skcvae.training.callbacks import ProgressLine
@@ -107,7 +108,7 @@ def _compared(params: dict) -> dict[str, str]:
 
 
 def _text(value) -> str:
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", described(value))
 
 
 def _digest_of_rows(rows: Rows | StreamedRows) -> str:
