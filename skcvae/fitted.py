@@ -24,7 +24,7 @@ NOISE_DRAWS = 100  # draws whose noise is made at once, independent of the chunk
 class Fitted:
     """Networks in evaluation mode, between the user's units of X and y.
 
-    Long work shows a live line with a title, unless that is None.
+    Long calls show a progress line with a title, unless that is None.
     """
 
     def __init__(self, model: Model, x_coding, y_coding, title: str | None = None):
@@ -33,13 +33,13 @@ class Fitted:
         self.y_coding = y_coding
         self.title = title
         self.device = next(model.parameters()).device
-        self.row_size = model.row_size  # once: a single row should not wait for it
+        self.row_size = model.row_size  # cached: slow for calls with one row
 
     @functools.cached_property
     def exact_model(self) -> Model:
-        """The model in float64: a row's numbers then depend on the other rows by 1e-12 at most.
+        """A float64 copy: predictions depend on batch composition by at most 1e-12.
 
-        Not so with convolutions, which read rows one by one, and would take ten times as
+        Not of convolutions, which process rows one by one and would take ten times as
         long on a CPU; nor on devices without float64.
         """
         convolves = any(isinstance(module, nn.Conv2d) for module in self.model.modules())
@@ -224,11 +224,11 @@ class Fitted:
 
     def _generators(self, seed: int) -> tuple[torch.Generator, torch.Generator]:
         """Return independent generators of z, on the CPU, and of y given z, on the device."""
-        of_z, of_y = spawned(seed, 2)
-        return generator(of_z), generator(of_y, self.device)
+        z_seed, y_seed = spawned(seed, 2)
+        return generator(z_seed), generator(y_seed, self.device)
 
     def _noise(self, n_samples: int, block: int, seed: int, *rows: Tensor) -> Iterator[Tensor]:
-        """Yield noise that follows from the rows: estimates do not depend on chunks or order."""
+        """Yield row-seeded noise, independent of chunking and order."""
         content = torch.cat([part.flatten(1) for part in rows], dim=1)
         for i, drawn in enumerate(slices(n_samples, NOISE_DRAWS)):
             shape = (drawn.stop - drawn.start, *self.model.noise_shape)

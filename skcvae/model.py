@@ -201,7 +201,7 @@ def latent_model(
     prior : Module
         Turns the prior network's output into a distribution of z.
     x_shape : tuple of int or None
-        Shape of one row of x; None for a model with nothing to condition on.
+        Shape of one row of x; None for a model without inputs.
     y_shape, latent_shape : tuple of int
         Shapes of one row.
     initial_guess : bool
@@ -218,9 +218,9 @@ def latent_model(
     Model
         An untrained model.
     """
-    given = [] if x_shape is None else [x_shape]
+    x_shapes = [] if x_shape is None else [x_shape]
     baseline, coarse, proposal = None, (), None
-    generation = architecture.decoder(y_shape, *given, latent_shape)
+    generation = architecture.decoder(y_shape, *x_shapes, latent_shape)
     if initial_guess:
         guess = deterministic_model(architecture, likelihoods, x_shape=x_shape, y_shape=y_shape)
         baseline, output, coarse = guess.baseline, guess.output, guess.coarse
@@ -229,14 +229,14 @@ def latent_model(
         if not isinstance(prior, DiagonalGaussian):
             family = DiagonalGaussian(latent_shape, getattr(prior, "min_scale", MIN_SCALE))
         proposal = RecognitionNetwork(
-            architecture, given, y_shape, family, read=likelihoods[0].read, partial=partial
+            architecture, x_shapes, y_shape, family, read=likelihoods[0].read, partial=partial
         )
     if not initial_guess:
         output = Output(architecture, generation.out_shape, likelihoods[0])
     if prior.parameter_shape is None:
         prior_network = StandardPrior(prior)
-    elif given or initial_guess:
-        in_shapes = [*given, y_shape][: len(given) + initial_guess]
+    elif x_shapes or initial_guess:
+        in_shapes = [*x_shapes, y_shape][: len(x_shapes) + initial_guess]
         prior_network = PriorNetwork(architecture, in_shapes, prior)
     else:
         prior_network = LearnedPrior(prior)

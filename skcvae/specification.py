@@ -94,14 +94,14 @@ class Specification(NamedTuple):
         )
 
     def log_jacobian(self, selection) -> tuple[float, float]:
-        """Return what the mean log density of rows gains in the user's units."""
+        """Return the mean log-Jacobian of the coding, at full and at coarser resolution."""
         if not self.partial_y and self.n_scales == 1:
             return self.y_coding.log_jacobian().item(), 0.0
         blocks = (selection.read(rows)[-1] for rows in slices(len(selection.index), FORWARD_ROWS))
-        gains = np.concatenate([self._gains(y) for y in blocks], axis=1)
+        gains = np.concatenate([self._log_jacobians(y) for y in blocks], axis=1)
         return tuple(np.average(gains, axis=1, weights=selection.weight).tolist())
 
-    def _gains(self, y: np.ndarray) -> np.ndarray:
+    def _log_jacobians(self, y: np.ndarray) -> np.ndarray:
         """Return the log-Jacobian of each row, at full and at coarser resolution: (2, n)."""
         coarse = np.zeros(len(y))
         if self.n_scales > 1 and isinstance(self.y_coding, Scaling):
@@ -166,7 +166,7 @@ def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:
 
 
 def check_observed(y: np.ndarray) -> None:
-    """Refuse y with a column, or a channel of images, that has no observed entry."""
+    """Raise an error if a column, or a channel of images, is never observed."""
     missing = np.isnan(columns_of(y)).all(axis=0)
     if missing.any():
         raise ValueError(
@@ -191,7 +191,7 @@ def row_shape(given, array: np.ndarray, name: str) -> Shape:
 
 
 def check_scales(n_scales: int, y_row: Shape, likelihood, *, has_baseline: bool) -> None:
-    """Refuse predictions at several resolutions where they have no meaning."""
+    """Raise an error if y cannot be predicted at several resolutions."""
     if len(y_row) < 2:
         raise ValueError(
             f"n_scales={n_scales} expects images, rows of y of shape (height, width) or "
@@ -205,6 +205,6 @@ def check_scales(n_scales: int, y_row: Shape, likelihood, *, has_baseline: bool)
         )
     if not likelihood.accepts_means:
         raise ValueError(
-            f"n_scales={n_scales} predicts means of pixels, which are no counts, got "
-            f"likelihood={likelihood!r}. Set n_scales=1 or take another likelihood."
+            f"n_scales={n_scales} pools pixels by averaging, and averages are not integers; "
+            f"got likelihood={likelihood!r}. Set n_scales=1 or use another likelihood."
         )

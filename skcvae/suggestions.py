@@ -1,4 +1,4 @@
-"""What a user may have meant by a parameter that does not exist."""
+"""Suggestions for misspelt parameter names."""
 
 from difflib import get_close_matches
 
@@ -21,16 +21,16 @@ _OBJECTS = {"architecture": "MLP", "estimator": "CVAERegressor", "training": "Tr
 
 
 def suggestion(name, known):
-    """Return a question that names the parameter that was probably meant."""
-    spelt = _spelt(known)
+    """Return "Did you mean ...?" for the closest known name, or ""."""
+    spelt = _by_leaf(known)
     alias = _ALIASES.get(name.lower())
     leaf = name.lower().rpartition("__")[-1]
     close = [alias] if alias in spelt else get_close_matches(leaf, spelt, n=1, cutoff=0.7)
     return f"Did you mean '{spelt[close[0]]}'?" if close else ""
 
 
-def _spelt(known):
-    """Return how to give each parameter, by its name without that of its object."""
+def _by_leaf(known):
+    """Map leaf names to how the constructor accepts them."""
     spelt = {}
     # An estimator's own parameters come before those of its objects.
     for full in sorted(known, key=lambda name: "__" in name):

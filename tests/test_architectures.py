@@ -7,7 +7,7 @@ from torch import nn
 
 from skcvae import NNRegressor
 from skcvae.architectures import MLP, Conv
-from skcvae.networks.layers import ACTIVATIONS, Dropout, PiecewiseLinear, joined
+from skcvae.networks.layers import ACTIVATIONS, Dropout, PiecewiseLinear, sum_of_linears
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -124,7 +124,7 @@ def test_joined_linear_is_a_linear_map_of_the_concatenation():
     x, z = torch.randn(6, 3), torch.randn(6, 4)
     weight = torch.cat([linear.weight for linear in linears], dim=1)
     expected = torch.cat([x, z], dim=1) @ weight.T + linears[0].bias
-    torch.testing.assert_close(joined(linears, [x, z]), expected)
+    torch.testing.assert_close(sum_of_linears(linears, [x, z]), expected)
 
 
 @pytest.mark.parametrize("shortcut", [True, False])
@@ -153,8 +153,8 @@ def test_dropout_draws_from_its_generator_only():
 def test_the_shortcut_is_linear_and_reads_every_input():
     with_shortcut = MLP((8, 6)).resolve(10, (3,), (1,)).encoder((3,), (2,))
     x, z = torch.randn(5, 3), torch.randn(5, 2)
-    linear = with_shortcut(x, z) - with_shortcut.rest(joined(with_shortcut.first, [x, z]))
-    torch.testing.assert_close(linear, joined(with_shortcut.shortcut, [x, z]))
+    linear = with_shortcut(x, z) - with_shortcut.rest(sum_of_linears(with_shortcut.first, [x, z]))
+    torch.testing.assert_close(linear, sum_of_linears(with_shortcut.shortcut, [x, z]))
     assert not MLP((8,), shortcut=False).resolve(10, (3,), (1,)).encoder((3,)).shortcut
 
 

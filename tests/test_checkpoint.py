@@ -1,4 +1,4 @@
-"""A fit that was cut off goes on to the model of one that was not."""
+"""An interrupted fit resumes to the model of an uninterrupted one."""
 
 import errno
 import math
@@ -31,7 +31,7 @@ Y = X @ np.random.default_rng(1).normal(size=(4, 3)) + np.random.default_rng(2).
 
 @pytest.fixture(autouse=True)
 def every_epoch_is_written(monkeypatch):
-    monkeypatch.setattr(checkpoint, "WRITING", math.inf)
+    monkeypatch.setattr(checkpoint, "MAX_WRITE_SHARE", math.inf)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def with_cut(est, epoch=0):
 
 
 def cut_off(est, epoch, *data, **more):
-    """Fit a copy until it is cut off."""
+    """Fit a copy until it is interrupted."""
     est = with_cut(est, epoch)
     with pytest.raises(CutOffError):
         est.fit(*(data or (X, Y)), **more)

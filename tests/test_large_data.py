@@ -93,7 +93,7 @@ def test_streamed_rows_read_what_is_asked_and_nothing_else():
             return np.full(2, row), np.array([row])
 
     codings = [Scaling(np.zeros(size), np.ones(size)) for size in (2, 1)]
-    selection = Selection.of(Items(Counted()), weight)
+    selection = Selection.select(Items(Counted()), weight)
     rows = StreamedRows(selection, codings, "cpu")
     (x, y), found = rows[torch.tensor([7, 2])]
     np.testing.assert_allclose(found, weight[[7, 2]] / weight.mean(), rtol=1e-6)
@@ -150,7 +150,7 @@ GOOD = [(np.zeros(2), 1.0), (np.ones(2), 0.0)] * 10
 @pytest.mark.parametrize(
     ("items", "y", "message"),
     [
-        (GOOD, [1.0] * 20, "expected no y beside it, got a list"),
+        (GOOD, [1.0] * 20, "pass no separate y, got a list"),
         ([], None, "must have a length above zero"),
         ([np.zeros(2)] * 20, None, r"must have items \(x, y\), got a ndarray for item"),
         ([(np.full(2, np.nan), 1.0)] * 20, None, "contains NaN"),
@@ -172,9 +172,9 @@ def test_an_item_that_is_unlike_the_others_is_found_when_it_is_read():
 
 def test_a_selection_has_the_rows_of_positive_weight_and_parts_of_parts():
     X = np.arange(6)[:, None]
-    selection = Selection.of((X, X), np.array([1.0, 0, 2, 3, 0, 4]))
+    selection = Selection.select((X, X), np.array([1.0, 0, 2, 3, 0, 4]))
     assert selection.index.tolist() == [0, 2, 3, 5] and len(selection.index) == 4
-    part = selection.part(np.array([3, 1]))
+    part = selection.subset(np.array([3, 1]))
     assert part.read(slice(None))[0][:, 0].tolist() == [5, 2] and part.weight.tolist() == [4, 2]
 
 

@@ -583,8 +583,8 @@ EDITS = {
         "'training' parameter",
     ),
     "a training option": (edit_training(speed=1), "'speed'"),
-    "a callback": (edit_training(callbacks=[1]), "it names ('callbacks', 'checkpoint')"),
-    "a checkpoint": (edit_training(checkpoint="anywhere"), "it names ('callbacks', 'checkpoint')"),
+    "a callback": (edit_training(callbacks=[1]), "it sets callbacks, checkpoint or"),
+    "a checkpoint": (edit_training(checkpoint="anywhere"), "it sets callbacks, checkpoint or"),
     "a compiler": (
         edit_training(compile={"dict": {"options": {"dict": {}}}}),
         "parameters of the compiler",
@@ -648,7 +648,7 @@ EDITS = {
     "scales of a vector": (edit_specification(n_scales=2), ""),
     "a larger layer": (edit_specification(architecture=sizes(8, 9)), "larger networks|weights"),
     "no weight": (lambda d, a: a.pop("model.output.head.linear.bias"), "it has no array"),
-    "a weight more": (lambda d, a: a.update(more=np.zeros(1)), "refers to its arrays ['more']"),
+    "a weight more": (lambda d, a: a.update(more=np.zeros(1)), "unreferenced arrays ['more']"),
     "a weight turned": (edit_weight(np.transpose), "of shape"),
     "a weight of float64": (edit_weight(np.float64), "are float64 of shape"),
     "a weight of integers": (edit_weight(np.int32), "are int32"),
@@ -683,7 +683,10 @@ def test_what_is_not_known_is_refused_with_the_reason(path, name):
     [
         (None, "its format is None, expected 'skcvae 1'"),
         ({"format": "pt"}, "its format is 'pt'"),
-        ({"format": "skcvae 2"}, "its format is 'skcvae 2', expected 'skcvae 1', the one known"),
+        (
+            {"format": "skcvae 2"},
+            "its format is 'skcvae 2', expected 'skcvae 1', the only supported format",
+        ),
         ({"format": "skcvae 1"}, "its metadata are"),
         ({"format": "skcvae 1", "document": "{}", "crc32": "0"}, "it is damaged"),
         (

@@ -313,7 +313,7 @@ REFUSED = {
     "coarse counts": (
         {"likelihood": "poisson", "n_scales": 2},
         IMAGES,
-        "n_scales=2 predicts means of pixels, which are no counts",
+        "n_scales=2 pools pixels by averaging, and averages are not integers",
     ),
     "a column too many": ({"likelihood": MIXED_COLUMNS}, MIXED[:, :5], "each of the 5 columns"),
     "columns of an image": ({"likelihood": MIXED_COLUMNS}, IMAGES, "Columns expects y of shape"),

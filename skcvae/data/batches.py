@@ -2,7 +2,7 @@
 
 A batch is a slice of tensors on the device. Data that would take more than
 `resident_bytes` are read and encoded batch by batch instead. Rows are a tuple of arrays,
-(x, y), or (y,) where nothing is conditioned on; the last one is modelled.
+(x, y), or (y,) without inputs; the last one is modelled.
 """
 
 from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ class Selection(NamedTuple):
     index : ndarray of shape (n,)
         The numbers of the selected rows.
     weight : ndarray of shape (n,) or None
-        None where all weights are equal.
+        None if all weights are equal.
     """
 
     source: Row | Items
@@ -70,14 +70,14 @@ class Selection(NamedTuple):
     weight: np.ndarray | None = None
 
     @classmethod
-    def of(cls, source: Row | Items, weight: np.ndarray | None = None) -> "Selection":
+    def select(cls, source: Row | Items, weight: np.ndarray | None = None) -> "Selection":
         """Select the rows of positive weight; equal weights become None."""
         n_rows = len(source) if isinstance(source, Items) else len(source[-1])
         index = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
         weight = None if weight is None else weight[index]
         return cls(source, index, None if weight is None or np.ptp(weight) == 0 else weight)
 
-    def part(self, rows: np.ndarray) -> "Selection":
+    def subset(self, rows: np.ndarray) -> "Selection":
         """Select some of the rows."""
         weight = None if self.weight is None else self.weight[rows]
         return Selection(self.source, self.index[rows], weight)
@@ -99,8 +99,7 @@ class Rows(Dataset):
     weight : Tensor of shape (n,), optional
         Weights of mean one.
     log_jacobian : tuple of (float, float), default=(0.0, 0.0)
-        What the mean log density of the rows gains in the user's units: of y, and of y
-        pooled to the coarser scales.
+        Mean log-Jacobian of the coding of y, and of y pooled to the coarser scales.
     """
 
     def __init__(
@@ -160,7 +159,7 @@ class StreamedRows(Dataset):
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def resident(self) -> "Rows | StreamedRows":
-        """Return all rows on the device, or these where they would take too much of it."""
+        """Return all rows on the device, or self if they do not fit."""
         parts = self.encoded(slice(0, FORWARD_ROWS))
         n_bytes = sum(map(attrgetter("nbytes"), parts)) / len(parts[-1]) * self.n_rows
         if n_bytes > resident_bytes(self.device):
@@ -172,7 +171,7 @@ class StreamedRows(Dataset):
         return Rows(sent, weight, log_jacobian=self.log_jacobian)
 
     def _joined(self, first: list[Tensor]) -> list[Tensor]:
-        """Return all encoded rows, of which the first chunk is known."""
+        """Concatenate encoded chunks, the first of which is given."""
         whole = [torch.empty((self.n_rows, *part.shape[1:])) for part in first]
         for rows in slices(self.n_rows, FORWARD_ROWS):
             parts = self.encoded(rows) if rows.start else first
@@ -182,7 +181,7 @@ class StreamedRows(Dataset):
 
 
 def resident_bytes(device: torch.device) -> int:
-    """Return how much data training may keep on a device."""
+    """Return the memory limit of resident data, in bytes."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 2
     return get_config()["working_memory"] * 2**20

@@ -127,7 +127,7 @@ def columns_of(array: np.ndarray) -> np.ndarray:
 
 
 class Plan(NamedTuple):
-    """How much goes through the networks at once.
+    """Chunk sizes: rows per chunk and draws per block.
 
     Parameters
     ----------

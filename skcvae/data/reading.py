@@ -1,7 +1,7 @@
-"""Reading what users hand over as X or y into numbers.
+"""Conversion of user input to numeric arrays.
 
-What already holds numbers is returned as it is, so that arrays are not copied and frames keep
-the names of their columns. `sklearn.utils.check_array` then checks shapes and finite values.
+Numeric input is returned unchanged: arrays are not copied and frames keep their column names.
+`sklearn.utils.check_array` then checks shapes and finite values.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ _REFUSED = {
 
 
 def numbers(values, name):
-    """Return values that hold numbers, for `check_array` or `validate_data`.
+    """Return numeric values, for `check_array` or `validate_data`.
 
     None, `pandas.NA`, masked entries and the nulls of polars become NaN. Decimals, fractions
     and `numpy.longdouble` become float64, and tensors become arrays.
@@ -106,14 +106,14 @@ def _column(values, name, label=None):
     array = np.asarray(values)
     array = _known(array, name, label) if array.dtype == object else array
     try:
-        with np.errstate(over="ignore"):  # what becomes infinite is refused later
+        with np.errstate(over="ignore"):  # infinite values are refused later
             return array.astype(float)
     except (TypeError, ValueError, OverflowError) as error:
         raise type(error)(f"{name} must hold numbers: {str(error).rstrip('.')}.") from error
 
 
 def _known(array, name, label):
-    """Return objects of which none is refused, with None for `pandas.NA`."""
+    """Check object entries, and replace `pandas.NA` by None."""
     kinds = dict.fromkeys(map(type, array.flat))
     for kind in kinds:
         _refuse([base.__name__ for base in kind.__mro__], array, name, label, kind)
@@ -139,14 +139,14 @@ def _refuse(kinds, values, name, label, kind=None):
 
 
 def _array(values, name):
-    """Return a list, or what else is no array, as one."""
+    """Convert a sequence to an array."""
     values = list(values) if _holds_rows(values) else values
     try:
         array = np.asarray(values)
     except ValueError:
         _refuse_ragged(values, name)
         raise
-    # Beside strings, numbers have turned into strings too.
+    # np.asarray converts numbers to strings if the list contains a string.
     return np.asarray(values, dtype=object) if array.dtype.kind in "US" else array
 
 

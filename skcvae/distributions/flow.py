@@ -60,7 +60,7 @@ class NormalizingFlow(Distribution):
 @reparameterize.register
 def _(distribution: NormalizingFlow, noise: Tensor) -> Tensor:
     batch, event = distribution.batch_shape, distribution.event_shape
-    # Of many rows where the flow is one for all, or of one for all where the flows are many.
+    # Broadcast noise and flow parameters over rows.
     shape = torch.broadcast_shapes(noise.shape, (*batch, *event))
     noise = noise.expand(shape).flatten(-len(event))
     transformed = distribution.inverse.inv(noise).unflatten(-1, event)

@@ -1,4 +1,4 @@
-r"""Distributions of z: read from unbounded numbers, drawn from given noise.
+r"""Distributions of z: parameterised by network outputs, reparameterised from given noise.
 
 A network ends in two numbers per coordinate, a location :math:`\mu` and a raw scale
 :math:`r`, read as :math:`\sigma = \mathrm{softplus}(r + c) + \sigma_{\min}` with :math:`c`
@@ -121,7 +121,7 @@ def _(distribution: MixtureSameFamily, noise: Tensor) -> Tensor:
         raise _no_rule(distribution)
     event = distribution.event_shape
     choice = noise.flatten(-len(event))[..., -math.prod(event[1:])]
-    chosen = _chosen(distribution.mixture_distribution.probs, torch.special.ndtr(choice))
+    chosen = _component_at(distribution.mixture_distribution.probs, torch.special.ndtr(choice))
     # The shape, not the length, which torch.export would take for a constant.
     n_rows = distribution.mixture_distribution.probs.shape[0]
     rows = torch.arange(n_rows, device=noise.device)
@@ -129,7 +129,7 @@ def _(distribution: MixtureSameFamily, noise: Tensor) -> Tensor:
     return torch.addcmul(loc, scale, noise.narrow(-len(event), 0, event[0]))
 
 
-def _chosen(probs: Tensor, uniform: Tensor) -> Tensor:
+def _component_at(probs: Tensor, uniform: Tensor) -> Tensor:
     """Return the component at a number in [0, 1], with the most probable one around a half."""
     ends = probs.cumsum(-1)
     top = probs.argmax(-1, keepdim=True)

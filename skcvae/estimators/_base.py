@@ -37,8 +37,8 @@ STRUCTURE = (
     "partial_y", "n_scales", "normalize_X", "normalize_y",
 )  # fmt: skip
 OWN_PRIORS = (type(None), *NAMED["prior"].values())
-ROWS_LOOKED_AT = 1000  # at most, to count active units
-EPOCHS_GRANTED = 10  # before no active unit is a warning
+MAX_ACTIVITY_ROWS = 1000  # to count active units
+MIN_EPOCHS_BEFORE_WARNING = 10  # before no active unit is a warning
 
 
 class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
@@ -112,9 +112,9 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
         return self
 
     def _fit(self, X, y, sample_weight, *, X_val, y_val):
-        """Check, encode, build and train; a checkpoint stays."""
+        """Check, encode, build and train; the checkpoint is not deleted."""
         with _checks.restored_on_error(self):
-            parts = _checks.parameters(self)
+            parts = _checks.check_parameters(self)
             self.seed_ = parts.seed
             selection = self._checked_rows(X, y, sample_weight, parts)
             kept, held_out = self._split(selection, X_val, y_val)
@@ -141,8 +141,8 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
                 self, y, n_rows=len(X), likelihood=parts.likelihood, partial=self.partial_y
             )
             self.x_shape_, self.y_shape_ = X.shape[1:], y.shape[1:]
-        weight = None if sample_weight is None else _checks.weights(sample_weight, X)
-        selection = Selection.of((X, y), weight)
+        weight = None if sample_weight is None else _checks.check_weights(sample_weight, X)
+        selection = Selection.select((X, y), weight)
         if len(selection.index) < len(X):
             X, y = selection.read(slice(None))
         self._specify(X, y, selection.weight, n_rows or len(X), parts)
@@ -152,11 +152,11 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
         """Return the items to fit; codings follow from some of them, sizes from their number."""
         _checks.pairs(dataset, y)
         if sample_weight is not None:
-            sample_weight = _checks.weights(sample_weight, np.empty(len(dataset)))
-        selection = Selection.of(Items(dataset), sample_weight)
+            sample_weight = _checks.check_weights(sample_weight, np.empty(len(dataset)))
+        selection = Selection.select(Items(dataset), sample_weight)
         n_rows = len(selection.index)
         row_size = sum(part.size for part in selection.read(slice(1)))
-        some = selection.part(sampled(n_rows, row_size, self.seed_))
+        some = selection.subset(sampled(n_rows, row_size, self.seed_))
         self._checked_rows(*some.read(slice(None)), some.weight, parts, n_rows)
         return selection._replace(source=Items(dataset, self._check_pair))
 
@@ -168,8 +168,8 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
             structure[name] = repr(value) if is_plain else described(value)
         recognition = parts.objective.uses_recognition
         if parts.continues:
-            _checks.unchanged(self.structure_, structure)
-            _checks.recognition(self.specification_, parts.objective)
+            _checks.check_unchanged(self.structure_, structure)
+            _checks.check_recognition(self.specification_, parts.objective)
             self.specification_ = self.specification_._replace(recognition=recognition)
             return
         is_single = self.likelihood == "auto" and y.size == len(y)
@@ -181,7 +181,7 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
             n_rows,
             self.seed_,
             architecture=parts.architecture,
-            # With more outputs, noise of any scale takes from z what they share.
+            # With several outputs, a scale per row would explain what z should.
             likelihood=StudentT(heteroscedastic=True) if is_single else parts.likelihood,
             prior=parts.prior,
             x_shape=self.x_shape,
@@ -213,15 +213,15 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
             test_size=self.validation_fraction,
             random_state=self.seed_,
         )
-        return map(selection.part, parts)
+        return map(selection.subset, parts)
 
     def _checked_validation(self, X_val, y_val):
         if isinstance(X_val, Dataset):
-            return Selection.of(Items(_checks.pairs(X_val, y_val, "X_val"), self._check_pair))
+            return Selection.select(Items(_checks.pairs(X_val, y_val, "X_val"), self._check_pair))
         if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"X_val and y_val go together, got no {missing}.")
-        return Selection.of(self._check_pair(X_val, y_val, suffix="_val"))
+        return Selection.select(self._check_pair(X_val, y_val, suffix="_val"))
 
     # Build.
 
@@ -263,10 +263,10 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
         vars(self).pop("n_active_units_", None)
         if not self.specification_.recognition:
             return
-        some = slice(None, None, -(-len(selection.index) // ROWS_LOOKED_AT))
+        some = slice(None, None, -(-len(selection.index) // MAX_ACTIVITY_ROWS))
         kl = self._fitted.kl_by_unit(*selection.read(some))
         self.n_active_units_ = int((kl > ACTIVE).sum())
-        if not self.n_active_units_ and len(self.history_) >= EPOCHS_GRANTED:
+        if not self.n_active_units_ and len(self.history_) >= MIN_EPOCHS_BEFORE_WARNING:
             warnings.warn(
                 f"No latent variable is used: the KL term is {kl.sum():.2g} nats per row, so "
                 "p(y|x) is that of a network without z. Where NNRegressor scores as well, none "
@@ -278,7 +278,7 @@ class StructuredPredictor(Predicting, Persistent, RegressorMixin, Parameters):
 
     def _remove_checkpoint(self):
         """Delete the checkpoint of a completed fit."""
-        path = _checks.training(self).checkpoint
+        path = _checks.training_options(self).checkpoint
         if path is not None and not self.net_.interrupted:
             CheckpointFile(path).remove()
 

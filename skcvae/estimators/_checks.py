@@ -21,7 +21,7 @@ PARTS = ("architecture", "likelihood", "prior", "objective", "training")
 
 @contextlib.contextmanager
 def restored_on_error(estimator):
-    """Leave an estimator as it was if anything goes wrong inside."""
+    """Restore the attributes of an estimator if the block raises."""
     before = dict(vars(estimator))
     try:
         yield
@@ -32,7 +32,7 @@ def restored_on_error(estimator):
 
 
 def named_keywords(method):
-    """Name the user's class, and the closest parameter, where arguments do not fit a method."""
+    """Let TypeErrors of a method name the public class and the closest argument."""
     signature = inspect.signature(method)
     known = [name for name in signature.parameters if name != "self"]
 
@@ -52,7 +52,7 @@ def named_keywords(method):
 
 
 def _numbers(values, name):
-    """Return values as numbers; arrays of numbers need no reading."""
+    """Convert values to numbers; numeric arrays are returned unchanged."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype != "g":
         return values
     return reading.numbers(values, name)
@@ -125,7 +125,7 @@ def masked(mask, y):
     return y
 
 
-def weights(sample_weight, X):
+def check_weights(sample_weight, X):
     """Return one weight per row, not negative and not all zero; None counts as ones."""
     if sample_weight is not None and not np.asarray(sample_weight).any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
@@ -133,10 +133,10 @@ def weights(sample_weight, X):
 
 
 def pairs(dataset, y, name="X"):
-    """Return a Dataset of pairs (x, y), of which y is a part."""
+    """Validate a Dataset of pairs (x, y)."""
     if y is not None:
         raise ValueError(
-            f"{name} is a Dataset, whose items are pairs (x, y): expected no y beside it, got a "
+            f"{name} is a Dataset, whose items are pairs (x, y): pass no separate y, got a "
             f"{type(y).__name__}."
         )
     if not hasattr(dataset, "__len__") or not len(dataset):
@@ -156,20 +156,20 @@ def coverage(value):
 
 
 def no_labels(estimator, what):
-    """Refuse what has no meaning for labels."""
+    """Raise an error if y are labels."""
     if hasattr(estimator, "classes_"):
         raise ValueError(f"{what} expects numbers, got {estimator.likelihood_!r}.")
 
 
 def only_labels(estimator, what):
-    """Refuse what has a meaning for labels only."""
+    """Raise an error unless y are labels."""
     if not hasattr(estimator, "classes_"):
         raise ValueError(
             f"{what} expects labels, likelihood='categorical', got {estimator.likelihood_!r}."
         )
 
 
-def levels(quantiles):
+def check_levels(quantiles):
     """Return quantile levels as an array."""
     array = np.asarray(quantiles, dtype=float)
     if array.ndim > 1 or not array.size or not ((array >= 0) & (array <= 1)).all():
@@ -180,7 +180,7 @@ def levels(quantiles):
     return array
 
 
-def parameters(estimator):
+def check_parameters(estimator):
     """Return the checked parameter objects, device and seed of an estimator."""
     estimator._validate_params()
     parts = SimpleNamespace(**chosen(estimator, *PARTS))
@@ -198,8 +198,8 @@ def parameters(estimator):
     if objective.draws_from_prior and not getattr(parts.prior, "differentiable_draws", True):
         raise ValueError(
             f"{type(estimator).__name__} trains with draws from the prior, which must be "
-            f"differentiable; got prior={parts.prior!r}. Expected another prior, or "
-            "CVAERegressor."
+            f"differentiable; got prior={parts.prior!r}. Use another prior, or an "
+            "objective without draws from the prior, such as 'elbo'."
         )
     if not objective.weighs_kl and (estimator.beta or estimator.kl_warmup):
         raise ValueError(
@@ -210,7 +210,7 @@ def parameters(estimator):
 
 
 def chosen(estimator, *names):
-    """Return parameter objects by name: copies of the user's, or what their names stand for."""
+    """Return parameter objects by name: copies of instances, or new ones from names."""
     found = {}
     for name in names:
         value = getattr(estimator, name)
@@ -227,12 +227,12 @@ def chosen(estimator, *names):
     return found
 
 
-def training(estimator):
+def training_options(estimator):
     """Return the training options of an estimator."""
     return estimator.training or Training()
 
 
-def unchanged(before, now):
+def check_unchanged(before, now):
     """Refuse a warm start with other networks or codings than those of the last fit."""
     for name, value in now.items():
         if before[name] != value:
@@ -242,7 +242,7 @@ def unchanged(before, now):
             )
 
 
-def recognition(specification, objective):
+def check_recognition(specification, objective):
     """Refuse a warm start that needs a recognition network which was not trained."""
     if objective.uses_recognition and not specification.recognition:
         raise ValueError(

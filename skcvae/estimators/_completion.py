@@ -28,8 +28,8 @@ class Completion:
 
         With a recognition network z ~ q(z|x,y_o,y_u) and y_u ~ p(y_u|x,z,y_o)
         alternate. Without one (GSNN, `alpha` = 0), z is chosen from draws of the
-        prior by p(y_o|x,z). Without z (NN), the observed entries tell nothing of
-        the others, unless the likelihood correlates outputs.
+        prior by p(y_o|x,z). Without z (NN), the observed entries carry no information
+        on the others, unless the likelihood correlates outputs.
 
         Parameters
         ----------
@@ -85,13 +85,13 @@ class Completion:
     def _log_prob_observed(self, X, y_partial, mask, n_steps, seed):
         """Estimate log p(y_o|x) of the observed entries of each row, in the units of y."""
         X, y = self._check_partial(X, y_partial, mask)
-        of_y, of_z = spawned(seed, 2)
+        y_seed, z_seed = spawned(seed, 2)
         (completed,) = self._fitted.complete(
-            X, y, 1, of_y, n_steps=n_steps, observation_noise=True
+            X, y, 1, y_seed, n_steps=n_steps, observation_noise=True
         )
         completed = np.where(np.isnan(y), self._like_y(completed), y)
         return self._fitted.log_prob_observed(
-            X, y, completed, n_samples=self.n_score_samples, seed=of_z
+            X, y, completed, n_samples=self.n_score_samples, seed=z_seed
         )
 
     def _check_partial(self, X, y_partial, mask):

@@ -36,7 +36,7 @@ class ConditionalDensity:
             or a mass, or the same grey targets.
         """
         log_p = self.log_prob(X, y)
-        return float(np.average(log_p, weights=_checks.weights(sample_weight, log_p)))
+        return float(np.average(log_p, weights=_checks.check_weights(sample_weight, log_p)))
 
     @_checks.named_keywords
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95), n_samples=1000):
@@ -65,7 +65,7 @@ class ConditionalDensity:
         check_is_fitted(self)
         _checks.no_labels(self, "a quantile")
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        levels, n_rows = _checks.levels(quantiles), _num_samples(X)
+        levels, n_rows = _checks.check_levels(quantiles), _num_samples(X)
         chunk = plan(n_rows, n_samples, 1, math.prod(self.y_shape_)).rows
         chunks = [*slices(max(n_rows, 1), chunk)]
         blocks = [

@@ -132,5 +132,5 @@ class LatentSpace:
         if recognition and model.recognition is None:
             raise ValueError(
                 f"{name} was trained without a recognition network q(z|x,y): encode(X) returns "
-                "E[z|x]. Expected y=None, or an objective such as CVAERegressor's."
+                "E[z|x]. Use it, or train with a recognition network, as objective='elbo' does."
             )

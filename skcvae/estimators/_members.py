@@ -45,7 +45,7 @@ class Members:
         return self._first.y_coding_
 
     def _restore(self, state):
-        """Set the fitted attributes that a file holds, if the members belong together."""
+        """Set the fitted attributes that a file holds, if the members are consistent."""
         if state.keys() != {"estimators_", "seed_"}:
             raise ValueError(f"an ensemble has estimators_ and seed_, got {sorted(state)[:5]}")
         members = state["estimators_"]

@@ -15,14 +15,14 @@ from skcvae.random import seed_from, spawned
 LOWEST = -1e300  # stands for -inf, so that members without any density weigh the same
 
 
-def no_joint(name):
+def refuse_latent_method(name):
     """Return a method that says why an ensemble has no latent space."""
 
     def method(self, *args, **params):
         """Raise TypeError: members have latent spaces of their own."""
         raise TypeError(
             "The members of an ensemble have latent spaces of their own, with different axes, so "
-            f"that there is no joint {name}. Use that of a member, estimators_[0].{name}."
+            f"an ensemble has no {name}. Use that of a member, estimators_[0].{name}."
         )
 
     method.__name__ = name
@@ -151,14 +151,14 @@ class Mixture(ConditionalDensity, Members):
 
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        of_weights, of_draws = spawned(seed_from(random_state), 2)
-        seeds = spawned(of_weights, len(self.estimators_))
+        weight_seed, draw_seed = spawned(seed_from(random_state), 2)
+        seeds = spawned(weight_seed, len(self.estimators_))
         log_p = [
             member._log_prob_observed(X, y_partial, mask, n_steps, seed)
             for member, seed in zip(self.estimators_, seeds, strict=True)
         ]
         return self._mixed(
-            draw, _num_samples(X), n_samples, of_draws, softmax(np.maximum(log_p, LOWEST), axis=0)
+            draw, _num_samples(X), n_samples, draw_seed, softmax(np.maximum(log_p, LOWEST), axis=0)
         )
 
     @_checks.named_keywords
@@ -190,4 +190,4 @@ class Mixture(ConditionalDensity, Members):
         ]
         return logsumexp(log_p, axis=0) - math.log(len(log_p))
 
-    encode, decode, reconstruct = map(no_joint, ("encode", "decode", "reconstruct"))
+    encode, decode, reconstruct = map(refuse_latent_method, ("encode", "decode", "reconstruct"))

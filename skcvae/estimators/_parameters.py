@@ -13,7 +13,7 @@ from skcvae.training.options import Training
 NAMED = {
     "architecture": {"conv": architectures.Conv, "mlp": architectures.MLP},
     "likelihood": {
-        "auto": likelihoods.Gaussian,  # `fit` has another where a row of y is one number
+        "auto": likelihoods.Gaussian,  # a single output: StudentT(heteroscedastic=True)
         "bernoulli": likelihoods.Bernoulli,
         "categorical": likelihoods.Categorical,
         "gaussian": likelihoods.Gaussian,

@@ -1,4 +1,4 @@
-"""A fitted estimator outside of its process: pickled, saved, or as a torch module."""
+"""Serialisation: pickle, files and torch modules."""
 
 import torch
 from sklearn.utils.validation import check_is_fitted
@@ -93,6 +93,6 @@ class Persistent(Savable):
 
     def _set_net(self, module, weights, history):
         module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
-        self.net_ = self._net(_checks.training(self), module, device_or_cpu(self.device))
+        self.net_ = self._net(_checks.training_options(self), module, device_or_cpu(self.device))
         self.net_.history_ = History(history)
         self._fitted = Fitted(module.model, *self.specification_.codings)

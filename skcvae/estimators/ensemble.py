@@ -134,9 +134,9 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         Warns
         -----
         ConvergenceWarning
-            If interrupted, by Ctrl-C: the ensemble keeps the members that had ended, or,
-            where none had, the first as far as it got. Of members in other processes
-            none are kept, and the interrupt is passed on.
+            If interrupted, by Ctrl-C: the ensemble keeps the completed members, or else the
+            interrupted first one. Members in other processes are lost, and the
+            interrupt is re-raised.
         """
         self._validate_params()
         self._check_checkpoint()
@@ -158,8 +158,8 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         return self
 
     def _check_checkpoint(self):
-        """Refuse a checkpoint where the members' seeds would not be the same again."""
-        training = _checks.training(self._prototype())
+        """Raise an error if a checkpoint could not be resumed with the same seeds."""
+        training = _checks.training_options(self._prototype())
         if training.checkpoint is not None and not isinstance(self.random_state, Integral):
             raise ValueError(
                 "The checkpoint of an ensemble expects an int as its random_state, got "
@@ -169,7 +169,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
     def _warn_of_interrupt(self, n_kept):
         warnings.warn(
             f"Training was interrupted; the ensemble keeps {n_kept} of {self.n_estimators} "
-            "members: those that had ended, or the first as far as it got.",
+            "members: the completed ones, or else the interrupted first member.",
             ConvergenceWarning,
             stacklevel=4,
         )
@@ -191,16 +191,16 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         rng = check_random_state(seed)
         for i in range(self.n_estimators):
             member = clone(self._prototype()).set_params(random_state=rng.randint(2**31 - 1))
-            path = _checks.training(member).checkpoint
+            path = _checks.training_options(member).checkpoint
             if path is not None:
                 member.set_params(training__checkpoint=f"{os.fspath(path)}.{i}")
             yield member
 
 
 def _fitted(member, ended, X, y, sample_weight, *, X_val, y_val):
-    """Return a fitted member; its interrupt is one of the ensemble.
+    """Return a fitted member; re-raise its interrupt for the ensemble.
 
-    Checkpoints stay until all members have ended, so that those that had are soon restored.
+    Checkpoints are kept until all members are complete, so that a second fit restores them.
     """
     member._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
     ended.append(member)

@@ -1,1 +1,1 @@
-"""Inference in a fitted model: moments, draws, log-likelihoods, completion, collapse."""
+"""Inference in a fitted model: moments, draws, log-likelihoods, completion, posterior collapse."""

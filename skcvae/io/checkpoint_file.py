@@ -15,14 +15,14 @@ DIGEST = 16  # bytes in front of the state, to recognise a whole file
 
 
 class CheckpointFile:
-    """A file that is whole or is not there, whatever happens while it is written."""
+    """A checkpoint file with atomic writes."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         self.seen = None
 
     def read(self) -> dict | None:
-        """Return what the file holds, or None where there is none."""
+        """Return the content of the file, or None if it does not exist."""
         try:
             self.seen = self._identity()
             return None if self.seen is None else _loaded(self.path.read_bytes(), self.path)
@@ -47,7 +47,7 @@ class CheckpointFile:
         self.seen = self._identity()
 
     def remove(self) -> None:
-        """Delete the file, and what writers that were killed have left beside it."""
+        """Delete the file and the temporary files of killed writers."""
         for path in [self.path, *self.path.parent.glob(f".{_escaped(self.path.name)}.*.part")]:
             path.unlink(missing_ok=True)
 
@@ -61,8 +61,8 @@ class CheckpointFile:
     def _failure(self, what: str, error: OSError) -> OSError:
         return OSError(
             error.errno,
-            f"checkpoint cannot be {what} ({error.strerror}). Expected the path of a file in a "
-            "folder that is there, may be written to, and has room",
+            f"checkpoint cannot be {what} ({error.strerror}). Expected the path of a file in an "
+            "existing, writable folder with free space",
             str(self.path),
         )
 
@@ -76,15 +76,15 @@ def _loaded(content: bytes, path: Path) -> dict:
     digest, state = content[:DIGEST], content[DIGEST:]
     if digest != digest_of([state]).digest():
         raise ValueError(
-            f"checkpoint={str(path)!r} is damaged, or is no checkpoint at all. Expected a file "
-            "that a fit has left when it was cut off: delete it to start anew, or choose another "
+            f"checkpoint={str(path)!r} is damaged, or is not a checkpoint. Expected a file "
+            "written by an interrupted fit: delete it to start anew, or choose another "
             "path."
         )
     return torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
 
 
 def seed_of(path: str | os.PathLike) -> int | None:
-    """Return the seed of the fit whose checkpoint there is, or None."""
+    """Return the seed stored in a checkpoint, or None without one."""
     state = CheckpointFile(path).read()
     return state and int(state["fit"]["seed_"])
 

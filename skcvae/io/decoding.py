@@ -1,4 +1,4 @@
-"""From a document and arrays back to objects; nothing that they say is believed unchecked."""
+"""Decoding of saved documents, with validation."""
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -62,8 +62,7 @@ class Decoder:
         if kind.startswith(CUSTOM):
             name = kind.removeprefix(CUSTOM)[:200]
             raise ValueError(
-                f"it names a class of its author's, {name!r}: pass your own by "
-                f"load(path, classes=[{name}])"
+                f"it contains the custom class {name!r}: pass it as load(path, classes=[{name}])"
             )
         raise ValueError(f"{kind[:200]!r} is no kind of object that skcvae {__version__} knows")
 
@@ -92,7 +91,7 @@ def _check_training(training):
     unknown = isinstance(compiler, dict) and not compiler.keys() <= COMPILER_PARAMS
     if any(map(params.get, NOT_SAVED)) or unknown:
         raise ValueError(
-            f"it names {NOT_SAVED} or parameters of the compiler that no file is saved with"
+            "it sets callbacks, checkpoint or compiler options that save never writes"
         )
 
 

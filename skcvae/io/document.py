@@ -94,13 +94,13 @@ def load(path, classes=()):
             raise ValueError(f"expected an estimator in it, got {estimator!r}")
         check_is_fitted(estimator)
         if arrays:
-            raise ValueError(f"nothing in it refers to its arrays {sorted(arrays)[:5]}")
+            raise ValueError(f"unreferenced arrays {sorted(arrays)[:5]}")
     return estimator
 
 
 @contextmanager
 def _refusing(path):
-    """Turn whatever the contents of a file lead to into a ValueError that names the file."""
+    """Re-raise loading errors as a ValueError that names the file."""
     try:
         yield
     except (ImportError, MemoryError, OSError):  # not the file's fault

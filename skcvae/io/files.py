@@ -20,10 +20,7 @@ LARGEST_HEADER = 100_000_000  # bytes, document included: safetensors reads no m
 
 
 def replace(path, *parts) -> None:
-    """Replace a file by bytes, or leave what is there.
-
-    They go to a temporary file beside it, which takes its place once the disk has them.
-    """
+    """Atomically replace a file, by way of a temporary file in the same folder."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.part")
     try:
@@ -40,7 +37,7 @@ def replace(path, *parts) -> None:
 
 
 def write(path, document: str, arrays: dict[str, np.ndarray]) -> None:
-    """Write a file whole, or leave what is there."""
+    """Atomically write a safetensors file."""
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
         raise FileExistsError(
@@ -50,7 +47,7 @@ def write(path, document: str, arrays: dict[str, np.ndarray]) -> None:
     try:
         replace(target, data)
     except OSError as error:
-        text = f"{error.strerror}; nothing was saved, and a file that was there is untouched"
+        text = f"{error.strerror}; nothing was saved, and an existing file is unchanged"
         raise OSError(error.errno, text, target) from error
 
 
@@ -73,12 +70,13 @@ def read(path) -> tuple[str, dict[str, np.ndarray]]:
             errno.EINVAL, "expected a regular file, got a directory or special file", str(path)
         )
     with open(path, "rb"):
-        pass  # whatever forbids it is said by Python's own error
+        pass  # raises Python's own error if the file is unreadable
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
         if metadata.get("format") != FORMAT:
             raise ValueError(
-                f"its format is {metadata.get('format')!r}, expected {FORMAT!r}, the one known"
+                f"its format is {metadata.get('format')!r}, "
+                f"expected {FORMAT!r}, the only supported format"
             )
         if set(metadata) != {"format", "document", "crc32"}:
             raise ValueError(f"its metadata are {sorted(metadata)}, not those of {FORMAT!r}")

@@ -1,7 +1,6 @@
 """Consistency checks of the fitted attributes that a file holds.
 
-A file may hold anything. Redundant entries must agree, and networks are built only as large as
-the weights in the file would fill.
+Redundant entries must agree, and networks are built only as large as the weights in the file.
 """
 
 import math
@@ -75,7 +74,7 @@ def check_state(estimator, state: dict) -> None:
 
 def _agree(holds: bool, *names: str) -> None:
     if not holds:
-        raise ValueError(f"what it says of {' and '.join(names)} does not belong together")
+        raise ValueError(f"{' and '.join(names)} are inconsistent")
 
 
 def _check_shapes(state, specification):
@@ -155,7 +154,7 @@ def _check_networks(estimator, specification):
 
 
 def _check_flow(flow, size, weights):
-    """Refuse a flow whose masks would be larger than its weights are; zuko makes them first."""
+    """Refuse a flow with larger masks than weights: zuko allocates masks first."""
     first, last = (1 + flow.n_context) * size, (3 * flow.n_bins - 1) * size
     _agree(first * last <= LARGEST_MASK, "prior", "latent_shape")
     widths = pairwise([first, *flow.hidden_layer_sizes, last])
@@ -164,7 +163,7 @@ def _check_flow(flow, size, weights):
 
 
 class Bounded(TorchDispatchMode):
-    """Refuse to make more or larger tensors than building networks with these weights takes.
+    """Limit tensor allocation to what networks with these weights require.
 
     Initialising makes about two tensors for each, of a flow four.
     """

@@ -45,11 +45,11 @@ class _Logits(LikelihoodModule):
         event_ndim = len(self.parameter_shape) - 1
         (logits,) = parameters.unbind(-event_ndim - 1)
         # No validation: grey targets are outside torch's support {0, 1}.
-        pixels = _Pixels(logits=logits, validate_args=False)
+        pixels = _Bernoulli(logits=logits, validate_args=False)
         return Independent(pixels, event_ndim, validate_args=False)
 
 
-class _Pixels(BernoulliDistribution):
+class _Bernoulli(BernoulliDistribution):
     """Bernoulli distribution with a log-probability in fewer passes over memory."""
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ class _Mixture(LikelihoodModule):
         super().__init__((3 * n_components, *y_shape))
         self.start = raw_scale_of(init_scale)
         self.min_scale = min_scale
-        self.offset = nn.Parameter(_apart(n_components, y_shape))
+        self.offset = nn.Parameter(_quantile_starts(n_components, y_shape))
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = self.offset.ndim - 1
@@ -82,7 +82,7 @@ class _Mixture(LikelihoodModule):
         return MixtureSameFamily(weights, components, validate_args=False)
 
 
-def _apart(n_components: int, y_shape: tuple[int, ...]) -> Tensor:
+def _quantile_starts(n_components: int, y_shape: tuple[int, ...]) -> Tensor:
     """Return standard normal quantiles, in a random order for each output."""
     order = torch.rand(n_components, *y_shape).argsort(0)
     return Normal(0.0, 1.0).icdf((order + 0.5) / n_components)

@@ -60,10 +60,12 @@ class StudentT(RealOutputs):
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
         layer = PredictedScale if self.heteroscedastic else LearnedScale
-        return layer(y_shape, self.init_scale, self.min_scale, _Tails(y_shape, self.init_df))
+        return layer(
+            y_shape, self.init_scale, self.min_scale, _StudentTFamily(y_shape, self.init_df)
+        )
 
 
-class _Tails(nn.Module):
+class _StudentTFamily(nn.Module):
     """The t distribution with learned degrees of freedom per output."""
 
     def __init__(self, y_shape: tuple[int, ...], init_df: float):

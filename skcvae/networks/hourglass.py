@@ -127,7 +127,7 @@ class Ascent(nn.Module):
 
     def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
         """Return the features as a function of z; x is encoded once."""
-        share, skips = self._of_x(x)
+        share, skips = self._encode_x(x)
         (enter,) = self.entrances
         return lambda z: list(self._up(share + enter(z), skips))[-1]
 
@@ -136,7 +136,7 @@ class Ascent(nn.Module):
 
     def scales(self, x: Tensor, n_scales: int) -> list[Tensor]:
         """Return the features without z at full, half and quarter resolution."""
-        return list(self._up(*self._of_x(x)))[: -n_scales - 1 : -1]
+        return list(self._up(*self._encode_x(x)))[: -n_scales - 1 : -1]
 
     def scale_shapes(self, n_scales: int) -> list[Shape]:
         """Return the shapes of the features that `scales` returns.
@@ -150,7 +150,7 @@ class Ascent(nn.Module):
             )
         return self.level_shapes[: -n_scales - 1 : -1]
 
-    def _of_x(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def _encode_x(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         levels = self.descent.levels(x)
         seen = [*levels[-2::-1], x]
         skips = [skip(h) for skip, h in zip(self.skips, seen, strict=False)]

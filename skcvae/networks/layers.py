@@ -51,7 +51,7 @@ class Dropout(nn.Module):
         return f"rate={self.rate}"
 
 
-def joined(linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
+def sum_of_linears(linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
     r"""Return :math:`\sum_i W_i x_i + b`, a linear layer over several inputs."""
     pairs = zip(linears, inputs, strict=True)
     linear, part = next(pairs)
@@ -152,8 +152,8 @@ class Stack(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         inputs = self._flat(*inputs)
-        features = self.rest(joined(self.first, inputs))
-        return features + joined(self.shortcut, inputs) if self.shortcut else features
+        features = self.rest(sum_of_linears(self.first, inputs))
+        return features + sum_of_linears(self.shortcut, inputs) if self.shortcut else features
 
     def scales(self, x: Tensor, n_scales: int) -> list[Tensor]:
         """Return the features for each resolution, which are all the same."""

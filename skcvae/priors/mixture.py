@@ -74,7 +74,7 @@ class GaussianMixture(nn.Module):
         self.noise_shape = (latent_shape[0] + 1, *latent_shape[1:])
         self.n_components = n_components
         self.min_scale = min_scale
-        self.register_buffer("start", _apart(n_components, latent_shape))
+        self.register_buffer("start", _latin_hypercube(n_components, latent_shape))
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = len(self.noise_shape)
@@ -89,7 +89,7 @@ class GaussianMixture(nn.Module):
         )
 
 
-def _apart(n: int, shape: tuple[int, ...]) -> Tensor:
+def _latin_hypercube(n: int, shape: tuple[int, ...]) -> Tensor:
     """Return a Latin hypercube sample of n points from N(0, I)."""
     rank = torch.rand(n, math.prod(shape)).argsort(0)
     return torch.special.ndtri((rank + 0.5) / n).reshape(n, *shape)

@@ -1,4 +1,4 @@
-"""The callbacks of skorch that a fit refuses, before training, and what to use instead."""
+"""Validation of user callbacks, before training."""
 
 from skorch import callbacks as skorch_callbacks
 from skorch.callbacks import Callback
@@ -47,7 +47,7 @@ def check_callbacks(callbacks: list, *, validated: bool, early_stopping: bool) -
 
 def _refusal(callback: Callback, reason: str, instead: str) -> ValueError:
     return ValueError(
-        f"callbacks cannot have a {type(callback).__name__}: {reason}. Expected {instead}."
+        f"{type(callback).__name__} cannot be used in callbacks: {reason}. Expected {instead}."
     )
 
 
@@ -84,5 +84,5 @@ def _check_monitor(callback: Callback, *, validated: bool, early_stopping: bool)
         raise _refusal(
             callback,
             f"history_ has no column {monitor!r} in a fit without early stopping",
-            "early_stopping=True, or a monitor such as 'train_loss'",
+            "early_stopping=True, or a monitor such as 'train_loss' or 'train_loss_best'",
         )

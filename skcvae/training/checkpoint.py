@@ -1,4 +1,4 @@
-"""The state of training in a file, from which a fit that was cut off resumes.
+"""The state of training in a file, from which an interrupted fit resumes.
 
 Between two epochs the state is: weights and their average, optimizer, generators,
 history, and what callbacks hold, the learning rate's schedule and the best weights
@@ -26,7 +26,7 @@ from skcvae.training.callbacks import ProgressLine
 from skcvae.version import __version__
 
 DIGESTS = ("training rows", "validation rows", "weights at the start")
-WRITING = 1 / 20  # of the time of a fit, at most
+MAX_WRITE_SHARE = 1 / 20  # of the time of a fit
 # Parameters that a fit does not depend on, or that are compared by what follows from them.
 NOT_COMPARED = {
     "callbacks",
@@ -39,7 +39,7 @@ NOT_COMPARED = {
 
 
 class Checkpoint(Callback):
-    """Write the state of training before epochs; resume from a state that is there.
+    """Write the state of training before epochs; resume from an existing one.
 
     It is written before the first epoch too, so that a folder that cannot be written to
     is an error before training starts.
@@ -70,7 +70,7 @@ class Checkpoint(Callback):
             return
         self.file_.write({"fit": self.fit_, **_state(net)})
         end = time.monotonic()
-        self.due_ = end + (end - start) / WRITING
+        self.due_ = end + (end - start) / MAX_WRITE_SHARE
 
     def _check(self, other: dict[str, str]) -> None:
         names = [k for k in {**self.fit_, **other} if self.fit_.get(k) != other.get(k)]
@@ -161,14 +161,14 @@ def _restore(net, state: dict) -> None:
 
 
 def _fitted(callback: Callback) -> dict:
-    """Return what a callback has come to hold, where a file can hold it too."""
+    """Return the serialisable state of a callback."""
     if isinstance(callback, Checkpoint | ProgressLine):
         return {}
     return _plain({k: v for k, v in vars(callback).items() if k.endswith("_")})
 
 
 def _plain(value):
-    """Return a value as numbers, strings and tensors in lists and dicts; leave others out."""
+    """Convert to plain types, dropping others."""
     if _has_state(value):
         value = value.state_dict()
     if isinstance(value, dict):

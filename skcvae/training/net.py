@@ -65,11 +65,11 @@ class Loss:
         return -(value if weight is None else value * weight).mean()
 
     def state_dict(self) -> dict[str, float]:
-        """Return what changes in training, for skorch's checkpoints."""
+        """Return the mutable state, for skorch's checkpoints."""
         return {"kl_weight": self.kl_weight}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Set what changes in training."""
+        """Set the mutable state."""
         self.kl_weight = state["kl_weight"]
 
 

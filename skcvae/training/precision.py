@@ -1,4 +1,4 @@
-"""TensorFloat-32 products on GPUs, for the length of a fit."""
+"""TensorFloat-32 products on GPUs during a fit."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Progress on one live line of stderr, where there is somebody to look at it."""
+"""A live progress line on stderr, if that is interactive."""
 
 import sys
 
@@ -13,7 +13,7 @@ def is_live() -> bool:
 
 
 def line(title: str | None, total: int, unit: str, *, done: int = 0, delay: float = 0.0) -> tqdm:
-    """Return a live line of tqdm's, which is one of text in notebooks too."""
+    """Return a progress line of tqdm, in plain text also in notebooks."""
     return tqdm(
         total=total,
         initial=done,
