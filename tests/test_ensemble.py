@@ -401,7 +401,7 @@ def test_members_without_any_density_of_the_observed_weigh_the_same(data):
 def test_there_is_no_joint_latent_space(fitted, data, name):
     X, y = data
     for arguments in ((X, y), (), (X,)):
-        with pytest.raises(TypeError, match=rf"no joint {name}.* estimators_\[0\]\.{name}"):
+        with pytest.raises(TypeError, match=rf"has no {name}.* estimators_\[0\]\.{name}"):
             getattr(fitted, name)(*arguments)
     with pytest.raises(TypeError, match=rf"estimators_\[0\]\.{name}"):
         getattr(skcvae, name)(make_pipeline(fitted), X, y)

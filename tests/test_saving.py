@@ -587,7 +587,7 @@ EDITS = {
     "a checkpoint": (edit_training(checkpoint="anywhere"), "it sets callbacks, checkpoint or"),
     "a compiler": (
         edit_training(compile={"dict": {"options": {"dict": {}}}}),
-        "parameters of the compiler",
+        "callbacks, checkpoint or compiler options",
     ),
     "an optimizer": (edit_training(optimizer={"optimizer": "Evil"}), "'Evil' is none of torch's"),
     "an optimizer's parameter": (

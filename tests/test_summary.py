@@ -1,5 +1,6 @@
 """A fitted estimator says what it learned; diagrams link to pages that there are."""
 
+import inspect
 import pickle
 import re
 from pathlib import Path
@@ -25,7 +26,9 @@ LINKED = [
     getattr(module, name)
     for module in (skcvae, architectures, likelihoods, priors)
     for name in module.__all__
-    if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), BaseEstimator)
+    if isinstance(getattr(module, name), type)
+    and issubclass(getattr(module, name), BaseEstimator)
+    and not inspect.isabstract(getattr(module, name))
 ]
 
 

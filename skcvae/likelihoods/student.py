@@ -60,12 +60,10 @@ class StudentT(RealOutputs):
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
         layer = PredictedScale if self.heteroscedastic else LearnedScale
-        return layer(
-            y_shape, self.init_scale, self.min_scale, _StudentTFamily(y_shape, self.init_df)
-        )
+        return layer(y_shape, self.init_scale, self.min_scale, _Family(y_shape, self.init_df))
 
 
-class _StudentTFamily(nn.Module):
+class _Family(nn.Module):
     """The t distribution with learned degrees of freedom per output."""
 
     def __init__(self, y_shape: tuple[int, ...], init_df: float):
