@@ -13,10 +13,19 @@ class Documented(BaseEstimator):
 
     _doc_link_module = "skcvae"
 
+    @classmethod
+    def _check_names(cls, names, error):
+        """Raise an error for the first name that is no parameter."""
+        if not set(names) <= set(cls._get_param_names()):
+            raise error(unknown_parameter(cls, names, cls._nested_params()))
+
+    @classmethod
+    def _nested_params(cls):
+        """Return names of parameters of parameters, for suggestions."""
+        return []
+
     def set_params(self, **params):
-        heads = {name.partition("__")[0]: name for name in params}
-        if not heads.keys() <= set(self.get_params(deep=False)):
-            raise ValueError(unknown_parameter(type(self), heads))
+        self._check_names([name.partition("__")[0] for name in params], ValueError)
         return super().set_params(**params)
 
     @property

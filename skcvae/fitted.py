@@ -66,10 +66,8 @@ class Fitted:
 
         def evaluate(rows, block, shown):
             x = self._inputs(X[rows], self.exact_dtype)
-            if y is None:
-                p = self.exact_model.condition(x).prior
-            else:
-                p = self.exact_model.recognition(x, self._outputs(y[rows], self.exact_dtype))
+            target = None if y is None else self._outputs(y[rows], self.exact_dtype)
+            p = self.exact_model.latent_given(x, target)
             return [part.double().cpu().numpy() for part in (p.mean, p.stddev)]
 
         return self._by_rows(len(X), 1, evaluate)

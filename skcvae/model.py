@@ -144,6 +144,10 @@ class Model(nn.Module):
             return Conditional(None, lambda: likelihood(prior.mean), coarse)
         return Conditional(prior, likelihood, coarse)
 
+    def latent_given(self, x: Tensor | None, y: Tensor | None = None) -> Distribution:
+        """Return q(z|x,y), or the prior p(z|x) without y."""
+        return self.condition(x).prior if y is None else self.recognition(x, y)
+
 
 def deterministic_model(
     architecture,

@@ -71,11 +71,9 @@ class Served(nn.Module):
         """Return E[z|x,y], or E[z|x] without y; with `return_std` its scale too."""
         self._check_latent(recognition=y is not None)
         x = self._x(x)
-        if y is None:
-            p = self.model.condition(x).prior
-        else:
-            code = self.y_encoder(y.reshape(-1, *self.y_row)).to(x.dtype)
-            p = self.model.recognition(x, code)
+        if y is not None:
+            y = self.y_encoder(y.reshape(-1, *self.y_row)).to(x.dtype)
+        p = self.model.latent_given(x, y)
         return (p.mean, p.stddev) if return_std else p.mean
 
     def decode(self, x: Tensor, z: Tensor, *, return_proba: bool = False):
@@ -167,13 +165,8 @@ class Split(nn.Module):
         return torch.cat([group(array[:, columns]).double() for group, columns in pairs], -1)
 
 
-class Rescaled(nn.Module):
-    """Numbers in the user's units."""
-
-    def __init__(self, scaling: Scaling):
-        super().__init__()
-        self.register_buffer("loc", torch.tensor(scaling.loc))
-        self.register_buffer("scale", torch.tensor(scaling.scale))
+class Rescaled(Standardised):
+    """Numbers in the user's units: the inverse."""
 
     def forward(self, code: Tensor) -> Tensor:
         return code.to(self.loc.dtype) * self.scale + self.loc

@@ -5,10 +5,13 @@ Methods return modules. Sizes are known only in `fit`, so an architecture holds 
 
 from abc import ABC, abstractmethod
 
+from sklearn.utils._param_validation import HasMethods
 from torch import nn
 
 from skcvae.documented import Documented
 from skcvae.networks.layers import Shape
+
+ARCHITECTURE = HasMethods(["resolve", "latent_shape", "encoder", "decoder", "head"])
 
 
 class Architecture(Documented, ABC):

@@ -2,11 +2,13 @@
 
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcvae import architectures, likelihoods, objectives, priors
+from skcvae.architectures.base import ARCHITECTURE
 from skcvae.documented import Documented
-from skcvae.suggestions import unknown_parameter
+from skcvae.likelihoods.base import LIKELIHOOD
+from skcvae.priors.base import PRIOR
 from skcvae.training.options import Training
 
 # Choices by name: parameter objects, as an instance or by their name.
@@ -37,15 +39,13 @@ NAMED = {
     },
     "training": {None: Training},
 }
-METHODS = {
-    "architecture": ["resolve", "latent_shape", "encoder", "decoder", "head"],
-    "likelihood": ["build", "check_targets", "fit_coding", "code_shape"],
-    "prior": ["build"],
+OBJECTS = {
+    "architecture": ARCHITECTURE,
+    "likelihood": LIKELIHOOD,
+    "objective": objectives.Objective,
+    "prior": PRIOR,
 }
-CHOICES = {
-    name: [StrOptions(set(NAMED[name])), HasMethods(methods)] for name, methods in METHODS.items()
-}
-CHOICES["objective"] = [StrOptions(set(NAMED["objective"])), objectives.Objective]
+CHOICES = {name: [StrOptions(set(NAMED[name])), kind] for name, kind in OBJECTS.items()}
 COUNT = [Interval(Integral, 1, None, closed="left")]
 
 SHARED = {
@@ -85,8 +85,7 @@ class Parameters(Documented):
     _named = NAMED
 
     def __new__(cls, *args, **kwargs):
-        if not kwargs.keys() <= set(cls._get_param_names()):
-            raise TypeError(unknown_parameter(cls, kwargs, cls._nested_params()))
+        cls._check_names(kwargs, TypeError)
         return super().__new__(cls)
 
     @classmethod
@@ -113,9 +112,7 @@ class Parameters(Documented):
         ValueError
             If there is no parameter of a name.
         """
-        heads = {name.partition("__")[0]: name for name in params}
-        if not heads.keys() <= set(self._get_param_names()):
-            raise ValueError(unknown_parameter(type(self), heads, self._nested_params()))
+        self._check_names([name.partition("__")[0] for name in params], ValueError)
         for name in {k.partition("__")[0] for k in params if "__" in k} & set(self._named):
             value = params.pop(name, getattr(self, name))
             is_name = value is None or isinstance(value, str)

@@ -3,14 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skcvae.io.kinds import (
-    COMPILER_PARAMS,
-    CUSTOM,
-    ESTIMATORS,
-    OPTIMIZERS,
-    PARAMETER_OBJECTS,
-    RECORDS,
-)
+from skcvae.io import kinds
 from skcvae.version import __version__
 
 FLOATS = ("inf", "-inf", "nan")  # which JSON lacks
@@ -30,7 +23,7 @@ class Decoder:
 
     def __init__(self, arrays: dict[str, np.ndarray], classes=()):
         self.arrays = arrays
-        self.custom = {f"{CUSTOM}{cls.__qualname__}": cls for cls in classes}
+        self.custom = {f"{kinds.CUSTOM}{cls.__qualname__}": cls for cls in classes}
         self.kinds = {
             "array": self._array,
             "dict": self._dict,
@@ -51,16 +44,16 @@ class Decoder:
         ((kind, content),) = value.items()
         if kind in self.kinds:
             return self.kinds[kind](content)
-        if kind in ESTIMATORS:
-            return self._estimator(ESTIMATORS[kind], instance(dict, content))
+        if kind in kinds.ESTIMATORS:
+            return self._estimator(kinds.ESTIMATORS[kind], instance(dict, content))
         return _made(self._class(kind), self._dict(content))
 
     def _class(self, kind):
-        for table in (PARAMETER_OBJECTS, RECORDS, self.custom):
+        for table in (kinds.PARAMETER_OBJECTS, kinds.RECORDS, self.custom):
             if kind in table:
                 return table[kind]
-        if kind.startswith(CUSTOM):
-            name = kind.removeprefix(CUSTOM)[:200]
+        if kind.startswith(kinds.CUSTOM):
+            name = kind.removeprefix(kinds.CUSTOM)[:200]
             raise ValueError(
                 f"it contains the custom class {name!r}: pass it as load(path, classes=[{name}])"
             )
@@ -87,9 +80,7 @@ class Decoder:
 
 def _check_training(training):
     params = training.get_params(deep=False)
-    compiler = params["compile"]
-    unknown = isinstance(compiler, dict) and not compiler.keys() <= COMPILER_PARAMS
-    if any(map(params.get, NOT_SAVED)) or unknown:
+    if any(map(params.get, NOT_SAVED)) or kinds.names_programs(params["compile"]):
         raise ValueError(
             "it sets callbacks, checkpoint or compiler options that save never writes"
         )
@@ -109,9 +100,11 @@ def _float(content):
 
 
 def _optimizer(name):
-    if instance(str, name) not in OPTIMIZERS:
-        raise ValueError(f"{name[:200]!r} is none of torch's optimizers, {sorted(OPTIMIZERS)}")
-    return OPTIMIZERS[name]
+    if instance(str, name) not in kinds.OPTIMIZERS:
+        raise ValueError(
+            f"{name[:200]!r} is none of torch's optimizers, {sorted(kinds.OPTIMIZERS)}"
+        )
+    return kinds.OPTIMIZERS[name]
 
 
 def _texts(content):

@@ -18,16 +18,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
-from skcvae.io import files
+from skcvae.io import files, kinds
 from skcvae.io.decoding import Decoder, instance
-from skcvae.io.kinds import (
-    COMPILER_PARAMS,
-    CUSTOM,
-    ESTIMATORS,
-    OPTIMIZERS,
-    PARAMETER_OBJECTS,
-    RECORDS,
-)
 from skcvae.version import __version__
 
 
@@ -90,7 +82,7 @@ def load(path, classes=()):
         content = json.loads(document)
         _check_version(instance(dict, instance(dict, content)["versions"])["skcvae"])
         estimator = Decoder(arrays, classes).decoded(content["estimator"])
-        if type(estimator) not in ESTIMATORS.values():
+        if type(estimator) not in kinds.ESTIMATORS.values():
             raise ValueError(f"expected an estimator in it, got {estimator!r}")
         check_is_fitted(estimator)
         if arrays:
@@ -142,7 +134,7 @@ def _coded(value, name, arrays):
     kind = _kind_of(value)
     if kind is not None:
         return {kind: _coded_object(value, name, arrays)}
-    if isinstance(value, type) and OPTIMIZERS.get(value.__name__) is value:
+    if isinstance(value, type) and kinds.OPTIMIZERS.get(value.__name__) is value:
         return {"optimizer": value.__name__}
     raise _not_plain(name, value)
 
@@ -166,20 +158,20 @@ def _coded_array(array, name, arrays):
 
 def _kind_of(value):
     """Return the name of an object's class in a file, or None where a file cannot hold it."""
-    for table in (ESTIMATORS, PARAMETER_OBJECTS, RECORDS):
+    for table in (kinds.ESTIMATORS, kinds.PARAMETER_OBJECTS, kinds.RECORDS):
         for name, cls in table.items():
             if type(value) is cls:
                 return name
     is_custom = isinstance(value, BaseEstimator) and not hasattr(value, "fit")
-    return f"{CUSTOM}{type(value).__qualname__}" if is_custom else None
+    return f"{kinds.CUSTOM}{type(value).__qualname__}" if is_custom else None
 
 
 def _coded_object(value, name, arrays):
-    if type(value) in RECORDS.values():
+    if type(value) in kinds.RECORDS.values():
         return _coded_dict(value._asdict(), name, arrays)
     if hasattr(value, "_parameter_constraints"):
         value._validate_params()
-    if type(value) not in ESTIMATORS.values():
+    if type(value) not in kinds.ESTIMATORS.values():
         return _coded_params(value, name, arrays)
     state = dict(value.__getstate__())
     for key in value.get_params(deep=False):
@@ -194,11 +186,10 @@ def _coded_object(value, name, arrays):
 
 def _coded_params(value, name, arrays):
     params = value.get_params(deep=False)
-    if type(value) is PARAMETER_OBJECTS["Training"]:
+    if type(value) is kinds.PARAMETER_OBJECTS["Training"]:
         params.pop("checkpoint")  # of a fit, not of its result
-        compiler = params["compile"]
-        if isinstance(compiler, dict) and not compiler.keys() <= COMPILER_PARAMS:
-            raise _not_plain(_join(name, "compile"), compiler)
+        if kinds.names_programs(params["compile"]):
+            raise _not_plain(_join(name, "compile"), params["compile"])
     return _coded_dict(params, name, arrays)
 
 

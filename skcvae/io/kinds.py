@@ -21,6 +21,11 @@ CUSTOM = "custom "  # before the name of a user's class
 COMPILER_PARAMS = {"mode", "dynamic", "fullgraph"}
 
 
+def names_programs(compiler) -> bool:
+    """Return whether the parameter `compile` may name programs to run."""
+    return isinstance(compiler, dict) and not compiler.keys() <= COMPILER_PARAMS
+
+
 def register_estimators(*classes):
     """Let estimators be saved and loaded by their names."""
     ESTIMATORS.update({cls.__name__: cls for cls in classes})

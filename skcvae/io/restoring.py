@@ -9,16 +9,18 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
     validate_parameter_constraints,
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from skcvae.architectures.base import ARCHITECTURE
 from skcvae.data.coding import Scaling
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
+from skcvae.likelihoods.base import LIKELIHOOD
 from skcvae.priors import Flow
+from skcvae.priors.base import PRIOR
 from skcvae.specification import Specification
 
 ALWAYS = {
@@ -33,11 +35,11 @@ ALWAYS = {
 }
 SOMETIMES = {"feature_names_in_": [np.ndarray], "n_active_units_": [Integral]}
 SPECIFICATION = {
-    "architecture": [HasMethods(["resolve", "latent_shape", "encoder", "decoder", "head"])],
-    "likelihood": [HasMethods(["build", "check_targets", "fit_coding", "code_shape"])],
+    "architecture": [ARCHITECTURE],
+    "likelihood": [LIKELIHOOD],
     "x_coding": [Scaling],
     "y_coding": [OneHot, Scaling, Table],
-    "prior": [HasMethods(["build"]), None],
+    "prior": [PRIOR, None],
     "latent_shape": [tuple, None],
     "initial_guess": ["boolean"],
     "recognition": ["boolean"],

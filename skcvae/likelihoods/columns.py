@@ -10,14 +10,13 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import _BaseComposition
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from skcvae.data.table import Table
 from skcvae.distributions import Product
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.likelihoods.base import LIKELIHOOD, Likelihood, LikelihoodModule
 
 
 class Columns(Likelihood, _BaseComposition):
@@ -163,9 +162,7 @@ def _is_group(group) -> bool:
     name, likelihood, columns = group
     return (
         isinstance(name, str)
-        and HasMethods(["build", "check_targets", "fit_coding", "code_shape"]).is_satisfied_by(
-            likelihood
-        )
+        and LIKELIHOOD.is_satisfied_by(likelihood)
         and not isinstance(likelihood, type | Columns)
         and isinstance(columns, list | tuple | np.ndarray)
         and len(columns) > 0

@@ -2,9 +2,12 @@
 
 from abc import ABC, abstractmethod
 
+from sklearn.utils._param_validation import HasMethods
 from torch import nn
 
 from skcvae.documented import Documented
+
+PRIOR = HasMethods(["build"])
 
 
 class Prior(Documented, ABC):
