@@ -2,6 +2,7 @@
 
 from skcvae import metrics
 from skcvae.estimators import (
+    VAE,
     CVAERegressor,
     EnsembleRegressor,
     GSNNRegressor,
@@ -14,6 +15,7 @@ from skcvae.training.options import Training
 from skcvae.version import __version__
 
 __all__ = [
+    "VAE",
     "CVAERegressor",
     "EnsembleRegressor",
     "GSNNRegressor",

@@ -24,7 +24,8 @@ NOISE_DRAWS = 100  # draws whose noise is made at once, independent of the chunk
 class Fitted:
     """Networks in evaluation mode, between the user's units of X and y.
 
-    Long calls show a progress line with a title, unless that is None.
+    X, and its coding, are None in a model with nothing to condition on. Long calls show a
+    progress line with a title, unless that is None.
     """
 
     def __init__(self, model: Model, x_coding, y_coding, title: str | None = None):
@@ -56,42 +57,42 @@ class Fitted:
         """Return E[y|x,z*] at z* = E[z|x], of shape (n, ...)."""
 
         def evaluate(rows, block, shown):
-            x = self._inputs(X[rows], self.exact_dtype)
+            x = self._inputs(X, rows, self.exact_dtype)
             return [read(moments.deterministic(self.exact_model, x))]
 
         return self._by_rows(len(X), 1, evaluate)[0]
 
-    def encode(self, X: np.ndarray, y: np.ndarray | None) -> list[np.ndarray]:
+    def encode(self, X: np.ndarray | None, y: np.ndarray | None) -> list[np.ndarray]:
         """Return mean and standard deviation of q(z|x,y), or of p(z|x), each (n, ...)."""
 
         def evaluate(rows, block, shown):
-            x = self._inputs(X[rows], self.exact_dtype)
+            x = self._inputs(X, rows, self.exact_dtype)
             target = None if y is None else self._outputs(y[rows], self.exact_dtype)
             p = self.exact_model.latent_given(x, target)
             return [part.double().cpu().numpy() for part in (p.mean, p.stddev)]
 
-        return self._by_rows(len(X), 1, evaluate)
+        return self._by_rows(len(X if y is None else y), 1, evaluate)
 
-    def decode(self, X: np.ndarray, z: np.ndarray, read: Read) -> np.ndarray:
+    def decode(self, X: np.ndarray | None, z: np.ndarray, read: Read) -> np.ndarray:
         """Return E[y|x,z] of shape (n_draws, n, ...), for z of that shape."""
 
         def blocks(rows: slice, size: int) -> Iterator[Tensor]:
-            given = self.exact_model.condition(self._inputs(X[rows], self.exact_dtype))
+            given = self.exact_model.condition(self._inputs(X, rows, self.exact_dtype))
             for drawn in slices(len(z), size):
                 block = torch.tensor(z[drawn, rows], dtype=self.exact_dtype, device=self.device)
                 yield given.likelihood(block).mean
 
-        return self._by_draws(len(X), len(z), blocks, read)
+        return self._by_draws(z.shape[1], len(z), blocks, read)
 
-    def kl_by_unit(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def kl_by_unit(self, X: np.ndarray | None, y: np.ndarray) -> np.ndarray:
         """Return the mean over rows of the KL term of each latent variable."""
 
         def evaluate(rows, block, shown):
-            x, target = self._inputs(X[rows]), self._outputs(y[rows])
+            x, target = self._inputs(X, rows), self._outputs(y[rows])
             kl = posterior_collapse.kl_by_unit(self.model, x, target)
             return [conditional_likelihood.double(kl).cpu().numpy()]
 
-        return self._by_rows(len(X), 1, evaluate)[0].mean(axis=0)
+        return self._by_rows(len(y), 1, evaluate)[0].mean(axis=0)
 
     def moments(
         self, X: np.ndarray, n_samples: int, seed: int, *reads: tuple[str, Read]
@@ -99,7 +100,7 @@ class Fitted:
         """Return "mean" or "std" of p(y|x), each read by its function; shapes (n, ...)."""
 
         def evaluate(rows, block, shown):
-            x = self._inputs(X[rows])
+            x = self._inputs(X, rows)
             noise = _counted(self._noise(n_samples, block, seed, x), shown)
             mean, variance = moments.moments(self.model, x, noise)
             found = {"mean": mean, "std": variance.sqrt()}
@@ -108,27 +109,29 @@ class Fitted:
         return self._by_rows(len(X), n_samples, evaluate)
 
     def sample(
-        self, X: np.ndarray, n_samples: int, seed: int, *, observation_noise: bool = True
+        self, X: np.ndarray | None, n_samples: int, seed: int, *, observation_noise: bool = True
     ) -> np.ndarray:
-        """Return joint draws of y, or of E[y|x,z], of shape (n_samples, n, *row_shape)."""
-        noise, outputs = self._generators(seed)
+        """Return joint draws of y, or of E[y|x,z], of shape (n_samples, n, *row_shape).
+
+        Without X there is one row to draw from.
+        """
+        source, outputs = self._generators(seed)
 
         def blocks(rows: slice, size: int) -> Iterator[Tensor]:
-            x = self._inputs(X[rows])
-            return moments.draws(
-                self.model,
-                x,
-                n_samples,
-                size,
-                noise=noise,
-                outputs=outputs if observation_noise else None,
+            shape = (rows.stop - rows.start, *self.model.noise_shape)
+            noise = (
+                torch.randn((drawn.stop - drawn.start, *shape), generator=source).to(self.device)
+                for drawn in slices(n_samples, size)
             )
+            x = self._inputs(X, rows)
+            return moments.draws(self.model, x, noise, outputs if observation_noise else None)
 
-        return self._by_draws(len(X), n_samples, blocks, self.y_coding.to_array)
+        n_rows = 1 if X is None else len(X)
+        return self._by_draws(n_rows, n_samples, blocks, self.y_coding.to_array)
 
     def complete(
         self,
-        X: np.ndarray,
+        X: np.ndarray | None,
         y: np.ndarray,
         n_samples: int,
         seed: int,
@@ -140,7 +143,7 @@ class Fitted:
         noise, outputs = self._generators(seed)
 
         def blocks(rows: slice, size: int) -> Iterator[Tensor]:
-            x, observed = self._inputs(X[rows]), self._outputs(y[rows])
+            x, observed = self._inputs(X, rows), self._outputs(y[rows])
             for drawn in slices(n_samples, size):
                 yield completion.complete(
                     self.model,
@@ -153,15 +156,15 @@ class Fitted:
                     observation_noise=observation_noise,
                 )
 
-        return self._by_draws(len(X), n_samples, blocks, self.y_coding.to_array)
+        return self._by_draws(len(y), n_samples, blocks, self.y_coding.to_array)
 
     def log_prob(
-        self, X: np.ndarray, y: np.ndarray, *, estimate, n_samples: int, seed: int
+        self, X: np.ndarray | None, y: np.ndarray, *, estimate, n_samples: int, seed: int
     ) -> list[np.ndarray]:
         """Return log p(y|x) in the user's units and the effective sample size, each (n,)."""
 
         def evaluate(rows, block, shown):
-            x, target = self._inputs(X[rows]), self._outputs(y[rows])
+            x, target = self._inputs(X, rows), self._outputs(y[rows])
             if self.model.is_deterministic:
                 estimated = conditional_likelihood.exact(self.model, x, target)
             else:
@@ -169,22 +172,28 @@ class Fitted:
                 estimated = estimate(self.model, x, target, _counted(noise, shown))
             return [part.cpu().numpy() for part in estimated]
 
-        log_p, effective_sample_size = self._by_rows(len(X), n_samples, evaluate)
+        log_p, effective_sample_size = self._by_rows(len(y), n_samples, evaluate)
         return [log_p + self.y_coding.log_jacobian(y), effective_sample_size]
 
     def log_prob_observed(
-        self, X: np.ndarray, y: np.ndarray, completed: np.ndarray, *, n_samples: int, seed: int
+        self,
+        X: np.ndarray | None,
+        y: np.ndarray,
+        completed: np.ndarray,
+        *,
+        n_samples: int,
+        seed: int,
     ) -> np.ndarray:
         """Return log p(y_o|x) of the observed entries in the user's units, of shape (n,)."""
 
         def evaluate(rows, block, shown):
-            x, observed = self._inputs(X[rows]), self._outputs(y[rows])
+            x, observed = self._inputs(X, rows), self._outputs(y[rows])
             noise = self._noise(n_samples, block, seed, x, observed)
             whole = self._outputs(completed[rows])
             estimated = completion.log_prob_observed(self.model, x, observed, whole, noise)
             return [estimated.log_prob.cpu().numpy()]
 
-        return self._by_rows(len(X), n_samples, evaluate)[0] + self.y_coding.log_jacobian(y)
+        return self._by_rows(len(y), n_samples, evaluate)[0] + self.y_coding.log_jacobian(y)
 
     def _by_rows(self, n_rows: int, n_draws: int, evaluate) -> list[np.ndarray]:
         """Return the arrays that `evaluate` returns for chunks of rows, joined."""
@@ -214,8 +223,10 @@ class Fitted:
                     out[part, rows] = values
         return out
 
-    def _inputs(self, X: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
-        return self.x_coding.to_tensor(X, dtype, self.device)
+    def _inputs(
+        self, X: np.ndarray | None, rows: slice, dtype: torch.dtype = torch.float32
+    ) -> Tensor | None:
+        return None if X is None else self.x_coding.to_tensor(X[rows], dtype, self.device)
 
     def _outputs(self, y: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
         return self.y_coding.to_tensor(y, dtype, self.device)
@@ -225,9 +236,11 @@ class Fitted:
         z_seed, y_seed = spawned(seed, 2)
         return generator(z_seed), generator(y_seed, self.device)
 
-    def _noise(self, n_samples: int, block: int, seed: int, *rows: Tensor) -> Iterator[Tensor]:
+    def _noise(
+        self, n_samples: int, block: int, seed: int, *rows: Tensor | None
+    ) -> Iterator[Tensor]:
         """Yield row-seeded noise, independent of chunking and order."""
-        content = torch.cat([part.flatten(1) for part in rows], dim=1)
+        content = torch.cat([part.flatten(1) for part in rows if part is not None], dim=1)
         for i, drawn in enumerate(slices(n_samples, NOISE_DRAWS)):
             shape = (drawn.stop - drawn.start, *self.model.noise_shape)
             yield from row_noise(content, shape, seed + i).to(self.device).split(block)

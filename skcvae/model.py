@@ -255,11 +255,11 @@ def latent_model(
     )
 
 
-def check_prior(model: Model, x: Tensor, prior) -> None:
+def check_prior(model: Model, x: Tensor | None, prior) -> None:
     """Refuse a prior whose draws do not follow from noise by a known rule."""
     with torch.no_grad():
-        given = model.condition(x)
+        given = model.condition(None if x is None else x.cpu())
         try:
-            reparameterize(given.prior, x.new_zeros(1, 1, *model.noise_shape))
+            reparameterize(given.prior, torch.zeros(1, 1, *model.noise_shape))
         except TypeError as error:
             raise ValueError(f"prior={prior!r} cannot be sampled from: {error}") from error

@@ -113,6 +113,40 @@ class Served(nn.Module):
             raise ValueError("This model has no recognition network: expected y=None.")
 
 
+class ServedVAE(nn.Module):
+    """Reconstruct x in the user's units: the result of ``to_torch`` of a VAE.
+
+    It is in evaluation mode and of the precision of `transform`, as :class:`Served` is.
+
+    Attributes
+    ----------
+    model : skcvae.model.Model
+        The networks.
+    """
+
+    def __init__(self, fitted, x_shape: tuple[int, ...]):
+        super().__init__()
+        self.model = copy.deepcopy(fitted.exact_model)
+        self.x_row, self.x_shape = fitted.y_coding.row_shape, x_shape
+        self.encoder, self.decoder = encoder(fitted.y_coding), decoder(fitted.y_coding)
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the reconstruction E[x|z] at z = E[z|x], of shape (n, ...)."""
+        return self.inverse_transform(self.transform(x))
+
+    def transform(self, x: Tensor) -> Tensor:
+        """Return E[z|x] of shape (n, n_components)."""
+        code = self.encoder(x.reshape(-1, *self.x_row)).to(next(self.model.parameters()).dtype)
+        return self.model.recognition(None, code).mean
+
+    def inverse_transform(self, z: Tensor) -> Tensor:
+        """Return E[x|z], or the most likely labels, for z of shape (n, n_components)."""
+        z = z.to(next(self.model.parameters()).dtype)
+        x = self.decoder(self.model.condition().likelihood(z[None]).mean[0])
+        return x.reshape(-1, *self.x_shape)
+
+
 def encoder(coding: Scaling | OneHot | Table) -> nn.Module:
     """Return the module that does what `to_tensor` of a coding does."""
     kinds = {Scaling: Standardised, OneHot: Encoded, Table: Split}

@@ -28,7 +28,8 @@ class Specification(NamedTuple):
     architecture, likelihood : object
         With every size a number.
     x_coding, y_coding : Scaling, OneHot or Table
-        From the user's units of X and y to the networks'.
+        From the user's units of X and y to the networks'. `x_coding` is None in a model with
+        nothing to condition on.
     prior : object or None
         None in a model without z.
     latent_shape : tuple of int or None
@@ -47,7 +48,7 @@ class Specification(NamedTuple):
 
     architecture: object
     likelihood: object
-    x_coding: Scaling
+    x_coding: Scaling | None
     y_coding: Scaling | OneHot | Table
     prior: object = None
     latent_shape: Shape | None = None
@@ -59,18 +60,17 @@ class Specification(NamedTuple):
 
     @property
     def codings(self) -> tuple:
-        """The codings of X and y."""
-        return self.x_coding, self.y_coding
+        """The codings of X and y, or of y alone."""
+        return (self.y_coding,) if self.x_coding is None else (self.x_coding, self.y_coding)
 
     def rows(self, selection: Selection, device: str) -> Rows | StreamedRows:
         """Return encoded rows on a device, or read on demand where they are too many."""
         gain = self.log_jacobian(selection)
-        codings = (self.x_coding, self.y_coding)
-        return StreamedRows(selection, codings, device, log_jacobian=gain).resident()
+        return StreamedRows(selection, self.codings, device, log_jacobian=gain).resident()
 
     def build(self) -> Model:
         """Return the untrained networks; random numbers come from torch's generator."""
-        x_shape, y_shape = self.x_coding.code_shape, self.y_coding.code_shape
+        x_shape, y_shape = self.x_coding and self.x_coding.code_shape, self.y_coding.code_shape
         likelihoods = []
         for halvings in range(self.n_scales):
             shape = pooled_shape(y_shape, halvings) if halvings else y_shape
@@ -117,7 +117,7 @@ def _pooled_row(row: np.ndarray, halvings: int) -> np.ndarray:
 
 
 def specify(
-    X: np.ndarray,
+    X: np.ndarray | None,
     y: np.ndarray,
     weight: np.ndarray | None,
     n_rows: int,
@@ -126,29 +126,33 @@ def specify(
     architecture,
     likelihood,
     prior,
-    x_shape: Shape | None,
-    y_shape: Shape | None,
     latent_dim: int | str,
-    normalize_X: bool,
-    normalize_y: bool,
-    has_baseline: bool,
+    x_shape: Shape | None = None,
+    y_shape: Shape | None = None,
+    normalize_X: bool = True,
+    normalize_y: bool = True,
     **flags,
 ) -> Specification:
     """Return the specification that follows from parameters and rows.
 
-    `n_rows` is the number of training rows, of which X and y may be a part. The likelihood
-    may be given parameters that follow from y. The prior is None in a model without z.
-    `flags` are the other fields of :class:`Specification`.
+    `n_rows` is the number of training rows, of which X and y may be a part. X is None where
+    there is nothing to condition on; z is then a vector. The likelihood may be given parameters
+    that follow from y. The prior is None in a model without z. `flags` are the other fields of
+    :class:`Specification`.
     """
-    X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
     y = y.reshape(-1, *row_shape(y_shape, y, "y_shape"))
-    if flags["n_scales"] > 1:
-        check_scales(flags["n_scales"], y.shape[1:], likelihood, has_baseline=has_baseline)
+    if flags.get("n_scales", 1) > 1:
+        check_scales(y.shape[1:], likelihood, **flags)
     if flags["partial_y"]:
         check_observed(y)
-    x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X)
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
     code_shape = y_coding.code_shape
+    if X is None:
+        architecture = architecture.resolve(n_rows, (), code_shape)
+        shape = architecture.latent_shape(latent_dim, (math.prod(code_shape),))
+        return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
+    X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
+    x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X)
     architecture = architecture.resolve(n_rows, X.shape[1:], code_shape)
     if hasattr(architecture, "fit_bins") and architecture.bins is not None:
         some = X[sampled(len(X), X[0].size + y[0].size, seed)]
@@ -190,7 +194,9 @@ def row_shape(given, array: np.ndarray, name: str) -> Shape:
     return shape
 
 
-def check_scales(n_scales: int, y_row: Shape, likelihood, *, has_baseline: bool) -> None:
+def check_scales(
+    y_row: Shape, likelihood, *, n_scales: int, initial_guess: bool, noiseless: bool, **flags
+) -> None:
     """Raise an error if y cannot be predicted at several resolutions."""
     if len(y_row) < 2:
         raise ValueError(
@@ -198,7 +204,7 @@ def check_scales(n_scales: int, y_row: Shape, likelihood, *, has_baseline: bool)
             f"(channels, height, width), got rows of shape {y_row}. Give y_shape where they are "
             "flat."
         )
-    if not has_baseline:
+    if not (initial_guess or noiseless):
         raise ValueError(
             f"n_scales={n_scales} predicts the coarser scales from the baseline network "
             "and expects initial_guess=True, got False."

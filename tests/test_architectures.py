@@ -74,7 +74,6 @@ def test_full_resolution_is_that_of_y_unless_it_is_a_vector():
 @pytest.mark.parametrize(
     ("family", "bad"),
     [
-        (MLP, {"hidden_layer_sizes": ()}),
         (MLP, {"hidden_layer_sizes": (8, 0)}),
         (MLP, {"hidden_layer_sizes": (8, 2.5)}),
         (MLP, {"hidden_layer_sizes": -3}),
@@ -202,3 +201,22 @@ def test_a_fit_with_bins_finds_a_step_and_survives_a_pickle():
     assert stepped.architecture_.bins.shape == (2, 21)
     again = pickle.loads(pickle.dumps(stepped))
     np.testing.assert_allclose(again.predict(X), stepped.predict(X))
+
+
+@pytest.mark.parametrize("params", [{}, {"initial_guess": True}], ids=repr)
+def test_without_hidden_layers_predictions_are_affine(estimator_class, data, params):
+    X, y = data
+    est = estimator_class(architecture=MLP(()), max_epochs=3, random_state=0, **params).fit(X, y)
+    zero, one, other = np.zeros_like(X), X, X[::-1] * 100
+    at_zero, *found, at_sum = map(est.predict, (zero, one, other, one + other))
+    np.testing.assert_allclose(sum(found) - at_zero, at_sum, rtol=1e-9)
+    assert np.ptp(at_sum, axis=0).min() > 1
+
+
+def test_linear_networks_encode_bins():
+    linear = MLP((), bins=np.array([[-1.0, 0.0, 1.0]]))
+    for network in (linear.encoder((1,), (2,)), linear.decoder((3,), (1,), (2,))):
+        x = torch.tensor([[-1.0], [0.0], [1.0]])
+        features = network(x, torch.zeros(3, 2))
+        assert features.shape == (3, *network.out_shape)
+        assert (features[2] - 2 * features[1] + features[0]).abs().max() > 0.01

@@ -33,15 +33,8 @@ def test_moments_do_not_cancel_far_from_zero():
 
 def test_draws_have_the_joint_covariance_of_the_marginal():
     model, x, _, _ = make(n_rows=2, orthogonal=False)
-    blocks = draws(
-        model,
-        x,
-        40_000,
-        15_000,
-        noise=torch.Generator().manual_seed(0),
-        outputs=torch.Generator().manual_seed(1),
-    )
-    y = torch.cat(list(blocks))
+    blocks = noise(40_000, 2).split(15_000)
+    y = torch.cat([*draws(model, x, blocks, torch.Generator().manual_seed(1))])
     B = model.generation.of_z
     covariance = B @ B.T + SIGMA**2 * torch.eye(4)
     assert y.shape == (40_000, 2, 4)

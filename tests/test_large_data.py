@@ -164,7 +164,7 @@ def test_a_dataset_that_is_none(items, y, message):
 def test_an_item_that_is_unlike_the_others_is_found_when_it_is_read():
     size = 10_001
     items = [(np.zeros(2), float(i % 2)) for i in range(size)]
-    source = Items(Odd(items), NNRegressor(max_epochs=1).fit(Odd(GOOD))._check_pair)
+    source = Items(Odd(items), check=NNRegressor(max_epochs=1).fit(Odd(GOOD))._check_rows)
     items[3] = (np.full(2, np.inf), 0.0)
     with pytest.raises(ValueError, match="contains infinity"):
         source.read(np.array([3]))

@@ -297,7 +297,7 @@ def test_moments_draws_and_quadrature_agree(name):
     mean, spread = moments(model, x, noise_for(model, 20_000).split(5000))
     tolerance = 4 * spread.max().sqrt().item() / math.sqrt(20_000)
     torch.testing.assert_close(mean, exact, atol=tolerance, rtol=0)
-    smooth = torch.cat([*draws(model, x, 20_000, 7000, noise=generator(1), outputs=None)])
+    smooth = torch.cat([*draws(model, x, noise_for(model, 20_000, seed=1).split(7000), None)])
     torch.testing.assert_close(smooth.mean(0), exact, atol=tolerance, rtol=0)
     torch.testing.assert_close(smooth.var(0), variance, atol=0.02, rtol=0.06)
     assert deterministic(model, x).shape == (N, 2)

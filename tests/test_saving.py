@@ -629,7 +629,7 @@ EDITS = {
         "likelihood and y_coding",
     ),
     "auto": (edit_specification(architecture={"architectures.MLP": {}}), "architecture and sizes"),
-    "no coding": (edit_specification(x_coding=None), "'x_coding' parameter"),
+    "no coding": (edit_specification(x_coding=None), "class and x_coding"),
     "an identity": (
         edit_specification(x_coding={"Scaling": {"loc": 0.0, "scale": 1.0}}),
         "",

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skcvae.architectures.base import Architecture
-from skcvae.networks.layers import ACTIVATIONS, Readout, Shape, Stack
+from skcvae.networks.layers import ACTIVATIONS, Concatenation, Readout, Shape, Stack
 
 
 class MLP(Architecture):
@@ -21,6 +21,7 @@ class MLP(Architecture):
     hidden_layer_sizes : "auto", int or sequence of int, default="auto"
         Units in each hidden layer, the same for every network. "auto" uses two
         layers whose width grows with the numbers of rows and columns, from 32 to 512.
+        Without hidden layers, ``()``, all networks are linear.
     activation : {"elu", "gelu", "relu", "silu", "tanh"}, default="silu"
         Activation after each hidden layer.
     dropout : float, default=0.0
@@ -79,13 +80,13 @@ class MLP(Architecture):
             sizes = (min(max(width, 32), 512),) * 2
         sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
         try:
-            smallest = min(map(operator.index, sizes), default=0)
+            smallest = min(map(operator.index, sizes), default=1)
         except TypeError:
             smallest = 0
         if smallest < 1:
             raise ValueError(
                 "The 'hidden_layer_sizes' parameter of MLP must be 'auto', a positive int or a "
-                f"non-empty sequence of positive ints. Got {self.hidden_layer_sizes!r} instead."
+                f"sequence of positive ints. Got {self.hidden_layer_sizes!r} instead."
             )
         resolved = clone(self)
         resolved.hidden_layer_sizes = tuple(map(int, sizes))
@@ -128,7 +129,9 @@ class MLP(Architecture):
         automatic = min(size, round(2 * math.sqrt(size)), 64)
         return (automatic if latent_dim == "auto" else latent_dim,)
 
-    def encoder(self, *in_shapes: Shape) -> Stack:
+    def encoder(self, *in_shapes: Shape) -> nn.Module:
+        if not self.hidden_layer_sizes:
+            return Concatenation(in_shapes, self.bins)
         return Stack(
             in_shapes,
             self.hidden_layer_sizes,
@@ -139,8 +142,13 @@ class MLP(Architecture):
         )
 
     def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Stack:
-        del y_shape
-        return self.encoder(*in_shapes)
+        if self.hidden_layer_sizes:
+            return self.encoder(*in_shapes)
+        # Two numbers per output, so that location and scale are linear maps of full rank.
+        width = 2 * math.prod(y_shape)
+        return Stack(
+            in_shapes, (width,), activation=None, dropout=0, shortcut=False, bins=self.bins
+        )
 
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
         return Readout(in_shape, out_shape)

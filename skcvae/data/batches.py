@@ -28,10 +28,16 @@ Tensors = tuple[Tensor, ...]
 
 
 class Items:
-    """Rows (x, y) of a Dataset, read item by item."""
+    """Rows of a Dataset, read item by item: items are (x, y), or x alone."""
 
-    def __init__(self, dataset: Dataset, check: Callable[..., Row] = lambda *arrays: arrays):
+    def __init__(
+        self,
+        dataset: Dataset,
+        n_arrays: int = 2,
+        check: Callable[..., Row] = lambda *arrays: arrays,
+    ):
         self.dataset = dataset
+        self.n_arrays = n_arrays
         self.check = check
 
     def __len__(self) -> int:
@@ -44,6 +50,8 @@ class Items:
 
     def _item(self, row: int) -> Row:
         item = self.dataset[row]
+        if self.n_arrays == 1:
+            return (np.asarray(item),)
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise TypeError(
                 f"X as a Dataset must have items (x, y), got a {type(item).__name__} for item "

@@ -6,11 +6,13 @@ from skcvae.estimators.ensemble import EnsembleRegressor
 from skcvae.estimators.gsnn import GSNNRegressor
 from skcvae.estimators.hybrid import HybridStructuredPredictor
 from skcvae.estimators.nn import NNRegressor
+from skcvae.estimators.vae import VAE
 from skcvae.io import kinds
 from skcvae.specification import Specification
 from skcvae.training.options import Training
 
 __all__ = [
+    "VAE",
     "CVAERegressor",
     "EnsembleRegressor",
     "GSNNRegressor",
@@ -19,7 +21,12 @@ __all__ = [
 ]
 
 kinds.register_estimators(
-    CVAERegressor, EnsembleRegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+    VAE,
+    CVAERegressor,
+    EnsembleRegressor,
+    GSNNRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
 )
 kinds.register_objects(Training, Specification)
 kinds.register_modules(architectures, likelihoods, objectives, priors)

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import re
 from numbers import Real
 from types import SimpleNamespace
 
@@ -51,6 +52,27 @@ def named_keywords(method):
     return checked
 
 
+def own_terms(method):
+    """Let ValueErrors of a density of X name what its user knows: X instead of y, and so on."""
+
+    @functools.wraps(method)
+    def translated(self, *args, **kwargs):
+        try:
+            return method(self, *args, **kwargs)
+        except ValueError as error:
+            terms = {"y": "X", "y_partial": "X_partial", **self._roles}
+            names = "|".join(sorted(terms, key=len, reverse=True))
+            text = re.sub(rf"""(?<![\w'"(])({names})(?![\w'"|])""", _term_of(terms), str(error))
+            error.args = (text,)
+            raise
+
+    return translated
+
+
+def _term_of(terms):
+    return lambda match: terms[match[0]]
+
+
 def _numbers(values, name):
     """Convert values to numbers; numeric arrays are returned unchanged."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype != "g":
@@ -58,10 +80,10 @@ def _numbers(values, name):
     return reading.numbers(values, name)
 
 
-def inputs(estimator, X, *, name="X", reset=False):
-    """Return X as an array of finite numbers, rows of the shape seen in fit."""
+def inputs(estimator, X, *, name="X", reset=False, finite=True):
+    """Return X as an array of finite numbers, or NaN, rows of the shape seen in fit."""
     X = _numbers(X, name)
-    X = validate_data(estimator, X, reset=reset, allow_nd=True)
+    X = validate_data(estimator, X, reset=reset, allow_nd=True, ensure_all_finite=finite)
     if not reset and X.shape[1:] != estimator.x_shape_:
         raise ValueError(
             f"{name} has rows of shape {X.shape[1:]}, expected {estimator.x_shape_} as in fit."
@@ -132,8 +154,8 @@ def check_weights(sample_weight, X):
     return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
 
-def pairs(dataset, y, name="X"):
-    """Validate a Dataset of pairs (x, y)."""
+def items(dataset, y=None, *, name="X"):
+    """Return a Dataset of pairs (x, y), or of x alone, that has been validated."""
     if y is not None:
         raise ValueError(
             f"{name} is a Dataset, whose items are pairs (x, y): pass no separate y, got a "
@@ -200,6 +222,11 @@ def check_parameters(estimator):
             f"{type(estimator).__name__} trains with draws from the prior, which must be "
             f"differentiable; got prior={parts.prior!r}. Use another prior, or an "
             "objective without draws from the prior, such as 'elbo'."
+        )
+    if estimator._encodes and not objective.uses_recognition:
+        raise ValueError(
+            f"objective={objective!r} trains no recognition network, with which "
+            f"{type(estimator).__name__} encodes: expected another one, such as 'elbo'."
         )
     if not objective.weighs_kl and (estimator.beta or estimator.kl_warmup):
         raise ValueError(

@@ -67,20 +67,17 @@ class Completion:
         Deep Conditional Generative Models*, NIPS, section 5.2.
         """
         check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        check_scalar(n_steps, "n_steps", Integral, min_val=1)
+        check_counts(n_samples, n_steps)
         X, y = self._check_partial(X, y_partial, mask)
-        drawn = self._shown_fitted().complete(
+        return completions(
+            self,
             X,
             y,
             n_samples,
-            seed_from(random_state),
+            random_state,
             n_steps=n_steps,
             observation_noise=observation_noise,
         )
-        completed = self._like_y(drawn)
-        np.copyto(completed, y, where=~np.isnan(y), casting="unsafe")
-        return completed
 
     def _log_prob_observed(self, X, y_partial, mask, n_steps, seed):
         """Estimate log p(y_o|x) of the observed entries of each row, in the units of y."""
@@ -98,3 +95,38 @@ class Completion:
         X = _checks.inputs(self, X)
         y = _checks.masked(mask, y_partial)
         return X, self._check_targets(y, len(X), name="y_partial", partial=True)
+
+
+def check_counts(n_samples, n_steps):
+    """Refuse counts that are not positive."""
+    check_scalar(n_samples, "n_samples", Integral, min_val=1)
+    check_scalar(n_steps, "n_steps", Integral, min_val=1)
+
+
+def completions(estimator, X, y, n_samples, random_state, **params):
+    """Return draws of y whose observed entries are unchanged.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Fitted.
+    X : ndarray of shape (n_rows, ...) or None
+        Inputs, checked.
+    y : ndarray of shape (n_rows, ...)
+        What is modelled, NaN where missing, checked.
+    n_samples : int
+        Joint completions per row.
+    random_state : int, RandomState or None
+        None makes new draws.
+    **params
+        Passed to :meth:`skcvae.fitted.Fitted.complete`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_rows, ...)
+        Complete rows.
+    """
+    drawn = estimator._shown_fitted().complete(X, y, n_samples, seed_from(random_state), **params)
+    completed = estimator._like_y(drawn)
+    np.copyto(completed, y, where=~np.isnan(y), casting="unsafe")
+    return completed

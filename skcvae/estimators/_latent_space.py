@@ -51,7 +51,7 @@ class LatentSpace:
         if y is None:
             X = _checks.inputs(self, X)
         else:
-            X, y = self._check_pair(X, y)
+            X, y = self._check_rows(X, y)
         mean, std = self._shown_fitted().encode(X, y)
         return (mean, std) if return_std else mean
 

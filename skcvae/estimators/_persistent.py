@@ -6,7 +6,6 @@ from skorch.history import History
 
 from skcvae.estimators import _checks
 from skcvae.estimators._summarised import Summarised, summary_entries
-from skcvae.fitted import Fitted
 from skcvae.io import document
 from skcvae.io.restoring import Bounded, check_state, check_weights
 from skcvae.serving import Served
@@ -57,7 +56,7 @@ class Persistent(Savable):
             `encode`, `decode` and `reconstruct` are those of the estimator.
         """
         check_is_fitted(self)
-        return Served(self._fitted, self.y_shape_).cpu()
+        return Served(self._fitted, self._row_shape).cpu()
 
     def _summary_entries(self):
         return summary_entries(self)
@@ -95,4 +94,4 @@ class Persistent(Savable):
         module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
         self.net_ = self._net(_checks.training_options(self), module, device_or_cpu(self.device))
         self.net_.history_ = History(history)
-        self._fitted = Fitted(module.model, *self.specification_.codings)
+        self._set_fitted(module)

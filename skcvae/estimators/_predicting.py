@@ -27,6 +27,10 @@ METHODS = {
 class Predicting(Completion, LatentSpace, ConditionalDensity):
     """The methods of a fitted estimator, in the user's units."""
 
+    _without_latents = (
+        "p(y|x) is that of a network without z. Where NNRegressor scores as well, none is needed."
+    )
+
     @_checks.named_keywords
     def predict(self, X, n_samples=None, return_std=False, return_proba=False):
         """Predict y: its mean, or the most likely labels.
@@ -176,67 +180,14 @@ class Predicting(Completion, LatentSpace, ConditionalDensity):
             If one draw carries the estimate for half of the rows.
         """
         check_is_fitted(self)
-        n_samples = self.n_score_samples if n_samples is None else n_samples
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        if method not in METHODS:
-            raise ValueError(f"method must be one of {sorted(METHODS)}, got {method!r}.")
-        X, y = self._check_pair(X, y)
-        seed = self.seed_ if random_state is None else seed_from(random_state)
-        log_p, ess = self._shown_fitted().log_prob(
-            X, y, estimate=METHODS[method], n_samples=n_samples, seed=seed
-        )
-        drawn = method == "importance_sampling" and not self._fitted.model.is_deterministic
-        if drawn and n_samples >= 10:
-            _warn_of_degeneracy(ess, n_samples)
+        X, y = self._check_rows(X, y)
+        log_p, ess = estimates(self, X, y, n_samples, method, random_state)
         return (log_p, ess) if return_ess else log_p
-
-    @property
-    def architecture_(self):
-        """The architecture with every size a number."""
-        return self.specification_.architecture
-
-    @property
-    def likelihood_(self):
-        """The likelihood, with the parameters that follow from y."""
-        return self.specification_.likelihood
-
-    @property
-    def prior_(self):
-        """The prior; None in a model without z."""
-        return self.specification_.prior
-
-    @property
-    def latent_shape_(self):
-        """Shape of z for one row; None in a model without z."""
-        return self.specification_.latent_shape
 
     @property
     def y_coding_(self):
         """The encoding of y for the networks."""
         return self.specification_.y_coding
-
-    @property
-    def classes_(self):
-        """The labels, where y are labels."""
-        return self.specification_.y_coding.classes
-
-    @property
-    def history_(self):
-        """The history of the fit, a row for each epoch."""
-        return self.net_.history
-
-    # Data.
-
-    def _shown_fitted(self):
-        """Return the fitted model, which shows progress if `verbose` is set now."""
-        self._fitted.title = type(self).__name__ if self.verbose else None
-        return self._fitted
-
-    def _like_y(self, array):
-        """Return an array with rows of the shape of the user's y."""
-        row_shape = self.y_coding_.row_shape
-        lead = array.shape[: array.ndim - len(row_shape)]
-        return array.reshape(*lead, *self.y_shape_)
 
     def _check_targets(self, y, n_rows, *, name="y", partial=None):
         """Return y checked against the y of `fit`."""
@@ -244,17 +195,49 @@ class Predicting(Completion, LatentSpace, ConditionalDensity):
             self,
             y,
             n_rows=n_rows,
-            likelihood=self.likelihood_,
+            likelihood=self.specification_.likelihood,
             name=name,
             shape=self.y_shape_,
             partial=self.specification_.partial_y if partial is None else partial,
         )
-        self.y_coding_.check(y, name)
+        self.specification_.y_coding.check(y, name)
         return y
 
-    def _check_pair(self, X, y, *, suffix=""):
-        X = _checks.inputs(self, X, name="X" + suffix)
-        return X, self._check_targets(y, len(X), name="y" + suffix)
+
+def estimates(estimator, X, y, n_samples, method, random_state):
+    """Return log p(y|x), or log p(y) where X is None, and the effective sample size.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Fitted.
+    X : ndarray of shape (n_rows, ...) or None
+        Inputs, checked.
+    y : ndarray of shape (n_rows, ...)
+        What is modelled, checked.
+    n_samples : int or None
+        Draws of z per row; None takes `n_score_samples`.
+    method : str
+        A key of METHODS.
+    random_state : int, RandomState or None
+        None takes the seed of the fit.
+
+    Returns
+    -------
+    log_prob, ess : ndarray of shape (n_rows,)
+        Estimates in nats, and effective sample sizes.
+    """
+    n_samples = estimator.n_score_samples if n_samples is None else n_samples
+    check_scalar(n_samples, "n_samples", Integral, min_val=1)
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {sorted(METHODS)}, got {method!r}.")
+    seed = estimator.seed_ if random_state is None else seed_from(random_state)
+    fitted = estimator._shown_fitted()
+    log_p, ess = fitted.log_prob(X, y, estimate=METHODS[method], n_samples=n_samples, seed=seed)
+    drawn = method == "importance_sampling" and not fitted.model.is_deterministic
+    if drawn and n_samples >= 10:
+        _warn_of_degeneracy(ess, n_samples)
+    return log_p, ess
 
 
 def _warn_of_degeneracy(ess, n_samples):
@@ -264,5 +247,5 @@ def _warn_of_degeneracy(ess, n_samples):
             "for the median row: one draw carries the estimate, which is then too low. Take a "
             "larger n_samples or train longer.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -202,7 +202,7 @@ def _fitted(member, ended, X, y, sample_weight, *, X_val, y_val):
 
     Checkpoints are kept until all members are complete, so that a second fit restores them.
     """
-    member._fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
+    member._fit((X, y), sample_weight, (X_val, y_val))
     ended.append(member)
     if member.net_.interrupted:
         raise KeyboardInterrupt

@@ -36,7 +36,7 @@ from skcvae.random import drawing_from
 
 def complete(
     model: Model,
-    x: Tensor,
+    x: Tensor | None,
     y: Tensor,
     n_draws: int,
     *,
@@ -51,8 +51,8 @@ def complete(
     ----------
     model : Model
         With or without latent variables.
-    x : Tensor of shape (n, ...)
-        Inputs.
+    x : Tensor of shape (n, ...) or None
+        Inputs; None where the model has nothing to condition on.
     y : Tensor of shape (n, ...)
         Outputs, NaN where missing.
     n_draws : int
@@ -62,7 +62,7 @@ def complete(
     noise : Generator
         Random generator of z, on the CPU.
     outputs : Generator
-        Random generator of y given z, on the device of `x`.
+        Random generator of y given z, on the device of `y`.
     observation_noise : bool
         If False, the last step takes E[y|x,z] instead of a draw of y.
 
@@ -74,15 +74,15 @@ def complete(
     given = model.condition(x)
 
     def draw_z(p: Distribution) -> Tensor:
-        shape = (n_draws, len(x), *model.noise_shape)
-        return reparameterize(p, torch.randn(shape, generator=noise).to(x))
+        shape = (n_draws, len(y), *model.noise_shape)
+        return reparameterize(p, torch.randn(shape, generator=noise).to(y))
 
     def draw_y(p: Distribution) -> Tensor:
         with drawing_from(outputs):
             return p.sample()
 
     if given.prior is None:
-        p = given.likelihood().expand((n_draws, len(x)))
+        p = given.likelihood().expand((n_draws, len(y)))
     elif model.recognition is None:
         candidates = (draw_z(given.prior) for _ in range(n_steps))
         p = given.likelihood(_chosen(given, y, candidates, noise))
@@ -97,7 +97,7 @@ def complete(
 
 
 def log_prob_observed(
-    model: Model, x: Tensor, y: Tensor, completed: Tensor, noise: Iterable[Tensor]
+    model: Model, x: Tensor | None, y: Tensor, completed: Tensor, noise: Iterable[Tensor]
 ) -> Estimate:
     r"""Estimate :math:`\log p(y_o \mid x)` of the observed entries.
 
@@ -108,8 +108,8 @@ def log_prob_observed(
     ----------
     model : Model
         With or without latent variables.
-    x : Tensor of shape (n, ...)
-        Inputs.
+    x : Tensor of shape (n, ...) or None
+        Inputs; None where the model has nothing to condition on.
     y : Tensor of shape (n, ...)
         Outputs, NaN where missing.
     completed : Tensor of shape (n, ...)

@@ -10,7 +10,6 @@ law of total variance
 
 from collections.abc import Iterable, Iterator
 
-import torch
 from torch import Generator, Tensor
 
 from skcvae.distributions import reparameterize
@@ -78,13 +77,7 @@ def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, T
 
 
 def draws(
-    model: Model,
-    x: Tensor,
-    n_draws: int,
-    block: int,
-    *,
-    noise: Generator,
-    outputs: Generator | None,
+    model: Model, x: Tensor | None, noise: Iterable[Tensor], outputs: Generator | None
 ) -> Iterator[Tensor]:
     """Yield joint draws of y ~ p(y|x), or of E[y|x,z], each with its own z.
 
@@ -92,29 +85,23 @@ def draws(
     ----------
     model : Model
         With or without latent variables.
-    x : Tensor of shape (n, ...)
-        Inputs.
-    n_draws : int
-        Draws per row.
-    block : int
-        Number of draws per block.
-    noise : Generator
-        Random generator of z, on the CPU.
+    x : Tensor of shape (n, ...) or None
+        Inputs; None where the model has nothing to condition on.
+    noise : iterable of Tensors of shape (n_draws, n, ...)
+        Standard normal noise in blocks of draws, which are processed one at a time.
     outputs : Generator or None
-        Random generator of y given z, on the device of `x`. None yields E[y|x,z].
+        Random generator of y given z, on the device of the model. None yields E[y|x,z].
 
     Yields
     ------
-    Tensor of shape (at most block, n, ...)
-        Blocks of draws, `n_draws` in total.
+    Tensor of shape (n_draws, n, ...)
+        A block of draws for each block of noise.
     """
     given = model.condition(x)
-    for start in range(0, n_draws, block):
-        size = min(block, n_draws - start)
+    for eps in noise:
         if given.prior is None:
-            p = given.likelihood().expand((size, len(x)))
+            p = given.likelihood().expand(eps.shape[:2])
         else:
-            eps = torch.randn((size, len(x), *model.noise_shape), generator=noise).to(x)
             p = given.likelihood(reparameterize(given.prior, eps))
         if outputs is None:
             yield p.mean

@@ -20,15 +20,15 @@ from skcvae.model import Model
 ACTIVE = 0.01  # nats
 
 
-def kl_by_unit(model: Model, x: Tensor, y: Tensor) -> Tensor:
+def kl_by_unit(model: Model, x: Tensor | None, y: Tensor) -> Tensor:
     """Return the KL term of each latent variable.
 
     Parameters
     ----------
     model : Model
         A model with a recognition network.
-    x : Tensor of shape (n, ...)
-        Inputs.
+    x : Tensor of shape (n, ...) or None
+        Inputs; None where the model has nothing to condition on.
     y : Tensor of shape (n, ...)
         Outputs.
 

@@ -28,8 +28,6 @@ ALWAYS = {
     "seed_": [Interval(Integral, 0, 2**31, closed="left")],
     "specification_": [Specification],
     "structure_": [dict],
-    "x_shape_": [tuple],
-    "y_shape_": [tuple],
     "_history": [list],
     "_weights": [dict],
 }
@@ -37,7 +35,7 @@ SOMETIMES = {"feature_names_in_": [np.ndarray], "n_active_units_": [Integral]}
 SPECIFICATION = {
     "architecture": [ARCHITECTURE],
     "likelihood": [LIKELIHOOD],
-    "x_coding": [Scaling],
+    "x_coding": [Scaling, None],
     "y_coding": [OneHot, Scaling, Table],
     "prior": [PRIOR, None],
     "latent_shape": [tuple, None],
@@ -52,14 +50,15 @@ LARGEST_MASK = 2**28  # numbers in a mask of a flow's networks
 
 def check_state(estimator, state: dict) -> None:
     """Refuse fitted attributes that are missing, unknown, or inconsistent."""
-    unknown = (state.keys() ^ ALWAYS.keys()) - SOMETIMES.keys()
+    always = ALWAYS | {name: [tuple] for name in estimator._shape_names}
+    unknown = (state.keys() ^ always.keys()) - SOMETIMES.keys()
     if unknown:
         raise ValueError(f"fitted attributes are missing or unknown: {sorted(unknown)[:5]}")
     name = type(estimator).__name__
-    validate_parameter_constraints(ALWAYS | SOMETIMES, state, name)
+    validate_parameter_constraints(always | SOMETIMES, state, name)
     specification = state["specification_"]
     validate_parameter_constraints(SPECIFICATION, specification._asdict(), name)
-    _check_shapes(state, specification)
+    _check_shapes(state, specification, estimator._shape_names)
     _check_names(state)
     row_shape = specification.y_coding.row_shape
     _check_coding(specification.likelihood, specification.y_coding, row_shape)
@@ -79,17 +78,19 @@ def _agree(holds: bool, *names: str) -> None:
         raise ValueError(f"{' and '.join(names)} are inconsistent")
 
 
-def _check_shapes(state, specification):
-    shapes = {name: state[name] for name in ("x_shape_", "y_shape_")}
+def _check_shapes(state, specification, names):
+    shapes = {name: state[name] for name in names}
     if specification.latent_shape is not None:
         shapes["latent_shape"] = specification.latent_shape
     for name, shape in shapes.items():
         whole = all(type(side) is int and side > 0 for side in shape)
         _agree(whole and (len(shape) > 0 or name == "y_shape_"), name, "a shape")
-    for name, coding in zip(("x_shape_", "y_shape_"), specification.codings, strict=True):
+    _agree(len(names) == len(specification.codings), "class", "x_coding")
+    for name, coding in zip(names, specification.codings, strict=True):
         _agree(math.prod(state[name]) == math.prod(coding.row_shape), name, "its coding")
     _agree(state["n_features_in_"] == state["x_shape_"][0], "n_features_in_", "x_shape_")
-    _check_scaling(specification.x_coding, specification.x_coding.row_shape, "x_coding")
+    if specification.x_coding is not None:
+        _check_scaling(specification.x_coding, specification.x_coding.row_shape, "x_coding")
 
 
 def _check_names(state):
@@ -136,12 +137,15 @@ def _check_architecture(specification, weights):
     architecture, code_shape = specification.architecture, specification.y_coding.code_shape
     bins = getattr(architecture, "bins", None)
     _agree(bins is None or isinstance(bins, np.ndarray), "architecture", "bins")
-    resolved = architecture.resolve(1, specification.x_coding.row_shape, code_shape)
+    conditional = specification.x_coding is not None
+    x_shape = specification.x_coding.row_shape if conditional else ()
+    resolved = architecture.resolve(1, x_shape, code_shape)
     _agree(repr(resolved.get_params()) == repr(architecture.get_params()), "architecture", "sizes")
     latent_shape, prior = specification.latent_shape, specification.prior
     _agree((latent_shape is None) == (prior is None), "prior", "latent_shape")
     if latent_shape is not None:
-        expected = architecture.latent_shape(latent_shape[0], code_shape)
+        reference = code_shape if conditional else (math.prod(code_shape),)
+        expected = architecture.latent_shape(latent_shape[0], reference)
         _agree(expected == latent_shape, "architecture", "latent_shape")
     if isinstance(prior, Flow):
         _check_flow(prior, math.prod(latent_shape), weights)

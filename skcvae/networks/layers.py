@@ -92,8 +92,30 @@ class PiecewiseLinear(nn.Module):
         return torch.cat([x, ((share - self.loc) / self.scale).flatten(-2)], -1)
 
 
+class Concatenation(nn.Module):
+    """The inputs side by side, as the features of a linear encoder.
+
+    Attributes
+    ----------
+    out_shape : tuple of int
+        Shape of the features of one row.
+    """
+
+    def __init__(self, in_shapes: Sequence[Shape], bins: np.ndarray | None = None):
+        super().__init__()
+        self.bins = None if bins is None else PiecewiseLinear(bins)
+        self.start_dims = list(map(operator.neg, map(len, in_shapes)))
+        _, *sizes = map(math.prod, in_shapes)
+        first = math.prod(in_shapes[0]) if self.bins is None else self.bins.out_shape[0]
+        self.out_shape = (first + sum(sizes),)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        first, *others = map(torch.flatten, inputs, self.start_dims)
+        return torch.cat([first if self.bins is None else self.bins(first), *others], -1)
+
+
 class Stack(nn.Module):
-    """A multilayer perceptron without its output layer.
+    """A multilayer perceptron without its output layer; without an activation it is linear.
 
     Attributes
     ----------
@@ -106,7 +128,7 @@ class Stack(nn.Module):
         in_shapes: Sequence[Shape],
         widths: Sequence[int],
         *,
-        activation: str,
+        activation: str | None,
         dropout: float,
         shortcut: bool,
         bins: np.ndarray | None = None,
@@ -124,7 +146,7 @@ class Stack(nn.Module):
                 linears.append(nn.Linear(size, width, bias=not len(linears)))
         layers: list[nn.Module] = []
         for width, following in zip(widths, [*widths[1:], None], strict=True):
-            layers.append(ACTIVATIONS[activation]())
+            layers.append(nn.Identity() if activation is None else ACTIVATIONS[activation]())
             if dropout:
                 layers.append(Dropout(dropout))
             if following is not None:

@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 
 import torch
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, EpochTimer, LRScheduler
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
@@ -28,15 +28,15 @@ class Warmup(Callback):
         loss.kl_weight = (1 + loss.beta) * progress
 
 
+@dataclass(eq=False)
 class ClipGradients(Callback):
     """Scale the gradients of a step down to a largest norm.
 
     skorch's GradientNormClipping walks through all modules at each step to find them.
     """
 
-    def __init__(self, max_norm: float):
-        self.max_norm = max_norm
-        self.weights = None
+    max_norm: float
+    weights: list[Tensor] | None = field(default=None, init=False)
 
     def on_grad_computed(self, net, **kwargs):
         if self.weights is None:
@@ -175,7 +175,7 @@ def callbacks(
     The user's find the epoch judged: "valid_cll_best" stands in the history. A checkpoint
     is last, since it restores the state of the others.
     """
-    chosen = [Warmup()]
+    chosen = [("epoch_timer", EpochTimer()), Warmup()]
     if max_grad_norm is not None:
         chosen.append(ClipGradients(max_grad_norm))
     if one_cycle is not None:

@@ -8,10 +8,11 @@ and kept.
 import contextlib
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer
+from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from skcvae.distributions import is_gaussian
@@ -85,9 +86,7 @@ class Net(NeuralNet):
 
     # skorch's hooks.
 
-    @property
-    def _default_callbacks(self):
-        return [("epoch_timer", EpochTimer())]  # losses are recorded by the net
+    _default_callbacks: ClassVar[list] = []  # losses are recorded by the net
 
     def on_epoch_begin(self, net, **kwargs):
         """Start an epoch with the weights in place of their average: callbacks may set them."""

@@ -1,0 +1,47 @@
+"""Attributes of a fitted estimator that follow from its specification and its net."""
+
+from skcvae.fitted import Fitted
+
+
+class FittedAttributes:
+    """Attributes of an estimator with `specification_` and `net_`."""
+
+    @property
+    def architecture_(self):
+        """The architecture with every size a number."""
+        return self.specification_.architecture
+
+    @property
+    def likelihood_(self):
+        """The likelihood, with the parameters that follow from the data."""
+        return self.specification_.likelihood
+
+    @property
+    def prior_(self):
+        """The prior; None in a model without z."""
+        return self.specification_.prior
+
+    @property
+    def latent_shape_(self):
+        """Shape of z for one row; None in a model without z."""
+        return self.specification_.latent_shape
+
+    @property
+    def classes_(self):
+        """The labels, where labels are modelled."""
+        return self.specification_.y_coding.classes
+
+    @property
+    def history_(self):
+        """The history of the fit, a row for each epoch."""
+        return self.net_.history
+
+    def _set_fitted(self, module):
+        coding = self.specification_.x_coding, self.specification_.y_coding
+        self._fitted = Fitted(module.model, *coding)
+
+    def _like_y(self, array):
+        """Return an array with rows of the shape of those that are modelled."""
+        row_shape = self.specification_.y_coding.row_shape
+        lead = array.shape[: array.ndim - len(row_shape)]
+        return array.reshape(*lead, *self._row_shape)

@@ -1,0 +1,108 @@
+"""Codes of rows of X: transform, inverse_transform, reconstruct."""
+
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from skcvae.estimators import _checks
+from skcvae.estimators._base import Estimator
+
+
+class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
+    """Base class of the estimators of X alone, which encode its rows."""
+
+    _roles = {
+        "latent_dim": "n_components",
+        "y_shape": "x_shape",
+        "partial_y": "partial_X",
+        "normalize_y": "normalize_X",
+    }
+    _shape_names = ("x_shape_",)
+
+    @_checks.named_keywords
+    @_checks.own_terms
+    def transform(self, X):
+        """Return the codes E[z|x], means of the recognition network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_components)
+            Codes, float64.
+        """
+        check_is_fitted(self)
+        mean, _ = self._shown_fitted().encode(None, *self._check_rows(X))
+        return mean
+
+    @_checks.named_keywords
+    def inverse_transform(self, Z):
+        """Return E[x|z], or the most likely labels.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_rows, n_components)
+            Codes.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features) or (n_rows, ...)
+            Rows of the shape of X in `fit`: float64, or labels.
+
+        Raises
+        ------
+        ValueError
+            If Z has another number of columns than `latent_shape_`.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=float, input_name="Z")
+        if Z.shape[1:] != self.latent_shape_:
+            raise ValueError(f"Z must have {self.latent_shape_[0]} columns, got {Z.shape[1]}.")
+        read = self.specification_.y_coding.to_array
+        return self._like_y(self._shown_fitted().decode(None, Z[None], read)[0])
+
+    def reconstruct(self, X):
+        """Return E[x|z] at z = E[z|x]: `inverse_transform` of `transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, as in `fit`.
+
+        Returns
+        -------
+        ndarray of the shape of X
+            In the units of X.
+        """
+        return self.inverse_transform(self.transform(X))
+
+    @property
+    def _row_shape(self):
+        return self.x_shape_
+
+    @property
+    def _n_features_out(self):
+        return self.latent_shape_[0]
+
+    def _check_rows(self, X, *, likelihood=None, suffix="", name="X", partial=None):
+        """Return X as an array; without a likelihood it must be as in the last fit."""
+        name, is_new = name + suffix, likelihood is not None
+        partial = self.partial_X if partial is None else partial
+        X = _checks.inputs(self, X, name=name, reset=is_new, finite="allow-nan")
+        likelihood = likelihood if is_new else self.likelihood_
+        X = _checks.targets(
+            self, X, n_rows=len(X), likelihood=likelihood, name=name, partial=partial
+        )
+        if is_new:
+            self.x_shape_ = X.shape[1:]
+        else:
+            self.specification_.y_coding.check(X, name)
+        return (X,)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.partial_X
+        return tags
