@@ -138,6 +138,27 @@ def _component_at(probs: Tensor, uniform: Tensor) -> Tensor:
     return (turned[..., None] > ends).sum(-1).clamp_max(probs.shape[-1] - 1)
 
 
+def component_means(mixture: MixtureSameFamily) -> tuple[Tensor, Tensor]:
+    """Return the means of a mixture's components, the heaviest first, and their weights.
+
+    Parameters
+    ----------
+    mixture : MixtureSameFamily
+        With batch shape (n,) and K components.
+
+    Returns
+    -------
+    means : Tensor of shape (K, n, ...)
+        Near the modes of the mixture, where its components lie apart.
+    weights : Tensor of shape (K, n)
+        In decreasing order for each row.
+    """
+    probs, means = mixture.mixture_distribution.probs, mixture.component_distribution.mean
+    weights, order = probs.sort(dim=-1, descending=True, stable=True)
+    rows = torch.arange(len(probs), device=probs.device)[:, None]
+    return means[rows, order].transpose(0, 1), weights.T
+
+
 def _no_rule(distribution: Distribution) -> TypeError:
     base = getattr(distribution, "base_dist", distribution)
     return TypeError(
