@@ -47,16 +47,21 @@ def diagonal_normal(
 class DiagonalGaussian(nn.Module):
     """Read (location, raw scale) as a diagonal Gaussian over z."""
 
-    def __init__(self, latent_shape: tuple[int, ...], min_scale: float = MIN_SCALE):
+    def __init__(
+        self, latent_shape: tuple[int, ...], min_scale: float = MIN_SCALE, init_scale: float = 1.0
+    ):
         super().__init__()
         self.parameter_shape = (2, *latent_shape)
         self.noise_shape = latent_shape
         self.min_scale = min_scale
+        self.start = raw_scale_of(init_scale)
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = len(self.parameter_shape) - 1
         loc, raw_scale = parameters.unbind(-event_ndim - 1)
-        return diagonal_normal(loc, raw_scale, min_scale=self.min_scale, event_ndim=event_ndim)
+        return diagonal_normal(
+            loc, raw_scale + self.start, min_scale=self.min_scale, event_ndim=event_ndim
+        )
 
 
 def is_gaussian(distribution: Distribution) -> bool:
