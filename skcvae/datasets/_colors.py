@@ -2,8 +2,7 @@
 
 import numpy as np
 
-# CIE L*a*b*: f(Y) = (L + 16) / 116, f(Z) = f(Y) - b / 200, which is not negative.
-LEAST_LIGHTNESS, LIGHTNESS_RANGE, BLUE_YELLOW = 16, 116, 200
+ROUNDING = 1e-6
 
 
 def split_colors(images):
@@ -87,7 +86,8 @@ def join_colors(lightness, color):
             f"width), got {lightness.shape} and {color.shape}."
         )
     a, b = color[..., 0, :, :], color[..., 1, :, :]
-    yellowest = BLUE_YELLOW * (lightness + LEAST_LIGHTNESS) / LIGHTNESS_RANGE
+    # In CIE L*a*b* (L + 16) / 116 - b / 200 is not negative; scikit-image warns where it is.
+    yellowest = 200 * (lightness + 16) / 116 * (1 - ROUNDING)
     channels = np.broadcast_arrays(lightness, a, np.minimum(b, yellowest))
     return _color_module().lab2rgb(np.stack(channels, -1))
 
