@@ -119,7 +119,7 @@ def tiled(images, picture):
 
 
 per_picture = len(X_test) // len(pictures)
-fig, axes = plt.subplots(1, 6, figsize=(7, 2.9), layout="constrained")
+fig, axes = plt.subplots(1, 6, figsize=(7, 2.5), layout="constrained")
 for i, picture in enumerate(pictures):
     own = slice(i * per_picture, (i + 1) * per_picture)
     for ax, found in zip(axes[3 * i :], (0 * y_test, answers[0], y_test), strict=False):

@@ -13,14 +13,14 @@ def split_colors(images):
     Parameters
     ----------
     images : array-like of shape (..., height, width, 3)
-        sRGB, integers from 0 to 255 of type uint8, or floats in [0, 1].
+        Images in sRGB: integers from 0 to 255 of type uint8, or floats in [0, 1].
 
     Returns
     -------
     lightness : ndarray of shape (..., height, width)
-        L* of CIE L*a*b*, from 0, black, to 100, white.
+        Lightness L* of CIE L*a*b*, from 0, black, to 100, white.
     color : ndarray of shape (..., 2, height, width)
-        a*, from green to red, and b*, from blue to yellow; from about -110 to 110, zero
+        Channels a*, from green to red, and b*, from blue to yellow, from about -110 to 110; zero
         where grey.
 
     Raises
@@ -63,14 +63,14 @@ def join_colors(lightness, color):
     Parameters
     ----------
     lightness : array-like of shape (..., height, width)
-        L* of CIE L*a*b*.
+        Lightness L* of CIE L*a*b*.
     color : array-like of shape (..., 2, height, width)
-        a* and b*. Further leading dimensions are kept, such as those of draws from `sample`.
+        Channels a* and b*. Further leading dimensions are kept, such as those of draws from `sample`.
 
     Returns
     -------
     ndarray of shape (..., height, width, 3)
-        sRGB in [0, 1].
+        Images in sRGB, in [0, 1].
 
     Raises
     ------
