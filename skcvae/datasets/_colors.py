@@ -65,7 +65,8 @@ def join_colors(lightness, color):
     lightness : array-like of shape (..., height, width)
         Lightness L* of CIE L*a*b*.
     color : array-like of shape (..., 2, height, width)
-        Channels a* and b*. Further leading dimensions are kept, such as those of draws from `sample`.
+        Channels a* and b*. Further leading dimensions are kept, such as those of draws from
+        `sample`.
 
     Returns
     -------
