@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from torch.distributions import MultivariateNormal
 
 import skcvae
-from skcvae import CVAERegressor, NNRegressor
+from skcvae import VAE, CVAERegressor, NNRegressor
 from skcvae.architectures import Conv
 from skcvae.data.field import FieldStatistics
 from skcvae.distributions import FieldGaussian
@@ -154,6 +154,15 @@ def test_no_density_is_higher_than_the_smallest_scale_allows(terms):
     assert p.log_prob(p.mean).item() == pytest.approx(highest, abs=1e-3)
 
 
+def test_the_density_is_of_full_precision_where_products_are_not():
+    made = likelihood(rarity=0.0)
+    p = made.build(SHAPES[0])(torch.zeros(1, *SHAPES[0]))
+    y = torch.randn(5, *SHAPES[0], generator=generator(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = p.log_prob(y)
+    torch.testing.assert_close(found, p.log_prob(y))
+
+
 def test_only_the_ratio_of_the_terms_matters():
     one, other = likelihood(), likelihood()
     other.set_params(**{name: 10 * value for name, value in TERMS["all"].items()})
@@ -283,6 +292,13 @@ def test_draws_are_more_alike_at_neighbours_than_those_of_independent_noise(fitt
     noise = noise - fitted.predict(X[:20])
     step = np.square(np.diff(noise, axis=-1)).mean() / np.square(noise).mean()
     assert step < 1.5  # 2 where pixels are independent
+
+
+def test_a_vae_of_images_has_correlated_noise():
+    params = {"x_shape": Y.shape[1:], "max_epochs": 2, "random_state": 0}
+    vae = VAE(2, likelihood=ColorField(n_components=3), **params).fit(Y)
+    assert vae.sample(3, random_state=0).shape == (3, *Y.shape[1:])
+    assert np.isfinite(vae.score_samples(Y)).all()
 
 
 def test_missing_pixels_are_refused(fitted):

@@ -104,7 +104,9 @@ class FieldNoise(nn.Module):
         Tensor of the same shape
             The squared norm is the quadratic form of the precision.
         """
-        return self._along(self.gain * (self.down @ u @ self.across.mT), self.stretch)
+        # In bfloat16 the quadratic form of a large image would be wrong by whole nats.
+        with torch.autocast(u.device.type, enabled=False):
+            return self._along(self.gain * (self.down @ u @ self.across.mT), self.stretch)
 
     def color(self, noise: Tensor) -> Tensor:
         """Map independent standard normal numbers to noise: the inverse of `whiten`.
