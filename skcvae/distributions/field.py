@@ -44,7 +44,7 @@ class FieldNoise(nn.Module):
         Shape of one image, (height, width) or (channels, height, width).
     l2, mahalanobis, gradient : float
         The weights a, m and g, not negative; a + m is positive.
-    components : ndarray of shape (n_components, *shape)
+    components : ndarray of shape (n_components,) + shape
         Orthonormal principal components.
     variances : ndarray of shape (n_components,)
         Their variances, positive.
@@ -96,7 +96,7 @@ class FieldNoise(nn.Module):
 
         Parameters
         ----------
-        u : Tensor of shape (..., *shape)
+        u : Tensor of shape batch + shape
             Residuals in units of their scales.
 
         Returns
@@ -113,7 +113,7 @@ class FieldNoise(nn.Module):
 
         Parameters
         ----------
-        noise : Tensor of shape (..., *shape)
+        noise : Tensor of shape batch + shape
             Independent standard normal numbers.
 
         Returns
