@@ -9,12 +9,12 @@ and a CVAE with a mixture of eight components of one fixed scale as the prior, w
 its likelihood: the squared error, the Mahalanobis distance in 20 principal components, and all
 terms with weights by rarity.
 
-Errors are root mean squared ones over pixels and both channels, in units of a* and b*. The best of
-S answers is the one nearest to the truth, image by image. Answers are E[y|x,z] for draws of z; with
-the mixture, first at its modes, in the order of their weights, and then for draws. The error of the
-mean is that of the mean of 100 draws. The variance is that over the first 8 answers, averaged over
-pixels, channels and images. With ``--fits`` fitted models are kept in a folder, and those that
-are there are not fitted again.
+Errors are root mean squared ones over pixels and both channels, in units of a* and b*. The best
+of S answers is the one nearest to the truth, image by image. Answers are E[y|x,z] for draws of z;
+with the mixture, first at its modes, in the order of their weights, and then for draws. The error
+of the mean is that of the mean of 100 draws. The variance is that over the first 8 answers,
+averaged over pixels, channels and images. With ``--fits`` fitted models are kept in a folder, and
+those that are there are not fitted again.
 """
 
 import argparse
