@@ -13,6 +13,7 @@ from torch.distributions import MultivariateNormal
 import skcvae
 from skcvae import VAE, CVAERegressor, NNRegressor
 from skcvae.architectures import Conv
+from skcvae.data.coding import Scaling
 from skcvae.data.field import FieldStatistics
 from skcvae.distributions import FieldGaussian
 from skcvae.likelihoods import ColorField, Gaussian
@@ -188,10 +189,10 @@ def test_components_are_those_of_principal_component_analysis():
 
 
 def test_a_weight_of_two_is_a_row_twice():
-    y = images(SHAPES[0], n=40).astype(np.float32)
+    y, identity = images(SHAPES[0], n=40), Scaling.identity(SHAPES[0])
     weight = np.where(np.arange(40) < 10, 2.0, 1.0)
-    weighted = FieldStatistics.fit(y, weight, 2)
-    repeated = FieldStatistics.fit(np.concatenate([y, y[:10]]), None, 2)
+    weighted = FieldStatistics.fit(y, identity, weight, 2)
+    repeated = FieldStatistics.fit(np.concatenate([y, y[:10]]), identity, None, 2)
     np.testing.assert_allclose(weighted.variances, repeated.variances, rtol=1e-4)
 
 

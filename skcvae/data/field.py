@@ -4,7 +4,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from sklearn.utils.extmath import randomized_svd
+
+from skcvae.data.coding import Scaling
 
 LARGEST = 2**26  # numbers of which the principal components are taken
 N_BINS = 16  # for each channel
@@ -35,13 +38,14 @@ class FieldStatistics(NamedTuple):
 
     @classmethod
     def fit(
-        cls, images: np.ndarray, weight: np.ndarray | None, n_components: int
+        cls, y: np.ndarray, coding: Scaling, weight: np.ndarray | None, n_components: int
     ) -> "FieldStatistics":
-        """Return the statistics of images of shape (n, h, w) or (n, channels, h, w)."""
-        n_most = max(LARGEST // images[0].size, 2)
-        kept = np.unique(np.linspace(0, len(images) - 1, n_most).astype(int))
+        """Return the statistics of encoded images, of some of them where there are very many."""
+        n_most = max(LARGEST // y[0].size, 2)
+        kept = np.unique(np.linspace(0, len(y) - 1, n_most).astype(int))
         weight = np.ones(len(kept)) if weight is None else weight[kept]
-        images, weight = images[kept], weight / weight.sum()
+        images = coding.to_tensor(y[kept], torch.float32, "cpu").numpy()
+        weight = weight / weight.sum()
         return cls(*_principal(images, weight, n_components), *_frequencies(images, weight))
 
     def describes(self, row_shape: tuple[int, ...]) -> bool:

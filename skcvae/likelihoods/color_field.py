@@ -4,7 +4,6 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
@@ -137,8 +136,8 @@ class ColorField(RealOutputs):
         self._check(y.shape[1:])
         coding = super().fit_coding(y, weight, normalize=normalize)
         if self.statistics is None:
-            images = coding.to_tensor(y, torch.float32, "cpu").numpy()
-            self.set_params(statistics=FieldStatistics.fit(images, weight, self.n_components))
+            statistics = FieldStatistics.fit(y, coding, weight, self.n_components)
+            self.set_params(statistics=statistics)
         return coding
 
     def _check(self, y_shape):
