@@ -2,12 +2,12 @@
 
     python benchmarks/colorization.py --data FOLDER
 
-Ten thousand CelebA faces of 32 x 32 pixels, ``celeba_10k_32.npz`` in FOLDER, in random order:
-the first to learn from, then those to stop early by, then those to test on. X is L* of CIE
-L*a*b*, y are a* and b*. A deterministic network, a CVAE with its default prior and with N(0, I),
-and a CVAE with a mixture of eight components of one fixed scale as the prior, with each loss as
-its likelihood: the squared error, the Mahalanobis distance in 20 principal components, and all
-terms with weights by rarity.
+CelebA faces of 32 x 32 pixels, ``celeba_10k_32.npz`` in FOLDER, averaged over blocks where
+``--side`` is less, in random order: the first to learn from, then those to stop early by, then
+those to test on. X is L* of CIE L*a*b*, y are a* and b*. A deterministic network, a CVAE with its
+default prior and with N(0, I), and a CVAE with a mixture of eight components of one fixed scale
+as the prior, with each loss as its likelihood: the squared error, the Mahalanobis distance in 20
+principal components, and all terms with weights by rarity. The latent variables are a vector.
 
 Errors are root mean squared ones over pixels and both channels, in units of a* and b*. The best
 of S answers is the one nearest to the truth, image by image. Answers are E[y|x,z] for draws of z;
@@ -56,6 +56,7 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--side", type=int, default=32, choices=(8, 16, 32))
     parser.add_argument("--rows", type=int, nargs=3, default=(3000, 300, 300))
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--latent-dim", type=int, default=16)
@@ -72,7 +73,9 @@ def load(args):
     """Return lightness and colours of the rows to learn from, to stop by and to test on."""
     images = np.load(args.data / "celeba_10k_32.npz")["image"]
     order = np.random.default_rng(0).permutation(len(images))[: sum(args.rows)]
-    lightness, color = split_colors(images[order])
+    block = images.shape[1] // args.side
+    shape = (len(order), args.side, block, args.side, block, 3)
+    lightness, color = split_colors(images[order].reshape(shape).mean(axis=(2, 4)) / 255)
     ends = np.cumsum(args.rows)[:-1]
     return list(zip(np.split(lightness, ends), np.split(color, ends), strict=True))
 
@@ -111,7 +114,7 @@ def fit(name, train, validation, args):
     estimator, params = MODELS[name]
     latent = {} if estimator is NNRegressor else {"latent_dim": args.latent_dim}
     est = estimator(
-        architecture=Conv(channels=(8, 16, 32, 32, 32, 32)),
+        architecture=Conv(channels=(8, 16, *[32] * (args.side.bit_length() - 2))),
         max_epochs=args.epochs,
         batch_size=64,
         lr=2e-3,
@@ -138,7 +141,7 @@ def fitted(name, train, validation, args):
 def table(rows, args):
     bar = "  ".join(["=" * 20, *["=" * 8] * 6, "=" * 10])
     lines = [
-        "CelebA, 32 x 32: a* and b* given L*; "
+        f"CelebA, {args.side} x {args.side}: a* and b* given L*; "
         f"{args.rows[0]} / {args.rows[1]} / {args.rows[2]} rows to learn from, stop by, test on,",
         f"at most {args.epochs} epochs, seed {args.seed}. RMSE in units of a* and b*; variance in "
         "their squares;",
@@ -192,9 +195,13 @@ def main():
             shown[name] = est.predict_modes(X[:SHOWN_ROWS], SHOWN_MODES)
     args.out.mkdir(exist_ok=True)
     if shown:
-        panels(shown, X[:SHOWN_ROWS], y[:SHOWN_ROWS], args.out / "colorization.png")
+        panels(shown, X[:SHOWN_ROWS], y[:SHOWN_ROWS], args.out / f"colorization_{args.side}.png")
     protocol = {**vars(args), "data": None, "fits": None, "out": None}
-    write(args.out / "colorization.json", {"rows": rows, "protocol": protocol}, table(rows, args))
+    write(
+        args.out / f"colorization_{args.side}.json",
+        {"rows": rows, "protocol": protocol},
+        table(rows, args),
+    )
 
 
 if __name__ == "__main__":
