@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+from skcvae import VAE, CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 LATENT = [CVAERegressor, GSNNRegressor, HybridStructuredPredictor]
 ESTIMATORS = [*LATENT, NNRegressor]
+UNSUPERVISED = [VAE]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -27,6 +28,16 @@ def device(request):
 @pytest.fixture(params=ESTIMATORS, ids=lambda e: e.__name__)
 def estimator_class(request):
     return request.param
+
+
+@pytest.fixture(params=[*ESTIMATORS, *UNSUPERVISED], ids=lambda e: e.__name__)
+def any_class(request):
+    return request.param
+
+
+def answer(est, X):
+    """Return predictions, or codes of an estimator of X alone."""
+    return est.predict(X) if hasattr(est, "predict") else est.transform(X)
 
 
 @pytest.fixture(params=LATENT, ids=lambda e: e.__name__)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from conftest import ESTIMATORS
+from conftest import ESTIMATORS, UNSUPERVISED
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skcvae import EnsembleRegressor, NNRegressor
@@ -20,7 +20,7 @@ EXPECTED_FAILURES = {
 
 @parametrize_with_checks(
     [
-        *(estimator(**QUICK) for estimator in ESTIMATORS),
+        *(estimator(**QUICK) for estimator in (*ESTIMATORS, *UNSUPERVISED)),
         EnsembleRegressor(NNRegressor(**QUICK), n_estimators=2),
     ],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ESTIMATORS
+from conftest import ESTIMATORS, UNSUPERVISED
 from docutils.core import publish_doctree
 from numpydoc.validate import validate
 from skorch import NeuralNet
@@ -105,7 +105,9 @@ def test_docstrings_are_numpydoc(name):
     assert not errors
 
 
-@pytest.mark.parametrize("estimator_class", [*ESTIMATORS, EnsembleRegressor, Training])
+@pytest.mark.parametrize(
+    "estimator_class", [*ESTIMATORS, *UNSUPERVISED, EnsembleRegressor, Training]
+)
 def test_every_parameter_is_documented_with_its_default(estimator_class):
     text = inspect.getdoc(estimator_class)
     elsewhere = {name for names in ELSEWHERE.findall(text) for name in names.split(", ")}

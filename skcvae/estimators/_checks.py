@@ -47,30 +47,23 @@ def named_keywords(method):
             )
             text = f"{type(self).__name__}.{method.__name__}() {error}. {close}".strip()
             raise TypeError(text) from None
-        return method(self, *args, **kwargs)
+        try:
+            return method(self, *args, **kwargs)
+        except ValueError as error:
+            if self._terms:
+                in_terms(error, self._terms)
+            raise
 
     return checked
 
 
-def own_terms(method):
-    """Let ValueErrors of a density of X name what its user knows: X instead of y, and so on."""
-
-    @functools.wraps(method)
-    def translated(self, *args, **kwargs):
-        try:
-            return method(self, *args, **kwargs)
-        except ValueError as error:
-            terms = {"y": "X", "y_partial": "X_partial", **self._roles}
-            names = "|".join(sorted(terms, key=len, reverse=True))
-            text = re.sub(rf"""(?<![\w'"(])({names})(?![\w'"|])""", _term_of(terms), str(error))
-            error.args = (text,)
-            raise
-
-    return translated
-
-
-def _term_of(terms):
-    return lambda match: terms[match[0]]
+def in_terms(error, terms):
+    """Let an error name what the user knows, such as X where the parts of a model say y."""
+    names = "|".join(sorted(terms, key=len, reverse=True))
+    text = re.sub(
+        rf"""(?<![\w'"(])({names})(?![\w'"|])""", lambda match: terms[match[0]], str(error)
+    )
+    error.args = (re.sub(r"\b(\w+) or \1\b", r"\1", text),)  # "X or y", once both are X
 
 
 def _numbers(values, name):

@@ -83,6 +83,7 @@ class Parameters(Documented):
     """Parameters that are objects, by name or as instances."""
 
     _named = NAMED
+    _terms: dict[str, str] = {}  # what the user calls y and its parameters, where not so
 
     def __new__(cls, *args, **kwargs):
         cls._check_names(kwargs, TypeError)
