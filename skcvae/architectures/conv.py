@@ -127,7 +127,7 @@ class Conv(Architecture):
             activation=self.activation,
         )
 
-    def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Ascent:
+    def decoder(self, y_shape: Shape, *in_shapes: Shape | None) -> Ascent:
         return Ascent(
             in_shapes,
             self.channels,
