@@ -398,6 +398,29 @@ def test_equal_weights_are_no_weights(any_class, data):
     np.testing.assert_array_equal(answer(found, X), answer(expected, X))
 
 
+@pytest.mark.parametrize("factor", [1e-30, 1e30])
+def test_weights_count_by_their_ratios(any_class, data, factor):
+    X, y = data
+    weight = np.arange(1.0, 61.0)
+    found, expected = (
+        any_class(**QUICK).fit(X, y, sample_weight=w) for w in (factor * weight, weight)
+    )
+    np.testing.assert_allclose(answer(found, X), answer(expected, X), rtol=1e-5, atol=1e-5)
+    assert found.score(X, y, factor * weight) == pytest.approx(expected.score(X, y, weight))
+
+
+def test_one_absurd_number_is_named_and_spoils_no_answer(any_class, data):
+    X, y = data
+    est = any_class(**QUICK).fit(X, y)
+    for number in (1e300, -1e30):
+        wild = X.copy()
+        wild[7, 2] = number
+        for ask in (lambda: answer(est, wild), lambda: est.score(wild, y)):  # noqa: B023
+            with pytest.raises(ValueError, match="^X has .* in row 7, column 2,"):
+                ask()
+    assert np.isfinite(answer(est, np.where(np.arange(4) == 2, 1e10, X))).all()
+
+
 def test_heavy_rows_are_fitted_better(estimator_class, data):
     X, y = data
     y = y + 10 * (np.arange(60) % 2)[:, None]

@@ -2,10 +2,12 @@
 
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.integrate import quad
 from sklearn.base import clone
 
@@ -401,9 +403,23 @@ def test_images_have_no_covariance_matrix(rank):
 def test_counts_are_whole_and_not_negative(likelihood):
     likelihood.check_targets(np.array([0.0, np.nan, 3, 1e6]))
     likelihood.check_targets(np.array([0, 3]))
-    for bad in (-1, 0.5):
-        with pytest.raises(ValueError, match=rf"expects counts, integers >= 0.*got {bad}\."):
+    for bad in (-1, 0.5, 2e9):
+        with pytest.raises(
+            ValueError, match=rf"expects counts, integers >= 0.*got {re.escape(f'{bad:g}')}\."
+        ):
             likelihood.check_targets(np.array([1, np.nan, bad]))
+
+
+@pytest.mark.parametrize("mean", [1.0, 1e4, 1e8, 1e9])
+def test_large_counts_have_the_mass_that_scipy_has(mean):
+    y = np.float32(mean * np.array([0.5, 1, 1 + mean**-0.5, 1.5])).round()
+    for likelihood, exact in (
+        (Poisson(mean), stats.poisson(mean)),
+        (NegativeBinomial(mean), stats.nbinom(10, 1 / (1 + 0.1 * mean))),
+    ):
+        p = likelihood.build((1,))(torch.zeros(1, 1))
+        found = p.log_prob(torch.tensor(y)[:, None]).detach().numpy()
+        np.testing.assert_allclose(found, exact.logpmf(y.astype(int)), rtol=1e-7, atol=1e-4)
 
 
 @pytest.mark.parametrize("likelihood", [Poisson, NegativeBinomial])

@@ -81,6 +81,9 @@ def inputs(estimator, X, *, name="X", reset=False, finite=True):
         raise ValueError(
             f"{name} has rows of shape {X.shape[1:]}, expected {estimator.x_shape_} as in fit."
         )
+    coding = None if reset else estimator.specification_.x_coding
+    if coding is not None:
+        coding.check(X, name)
     return X
 
 
@@ -141,10 +144,12 @@ def masked(mask, y):
 
 
 def check_weights(sample_weight, X):
-    """Return one weight per row, not negative and not all zero; None counts as ones."""
+    """Return weights of mean one, not negative and not all zero; None counts as ones."""
     if sample_weight is not None and not np.asarray(sample_weight).any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
-    return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    weight = weight / weight.max()  # first, since a sum may overflow
+    return weight / weight.mean()
 
 
 def items(dataset, y=None, *, name="X"):
