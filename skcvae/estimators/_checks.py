@@ -63,7 +63,7 @@ def in_terms(error, terms):
     text = re.sub(
         rf"""(?<![\w'"(])({names})(?![\w'"|])""", lambda match: terms[match[0]], str(error)
     )
-    error.args = (re.sub(r"\b(\w+) or \1\b", r"\1", text),)  # "X or y", once both are X
+    error.args = (re.sub(r"\b(\w+) (?:or|and) \1\b", r"\1", text),)  # "X or y"
 
 
 def _numbers(values, name):
