@@ -18,8 +18,11 @@ NAMED = {
         "auto": likelihoods.Gaussian,  # a single output: StudentT(heteroscedastic=True)
         "bernoulli": likelihoods.Bernoulli,
         "categorical": likelihoods.Categorical,
+        "gamma": likelihoods.Gamma,
         "gaussian": likelihoods.Gaussian,
         "gaussian_mixture": likelihoods.GaussianMixture,
+        "hurdle": likelihoods.Hurdle,
+        "log_normal": likelihoods.LogNormal,
         "multivariate_gaussian": likelihoods.MultivariateGaussian,
         "negative_binomial": likelihoods.NegativeBinomial,
         "poisson": likelihoods.Poisson,
