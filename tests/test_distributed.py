@@ -1,6 +1,7 @@
 """Two processes make the model that one makes; workers of a cluster the scores of one."""
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -13,65 +14,74 @@ from sklearn.model_selection import GridSearchCV
 from skcvae import CVAERegressor, Training
 from skcvae.datasets import make_two_branches
 
-FIT = """
+KINDS = ["plain", "weighted", "unseeded"]
+
+
+def fitted(kind, accelerator=None):
+    """Return what a fit on small data found, as lists."""
+    data = make_two_branches(n_samples=203, random_state=0)
+    est = CVAERegressor(
+        max_epochs=4,
+        batch_size=32,
+        training=Training(lr_schedule="one_cycle", accelerator=accelerator),
+        random_state=None if kind == "unseeded" else 0,
+    )
+    est.fit(data.X, data.y, 1 + data.X[:, 0] ** 2 if kind == "weighted" else None)
+    return {
+        "loss": est.history_[:, "train_loss"],
+        "cll": est.history_[:, "valid_cll"],
+        "mean": est.predict(data.X[:5]).tolist(),
+        "seed": est.seed_,
+    }
+
+
+SHARED = """
 import json, sys
 import torch
-from skcvae import CVAERegressor, Training
-from skcvae.datasets import make_two_branches
+from accelerate import Accelerator
+from test_distributed import KINDS, fitted
 
 torch.set_num_threads(1)
-accelerator = None
-if sys.argv[1] == "shared":
-    from accelerate import Accelerator
-    accelerator = Accelerator(cpu=True)
-data = make_two_branches(n_samples=203, random_state=0)
-weight = None if sys.argv[2] == "plain" else 1 + data.X[:, 0] ** 2
-est = CVAERegressor(
-    max_epochs=4, batch_size=32,
-    training=Training(lr_schedule="one_cycle", accelerator=accelerator),
-    random_state=None if sys.argv[2] == "unseeded" else 0,
-)
-est.fit(data.X, data.y, weight)
-found = {
-    "loss": est.history_[:, "train_loss"],
-    "cll": est.history_[:, "valid_cll"],
-    "mean": est.predict(data.X[:5]).tolist(),
-    "seed": est.seed_,
-}
-number = 0 if accelerator is None else accelerator.process_index
-with open(f"{sys.argv[3]}/{number}.json", "w") as file:
+accelerator = Accelerator(cpu=True)
+found = {kind: fitted(kind, accelerator) for kind in KINDS}
+with open(f"{sys.argv[1]}/{accelerator.process_index}.json", "w") as file:
     json.dump(found, file)
 """
 
 
-def fits(folder, how, kind, *, launched=()):
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Return what each of two processes found, in one launch: most of the time is imports."""
+    pytest.importorskip("accelerate")
+    folder = tmp_path_factory.mktemp("shared")
     script = folder / "fit.py"
-    script.write_text(FIT)
-    command = [sys.executable, *launched, str(script), how, kind, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    script.write_text(SHARED)
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [sys.executable, *launch, str(script), str(folder)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-
-
-TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    both = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    assert len(both) == 2
+    return both
 
 
 @pytest.mark.parametrize("kind", ["plain", "weighted"])
-def test_two_processes_make_the_model_of_one(tmp_path, kind):
-    pytest.importorskip("accelerate")
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    (alone,) = fits(tmp_path / "one", "alone", kind)
-    both = fits(tmp_path / "two", "shared", kind, launched=TWO)
-    assert len(both) == 2
-    for found in both:
+def test_two_processes_make_the_model_of_one(shared, kind):
+    alone = fitted(kind)
+    for found in shared:
         for name, values in alone.items():
-            np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(
+                found[kind][name], values, rtol=1e-4, atol=1e-5, err_msg=name
+            )
 
 
-def test_without_a_seed_the_processes_agree_on_one(tmp_path):
-    pytest.importorskip("accelerate")
-    one, other = fits(tmp_path, "shared", "unseeded", launched=TWO)
+def test_without_a_seed_the_processes_agree_on_one(shared):
+    one, other = (found["unseeded"] for found in shared)
     assert one["seed"] == other["seed"] and one["mean"] == other["mean"]
 
 
