@@ -30,9 +30,16 @@ def test_scikit_learn(estimator, check, monkeypatch):
     check(estimator)
 
 
-def test_metrics_are_there_once_the_package_is_imported():
-    script = "import skcvae; print(skcvae.metrics.energy_score.__name__)"
+SCRIPT = """
+import sys, skcvae
+print(skcvae.metrics.energy_score.__name__)
+import skcvae.displays
+print("matplotlib" in sys.modules)
+"""
+
+
+def test_metrics_are_there_once_the_package_is_imported_and_matplotlib_only_to_plot():
     found = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
     )
-    assert found.stdout == "energy_score\n"
+    assert found.stdout == "energy_score\nFalse\n"
