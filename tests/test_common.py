@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skcvae import EnsembleRegressor, NNRegressor
 from skcvae.architectures import MLP
 
-QUICK = {"architecture": MLP((4,)), "max_epochs": 2}
+QUICK = {"architecture": MLP((4,)), "max_epochs": 1}
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
         "a row of weight two counts twice in one step, a row repeated is in two steps: "

@@ -3,10 +3,10 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
+import socket
 
 import numpy as np
+import processes
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -35,39 +35,33 @@ def fitted(kind, accelerator=None):
     }
 
 
-SHARED = """
-import json, sys
-import torch
-from accelerate import Accelerator
-from test_distributed import KINDS, fitted
+def fitted_together(number, port):
+    """Fit in one of two processes, which torchrun would start with this environment."""
+    from accelerate import Accelerator
 
-torch.set_num_threads(1)
-accelerator = Accelerator(cpu=True)
-found = {kind: fitted(kind, accelerator) for kind in KINDS}
-with open(f"{sys.argv[1]}/{accelerator.process_index}.json", "w") as file:
-    json.dump(found, file)
-"""
+    environment = {"RANK": number, "LOCAL_RANK": number, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+    os.environ |= {name: str(value) for name, value in environment.items()}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    accelerator = Accelerator(cpu=True)
+    assert accelerator.process_index == number and accelerator.num_processes == 2
+    print(json.dumps({kind: fitted(kind, accelerator) for kind in KINDS}))
+    accelerator.end_training()
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """Return what each of two processes found, in one launch: most of the time is imports."""
+def shared(tmp_path_factory, server):
+    """Return what each of two processes found in fits of every kind."""
     pytest.importorskip("accelerate")
-    folder = tmp_path_factory.mktemp("shared")
-    script = folder / "fit.py"
-    script.write_text(SHARED)
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = subprocess.run(
-        [sys.executable, *launch, str(script), str(folder)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        _, port = free.getsockname()
+    folders = [tmp_path_factory.mktemp("process") for _ in range(2)]
+    both = server.run_together(
+        [(folder, fitted_together, number, port) for number, folder in enumerate(folders)]
     )
-    assert done.returncode == 0, done.stderr
-    both = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    assert len(both) == 2
-    return both
+    for code, _, errors in both:
+        assert code == 0, errors
+    return [json.loads(output.splitlines()[-1]) for _, output, _ in both]
 
 
 @pytest.mark.parametrize("kind", ["plain", "weighted"])
@@ -98,8 +92,9 @@ def test_an_accelerator_of_one_process_changes_nothing():
     assert pickle.loads(pickle.dumps(est)).score(data.X, data.y) == est.score(data.X, data.y)
 
 
-def test_a_cluster_finds_the_scores_of_one_machine():
+def test_a_cluster_finds_the_scores_of_one_machine(server):
     distributed = pytest.importorskip("distributed")
+    import dask
     import joblib
 
     data = make_two_branches(n_samples=150, random_state=0)
@@ -109,9 +104,10 @@ def test_a_cluster_finds_the_scores_of_one_machine():
         cv=2,
     )
     alone = search.fit(data.X, data.y).cv_results_["mean_test_score"]
-    cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
-    )
+    with dask.config.set({"distributed.worker.multiprocessing-method": processes.METHOD}):
+        cluster = distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        )
     with cluster, distributed.Client(cluster), joblib.parallel_backend("dask"):
         shared = search.fit(data.X, data.y).cv_results_["mean_test_score"]
     assert shared.tolist() == alone.tolist()
