@@ -60,7 +60,7 @@ def test_code_blocks_run(path, monkeypatch):
     names, fit_loop = {}, NeuralNet.fit_loop
 
     def short(self, X, y=None, epochs=None, **kwargs):
-        return fit_loop(self, X, y, min(epochs or self.max_epochs, 3), **kwargs)
+        return fit_loop(self, X, y, min(epochs or self.max_epochs, 2), **kwargs)
 
     monkeypatch.setattr(NeuralNet, "fit_loop", short)
     exec(compile(code_blocks(path), path, "exec"), names)

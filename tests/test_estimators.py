@@ -155,7 +155,7 @@ def test_density_of_one_output_integrates_to_one(estimator_class, likelihood):
     y = 3 * X[:, 0] + rng.normal(size=60)
     est = estimator_class(likelihood=likelihood, max_epochs=10, random_state=0).fit(X, y)
     (mean,), (std,) = est.predict([[0.7]], return_std=True)
-    grid = np.linspace(mean - 6 * std, mean + 6 * std, 401)
+    grid = np.linspace(mean - 6 * std, mean + 6 * std, 201)
     density = np.exp(est.log_prob(np.full((len(grid), 1), 0.7), grid, n_samples=1000))
     assert trapezoid(density, grid) == pytest.approx(1, abs=0.05)
 
