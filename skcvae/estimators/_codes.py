@@ -18,9 +18,9 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         "normalize_y": "normalize_X",
     }
     _shape_names = ("x_shape_",)
+    _terms = {"y": "X", "y_partial": "X_partial", **_roles}
 
     @_checks.named_keywords
-    @_checks.own_terms
     def transform(self, X):
         """Return the codes E[z|x], means of the recognition network.
 

@@ -79,7 +79,7 @@ def summary_entries(estimator):
         **_latent_entries(estimator, model),
         "parameters": f"{sum(sizes.values()):,}: {listed}",
         "device": str(next(model.parameters()).device),
-        **_history_entries(estimator.history_),
+        **_history_entries(estimator),
     }
 
 
@@ -96,11 +96,13 @@ def _latent_entries(estimator, model):
     return {"prior": str(estimator.prior_), "latent": latent}
 
 
-def _history_entries(history):
+def _history_entries(estimator):
+    history = estimator.history_
     n_epochs = len(history)
+    score = "CLL" if estimator.specification_.x_coding else "log-likelihood"
     best = max((row["epoch"] for row in history if row.get("valid_cll_best")), default=None)
     cll = history[(best or n_epochs) - 1].get("valid_cll")
     return {
         "epochs": f"{n_epochs}, the best {best}" if best else str(n_epochs),
-        **({} if cll is None else {"validation": f"CLL {cll:.3f} nats"}),
+        **({} if cll is None else {"validation": f"{score} {cll:.3f} nats"}),
     }

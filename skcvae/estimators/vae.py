@@ -171,7 +171,6 @@ class VAE(RowDensity, Encoder):
         self.verbose = verbose
 
     @_checks.named_keywords
-    @_checks.own_terms
     def fit(self, X, y=None, sample_weight=None, *, X_val=None):
         """Fit the networks.
 

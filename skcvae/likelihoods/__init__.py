@@ -6,6 +6,8 @@ r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 `MultivariateGaussian`       real outputs with correlated noise
 `ColorField`                 images with correlated noise, such as colours of photographs
 `GaussianMixture`            real outputs with a multimodal distribution
+`LogNormal`, `Gamma`         positive outputs
+`Hurdle`                     positive outputs and zeros
 `Bernoulli`                  outputs in [0, 1]
 `Poisson`                    counts
 `NegativeBinomial`           overdispersed counts
@@ -30,6 +32,7 @@ from skcvae.likelihoods.counts import NegativeBinomial, Poisson
 from skcvae.likelihoods.gaussian import Gaussian
 from skcvae.likelihoods.mixture import GaussianMixture
 from skcvae.likelihoods.multivariate import MultivariateGaussian
+from skcvae.likelihoods.positive import Gamma, Hurdle, LogNormal, Positive
 from skcvae.likelihoods.student import StudentT
 
 __all__ = [
@@ -37,13 +40,17 @@ __all__ = [
     "Categorical",
     "ColorField",
     "Columns",
+    "Gamma",
     "Gaussian",
     "GaussianMixture",
+    "Hurdle",
     "Likelihood",
     "LikelihoodModule",
+    "LogNormal",
     "MultivariateGaussian",
     "NegativeBinomial",
     "Poisson",
+    "Positive",
     "RealOutputs",
     "StudentT",
 ]
