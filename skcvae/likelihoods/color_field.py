@@ -54,7 +54,8 @@ class ColorField(RealOutputs):
         learned. The sum of `l2` and `mahalanobis` must be positive: gradients alone leave
         the mean of an image without a density.
     rarity : float, default=0.5
-        :math:`\rho`, from 0, all pixels count the same, to below 1, by inverse frequency.
+        :math:`\rho`, from 0, all pixels count the same, to below 1, by inverse frequency. It
+        weighs the squared error, and so has no effect where `l2` is zero.
     n_components : int, default=20
         Number K of principal components.
     heteroscedastic : bool, default=False
