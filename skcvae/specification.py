@@ -159,6 +159,11 @@ def specify(
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
     code_shape = y_coding.code_shape
     if X is None:
+        if getattr(architecture, "bins", None) is not None:
+            raise ValueError(
+                f"bins encode the inputs of a model with something to condition on; got "
+                f"architecture={architecture!r}, expected bins=None."
+            )
         architecture = architecture.resolve(n_rows, (), code_shape)
         shape = architecture.latent_shape(latent_dim, (math.prod(code_shape),))
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)

@@ -231,17 +231,25 @@ class Autoencoder(Encoder):
     def _net(self, training, module, device, rows=None, validation=None):
         if rows is None:
             return super()._net(training, module, device)
-        if self.sparsity and rows.weight is not None:
-            raise ValueError(
-                f"sparsity={self.sparsity} takes mean activations of batches, in which all rows "
-                "count alike, and expects equal weights, got a sample_weight that differs."
-            )
+        self._check_combinations(training, rows)
         if self.pretraining and not (self.warm_start and hasattr(self, "net_")):
             alone = copy(training)
             alone.callbacks = alone.checkpoint = None  # of the last stage, with all layers
             net = partial(super()._net, alone)
             pretrain(module, rows, validation, lambda *stage: net(stage[0], device, *stage[1:]))
         return super()._net(training, module, device, rows, validation)
+
+    def _check_combinations(self, training, rows):
+        if self.sparsity and rows.weight is not None:
+            raise ValueError(
+                f"sparsity={self.sparsity} takes mean activations of batches, in which all rows "
+                "count alike, and expects equal weights, got a sample_weight that differs."
+            )
+        if self.contraction and training.compile is not False:
+            raise ValueError(
+                f"contraction={self.contraction} differentiates twice, which the compiler cannot: "
+                f"expected training__compile=False, got {training.compile!r}."
+            )
 
     def _summary_entries(self):
         return {
