@@ -11,7 +11,7 @@ from docutils.core import publish_doctree
 from numpydoc.validate import validate
 from skorch import NeuralNet
 
-from skcvae import CVAERegressor, EnsembleRegressor, Training
+from skcvae import Autoencoder, CVAERegressor, EnsembleRegressor, Training
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -22,6 +22,7 @@ DOCUMENTS = [
 MODULES = [
     "skcvae",
     "skcvae.architectures",
+    "skcvae.autoencoder",
     "skcvae.datasets",
     "skcvae.displays",
     "skcvae.distributions",
@@ -35,6 +36,7 @@ MODULES = [
     "skcvae.metrics",
     "skcvae.model",
     "skcvae.objectives",
+    "skcvae.objectives.reconstruction",
     "skcvae.pipelines",
     "skcvae.priors",
     "skcvae.serving",
@@ -43,7 +45,15 @@ MODULES = [
 # sections for what a type hint or the numbered shape already says.
 NOT_ASKED = {"ES01", "EX01", "SA01", "GL08", "RT02", "RT03", "YD01", "PR01"}
 # Of what estimators are made of, a docstring without sections says in words what is returned.
-PARTS = ("distributions", "inference", "likelihoods", "model", "serving", "training")
+PARTS = (
+    "autoencoder",
+    "distributions",
+    "inference",
+    "likelihoods",
+    "model",
+    "serving",
+    "training",
+)
 # Parameters and attributes that are those of another class are listed together, without types.
 ELSEWHERE = re.compile(r"^(\w+(?:, \w+)*)\n    As of :class:`CVAERegressor`\.$", re.M)
 
@@ -105,7 +115,9 @@ def test_docstrings_are_numpydoc(name):
     assert not errors
 
 
-@pytest.mark.parametrize("estimator_class", [*ESTIMATORS, EnsembleRegressor, Training])
+@pytest.mark.parametrize(
+    "estimator_class", [*ESTIMATORS, Autoencoder, EnsembleRegressor, Training]
+)
 def test_every_parameter_is_documented_with_its_default(estimator_class):
     text = inspect.getdoc(estimator_class)
     elsewhere = {name for names in ELSEWHERE.findall(text) for name in names.split(", ")}
