@@ -23,6 +23,7 @@ from skcvae import Autoencoder, Training
 from skcvae.architectures import MLP, Conv
 from skcvae.autoencoder import encoder_decoder, layer_pairs
 from skcvae.data import batches
+from skcvae.displays import TrainingDisplay
 from skcvae.networks.layers import ACTIVATIONS, Concatenation, Stack
 from skcvae.objectives.reconstruction import (
     Reconstruction,
@@ -478,6 +479,19 @@ def test_progress_shows_losses(capsys):
     err = capsys.readouterr().err
     assert f"train_penalty={row['train_penalty']:.3f}" in err
     assert f"valid_loss={row['valid_loss']:.3f}" in err
+
+
+def test_learning_curves_show_penalties():
+    pytest.importorskip("matplotlib").use("agg")
+    display = TrainingDisplay.from_estimator(quick("contractive").fit(X))
+    assert sorted(display.lines_) == [
+        "train_penalty",
+        "train_reconstruction",
+        "valid_penalty",
+        "valid_reconstruction",
+    ]
+    assert [axes.get_title() for axes in display.ax_] == ["reconstruction", "penalty"]
+    assert "nats" not in display.ax_[0].get_ylabel()
 
 
 def test_the_summary_names_both_networks():

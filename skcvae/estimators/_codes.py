@@ -63,7 +63,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     @_checks.named_keywords
     @_checks.own_terms
     def transform(self, X):
-        """Return the codes E[z|x], means of the recognition network.
+        """Return the codes of rows: E[z|x], the mean where a code has a distribution.
 
         Parameters
         ----------
