@@ -268,12 +268,23 @@ def test_layers_in_pairs_are_the_whole_network_without_skip_connections(architec
     assert held | skips == {id(weight) for weight in model.parameters()} and not held & skips
 
 
+class InTraining(Callback):
+    """Dropout is on in all layers, also where a layer was evaluated for another one."""
+
+    def on_batch_end(self, net, training, **kwargs):
+        assert all(layer.training == training for layer in net.module.model.modules())
+
+
 @pytest.mark.parametrize("architecture", [MLP((24, 8), dropout=0.1), Conv((4, 6))], ids=repr)
 def test_pretraining_starts_where_layers_reconstruct(architecture):
     source = np.random.default_rng(1)
-    rows = (source.normal(size=(300, 2)) @ source.normal(size=(2, 64))).reshape(300, 8, 8)
+    rows = (source.normal(size=(200, 2)) @ source.normal(size=(2, 64))).reshape(200, 8, 8)
     est = Autoencoder(
-        4, architecture=architecture, max_epochs=8, training=Training(ema_decay=0), random_state=0
+        4,
+        architecture=architecture,
+        max_epochs=8,
+        training=Training(ema_decay=0, callbacks=[InTraining()]),
+        random_state=0,
     )
     plain, stacked = est.fit(rows), clone(est).set_params(pretraining="stacked").fit(rows)
     first = [one.history_[0, "valid_loss"] for one in (stacked, plain)]
