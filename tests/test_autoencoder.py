@@ -548,6 +548,13 @@ def test_unequal_weights_of_a_sparse_one_are_refused():
     quick("sparse", max_epochs=1).fit(X, sample_weight=np.full(80, 3.0))
 
 
+@pytest.mark.parametrize("kind", ["sparse", "stacked"])
+def test_kinds_that_train_in_one_process_say_so(kind):
+    accelerator = pytest.importorskip("accelerate").Accelerator(cpu=True)
+    with pytest.raises(ValueError, match="one process: expected accelerator=None"):
+        quick(kind, training=Training(accelerator=accelerator)).fit(X)
+
+
 def test_bad_rows_and_codes_are_named():
     est = quick().fit(X)
     with pytest.raises(ValueError, match="Input X contains NaN"):

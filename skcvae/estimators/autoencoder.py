@@ -251,6 +251,12 @@ class Autoencoder(Encoder):
                 f"expected training__compile=False, got {training.compile!r}."
             )
 
+        if training.accelerator is not None and (self.sparsity or self.pretraining):
+            raise ValueError(
+                f"sparsity={self.sparsity} and pretraining={self.pretraining!r} train in one "
+                f"process: expected accelerator=None, got {training.accelerator!r}."
+            )
+
     def _summary_entries(self):
         return {
             "code": f"{self.latent_shape_[0]}, {self.specification_.code_activation}",
