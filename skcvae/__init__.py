@@ -3,6 +3,7 @@
 from skcvae import metrics
 from skcvae.estimators import (
     VAE,
+    Autoencoder,
     CVAERegressor,
     EnsembleRegressor,
     GSNNRegressor,
@@ -16,6 +17,7 @@ from skcvae.version import __version__
 
 __all__ = [
     "VAE",
+    "Autoencoder",
     "CVAERegressor",
     "EnsembleRegressor",
     "GSNNRegressor",

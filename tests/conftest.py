@@ -8,12 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from skcvae import VAE, CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+from skcvae import (
+    VAE,
+    Autoencoder,
+    CVAERegressor,
+    GSNNRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
+)
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 LATENT = [CVAERegressor, GSNNRegressor, HybridStructuredPredictor]
 ESTIMATORS = [*LATENT, NNRegressor]
-UNSUPERVISED = [VAE]
+UNSUPERVISED = [VAE, Autoencoder]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,6 +15,7 @@ LAYERS = [
     ["networks"],
     ["architectures", "likelihoods", "priors"],
     ["model"],
+    ["autoencoder"],
     ["objectives"],
     ["inference"],
     ["specification"],

@@ -73,6 +73,11 @@ class Descent(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         return self.levels(*inputs)[-1]
 
+    def layers(self) -> list[nn.Module]:
+        """Return the layers of an encoder with one input."""
+        convolutions = [*self.entrances, *self.steps, self.last]
+        return [nn.Sequential(layer, self.activation) for layer in convolutions]
+
 
 class Ascent(nn.Module):
     """Convolutional encoder and decoder: x, and draws of z if given, to features of y.
@@ -150,6 +155,12 @@ class Ascent(nn.Module):
                 f"{len(self.level_shapes)}. Increase the length of channels."
             )
         return self.level_shapes[: -n_scales - 1 : -1]
+
+    def layers(self) -> list[nn.Module]:
+        """Return the layers of a decoder of vectors, those at the lowest resolution in one."""
+        first, last = self.descent.layers()
+        lowest = nn.Sequential(last, self.mix, self.activation)
+        return [first, lowest, *(nn.Sequential(step, self.activation) for step in self.steps)]
 
     def _encode_x(self, x: Tensor | None) -> tuple[Tensor | float, list[Tensor]]:
         if x is None:
