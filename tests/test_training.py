@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from conftest import judged
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skcvae import CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
@@ -41,12 +42,13 @@ def test_the_weights_of_the_best_epoch_are_restored(any_class, data):
         training=Training(patience=5, callbacks=[Watching()]),
     )
     est.fit(*data)
-    cll = est.history_[:, "valid_cll"]
-    best = int(np.argmax(cll))
-    assert best < len(cll) - 1, "the test needs a fit that gets worse"
+    name = judged(est)
+    scores = np.array(est.history_[:, name]) * (1 if name == "valid_cll" else -1)
+    best = int(np.argmax(scores))
+    assert best < len(scores) - 1, "the test needs a fit that gets worse"
     assert same(est.net_.module_.state_dict(), watched(est)[best])
-    assert len(cll) == best + 1 + 5
-    assert [row["valid_cll_best"] for row in est.history_][best]
+    assert len(scores) == best + 1 + 5
+    assert [row[f"{name}_best"] for row in est.history_][best]
 
 
 def test_without_early_stopping_the_last_weights_are_kept(any_class, data):
