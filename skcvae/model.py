@@ -134,7 +134,7 @@ class Model(nn.Module):
 
         if self.generation is None:
             return Conditional(None, lambda: self.output(guess), coarse)
-        features_of = self.generation if x is None else self.generation.given(x)
+        features_of = self.generation.given(x)
         if guess is None:
             prior, likelihood = self.prior(x), lambda z: self.output(features_of(z))
         else:
@@ -224,7 +224,7 @@ def latent_model(
     """
     x_shapes = [] if x_shape is None else [x_shape]
     baseline, coarse, proposal = None, (), None
-    generation = architecture.decoder(y_shape, *x_shapes, latent_shape)
+    generation = architecture.decoder(y_shape, x_shape, latent_shape)
     if initial_guess:
         guess = deterministic_model(architecture, likelihoods, x_shape=x_shape, y_shape=y_shape)
         baseline, output, coarse = guess.baseline, guess.output, guess.coarse

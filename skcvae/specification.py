@@ -159,11 +159,7 @@ def specify(
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
     code_shape = y_coding.code_shape
     if X is None:
-        if getattr(architecture, "bins", None) is not None:
-            raise ValueError(
-                f"bins encode the inputs of a model with something to condition on; got "
-                f"architecture={architecture!r}, expected bins=None."
-            )
+        check_no_bins(architecture)
         architecture = architecture.resolve(n_rows, (), code_shape)
         shape = architecture.latent_shape(latent_dim, (math.prod(code_shape),))
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
@@ -183,6 +179,15 @@ def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:
     """Return random row numbers, of as many rows as fit in memory easily."""
     n_sampled = min(n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // row_size, 100))
     return np.sort(np.random.default_rng(seed).permutation(n_rows)[:n_sampled])
+
+
+def check_no_bins(architecture) -> None:
+    """Raise an error if an architecture encodes inputs where there are none."""
+    if getattr(architecture, "bins", None) is not None:
+        raise ValueError(
+            "bins of the architecture encode the inputs of a conditional model, and this one has "
+            f"none: expected bins=None, got {architecture!r}."
+        )
 
 
 def check_observed(y: np.ndarray) -> None:

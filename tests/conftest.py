@@ -1,14 +1,26 @@
 """One torch thread per test process, a device, and small data."""
 
+import gc
+import os
+import sys
+
 import numpy as np
 import pytest
 import torch
 
-from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+from skcvae import (
+    VAE,
+    Autoencoder,
+    CVAERegressor,
+    GSNNRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
+)
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 LATENT = [CVAERegressor, GSNNRegressor, HybridStructuredPredictor]
 ESTIMATORS = [*LATENT, NNRegressor]
+UNSUPERVISED = [VAE, Autoencoder]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -19,6 +31,35 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+def pytest_collection_finish():
+    # Collections take a tenth of the time: they go through imports, and come often.
+    gc.freeze()
+    gc.set_threshold(10_000)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each process neighbouring tests, which share fits, unless asked for otherwise."""
+    if config.getvalue("dist") == "load":
+        from xdist.scheduler import WorkStealingScheduling
+
+        return WorkStealingScheduling(config, log)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Processes that begin with the imports done; they find what pytest finds."""
+    import processes  # the process that deals out the tests need not wait for it
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        patch.setenv("PYTHONWARNINGS", "error")
+        server = processes.Server()
+        server.start()
+    return server
+
+
 @pytest.fixture(params=DEVICES)
 def device(request):
     return request.param
@@ -27,6 +68,16 @@ def device(request):
 @pytest.fixture(params=ESTIMATORS, ids=lambda e: e.__name__)
 def estimator_class(request):
     return request.param
+
+
+@pytest.fixture(params=[*ESTIMATORS, *UNSUPERVISED], ids=lambda e: e.__name__)
+def any_class(request):
+    return request.param
+
+
+def answer(est, X):
+    """Return predictions, or codes of an estimator of X alone."""
+    return est.predict(X) if hasattr(est, "predict") else est.transform(X)
 
 
 @pytest.fixture(params=LATENT, ids=lambda e: e.__name__)

@@ -533,6 +533,13 @@ def test_divergence_says_when_and_what_to_try(estimator_class):
     assert_as_before(est, before, prediction)
 
 
+def test_a_fit_that_diverged_at_once_says_so(estimator_class):
+    est = estimator_class(lr=100.0, max_epochs=2, random_state=0)
+    with pytest.raises(ValueError, match=r"diverged .*Try a smaller lr"):
+        est.fit(X, Y)
+    assert not hasattr(est, "net_")
+
+
 def test_a_failing_fit_scores_as_an_error_in_a_search():
     from sklearn.exceptions import FitFailedWarning
     from sklearn.model_selection import GridSearchCV

@@ -4,8 +4,9 @@ import errno
 import math
 import os
 import pickle
-import subprocess
-import sys
+import random
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.data import batches
+from skcvae.datasets import make_linear_gaussian
 from skcvae.io.checkpoint_file import CheckpointFile, seed_of
 from skcvae.likelihoods import Gaussian
 from skcvae.training import checkpoint
@@ -101,9 +103,10 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_a_fit_that_was_cut_off_goes_on_to_the_same_model(estimator_class, setting, path):
-    est = estimator_class(max_epochs=6, early_stopping=False, random_state=0)
-    est.set_params(**SETTINGS[setting])
+def test_a_fit_that_was_cut_off_goes_on_to_the_same_model(any_class, setting, path):
+    est = any_class(max_epochs=6, early_stopping=False, random_state=0)
+    params = SETTINGS[setting]
+    est.set_params(**{k: v for k, v in params.items() if k.partition("__")[0] in vars(est)})
     whole = resumed(est)
     est.set_params(training__checkpoint=path)
     for epoch in (1, 4, len(whole.history_)):
@@ -355,69 +358,53 @@ def test_what_goes_without(path, name, value):
         est.fit(X, Y)
 
 
-KILLED = """
-import os, random, signal, sys, time
-import torch
-from skcvae import CVAERegressor, Training
-from skcvae.io.checkpoint_file import CheckpointFile
-from skcvae.architectures import MLP
-from skcvae.datasets import make_linear_gaussian
+def killed(n_kills, seed, max_epochs):
+    data = make_linear_gaussian(n_samples=200, random_state=0)
+    est = CVAERegressor(
+        max_epochs=max_epochs,
+        omission=0.1,
+        kl_warmup=5,
+        architecture=MLP(dropout=0.1),
+        training=Training(lr_schedule="one_cycle"),
+        random_state=0,
+    )
 
-torch.set_num_threads(1)
-n_kills, folder = int(sys.argv[1]), sys.argv[2]
-data = make_linear_gaussian(n_samples=200, random_state=0)
-settings = {
-    "max_epochs": int(sys.argv[4]), "omission": 0.1, "kl_warmup": 5,
-    "architecture": MLP(dropout=0.1), "random_state": 0,
-}
+    def child(out, checkpoint=None):
+        process = os.fork()
+        if not process:
+            est.set_params(training__checkpoint=checkpoint).fit(data.X, data.y)
+            torch.save(est.net_.module_.state_dict(), out)
+            os._exit(0)
+        return process
 
-
-def fit(out, **more):
-    training = Training(lr_schedule="one_cycle", **more)
-    est = CVAERegressor(**settings, training=training).fit(data.X, data.y)
-    torch.save(est.net_.module_.state_dict(), out)
-
-
-def child(*args, **more):
-    process = os.fork()
-    if not process:
-        fit(*args, **more)
-        os._exit(0)
-    return process
-
-
-CVAERegressor(max_epochs=1).fit(data.X, data.y)  # what the first fit of a process loads
-start = time.monotonic()
-os.waitpid(child(f"{folder}/whole"), 0)
-length = time.monotonic() - start
-whole = torch.load(f"{folder}/whole")
-moments = random.Random(int(sys.argv[3]))
-killed = 0
-for i in range(n_kills):
-    checkpoint, out = f"{folder}/{i}.ckpt", f"{folder}/{i}.weights"
-    process = child(out, checkpoint=checkpoint)
-    time.sleep(moments.uniform(0, length))
-    os.kill(process, signal.SIGKILL)
-    killed += os.WIFSIGNALED(os.waitpid(process, 0)[1])
-    if os.path.exists(checkpoint):
-        state = CheckpointFile(checkpoint).read()
-        print("killed after epoch", len(state["history"]), "or later")
-    os.waitpid(child(out, checkpoint=checkpoint), 0)
-    found = torch.load(out)
-    assert all(torch.equal(found[name], whole[name]) for name in whole)
-    assert not os.path.exists(checkpoint)
-print("killed", killed)
-"""
+    clone(est).set_params(max_epochs=1).fit(data.X, data.y)  # what the first fit loads
+    start = time.monotonic()
+    os.waitpid(child("whole"), 0)
+    length = time.monotonic() - start
+    whole = torch.load("whole")
+    moments = random.Random(seed)
+    n_killed = 0
+    for i in range(n_kills):
+        checkpoint, out = f"{i}.ckpt", f"{i}.weights"
+        process = child(out, checkpoint)
+        time.sleep(moments.uniform(0, length))
+        os.kill(process, signal.SIGKILL)
+        n_killed += os.WIFSIGNALED(os.waitpid(process, 0)[1])
+        if os.path.exists(checkpoint):
+            state = CheckpointFile(checkpoint).read()
+            print("killed after epoch", len(state["history"]), "or later")
+        os.waitpid(child(out, checkpoint), 0)
+        found = torch.load(out)
+        assert all(torch.equal(found[name], whole[name]) for name in whole)
+        assert not os.path.exists(checkpoint)
+    print("killed", n_killed)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills need fork")
-def test_a_fit_that_was_killed_at_any_moment_goes_on_to_the_same_weights(tmp_path):
-    script = tmp_path / "kill.py"
-    script.write_text(KILLED)
-    command = [sys.executable, str(script), "3", str(tmp_path), "0", "6"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[-1]) >= 1
+def test_a_fit_that_was_killed_at_any_moment_goes_on_to_the_same_weights(tmp_path, server):
+    code, output, errors = server.run(tmp_path, killed, 3, 0, 6)
+    assert code == 0, errors
+    assert int(output.split()[-1]) >= 1
 
 
 def test_an_ensemble_goes_on_with_a_file_for_each_member(path, monkeypatch):

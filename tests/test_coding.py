@@ -84,6 +84,41 @@ def test_constant_columns_survive():
     assert scaling.to_tensor(array, torch.float32, "cpu").isfinite().all()
 
 
+NEARLY_CONSTANT = {
+    "dates in nanoseconds": 1.7e18 + 1e3 * np.arange(9.0),
+    "dates in seconds": 1.7e9 + np.arange(9.0),
+    "an offset": 1e9 + np.linspace(0, 1e-3, 9),
+    "integers beyond float64": 2**53 + 4 * np.arange(9),
+    "one in a thousand": (np.arange(2000) == 7).astype(float),
+    "a missing first row": np.r_[np.nan, 1e12 + np.arange(8.0)],
+}
+
+
+@pytest.mark.parametrize("case", NEARLY_CONSTANT)
+def test_nearly_constant_columns_have_their_own_scale(case):
+    column = NEARLY_CONSTANT[case]
+    scaling = Scaling.fit(column[:, None], None, "X")
+    exact = (column - np.nanmin(column)).astype(float)
+    assert scaling.scale == pytest.approx(np.nanstd(exact), rel=1e-9)
+    inside = scaling.to_tensor(column[:, None], torch.float32, "cpu").numpy()[:, 0]
+    np.testing.assert_allclose(inside, (exact - np.nanmean(exact)) / np.nanstd(exact), atol=0.15)
+    assert abs(np.nanmean(inside)) < 0.15 and np.nanstd(inside) == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("row_shape", [(3,), (2, 4, 4)])
+def test_numbers_that_float32_cannot_square_are_refused_with_their_place(row_shape):
+    array = numbers(FORWARD_ROWS + 9, row_shape, 0.1)
+    scaling = Scaling.fit(array, None, "X")
+    scaling.check(array, "X")
+    scaling.check(np.where(array > 50, 1e12, array), "X")
+    array[(FORWARD_ROWS + 3, *[1] * len(row_shape))] = -1e300
+    column = np.ravel_multi_index([1] * len(row_shape), row_shape)
+    with pytest.raises(
+        ValueError, match=f"^X has -1e\\+300 in row {FORWARD_ROWS + 3}, column {column},"
+    ):
+        scaling.check(array, "X")
+
+
 def test_log_jacobian_is_that_of_what_is_observed():
     scaling = Scaling(np.zeros(2), np.array([2.0, 5.0]))
     rows = np.array([[1, 1], [np.nan, 1], [1, np.nan], [np.nan, np.nan]])

@@ -55,7 +55,7 @@ def assert_exact(found, model, x, y, atol=0.03):
 @pytest.mark.parametrize("partial", [False, True])
 def test_alternation_converges_to_the_conditional_of_what_is_hidden(partial):
     model, x, y = linear_gaussian(partial=partial)
-    assert_exact(completed(model, x, y, n_steps=100), model, x, y)
+    assert_exact(completed(model, x, y, n_steps=50), model, x, y)
 
 
 def test_a_posterior_given_what_is_observed_is_exact_from_the_first_step():

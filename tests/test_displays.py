@@ -1,6 +1,5 @@
 """Displays show what was drawn, keep scikit-learn's convention and import matplotlib late."""
 
-import subprocess
 import sys
 
 import numpy as np
@@ -67,11 +66,6 @@ def estimators(table):
 
 
 # The convention.
-
-
-def test_matplotlib_is_imported_only_to_plot():
-    code = "import sys, skcvae, skcvae.displays; sys.exit('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def each_display(images):

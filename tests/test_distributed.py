@@ -1,11 +1,12 @@
 """Two processes make the model that one makes; workers of a cluster the scores of one."""
 
 import json
+import os
 import pickle
-import subprocess
-import sys
+import socket
 
 import numpy as np
+import processes
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -13,65 +14,68 @@ from sklearn.model_selection import GridSearchCV
 from skcvae import CVAERegressor, Training
 from skcvae.datasets import make_two_branches
 
-FIT = """
-import json, sys
-import torch
-from skcvae import CVAERegressor, Training
-from skcvae.datasets import make_two_branches
+KINDS = ["plain", "weighted", "unseeded"]
 
-torch.set_num_threads(1)
-accelerator = None
-if sys.argv[1] == "shared":
+
+def fitted(kind, accelerator=None):
+    """Return what a fit on small data found, as lists."""
+    data = make_two_branches(n_samples=203, random_state=0)
+    est = CVAERegressor(
+        max_epochs=4,
+        batch_size=32,
+        training=Training(lr_schedule="one_cycle", accelerator=accelerator),
+        random_state=None if kind == "unseeded" else 0,
+    )
+    est.fit(data.X, data.y, 1 + data.X[:, 0] ** 2 if kind == "weighted" else None)
+    return {
+        "loss": est.history_[:, "train_loss"],
+        "cll": est.history_[:, "valid_cll"],
+        "mean": est.predict(data.X[:5]).tolist(),
+        "seed": est.seed_,
+    }
+
+
+def fitted_together(number, port):
+    """Fit in one of two processes, which torchrun would start with this environment."""
     from accelerate import Accelerator
+
+    environment = {"RANK": number, "LOCAL_RANK": number, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+    os.environ |= {name: str(value) for name, value in environment.items()}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     accelerator = Accelerator(cpu=True)
-data = make_two_branches(n_samples=203, random_state=0)
-weight = None if sys.argv[2] == "plain" else 1 + data.X[:, 0] ** 2
-est = CVAERegressor(
-    max_epochs=4, batch_size=32,
-    training=Training(lr_schedule="one_cycle", accelerator=accelerator),
-    random_state=None if sys.argv[2] == "unseeded" else 0,
-)
-est.fit(data.X, data.y, weight)
-found = {
-    "loss": est.history_[:, "train_loss"],
-    "cll": est.history_[:, "valid_cll"],
-    "mean": est.predict(data.X[:5]).tolist(),
-    "seed": est.seed_,
-}
-number = 0 if accelerator is None else accelerator.process_index
-with open(f"{sys.argv[3]}/{number}.json", "w") as file:
-    json.dump(found, file)
-"""
+    assert accelerator.process_index == number and accelerator.num_processes == 2
+    print(json.dumps({kind: fitted(kind, accelerator) for kind in KINDS}))
+    accelerator.end_training()
 
 
-def fits(folder, how, kind, *, launched=()):
-    script = folder / "fit.py"
-    script.write_text(FIT)
-    command = [sys.executable, *launched, str(script), how, kind, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-
-
-TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, server):
+    """Return what each of two processes found in fits of every kind."""
+    pytest.importorskip("accelerate")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        _, port = free.getsockname()
+    folders = [tmp_path_factory.mktemp("process") for _ in range(2)]
+    both = server.run_together(
+        [(folder, fitted_together, number, port) for number, folder in enumerate(folders)]
+    )
+    for code, _, errors in both:
+        assert code == 0, errors
+    return [json.loads(output.splitlines()[-1]) for _, output, _ in both]
 
 
 @pytest.mark.parametrize("kind", ["plain", "weighted"])
-def test_two_processes_make_the_model_of_one(tmp_path, kind):
-    pytest.importorskip("accelerate")
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    (alone,) = fits(tmp_path / "one", "alone", kind)
-    both = fits(tmp_path / "two", "shared", kind, launched=TWO)
-    assert len(both) == 2
-    for found in both:
+def test_two_processes_make_the_model_of_one(shared, kind):
+    alone = fitted(kind)
+    for found in shared:
         for name, values in alone.items():
-            np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(
+                found[kind][name], values, rtol=1e-4, atol=1e-5, err_msg=name
+            )
 
 
-def test_without_a_seed_the_processes_agree_on_one(tmp_path):
-    pytest.importorskip("accelerate")
-    one, other = fits(tmp_path, "shared", "unseeded", launched=TWO)
+def test_without_a_seed_the_processes_agree_on_one(shared):
+    one, other = (found["unseeded"] for found in shared)
     assert one["seed"] == other["seed"] and one["mean"] == other["mean"]
 
 
@@ -88,8 +92,9 @@ def test_an_accelerator_of_one_process_changes_nothing():
     assert pickle.loads(pickle.dumps(est)).score(data.X, data.y) == est.score(data.X, data.y)
 
 
-def test_a_cluster_finds_the_scores_of_one_machine():
+def test_a_cluster_finds_the_scores_of_one_machine(server):
     distributed = pytest.importorskip("distributed")
+    import dask
     import joblib
 
     data = make_two_branches(n_samples=150, random_state=0)
@@ -99,9 +104,10 @@ def test_a_cluster_finds_the_scores_of_one_machine():
         cv=2,
     )
     alone = search.fit(data.X, data.y).cv_results_["mean_test_score"]
-    cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
-    )
+    with dask.config.set({"distributed.worker.multiprocessing-method": processes.METHOD}):
+        cluster = distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        )
     with cluster, distributed.Client(cluster), joblib.parallel_backend("dask"):
         shared = search.fit(data.X, data.y).cv_results_["mean_test_score"]
     assert shared.tolist() == alone.tolist()

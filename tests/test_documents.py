@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ESTIMATORS
+from conftest import ESTIMATORS, UNSUPERVISED
 from docutils.core import publish_doctree
 from numpydoc.validate import validate
 from skorch import NeuralNet
 
-from skcvae import Autoencoder, CVAERegressor, EnsembleRegressor, Training
+from skcvae import CVAERegressor, EnsembleRegressor, Training
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -70,7 +70,7 @@ def test_code_blocks_run(path, monkeypatch):
     names, fit_loop = {}, NeuralNet.fit_loop
 
     def short(self, X, y=None, epochs=None, **kwargs):
-        return fit_loop(self, X, y, min(epochs or self.max_epochs, 3), **kwargs)
+        return fit_loop(self, X, y, min(epochs or self.max_epochs, 2), **kwargs)
 
     monkeypatch.setattr(NeuralNet, "fit_loop", short)
     exec(compile(code_blocks(path), path, "exec"), names)
@@ -116,7 +116,7 @@ def test_docstrings_are_numpydoc(name):
 
 
 @pytest.mark.parametrize(
-    "estimator_class", [*ESTIMATORS, Autoencoder, EnsembleRegressor, Training]
+    "estimator_class", [*ESTIMATORS, *UNSUPERVISED, EnsembleRegressor, Training]
 )
 def test_every_parameter_is_documented_with_its_default(estimator_class):
     text = inspect.getdoc(estimator_class)

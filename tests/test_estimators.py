@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import small_table
+from conftest import UNSUPERVISED, answer, small_table
 from scipy.integrate import trapezoid
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -155,7 +155,7 @@ def test_density_of_one_output_integrates_to_one(estimator_class, likelihood):
     y = 3 * X[:, 0] + rng.normal(size=60)
     est = estimator_class(likelihood=likelihood, max_epochs=10, random_state=0).fit(X, y)
     (mean,), (std,) = est.predict([[0.7]], return_std=True)
-    grid = np.linspace(mean - 6 * std, mean + 6 * std, 401)
+    grid = np.linspace(mean - 6 * std, mean + 6 * std, 201)
     density = np.exp(est.log_prob(np.full((len(grid), 1), 0.7), grid, n_samples=1000))
     assert trapezoid(density, grid) == pytest.approx(1, abs=0.05)
 
@@ -220,28 +220,34 @@ def test_the_ends_of_alpha_are_the_other_estimators(data):
 # Random state.
 
 
-def test_same_seed_same_fit_and_no_global_state_is_touched(estimator_class, data):
+def drawn(est, X, n_samples=1, random_state=None):
+    """Return draws of y for the rows of X, or of X."""
+    given = () if type(est) in UNSUPERVISED else (X,)
+    return est.sample(*given, n_samples, random_state)
+
+
+def test_same_seed_same_fit_and_no_global_state_is_touched(any_class, data):
     X, y = data
     params = {"architecture": MLP(dropout=0.2), "max_epochs": 3}
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    first = estimator_class(random_state=3, **params).fit(X, y)
+    first = any_class(random_state=3, **params).fit(X, y)
     torch.rand(7)
-    second = estimator_class(random_state=3, **params).fit(X, y)
-    np.testing.assert_array_equal(first.predict(X), second.predict(X))
-    np.testing.assert_array_equal(first.sample(X, 3, 5), second.sample(X, 3, 5))
+    second = any_class(random_state=3, **params).fit(X, y)
+    np.testing.assert_array_equal(answer(first, X), answer(second, X))
+    np.testing.assert_array_equal(drawn(first, X, 3, 5), drawn(second, X, 3, 5))
     torch.set_rng_state(torch_state)
-    estimator_class(**params).fit(X, y).sample(X)
-    first.predict(X, n_samples=3)
-    first.log_prob(X, y, random_state=3)
+    drawn(any_class(**params).fit(X, y), X)
+    drawn(first, X, 3)
+    first.score(X, y)
     pickle.loads(pickle.dumps(first))
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert (np.random.get_state()[1] == numpy_state).all()
 
 
-def test_other_seeds_other_fits(estimator_class, data):
+def test_other_seeds_other_fits(any_class, data):
     X, y = data
     predictions = [
-        estimator_class(max_epochs=1, random_state=seed).fit(X, y).predict(X)
+        answer(any_class(max_epochs=1, random_state=seed).fit(X, y), X)
         for seed in (0, 1, None, None)
     ]
     for i, one in enumerate(predictions):
@@ -256,14 +262,12 @@ def test_each_call_of_sample_is_new_unless_seeded(fitted, data):
     assert len(np.unique(same_row, axis=0)) == 50
 
 
-def test_fits_in_threads_do_not_feel_each_other(estimator_class, data):
+def test_fits_in_threads_do_not_feel_each_other(any_class, data):
     X, y = data
 
     def fit(seed, out):
-        est = estimator_class(
-            architecture=MLP((16,), dropout=0.1), max_epochs=2, random_state=seed
-        )
-        out[seed] = est.fit(X, y).predict(X)
+        est = any_class(architecture=MLP((16,), dropout=0.1), max_epochs=2, random_state=seed)
+        out[seed] = answer(est.fit(X, y), X)
 
     alone, together = {}, {}
     for seed in range(4):
@@ -280,8 +284,9 @@ def test_fits_in_threads_do_not_feel_each_other(estimator_class, data):
 # The scikit-learn contract beyond scikit-learn's checks.
 
 
-def test_copies_predict_the_same(fitted, data):
+def test_copies_answer_the_same(any_class, data):
     X, y = data
+    fitted = any_class(**QUICK).fit(X, y)
     stream = io.BytesIO()
     joblib.dump(fitted, stream)
     copies = [
@@ -291,7 +296,7 @@ def test_copies_predict_the_same(fitted, data):
         copy.copy(fitted),
     ]
     for other in copies:
-        np.testing.assert_array_equal(other.predict(X), fitted.predict(X))
+        np.testing.assert_array_equal(answer(other, X), answer(fitted, X))
         assert other.score(X, y) == fitted.score(X, y)
         assert other.history_[:, "train_loss"] == fitted.history_[:, "train_loss"]
         assert repr(other) == repr(fitted)
@@ -343,9 +348,9 @@ def test_grid_search_over_alpha_and_nested_parameters(data):
     assert search.score(*data) == search.best_estimator_.score(*data)
 
 
-def test_cross_validation_scores_are_log_likelihoods(estimator_class, data):
-    scores = cross_val_score(estimator_class(max_epochs=1, random_state=0), *data, cv=3)
-    est = estimator_class(max_epochs=1, random_state=0).fit(data[0][20:], data[1][20:])
+def test_cross_validation_scores_are_log_likelihoods(any_class, data):
+    scores = cross_val_score(any_class(max_epochs=1, random_state=0), *data, cv=3)
+    est = any_class(max_epochs=1, random_state=0).fit(data[0][20:], data[1][20:])
     assert scores[0] == est.score(data[0][:20], data[1][:20])
 
 
@@ -356,13 +361,13 @@ def test_nested_parameters_turn_a_name_into_its_object(estimator_class):
     assert est.architecture.dropout == 0.2
 
 
-def test_feature_names_are_kept_and_checked(estimator_class, data):
+def test_feature_names_are_kept_and_checked(any_class, data):
     X, y = data
     frame = pd.DataFrame(X, columns=list("abcd"))
-    est = estimator_class(**QUICK).fit(frame, pd.DataFrame(y))
+    est = any_class(**QUICK).fit(frame, pd.DataFrame(y))
     assert est.feature_names_in_.tolist() == list("abcd")
     with pytest.raises(ValueError, match="feature names should match"):
-        est.predict(frame[list("dcba")])
+        answer(est, frame[list("dcba")])
 
 
 def test_a_series_is_a_one_dimensional_y(estimator_class, data):
@@ -376,20 +381,44 @@ def test_a_series_is_a_one_dimensional_y(estimator_class, data):
 # Weights, validation rows, warm starts.
 
 
-def test_a_row_of_weight_zero_is_as_if_absent(estimator_class, data):
+def test_a_row_of_weight_zero_is_as_if_absent(any_class, data):
     X, y = data
     weight = np.ones(60)
     weight[::3] = 0
     X_wild, y_wild = np.where(weight[:, None], X, 1e6), np.where(weight[:, None], y, -1e6)
-    found = estimator_class(**QUICK).fit(X_wild, y_wild, sample_weight=weight)
-    expected = estimator_class(**QUICK).fit(X[weight > 0], y[weight > 0])
-    np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+    found = any_class(**QUICK).fit(X_wild, y_wild, sample_weight=weight)
+    expected = any_class(**QUICK).fit(X[weight > 0], y[weight > 0])
+    np.testing.assert_array_equal(answer(found, X), answer(expected, X))
 
 
-def test_equal_weights_are_no_weights(estimator_class, data):
+def test_equal_weights_are_no_weights(any_class, data):
     X, y = data
-    found = estimator_class(**QUICK).fit(X, y, sample_weight=np.full(60, 7.0))
-    np.testing.assert_array_equal(found.predict(X), estimator_class(**QUICK).fit(X, y).predict(X))
+    found = any_class(**QUICK).fit(X, y, sample_weight=np.full(60, 7.0))
+    expected = any_class(**QUICK).fit(X, y)
+    np.testing.assert_array_equal(answer(found, X), answer(expected, X))
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e30])
+def test_weights_count_by_their_ratios(any_class, data, factor):
+    X, y = data
+    weight = np.arange(1.0, 61.0)
+    found, expected = (
+        any_class(**QUICK).fit(X, y, sample_weight=w) for w in (factor * weight, weight)
+    )
+    np.testing.assert_allclose(answer(found, X), answer(expected, X), rtol=1e-5, atol=1e-5)
+    assert found.score(X, y, factor * weight) == pytest.approx(expected.score(X, y, weight))
+
+
+def test_one_absurd_number_is_named_and_spoils_no_answer(any_class, data):
+    X, y = data
+    est = any_class(**QUICK).fit(X, y)
+    for number in (1e300, -1e30):
+        wild = X.copy()
+        wild[7, 2] = number
+        for ask in (lambda: answer(est, wild), lambda: est.score(wild, y)):  # noqa: B023
+            with pytest.raises(ValueError, match="^X has .* in row 7, column 2,"):
+                ask()
+    assert np.isfinite(answer(est, np.where(np.arange(4) == 2, 1e10, X))).all()
 
 
 def test_heavy_rows_are_fitted_better(estimator_class, data):
@@ -402,22 +431,25 @@ def test_heavy_rows_are_fitted_better(estimator_class, data):
     assert error[::2].mean() < error[1::2].mean()
 
 
-def test_given_validation_rows_replace_the_share(estimator_class, data):
+def test_given_validation_rows_replace_the_share(any_class, data):
     X, y = data
-    est = estimator_class(max_epochs=4, random_state=0).fit(X, y, X_val=X[:5], y_val=y[:5])
+    held_out = {"X_val": X[:5], "y_val": y[:5]}
+    if any_class in UNSUPERVISED:
+        held_out.pop("y_val")
+    est = any_class(max_epochs=4, random_state=0).fit(X, y, **held_out)
     assert est.history_[-1]["valid_cll"] != est.history_[0]["valid_cll"]
-    loose = estimator_class(max_epochs=4, random_state=0, early_stopping=False).fit(X, y)
+    loose = any_class(max_epochs=4, random_state=0, early_stopping=False).fit(X, y)
     assert "valid_loss" not in loose.history_[-1]
 
 
-def test_warm_start_goes_on_where_the_last_fit_ended(estimator_class, data):
+def test_warm_start_goes_on_where_the_last_fit_ended(any_class, data):
     X, y = data
     params = {"early_stopping": False, "random_state": 0, "max_epochs": 10, "lr": 0.01}
-    est = estimator_class(warm_start=True, **params).fit(X, y)
-    coding = est.specification_.x_coding
+    est = any_class(warm_start=True, **params).fit(X, y)
+    coding = est.specification_.y_coding
     est.fit(X, y)
-    assert est.specification_.x_coding is coding
-    cold = estimator_class(**params).fit(X, y)
+    assert est.specification_.y_coding is coding
+    cold = any_class(**params).fit(X, y)
     assert est.history_[0]["train_loss"] < cold.history_[0]["train_loss"]
 
 

@@ -2,13 +2,16 @@
 
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.integrate import quad
 from sklearn.base import clone
 
+from skcvae import CVAERegressor
 from skcvae.data.coding import Scaling
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
@@ -17,8 +20,11 @@ from skcvae.likelihoods import (
     Bernoulli,
     Categorical,
     Columns,
+    Gamma,
     Gaussian,
     GaussianMixture,
+    Hurdle,
+    LogNormal,
     MultivariateGaussian,
     NegativeBinomial,
     Poisson,
@@ -37,6 +43,8 @@ VECTORS = [
 ]
 DISCRETE = [Bernoulli(), Categorical(classes=LABELS)]
 COUNTS = [Poisson(), NegativeBinomial(init_rate=3.0)]
+POSITIVE = [LogNormal(), Gamma(init_mean=2.0), LogNormal(True), Gamma(True)]
+ZERO_OR_POSITIVE = [Hurdle(), Hurdle(Gamma(init_scale=0.5))]
 TABLE = [
     Columns(
         [
@@ -48,9 +56,9 @@ TABLE = [
     Columns([("pair", MultivariateGaussian(), [2, 0]), ("one", GaussianMixture(), [1])]),
 ]
 REAL = GAUSSIAN + STUDENT + MIXTURE + VECTORS
-INDEPENDENT = GAUSSIAN + STUDENT + DISCRETE + COUNTS
+INDEPENDENT = GAUSSIAN + STUDENT + DISCRETE + COUNTS + POSITIVE + ZERO_OR_POSITIVE
 JOINT = [*MIXTURE, *VECTORS, TABLE[1]]
-FAMILY = REAL + DISCRETE + COUNTS + TABLE
+FAMILY = REAL + DISCRETE + COUNTS + POSITIVE + ZERO_OR_POSITIVE + TABLE
 SHAPES = [(1,), (3,), (2, 3)]
 CASES = [
     (likelihood, y_shape)
@@ -207,6 +215,61 @@ def test_density_integrates_to_one(likelihood):
     assert total == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.parametrize("likelihood", POSITIVE + ZERO_OR_POSITIVE, ids=repr)
+def test_density_of_positive_numbers_and_the_mass_at_zero_make_up_one(likelihood):
+    p = some(likelihood, (1,))
+
+    def mass(log_y):
+        y = torch.tensor([math.exp(log_y)], dtype=torch.float64)
+        return math.exp(p.log_prob(y).item() + log_y)
+
+    centre = math.log(p.mean.item())
+    total = sum(quad(mass, centre + a, centre + a + 5, limit=200)[0] for a in range(-30, 20, 5))
+    if likelihood in ZERO_OR_POSITIVE:
+        total += p.log_prob(torch.zeros(1, dtype=torch.float64)).exp().item()
+    assert total == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("likelihood", POSITIVE, ids=repr)
+def test_draws_of_positive_outputs_are_positive(likelihood):
+    y = np.random.default_rng(0).lognormal(3, 2, size=(200, 2))
+    est = CVAERegressor(likelihood=likelihood, max_epochs=2, random_state=0).fit(y[:, :1], y)
+    assert (est.sample(y[:, :1], 50, random_state=0) > 0).all()
+    assert (est.predict(y[:, :1]) > 0).all() and np.isfinite(est.log_prob(y[:, :1], y)).all()
+    for bad in (0.0, -2.0):
+        with pytest.raises(ValueError, match=rf"expects positive numbers in y, got {bad:g}\."):
+            clone(est).fit(y[:, :1], np.where(y < 1, bad, y))
+
+
+def test_the_logarithm_of_a_log_normal_output_is_gaussian():
+    y = torch.tensor([[0.3, 2.0], [7.0, 1.0]], dtype=torch.float64)
+    positive, gaussian = (
+        LogNormal(init_scale=0.7).build((2,)),
+        Gaussian(init_scale=0.7).build((2,)),
+    )
+    raw = torch.zeros(2, 1, 2, dtype=torch.float64)
+    found, expected = positive.double()(raw), gaussian.double()(raw)
+    exact = expected.log_prob(y.log()) - y.log().sum(-1)
+    torch.testing.assert_close(found.log_prob(y), exact, rtol=0.01, atol=0)
+
+
+def test_zeros_are_as_frequent_as_in_the_data_and_have_no_units():
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random((400, 2)) < [0.2, 0.7], 0, rng.gamma(2, 3, size=(400, 2)))
+    X = rng.normal(size=(400, 1))
+    est = CVAERegressor(likelihood="hurdle", max_epochs=60, lr=0.01, random_state=0).fit(X, y)
+    draws = est.sample(X, 30, random_state=0)
+    assert (draws >= 0).all()
+    np.testing.assert_allclose((draws == 0).mean(axis=(0, 1)), (y == 0).mean(axis=0), atol=0.05)
+    other = clone(est).fit(X, 1000 * y)
+    gain = other.log_prob(X, 1000 * y) - est.log_prob(X, y)
+    exact = -np.log(1000) * (y > 0).sum(axis=1)
+    assert gain.mean() == pytest.approx(exact.mean(), abs=0.02)
+    np.testing.assert_allclose(gain, exact, atol=0.5)
+    with pytest.raises(ValueError, match="expects numbers >= 0 in y, got -1"):
+        clone(est).fit(X, y - 1)
+
+
 @pytest.mark.parametrize("likelihood", MIXTURE + VECTORS, ids=repr)
 def test_joint_density_integrates_to_one_and_to_its_marginals(likelihood):
     p = some(likelihood, (2,))
@@ -287,7 +350,7 @@ def test_bernoulli_refuses_targets_outside_the_unit_interval():
 
 def test_targets_may_be_missing():
     for likelihood in FAMILY:
-        likelihood.check_targets(np.array([[np.nan, 0, 1]]))
+        likelihood.check_targets(np.array([[np.nan, 1, 1]]))
 
 
 def test_categorical_takes_whole_numbers_alone():
@@ -401,9 +464,23 @@ def test_images_have_no_covariance_matrix(rank):
 def test_counts_are_whole_and_not_negative(likelihood):
     likelihood.check_targets(np.array([0.0, np.nan, 3, 1e6]))
     likelihood.check_targets(np.array([0, 3]))
-    for bad in (-1, 0.5):
-        with pytest.raises(ValueError, match=rf"expects counts, integers >= 0.*got {bad}\."):
+    for bad in (-1, 0.5, 2e9):
+        with pytest.raises(
+            ValueError, match=rf"expects counts, integers >= 0.*got {re.escape(f'{bad:g}')}\."
+        ):
             likelihood.check_targets(np.array([1, np.nan, bad]))
+
+
+@pytest.mark.parametrize("mean", [1.0, 1e4, 1e8, 1e9])
+def test_large_counts_have_the_mass_that_scipy_has(mean):
+    y = np.float32(mean * np.array([0.5, 1, 1 + mean**-0.5, 1.5])).round()
+    for likelihood, exact in (
+        (Poisson(mean), stats.poisson(mean)),
+        (NegativeBinomial(mean), stats.nbinom(10, 1 / (1 + 0.1 * mean))),
+    ):
+        p = likelihood.build((1,))(torch.zeros(1, 1))
+        found = p.log_prob(torch.tensor(y)[:, None]).detach().numpy()
+        np.testing.assert_allclose(found, exact.logpmf(y.astype(int)), rtol=1e-7, atol=1e-4)
 
 
 @pytest.mark.parametrize("likelihood", [Poisson, NegativeBinomial])

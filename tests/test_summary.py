@@ -89,8 +89,8 @@ def test_the_summary_of_an_ensemble_has_every_member(data):
     assert "members       2 of CVAERegressor" in text and text.count("parameters") == 1
 
 
-def test_a_notebook_shows_the_summary_below_the_diagram(estimator_class, data):
-    est = estimator_class(max_epochs=1)
+def test_a_notebook_shows_the_summary_below_the_diagram(any_class, data):
+    est = any_class(max_epochs=1)
     assert "nats" not in est._repr_html_()
     est.fit(*data)
     summary = est.summary()

@@ -33,8 +33,8 @@ def same(one, other):
     return all(torch.equal(one[k], other[k]) for k in one)
 
 
-def test_the_weights_of_the_best_epoch_are_restored(estimator_class, data):
-    est = estimator_class(
+def test_the_weights_of_the_best_epoch_are_restored(any_class, data):
+    est = any_class(
         max_epochs=60,
         lr=0.02,
         random_state=0,
@@ -49,8 +49,8 @@ def test_the_weights_of_the_best_epoch_are_restored(estimator_class, data):
     assert [row["valid_cll_best"] for row in est.history_][best]
 
 
-def test_without_early_stopping_the_last_weights_are_kept(estimator_class, data):
-    est = estimator_class(
+def test_without_early_stopping_the_last_weights_are_kept(any_class, data):
+    est = any_class(
         max_epochs=7,
         early_stopping=False,
         random_state=0,

@@ -72,7 +72,7 @@ class Architecture(Documented, ABC):
         """
 
     @abstractmethod
-    def decoder(self, y_shape: Shape, *in_shapes: Shape) -> nn.Module:
+    def decoder(self, y_shape: Shape, *in_shapes: Shape | None) -> nn.Module:
         """Return a decoder from x, or (x, z), to features of y.
 
         Parameters
@@ -80,14 +80,14 @@ class Architecture(Documented, ABC):
         y_shape : tuple of int
             Shape of one row of y.
         *in_shapes : tuple of int
-            Shape of one row of x, and of z if used.
+            Shape of one row of x, None where there is no x, and of z if used.
 
         Returns
         -------
         Module
-            Has an attribute `out_shape`. With z, ``given(x)`` returns the features as a
-            function of z. Without z, ``scales(x, n)`` returns the features at full, half,
-            ... resolution, and ``scale_shapes(n)`` their shapes.
+            Has an attribute `out_shape`. With z, ``given(x)``, or ``given(None)``, returns the
+            features as a function of z. Without z, ``scales(x, n)`` returns the features at full,
+            half, ... resolution, and ``scale_shapes(n)`` their shapes.
         """
 
     def mirrored(self) -> "Architecture":

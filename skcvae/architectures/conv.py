@@ -82,10 +82,11 @@ class Conv(Architecture):
         del n_rows
         self._validate_params()
         if not is_image(x_shape) and not is_image(y_shape):
+            found = " and ".join(str(shape) for shape in (x_shape, y_shape) if shape)
             raise ValueError(
                 "architecture='conv' expects images in X or y, rows of shape (height, width) or "
-                f"(channels, height, width), got rows of shape {x_shape} and {y_shape}. Set "
-                "x_shape or y_shape if images are flattened, or use architecture='mlp'."
+                f"(channels, height, width), got rows of shape {found}. Set x_shape or y_shape if "
+                "images are flattened, or use architecture='mlp'."
             )
         if self.kernel_size % 2 == 0:
             raise ValueError(
@@ -126,7 +127,7 @@ class Conv(Architecture):
             activation=self.activation,
         )
 
-    def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Ascent:
+    def decoder(self, y_shape: Shape, *in_shapes: Shape | None) -> Ascent:
         return Ascent(
             in_shapes,
             self.channels,

@@ -141,7 +141,8 @@ class MLP(Architecture):
             bins=self.bins,
         )
 
-    def decoder(self, y_shape: Shape, *in_shapes: Shape) -> Stack:
+    def decoder(self, y_shape: Shape, *in_shapes: Shape | None) -> Stack:
+        in_shapes = list(filter(None, in_shapes))  # there may be no x
         if self.hidden_layer_sizes:
             return self.encoder(*in_shapes)
         # Two numbers per output, so that location and scale are linear maps of full rank.

@@ -18,6 +18,7 @@ from torch import Tensor
 FORWARD_ROWS = 2048  # rows in one forward pass: fewer starve the cores, more miss the cache
 FORWARD_NUMBERS = 2**22  # numbers in the widest tensor of one forward pass
 SCALED_NUMBERS = 2**20  # numbers whose mean and variance are taken at once
+FARTHEST = 1e15  # standard deviations
 KEPT_NUMBERS = 2**23  # numbers kept over all draws of a chunk, where quantiles need them all
 
 
@@ -45,26 +46,32 @@ class Scaling(NamedTuple):
         """Return the map to mean 0 and variance 1 of each column, or channel of an image.
 
         Constant columns are centred only; NaN entries are ignored. Without `standardise` it
-        is the identity.
+        is the identity. Moments are taken about the least number of a column, so that they
+        are exact however far that is from zero.
         """
         if not standardise:
             return cls.identity(array.shape[1:])
         row_shape = array.shape[1:]
-        scaler = StandardScaler()
+        scaler, origin = StandardScaler(), None
         with np.errstate(over="ignore", invalid="ignore"):
             for rows in slices(len(array), max(SCALED_NUMBERS // math.prod(row_shape), 1)):
-                columns = columns_of(array[rows])
+                columns = columns_of(array[rows]).astype(float)
+                if origin is None:
+                    origin = np.nan_to_num(np.fmin.reduce(columns, axis=0))
+                columns -= origin
+                if np.isinf(columns).any():
+                    break
                 share = None if weight is None else weight[rows]
                 if share is not None:
                     share = share.repeat(len(columns) // len(share))
                 scaler.partial_fit(columns, sample_weight=share)
-        if not np.isfinite(scaler.var_).all():
+        if np.isinf(columns).any() or not np.isfinite(scaler.var_).all():
             raise ValueError(
                 f"{name} cannot be standardised: values up to {np.nanmax(np.abs(array)):.3g} "
                 f"overflow. Expected a finite variance; rescale {name} first."
             )
         channels = (*row_shape[:-2], 1, 1) if len(row_shape) > 1 else row_shape
-        loc, scale = scaler.mean_.reshape(channels), scaler.scale_.reshape(channels)
+        loc, scale = (scaler.mean_ + origin).reshape(channels), scaler.scale_.reshape(channels)
         return cls(
             np.broadcast_to(loc, row_shape).copy(), np.broadcast_to(scale, row_shape).copy()
         )
@@ -85,7 +92,19 @@ class Scaling(NamedTuple):
         return []
 
     def check(self, array: np.ndarray, name: str) -> None:
-        """Accept every number."""
+        """Refuse numbers so far from those of `fit` that float32 cannot hold their squares."""
+        for rows in slices(len(array), FORWARD_ROWS):
+            block = np.reshape(array[rows], (-1, self.loc.size))
+            with np.errstate(over="ignore"):
+                distance = np.abs((block - self.loc.ravel()) / self.scale.ravel())
+            far = np.argwhere(distance > FARTHEST)
+            if len(far):
+                row, column = far[0]
+                raise ValueError(
+                    f"{name} has {block[row, column]:.3g} in row {rows.start + row}, column "
+                    f"{column}, {distance[row, column]:.2g} standard deviations from the mean in "
+                    f"fit, expected at most {FARTHEST:g}. Correct it or leave the row out."
+                )
 
     def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
         """Return encoded rows on a device, without a second copy of all in float64."""

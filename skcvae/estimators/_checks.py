@@ -47,30 +47,23 @@ def named_keywords(method):
             )
             text = f"{type(self).__name__}.{method.__name__}() {error}. {close}".strip()
             raise TypeError(text) from None
-        return method(self, *args, **kwargs)
+        try:
+            return method(self, *args, **kwargs)
+        except ValueError as error:
+            if self._terms:
+                in_terms(error, self._terms)
+            raise
 
     return checked
 
 
-def own_terms(method):
-    """Let ValueErrors of a density of X name what its user knows: X instead of y, and so on."""
-
-    @functools.wraps(method)
-    def translated(self, *args, **kwargs):
-        try:
-            return method(self, *args, **kwargs)
-        except ValueError as error:
-            terms = {"y": "X", "y_partial": "X_partial", **self._roles}
-            names = "|".join(sorted(terms, key=len, reverse=True))
-            text = re.sub(rf"""(?<![\w'"(])({names})(?![\w'"|])""", _term_of(terms), str(error))
-            error.args = (text,)
-            raise
-
-    return translated
-
-
-def _term_of(terms):
-    return lambda match: terms[match[0]]
+def in_terms(error, terms):
+    """Let an error name what the user knows, such as X where the parts of a model say y."""
+    names = "|".join(sorted(terms, key=len, reverse=True))
+    text = re.sub(
+        rf"""(?<![\w'"(])({names})(?![\w'"|])""", lambda match: terms[match[0]], str(error)
+    )
+    error.args = (re.sub(r"\b(\w+) (?:or|and) \1\b", r"\1", text),)  # "X or y"
 
 
 def _numbers(values, name):
@@ -88,6 +81,9 @@ def inputs(estimator, X, *, name="X", reset=False, finite=True):
         raise ValueError(
             f"{name} has rows of shape {X.shape[1:]}, expected {estimator.x_shape_} as in fit."
         )
+    coding = None if reset else estimator.specification_.x_coding
+    if coding is not None:
+        coding.check(X, name)
     return X
 
 
@@ -148,10 +144,12 @@ def masked(mask, y):
 
 
 def check_weights(sample_weight, X):
-    """Return one weight per row, not negative and not all zero; None counts as ones."""
+    """Return weights of mean one, not negative and not all zero; None counts as ones."""
     if sample_weight is not None and not np.asarray(sample_weight).any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
-    return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    weight = weight / weight.max()  # first, since a sum may overflow
+    return weight / weight.mean()
 
 
 def items(dataset, y=None, *, name="X"):

@@ -19,9 +19,9 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         "normalize_y": "normalize_X",
     }
     _shape_names = ("x_shape_",)
+    _terms = {"y": "X", "y_partial": "X_partial", **_roles}
 
     @_checks.named_keywords
-    @_checks.own_terms
     def fit(self, X, y=None, sample_weight=None, *, X_val=None):
         """Fit the networks.
 
@@ -61,7 +61,6 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return self._finish()
 
     @_checks.named_keywords
-    @_checks.own_terms
     def transform(self, X):
         """Return the codes of rows: E[z|x], the mean where a code has a distribution.
 

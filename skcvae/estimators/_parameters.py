@@ -18,8 +18,11 @@ NAMED = {
         "auto": likelihoods.Gaussian,  # a single output: StudentT(heteroscedastic=True)
         "bernoulli": likelihoods.Bernoulli,
         "categorical": likelihoods.Categorical,
+        "gamma": likelihoods.Gamma,
         "gaussian": likelihoods.Gaussian,
         "gaussian_mixture": likelihoods.GaussianMixture,
+        "hurdle": likelihoods.Hurdle,
+        "log_normal": likelihoods.LogNormal,
         "multivariate_gaussian": likelihoods.MultivariateGaussian,
         "negative_binomial": likelihoods.NegativeBinomial,
         "poisson": likelihoods.Poisson,
@@ -83,6 +86,7 @@ class Parameters(Documented):
     """Parameters that are objects, by name or as instances."""
 
     _named = NAMED
+    _terms: dict[str, str] = {}  # what the user calls y and its parameters, where not so
 
     def __new__(cls, *args, **kwargs):
         cls._check_names(kwargs, TypeError)

@@ -42,7 +42,6 @@ class RowDensity(DensityMixin):
         return self._like_y(draws[:, 0])
 
     @_checks.named_keywords
-    @_checks.own_terms
     def score_samples(
         self,
         X,
@@ -106,7 +105,6 @@ class RowDensity(DensityMixin):
         return float(np.average(log_p, weights=_checks.check_weights(sample_weight, log_p)))
 
     @_checks.named_keywords
-    @_checks.own_terms
     def complete(
         self,
         X_partial,

@@ -101,7 +101,7 @@ def network_entries(estimator):
         "architecture": str(estimator.architecture_),
         "parameters": f"{sum(sizes.values()):,}: {listed}",
         "device": str(next(model.parameters()).device),
-        **_history_entries(estimator.history_, estimator.early_stopping),
+        **_history_entries(estimator),
     }
 
 
@@ -118,11 +118,14 @@ def _latent_entries(estimator, model):
     return {"prior": str(estimator.prior_), "latent": latent}
 
 
-def _history_entries(history, judged):
+def _history_entries(estimator):
+    history = estimator.history_
     n_epochs = len(history)
-    best = max(filter(None, map(_epoch_if_best, history if judged else [])), default=None)
+    judged = history if estimator.early_stopping else []
+    best = max(filter(None, map(_epoch_if_best, judged)), default=None)
     row = history[(best or n_epochs) - 1]
-    measured = {"valid_loss": "loss {:.3f}", "valid_cll": "CLL {:.3f} nats"}
+    score = "CLL" if estimator.specification_.x_coding else "log-likelihood"
+    measured = {"valid_loss": "loss {:.3f}", "valid_cll": f"{score} {{:.3f}} nats"}
     found = [text.format(row[name]) for name, text in measured.items() if name in row]
     return {
         "epochs": f"{n_epochs}, the best {best}" if best else str(n_epochs),

@@ -5,6 +5,8 @@ r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 `StudentT`                   real outputs with outliers
 `MultivariateGaussian`       real outputs with correlated noise
 `GaussianMixture`            real outputs with a multimodal distribution
+`LogNormal`, `Gamma`         positive outputs
+`Hurdle`                     positive outputs and zeros
 `Bernoulli`                  outputs in [0, 1]
 `Poisson`                    counts
 `NegativeBinomial`           overdispersed counts
@@ -27,19 +29,24 @@ from skcvae.likelihoods.counts import NegativeBinomial, Poisson
 from skcvae.likelihoods.gaussian import Gaussian
 from skcvae.likelihoods.mixture import GaussianMixture
 from skcvae.likelihoods.multivariate import MultivariateGaussian
+from skcvae.likelihoods.positive import Gamma, Hurdle, LogNormal, Positive
 from skcvae.likelihoods.student import StudentT
 
 __all__ = [
     "Bernoulli",
     "Categorical",
     "Columns",
+    "Gamma",
     "Gaussian",
     "GaussianMixture",
+    "Hurdle",
     "Likelihood",
     "LikelihoodModule",
+    "LogNormal",
     "MultivariateGaussian",
     "NegativeBinomial",
     "Poisson",
+    "Positive",
     "RealOutputs",
     "StudentT",
 ]

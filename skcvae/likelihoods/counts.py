@@ -3,7 +3,8 @@ r"""Count likelihoods with a predicted rate.
 The rate is :math:`\lambda(x, z) = \lambda_0 \exp(f(x, z))`. To avoid overflow, :math:`f`
 is bounded by :math:`\pm 10`; :math:`\lambda_0` is the mean of the training counts. The
 networks get y encoded as :math:`\log(1 + y) - \log(1 + \lambda_0)`. Log-probabilities are
-computed in float64: float32 loses hundredths of nats at counts of ten thousand.
+computed in float64: float32 loses hundredths of nats at counts of ten thousand, and tens of
+nats at a hundred million.
 """
 
 from abc import abstractmethod
@@ -20,6 +21,7 @@ from torch.distributions import Poisson as PoissonDistribution
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 
 BOUND = 10.0  # on logarithms: rates and dispersions change by a factor of at most 22,000
+LARGEST = 1e9
 MIN_RATE = 0.01  # if all training counts are zero
 
 
@@ -33,11 +35,11 @@ class Counts(Likelihood):
     }
 
     def check_targets(self, y):
-        strange = np.isfinite(y) & ((y % 1 != 0) | (y < 0))
+        strange = np.isfinite(y) & ((y % 1 != 0) | (y < 0) | (y > LARGEST))
         if strange.any():
             raise ValueError(
-                f"{type(self).__name__} expects counts, integers >= 0, in y, got "
-                f"{y[strange][0]:g}. Use likelihood='gaussian' for real numbers."
+                f"{type(self).__name__} expects counts, integers >= 0 and at most {LARGEST:g}, in "
+                f"y, got {y[strange][0]:g}. Use likelihood='gaussian' for other numbers."
             )
 
     def rate_of(self, y):
@@ -141,6 +143,16 @@ class NegativeBinomial(Counts):
         return _NegativeBinomial(init_rate, self.init_dispersion)
 
 
+class _DoublePoisson(PoissonDistribution):
+    def log_prob(self, value: Tensor) -> Tensor:
+        return super().log_prob(value.double())
+
+
+class _DoubleNegativeBinomial(NegativeBinomialDistribution):
+    def log_prob(self, value: Tensor) -> Tensor:
+        return super().log_prob(value.double())
+
+
 class _Counts(LikelihoodModule):
     def __init__(self, init_rate: Tensor):
         super().__init__((1, *init_rate.shape))
@@ -156,7 +168,7 @@ class _Counts(LikelihoodModule):
 
 class _Poisson(_Counts):
     def forward(self, parameters: Tensor) -> Distribution:
-        p = PoissonDistribution(self.rate(parameters), validate_args=False)
+        p = _DoublePoisson(self.rate(parameters), validate_args=False)
         return Independent(p, self.init_rate.ndim, validate_args=False)
 
 
@@ -171,7 +183,7 @@ class _NegativeBinomial(_Counts):
     def forward(self, parameters: Tensor) -> Distribution:
         dispersion = self.init_dispersion * _bounded_exp(self.raw_dispersion)
         logits = (self.rate(parameters) * dispersion).log()
-        p = NegativeBinomialDistribution(1 / dispersion, logits=logits, validate_args=False)
+        p = _DoubleNegativeBinomial(1 / dispersion, logits=logits, validate_args=False)
         return Independent(p, self.init_rate.ndim, validate_args=False)
 
 

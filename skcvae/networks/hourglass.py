@@ -74,16 +74,18 @@ class Descent(nn.Module):
         return self.levels(*inputs)[-1]
 
     def layers(self) -> list[nn.Module]:
-        """Return the layers of an encoder with one input."""
-        convolutions = [*self.entrances, *self.steps, self.last]
-        return [nn.Sequential(layer, self.activation) for layer in convolutions]
+        """Return the layers of an encoder of images, those of the lowest resolution in one."""
+        *finer, lowest = [
+            nn.Sequential(c, self.activation) for c in (*self.entrances, *self.steps)
+        ]
+        return [*finer, nn.Sequential(lowest, self.last, self.activation)]
 
 
 class Ascent(nn.Module):
     """Convolutional encoder and decoder: x, and draws of z if given, to features of y.
 
     x is encoded by a :class:`Descent`, z is added at the lowest resolution, and the
-    sum is decoded.
+    sum is decoded. The first shape is None where there is no x.
 
     Attributes
     ----------
@@ -93,7 +95,7 @@ class Ascent(nn.Module):
 
     def __init__(
         self,
-        in_shapes: Sequence[Shape],
+        in_shapes: Sequence[Shape | None],
         channels: Sequence[int],
         size: Shape,
         *,
@@ -104,15 +106,18 @@ class Ascent(nn.Module):
     ):
         super().__init__()
         x_shape, *z_shape = in_shapes
-        self.descent = Descent(
-            [x_shape], channels, size, kernel_size=kernel_size, activation=activation
-        )
         sizes = level_sizes(size, len(channels))
         shapes = [(c, *level) for c, level in zip(channels, sizes, strict=True)]
         at_bottom = {"size": sizes[-1], "kernel_size": kernel_size}
-        self.mix = Convolution(shapes[-1], channels[-1], **at_bottom)
+        seen_shapes = []
+        if x_shape is not None:
+            self.descent = Descent(
+                [x_shape], channels, size, kernel_size=kernel_size, activation=activation
+            )
+            self.mix = Convolution(shapes[-1], channels[-1], **at_bottom)
+            seen_shapes = [*self.descent.level_shapes[-2::-1], x_shape]
         self.entrances = nn.ModuleList(
-            entrance(shape, shapes[-1], bias=False, **at_bottom) for shape in z_shape
+            entrance(shape, shapes[-1], bias=x_shape is None, **at_bottom) for shape in z_shape
         )
         climb = list(zip(shapes[:0:-1], shapes[-2::-1], strict=True)) if to_image else []
         self.steps = nn.ModuleList(
@@ -121,16 +126,14 @@ class Ascent(nn.Module):
         )
         self.skips = nn.ModuleList(
             Convolution(seen, fine[0], fine[1:], kernel_size=kernel_size, bias=False)
-            for seen, (_, fine) in zip(
-                [*self.descent.level_shapes[-2::-1], x_shape], climb, strict=False
-            )
+            for seen, (_, fine) in zip(seen_shapes, climb, strict=False)
             if shortcut and is_image(x_shape)
         )
         self.activation = ACTIVATIONS[activation]()
         self.level_shapes = [shapes[-1], *(fine for _, fine in climb)]
         self.out_shape = self.level_shapes[-1]
 
-    def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+    def given(self, x: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return the features as a function of z; x is encoded once."""
         share, skips = self._encode_x(x)
         (enter,) = self.entrances
@@ -156,12 +159,12 @@ class Ascent(nn.Module):
         return self.level_shapes[: -n_scales - 1 : -1]
 
     def layers(self) -> list[nn.Module]:
-        """Return the layers of a decoder of vectors, those at the lowest resolution in one."""
-        first, last = self.descent.layers()
-        lowest = nn.Sequential(last, self.mix, self.activation)
-        return [first, lowest, *(nn.Sequential(step, self.activation) for step in self.steps)]
+        """Return the layers of a decoder of z alone."""
+        return [nn.Sequential(layer, self.activation) for layer in (*self.entrances, *self.steps)]
 
-    def _encode_x(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def _encode_x(self, x: Tensor | None) -> tuple[Tensor | float, list[Tensor]]:
+        if x is None:
+            return 0.0, []
         levels = self.descent.levels(x)
         seen = [*levels[-2::-1], x]
         skips = [skip(h) for skip, h in zip(self.skips, seen, strict=False)]

@@ -155,8 +155,10 @@ class Stack(nn.Module):
         self.rest = nn.Sequential(*layers)
         self.out_shape = (widths[-1],)
 
-    def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return the stack as a function of its second input alone; x's share is computed once."""
+    def given(self, x: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return the stack as a function of its last input alone; x's share is computed once."""
+        if x is None:
+            return self
         (x,) = self._flat(x)
         share = self.first[0](x)
         linear = self.shortcut[0](x) if self.shortcut else None

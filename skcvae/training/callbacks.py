@@ -5,6 +5,7 @@ import sys
 import time
 from copy import copy
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import torch
 from skorch.callbacks import Callback, EpochTimer, LRScheduler
@@ -13,6 +14,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from skcvae.training.progress import is_live, line
+
+LARGEST_LOSS = 1e9  # nats per row; that of a million pixels is a hundredth
 
 
 class StopTraining(KeyboardInterrupt):
@@ -48,17 +51,26 @@ class ClipGradients(Callback):
 
 
 class FiniteLoss(Callback):
-    """Stop with an error at the first epoch whose loss is not finite."""
+    """Stop with an error at the first epoch whose loss is not finite, or at the end if huge."""
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
         for name in ("train_loss", "valid_loss"):
             if not math.isfinite(row.get(name, 0.0)):
-                raise ValueError(
-                    f"Training diverged in epoch {row['epoch']}: {name} is {row[name]}, expected "
-                    "a finite number. Try a smaller lr or max_grad_norm, look for outliers in "
-                    "X and y, and keep normalize_X and normalize_y on."
-                )
+                self._raise(f"in epoch {row['epoch']}: {name} is {row[name]}")
+
+    def on_train_end(self, net, **kwargs):
+        rows = (row for row in net.history if "train_loss" in row)  # one may be interrupted
+        lowest = min(map(itemgetter("train_loss"), rows), default=0.0)
+        if lowest > LARGEST_LOSS:
+            self._raise(f"from the first epoch on: the lowest train_loss is {lowest:.3g}")
+
+    def _raise(self, what):
+        raise ValueError(
+            f"Training diverged {what}, expected a finite number below {LARGEST_LOSS:g}. Try a "
+            "smaller lr or max_grad_norm, look for outliers in X and y, and keep normalize_X and "
+            "normalize_y on."
+        )
 
 
 class BestWeights(Callback):

@@ -1,0 +1,297 @@
+r"""Positive outputs, such as prices, durations and amounts, and positive outputs with zeros.
+
+The network's location is added to the logarithm of the mean of the training targets,
+:math:`\log m(x, z) = \log m_0 + f(x, z)`, with :math:`f` bounded by :math:`\pm 10`. The
+networks get :math:`\log(y / m_0)`. Densities are those of y itself, which is not standardised.
+"""
+
+from numbers import Real
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.utils._param_validation import HasMethods, Interval
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
+from torch.distributions import Gamma as GammaDistribution
+from torch.distributions import LogNormal as LogNormalDistribution
+from torch.nn import functional as F
+
+from skcvae.likelihoods.base import LearnedScale, Likelihood, LikelihoodModule, PredictedScale
+
+BOUND = 10.0  # on the logarithm of the location: a factor of at most 22,000
+LARGEST_SCALE = 4.0  # beyond it the mean of a log-normal distribution overflows
+
+
+class Positive(Likelihood):
+    """Base class of the likelihoods of positive numbers."""
+
+    _parameter_constraints = {
+        "heteroscedastic": ["boolean"],
+        "init_scale": [Interval(Real, 0, LARGEST_SCALE, closed="neither")],
+        "min_scale": [Interval(Real, 0, None, closed="neither")],
+        "init_mean": ["array-like", Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(self, heteroscedastic=False, *, init_scale=0.3, min_scale=1e-3, init_mean=None):
+        self.heteroscedastic = heteroscedastic
+        self.init_scale = init_scale
+        self.min_scale = min_scale
+        self.init_mean = init_mean
+
+    def check_targets(self, y):
+        strange = np.isfinite(y) & (y <= 0)
+        if strange.any():
+            raise ValueError(
+                f"{type(self).__name__} expects positive numbers in y, got {y[strange][0]:g}. "
+                "Use Hurdle for positive numbers and zeros, or another likelihood."
+            )
+
+    def fit_coding(self, y, weight=None, *, normalize=True):
+        if self.init_mean is None:
+            present = np.where(y > 0, y, np.nan)
+            empty = np.isnan(present).all(axis=0)
+            self.set_params(init_mean=np.nanmean(np.where(empty, 1.0, present), axis=0))
+        return super().fit_coding(y, weight, normalize=normalize)
+
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        self._validate_params()
+        mean = np.asarray(1.0 if self.init_mean is None else self.init_mean, dtype=np.float32)
+        if mean.shape not in ((), tuple(y_shape)) or not (mean > 0).all():
+            raise ValueError(
+                f"The 'init_mean' parameter of {type(self).__name__} must be a positive "
+                f"number or have shape {tuple(y_shape)}. Got {self.init_mean!r} instead."
+            )
+        layer = PredictedScale if self.heteroscedastic else LearnedScale
+        family = _Family(torch.from_numpy(np.broadcast_to(mean, y_shape).copy()), self.family)
+        return _Positive(layer(y_shape, self.init_scale, self.min_scale, family))
+
+
+class LogNormal(Positive):
+    r"""Positive outputs whose logarithms are Gaussian.
+
+    .. math:: p(y \mid x, z) = \prod_j \frac{1}{y_j} N(\log y_j; \log m_j(x, z), \sigma_j^2)
+
+    Draws are positive, and :math:`E[y_j|x,z] = m_j e^{\sigma_j^2 / 2}`.
+
+    Parameters
+    ----------
+    heteroscedastic : bool, default=False
+        If False, :math:`\sigma` is a learned parameter per output. If True, the
+        network predicts it for each row and draw, :math:`\sigma(x, z)`.
+    init_scale : float, default=0.3
+        The initial :math:`\sigma`, in units of log y; at most 4.
+    min_scale : float, default=0.001
+        Lower bound on :math:`\sigma`.
+    init_mean : float or array-like of the shape of one row of y, default=None
+        The initial :math:`m`. None uses the mean of the training targets.
+
+    References
+    ----------
+    Crow and Shimizu (1988), *Lognormal Distributions*, chapter 1.
+
+    Examples
+    --------
+    >>> from skcvae import CVAERegressor
+    >>> CVAERegressor(likelihood="log_normal").set_params(likelihood__init_scale=1.0)
+    CVAERegressor(likelihood=LogNormal(init_scale=1.0))
+    """
+
+    @staticmethod
+    def family(log_mean: Tensor, scale: Tensor) -> Distribution:
+        """Return the distribution of a location and a scale, both in units of log y.
+
+        Parameters
+        ----------
+        log_mean, scale : Tensor of shape batch + y_shape
+            :math:`\\log m` and :math:`\\sigma`.
+
+        Returns
+        -------
+        Distribution
+            Of batch shape batch + y_shape.
+        """
+        return LogNormalDistribution(log_mean, scale, validate_args=False)
+
+
+class Gamma(Positive):
+    r"""Positive outputs with a gamma distribution of mean :math:`m_j(x, z)`.
+
+    .. math:: p(y \mid x, z) = \prod_j \mathrm{Gamma}(y_j; a_j, a_j / m_j(x, z)),
+        \quad a_j = 1 / \sigma_j^2
+
+    The coefficient of variation :math:`\sigma_j` is the standard deviation over the mean; at
+    1 it is the exponential distribution. Draws are positive.
+
+    Parameters
+    ----------
+    heteroscedastic : bool, default=False
+        If False, :math:`\sigma` is a learned parameter per output. If True, the
+        network predicts it for each row and draw, :math:`\sigma(x, z)`.
+    init_scale : float, default=0.3
+        The initial coefficient of variation :math:`\sigma`; at most 4.
+    min_scale : float, default=0.001
+        Lower bound on :math:`\sigma`.
+    init_mean : float or array-like of the shape of one row of y, default=None
+        The initial mean :math:`m`. None uses the mean of the training targets.
+
+    References
+    ----------
+    McCullagh and Nelder (1989), *Generalized Linear Models*, chapter 8.
+
+    Examples
+    --------
+    >>> from skcvae import CVAERegressor
+    >>> from skcvae.likelihoods import Gamma
+    >>> CVAERegressor(likelihood=Gamma(heteroscedastic=True))
+    CVAERegressor(likelihood=Gamma(heteroscedastic=True))
+    """
+
+    @staticmethod
+    def family(log_mean: Tensor, scale: Tensor) -> Distribution:
+        """Return the distribution of the logarithm of a mean and a coefficient of variation.
+
+        Parameters
+        ----------
+        log_mean, scale : Tensor of shape batch + y_shape
+            :math:`\\log m` and :math:`\\sigma`.
+
+        Returns
+        -------
+        Distribution
+            Of batch shape batch + y_shape.
+        """
+        concentration = scale.square().reciprocal()
+        return GammaDistribution(
+            concentration, concentration * (-log_mean).exp(), validate_args=False
+        )
+
+
+class Hurdle(Likelihood):
+    r"""Zeros, and positive outputs: a two-part model.
+
+    .. math:: P(y_j = 0 \mid x, z) = 1 - \pi_j(x, z), \quad
+        p(y_j \mid x, z) = \pi_j(x, z) \, p_+(y_j \mid x, z) \text{ for } y_j > 0
+
+    `log_prob` is the log of a probability at zero, and of a density above.
+
+    Parameters
+    ----------
+    likelihood : LogNormal or Gamma, default=None
+        The distribution :math:`p_+` of the positive outputs; None is ``LogNormal()``.
+
+    References
+    ----------
+    Cragg (1971), *Some Statistical Models for Limited Dependent Variables*, Econometrica 39.
+
+    Examples
+    --------
+    >>> from skcvae import CVAERegressor
+    >>> from skcvae.likelihoods import Gamma, Hurdle
+    >>> CVAERegressor(likelihood=Hurdle(Gamma()))
+    CVAERegressor(likelihood=Hurdle(likelihood=Gamma()))
+    """
+
+    _parameter_constraints = {"likelihood": [HasMethods(["family", "build"]), None]}
+
+    def __init__(self, likelihood=None):
+        self.likelihood = likelihood
+
+    def check_targets(self, y):
+        strange = np.isfinite(y) & (y < 0)
+        if strange.any():
+            raise ValueError(
+                f"Hurdle expects numbers >= 0 in y, got {y[strange][0]:g}. Use another likelihood."
+            )
+
+    def fit_coding(self, y, weight=None, *, normalize=True):
+        positive = LogNormal() if self.likelihood is None else clone(self.likelihood)
+        coding = positive.fit_coding(y, weight, normalize=normalize)
+        self.set_params(likelihood=positive)
+        return coding
+
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        self._validate_params()
+        return _Hurdle((self.likelihood or LogNormal()).build(y_shape))
+
+
+class _Family(nn.Module):
+    """A family of positive distributions around a mean, from unbounded numbers."""
+
+    def __init__(self, init_mean: Tensor, family):
+        super().__init__()
+        self.register_buffer("init_mean", init_mean)
+        self.family = family
+
+    def forward(self, raw: Tensor, scale: Tensor) -> Distribution:
+        log_mean = self.init_mean.log() + BOUND * (raw / BOUND).tanh()
+        return self.family(log_mean, LARGEST_SCALE * (scale / LARGEST_SCALE).tanh())
+
+
+class _Positive(LikelihoodModule):
+    def __init__(self, layer: LearnedScale):
+        super().__init__(layer.parameter_shape)
+        self.layer = layer
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        return self.layer(parameters)
+
+    def read(self, y: Tensor) -> Tensor:
+        return (y / self.layer.family.init_mean).log()
+
+
+class _Hurdle(LikelihoodModule):
+    def __init__(self, positive: LikelihoodModule):
+        n_numbers, *y_shape = positive.parameter_shape
+        super().__init__((n_numbers + 1, *y_shape))
+        self.positive = positive
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        axis = -len(self.parameter_shape)
+        logit, rest = parameters.split((1, self.parameter_shape[0] - 1), axis)
+        inner = self.positive(rest)
+        p = ZeroOrPositive(logit.squeeze(axis), inner.base_dist)
+        return Independent(p, len(inner.event_shape), validate_args=False)
+
+    def read(self, y: Tensor) -> Tensor:
+        return (y / self.positive.layer.family.init_mean).log1p()
+
+
+class ZeroOrPositive(Distribution):
+    """Zero, or a draw of a positive distribution.
+
+    Parameters
+    ----------
+    logit : Tensor
+        Log odds of a positive number.
+    positive : Distribution
+        The distribution of positive numbers, of the same batch shape.
+    """
+
+    arg_constraints: dict = {}
+
+    def __init__(self, logit: Tensor, positive: Distribution):
+        self.logit = logit
+        self.positive = positive
+        super().__init__(logit.shape, validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.logit.sigmoid() * self.positive.mean
+
+    @property
+    def variance(self) -> Tensor:
+        share, mean = self.logit.sigmoid(), self.positive.mean
+        return share * (self.positive.variance + (1 - share) * mean.square())
+
+    def expand(self, batch_shape, _instance=None) -> "ZeroOrPositive":
+        return ZeroOrPositive(self.logit.expand(batch_shape), self.positive.expand(batch_shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        some = value > 0
+        density = self.positive.log_prob(value.where(some, 1.0)) + F.logsigmoid(self.logit)
+        return density.where(some, F.logsigmoid(-self.logit))
+
+    def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
+        share = self.logit.detach().sigmoid().expand(*sample_shape, *self.batch_shape)
+        return torch.bernoulli(share) * self.positive.sample(sample_shape)
