@@ -75,6 +75,11 @@ def any_class(request):
     return request.param
 
 
+def judged_by(est):
+    """Return the column of the history by which early stopping judges."""
+    return "valid_cll" if est._has_density else "valid_loss"
+
+
 def answer(est, X):
     """Return predictions, or codes of an estimator of X alone."""
     return est.predict(X) if hasattr(est, "predict") else est.transform(X)
