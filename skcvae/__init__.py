@@ -11,7 +11,7 @@ from skcvae.estimators import (
     NNRegressor,
 )
 from skcvae.io.document import load
-from skcvae.pipelines import complete, decode, encode, log_prob, reconstruct, sample
+from skcvae.pipelines import complete, decode, encode, log_prob, probability, reconstruct, sample
 from skcvae.training.options import Training
 from skcvae.version import __version__
 
@@ -31,6 +31,7 @@ __all__ = [
     "load",
     "log_prob",
     "metrics",
+    "probability",
     "reconstruct",
     "sample",
 ]

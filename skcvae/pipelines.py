@@ -93,6 +93,29 @@ def log_prob(estimator, X, y, **params):
     return last.log_prob(X, y, **params)
 
 
+def probability(estimator, X, event, **params):
+    """Estimate the probability of a statement on y from draws.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    X : array-like
+        Inputs.
+    event : callable
+        Takes draws of shape (n_draws, n_rows, ...), returns bool of shape (n_draws, n_rows).
+    **params
+        Passed to `probability`, such as `n_samples`.
+
+    Returns
+    -------
+    probability, standard_error : ndarray of shape (n_rows,)
+        The share of the draws for which the statement holds, and its standard error.
+    """
+    last, X = _last_step(estimator, X, "probability")
+    return last.probability(X, event, **params)
+
+
 def encode(estimator, X, y=None, **params):
     """Return E[z|x,y], or E[z|x] without y.
 

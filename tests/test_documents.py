@@ -98,7 +98,16 @@ def public_objects():
                     )
     from skcvae.estimators._base import StructuredPredictor
 
-    methods = ("fit", "predict", "sample", "complete", "log_prob", "score", "predict_quantiles")
+    methods = (
+        "fit",
+        "predict",
+        "sample",
+        "complete",
+        "log_prob",
+        "score",
+        "predict_quantiles",
+        "probability",
+    )
     for method in (*methods, "summary", "encode", "decode", "reconstruct", "save", "to_torch"):
         yield f"{StructuredPredictor.__module__}.{StructuredPredictor.__name__}.{method}"
 
