@@ -62,6 +62,23 @@ def _point(loc: Tensor, event_ndim: int) -> Distribution:
     return Independent(spread, event_ndim, validate_args=False)
 
 
+class CodeDecoder(nn.Module):
+    """The decoder of an architecture as a module that reads codes alone.
+
+    Parameters
+    ----------
+    trunk : Module
+        Without an x.
+    """
+
+    def __init__(self, trunk: nn.Module):
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.trunk.given(None)(z)
+
+
 def encoder_decoder(
     architecture, x_shape: Shape, n_components: int, *, activation: str
 ) -> EncoderDecoder:
@@ -88,10 +105,11 @@ def encoder_decoder(
     code = [architecture.head(trunk.out_shape, (1, n_components)), nn.Flatten(-2)]
     if activation == "sigmoid":
         code.append(nn.Sigmoid())
-    back = mirrored.decoder(x_shape, (n_components,))
+    back = mirrored.decoder(x_shape, None, (n_components,))
     rows = mirrored.head(back.out_shape, (1, *x_shape)), nn.Flatten(-n_dims - 1, -n_dims)
     encoder = nn.Sequential(trunk, nn.Sequential(*code))
-    return EncoderDecoder(encoder, nn.Sequential(back, nn.Sequential(*rows)), x_shape)
+    decoder = nn.Sequential(CodeDecoder(back), nn.Sequential(*rows))
+    return EncoderDecoder(encoder, decoder, x_shape)
 
 
 def layer_pairs(networks: EncoderDecoder) -> list[EncoderDecoder]:
@@ -114,12 +132,12 @@ def layer_pairs(networks: EncoderDecoder) -> list[EncoderDecoder]:
         If the networks have no hidden layers, or none that are known.
     """
     (trunk, code), (back, rows) = networks.encoder, networks.decoder
-    if not (hasattr(trunk, "layers") and hasattr(back, "layers")):
+    if not (hasattr(trunk, "layers") and hasattr(back.trunk, "layers")):
         raise ValueError(
             "pretraining='stacked' trains layer by layer and expects an architecture with hidden "
             f"layers, MLP or Conv; got an encoder {type(trunk).__name__} without."
         )
-    up, down = [*trunk.layers(), code], [*back.layers(), rows]
+    up, down = [*trunk.layers(), code], [*back.trunk.layers(), rows]
     down[len(up) - 1 :] = [nn.Sequential(*down[len(up) - 1 :])]
     pairs, x = [], torch.zeros(1, *networks.noise_shape)
     for encoder, decoder in zip(up, reversed(down), strict=True):

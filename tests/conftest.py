@@ -75,14 +75,14 @@ def any_class(request):
     return request.param
 
 
+def judged_by(est):
+    """Return the column of the history by which early stopping judges."""
+    return "valid_cll" if est._has_density else "valid_loss"
+
+
 def answer(est, X):
     """Return predictions, or codes of an estimator of X alone."""
     return est.predict(X) if hasattr(est, "predict") else est.transform(X)
-
-
-def judged(est):
-    """Return the name under which the history has what early stopping goes by."""
-    return "valid_cll" if "valid_cll" in est.history_[-1] else "valid_loss"
 
 
 @pytest.fixture(params=LATENT, ids=lambda e: e.__name__)

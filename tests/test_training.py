@@ -3,10 +3,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from conftest import judged
+from conftest import ESTIMATORS
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
-from skcvae import CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
+from skcvae import VAE, CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
 from skcvae.likelihoods import Categorical
@@ -34,6 +34,8 @@ def same(one, other):
     return all(torch.equal(one[k], other[k]) for k in one)
 
 
+# Of an autoencoder: test_autoencoder.py.
+@pytest.mark.parametrize("any_class", [*ESTIMATORS, VAE], ids=lambda e: e.__name__)
 def test_the_weights_of_the_best_epoch_are_restored(any_class, data):
     est = any_class(
         max_epochs=60,
@@ -42,13 +44,12 @@ def test_the_weights_of_the_best_epoch_are_restored(any_class, data):
         training=Training(patience=5, callbacks=[Watching()]),
     )
     est.fit(*data)
-    name = judged(est)
-    scores = np.array(est.history_[:, name]) * (1 if name == "valid_cll" else -1)
-    best = int(np.argmax(scores))
-    assert best < len(scores) - 1, "the test needs a fit that gets worse"
+    cll = est.history_[:, "valid_cll"]
+    best = int(np.argmax(cll))
+    assert best < len(cll) - 1, "the test needs a fit that gets worse"
     assert same(est.net_.module_.state_dict(), watched(est)[best])
-    assert len(scores) == best + 1 + 5
-    assert [row[f"{name}_best"] for row in est.history_][best]
+    assert len(cll) == best + 1 + 5
+    assert [row["valid_cll_best"] for row in est.history_][best]
 
 
 def test_without_early_stopping_the_last_weights_are_kept(any_class, data):

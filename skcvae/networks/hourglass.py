@@ -74,9 +74,11 @@ class Descent(nn.Module):
         return self.levels(*inputs)[-1]
 
     def layers(self) -> list[nn.Module]:
-        """Return the layers of an encoder with one input."""
-        convolutions = [*self.entrances, *self.steps, self.last]
-        return [nn.Sequential(layer, self.activation) for layer in convolutions]
+        """Return the layers of an encoder of images, those of the lowest resolution in one."""
+        *finer, lowest = [
+            nn.Sequential(c, self.activation) for c in (*self.entrances, *self.steps)
+        ]
+        return [*finer, nn.Sequential(lowest, self.last, self.activation)]
 
 
 class Ascent(nn.Module):
@@ -157,10 +159,8 @@ class Ascent(nn.Module):
         return self.level_shapes[: -n_scales - 1 : -1]
 
     def layers(self) -> list[nn.Module]:
-        """Return the layers of a decoder of vectors, those at the lowest resolution in one."""
-        first, last = self.descent.layers()
-        lowest = nn.Sequential(last, self.mix, self.activation)
-        return [first, lowest, *(nn.Sequential(step, self.activation) for step in self.steps)]
+        """Return the layers of a decoder of z alone."""
+        return [nn.Sequential(layer, self.activation) for layer in (*self.entrances, *self.steps)]
 
     def _encode_x(self, x: Tensor | None) -> tuple[Tensor | float, list[Tensor]]:
         if x is None:
