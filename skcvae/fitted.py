@@ -11,7 +11,9 @@ from tqdm import tqdm
 
 from skcvae.data.coding import Plan, plan, slices
 from skcvae.inference import completion, conditional_likelihood, moments, posterior_collapse
+from skcvae.inference.layers import layers
 from skcvae.model import Model
+from skcvae.networks.layered import LayeredDecoder, Layers
 from skcvae.random import generator, row_noise, spawned
 from skcvae.training.progress import line
 
@@ -76,11 +78,34 @@ class Fitted:
     def decode(self, X: np.ndarray | None, z: np.ndarray, read: Read) -> np.ndarray:
         """Return E[y|x,z] of shape (n_draws, n, ...), for z of that shape."""
 
+        def decoder(x: Tensor | None) -> Callable[[Tensor], Tensor]:
+            given = self.exact_model.condition(x)
+            return lambda block: given.likelihood(block).mean
+
+        return self._decoded(X, z, decoder, read)
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether the generation network composes a foreground and a background."""
+        return isinstance(self.model.generation, LayeredDecoder)
+
+    def decode_layers(self, X: np.ndarray, z: np.ndarray, read: Read) -> Layers:
+        """Return foreground and background, as `decode` returns y, and the gate."""
+        reads = Layers(read, read, lambda gate: gate.double().cpu().numpy())
+
+        def part(i: int) -> Callable[[Tensor], Callable[[Tensor], Tensor]]:
+            return lambda x: lambda block: layers(self.exact_model, x, block)[i]
+
+        return Layers(*(self._decoded(X, z, part(i), each) for i, each in enumerate(reads)))
+
+    def _decoded(self, X: np.ndarray | None, z: np.ndarray, decoder, read: Read) -> np.ndarray:
+        """Return what the function that `decoder` returns for some x says of draws of z."""
+
         def blocks(rows: slice, size: int) -> Iterator[Tensor]:
-            given = self.exact_model.condition(self._inputs(X, rows, self.exact_dtype))
+            decode = decoder(self._inputs(X, rows, self.exact_dtype))
             for drawn in slices(len(z), size):
                 block = torch.tensor(z[drawn, rows], dtype=self.exact_dtype, device=self.device)
-                yield given.likelihood(block).mean
+                yield decode(block)
 
         return self._by_draws(z.shape[1], len(z), blocks, read)
 

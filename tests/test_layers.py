@@ -24,6 +24,7 @@ LAYERS = [
     ["serving"],
     ["estimators"],
     ["pipelines", "datasets"],
+    ["progressions"],
     ["metrics"],
     ["displays"],
 ]

@@ -4,6 +4,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skcvae.estimators import _checks
+from skcvae.networks.layered import Layers
 
 
 class LatentSpace:
@@ -84,16 +85,7 @@ class LatentSpace:
         self._check_latent()
         if return_proba:
             _checks.only_labels(self, "return_proba=True")
-        X = _checks.inputs(self, X)
-        z = check_array(z, ensure_2d=False, allow_nd=True, dtype=float, input_name="z")
-        single = z.ndim == 1 + len(self.latent_shape_)
-        draws = z[None] if single else z
-        if draws.shape[1:] != (len(X), *self.latent_shape_):
-            expected = (len(X), *self.latent_shape_)
-            raise ValueError(
-                f"z must be of shape {expected} or (n_draws, {str(expected)[1:-1]}), for the "
-                f"{len(X)} rows of X, got shape {z.shape}."
-            )
+        X, draws, single = self._check_codes(X, z)
         coding = self.y_coding_
         read = coding.to_proba if hasattr(coding, "classes") else coding.to_array
         found = self._shown_fitted().decode(X, draws, read)
@@ -101,6 +93,48 @@ class LatentSpace:
         return (
             self._like_y(found) if read == coding.to_array else self._labels(found, return_proba)
         )
+
+    @_checks.named_keywords
+    def decode_layers(self, X, z):
+        """Return the layers of E[y|x,z], of a layered architecture.
+
+        The image is ``gate * foreground + (1 - gate) * background`` where the likelihood's
+        numbers are means, as for a Gaussian.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        z : array-like of shape (n_rows, latent_dim) or (n_draws, n_rows, latent_dim)
+            Latent variables.
+
+        Returns
+        -------
+        foreground, background : ndarray of shape (n_rows, ...) or (n_draws, n_rows, ...)
+            The image with the gate at one, and at zero, as `decode` returns y. The elements
+            of a named tuple, with the gate.
+        gate : ndarray of shape (n_rows, height, width) or (n_draws, n_rows, height, width)
+            The share of the foreground, in [0, 1], float64.
+
+        Raises
+        ------
+        ValueError
+            If the architecture has no layers, or z another shape.
+
+        Examples
+        --------
+        See :class:`~skcvae.architectures.Layered`.
+        """
+        self._check_latent()
+        if not self._fitted.has_layers:
+            raise ValueError(
+                "decode_layers expects a layered architecture, such as architecture=Layered(), "
+                f"got {self.architecture_!r}."
+            )
+        X, draws, single = self._check_codes(X, z)
+        *images, gate = self._shown_fitted().decode_layers(X, draws, self.y_coding_.to_array)
+        found = Layers(*map(self._like_y, images), gate)
+        return Layers(*(part[0] for part in found)) if single else found
 
     @_checks.named_keywords
     def reconstruct(self, X, y, *, return_proba=False):
@@ -123,6 +157,20 @@ class LatentSpace:
             Only if `return_proba`.
         """
         return self.decode(X, self.encode(X, y), return_proba=return_proba)
+
+    def _check_codes(self, X, z):
+        """Return X, z of shape (n_draws, n_rows, ...), and whether it was given without draws."""
+        X = _checks.inputs(self, X)
+        z = check_array(z, ensure_2d=False, allow_nd=True, dtype=float, input_name="z")
+        single = z.ndim == 1 + len(self.latent_shape_)
+        draws = z[None] if single else z
+        if draws.shape[1:] != (len(X), *self.latent_shape_):
+            expected = (len(X), *self.latent_shape_)
+            raise ValueError(
+                f"z must be of shape {expected} or (n_draws, {str(expected)[1:-1]}), for the "
+                f"{len(X)} rows of X, got shape {z.shape}."
+            )
+        return X, draws, single
 
     def _check_latent(self, *, recognition=False):
         check_is_fitted(self)

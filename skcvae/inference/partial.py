@@ -156,7 +156,7 @@ def _(p: Product, y: Tensor) -> Tensor:
 
 @given_observed.register
 def _(p: Product, y: Tensor) -> Distribution:
-    return Product([given_observed(*pair) for pair in p.paired(y)])
+    return Product([given_observed(*pair) for pair in p.paired(y)], p.dim)
 
 
 @log_prob_of_observed.register

@@ -1,0 +1,92 @@
+r"""A layered image: a foreground through a gate over a background.
+
+.. math:: \eta = g \odot \eta_f(x, z_f) + (1 - g) \odot \eta_b(z_b), \quad
+    g = \mathrm{sigmoid}(\gamma(x, z_f))
+
+:math:`\eta` are the numbers of each pixel that a likelihood reads, for a Gaussian the means.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skcvae.networks.convolutions import ImageReadout
+from skcvae.networks.hourglass import Ascent
+from skcvae.networks.layers import Shape
+
+
+class Layers(NamedTuple):
+    """The parts of an image.
+
+    Parameters
+    ----------
+    foreground, background : Tensor or ndarray
+        Images, or numbers of a likelihood for each pixel.
+    gate : Tensor or ndarray
+        The share of the foreground in each pixel, or its logit.
+    """
+
+    foreground: object
+    background: object
+    gate: object
+
+
+class LayeredDecoder(nn.Module):
+    """Decode (x, z) in two layers; x and the first part of z reach the foreground alone.
+
+    Attributes
+    ----------
+    out_shape : tuple of int
+        Shape of the features of one row, those of the foreground first.
+    """
+
+    def __init__(self, foreground: Ascent, background: Ascent, sizes: tuple[int, int]):
+        super().__init__()
+        self.foreground, self.background, self.sizes = foreground, background, sizes
+        channels, *size = foreground.out_shape
+        self.out_shape = (2 * channels, *size)
+
+    def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the features as a function of z; x is encoded once."""
+        foreground = self.foreground.given(x)
+
+        def features(z: Tensor) -> Tensor:
+            front, back = z.split(self.sizes, -1)
+            return torch.cat([foreground(front), self.background(back)], -3)
+
+        return features
+
+
+class LayeredReadout(nn.Module):
+    """The output layer of both layers and of the gate, which the foreground's features give.
+
+    With `mask`, the last number of each pixel is the gate's logit, so that a likelihood of
+    image and mask takes the gate for the probability of the mask.
+    """
+
+    def __init__(self, in_shape: Shape, out_shape: Shape, kernel_size: int, *, mask: bool):
+        super().__init__()
+        channels, *size = in_shape
+        half, self.out_shape, self.mask = (channels // 2, *size), out_shape, mask
+        n_numbers = torch.Size(out_shape[:-2]).numel() - mask
+        self.foreground, self.background, self.gate = (
+            ImageReadout(half, (n, *out_shape[-2:]), kernel_size)
+            for n in (n_numbers, n_numbers, 1)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.composed(self.layers(features))
+
+    def layers(self, features: Tensor) -> Layers:
+        """Return the numbers of both layers, and the logit of the gate."""
+        front, back = features.chunk(2, -3)
+        return Layers(self.foreground(front), self.background(back), self.gate(front))
+
+    def composed(self, layers: Layers) -> Tensor:
+        """Return the numbers of the image."""
+        numbers = layers.background.lerp(layers.foreground, layers.gate.sigmoid())
+        if self.mask:
+            numbers = torch.cat([numbers, layers.gate], -3)
+        return numbers.unflatten(-3, self.out_shape[:-2])
