@@ -53,8 +53,8 @@ def parse():
     parser.add_argument("--only", nargs="+", default=["celeba", "lfw"])
     parser.add_argument("--channels", type=int, nargs="+", default=[16, 32, 64, 96])
     parser.add_argument("--latent", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--lfw-epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--lfw-epochs", type=int, default=16)
     parser.add_argument("--samples", type=int, default=100, help="S of the CLL")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -68,7 +68,8 @@ def fitted(name, make, rows, args):
     seconds = path.with_suffix(".seconds")
     if not path.exists():
         start = time.perf_counter()
-        est = make().fit(*rows())
+        checkpoint = path.with_suffix(".checkpoint")  # an interrupted fit goes on from there
+        est = make().set_params(training__checkpoint=checkpoint).fit(*rows())
         seconds.write_text(str(round(time.perf_counter() - start)))
         est.save(path)
     return skcvae.load(path), int(seconds.read_text())
@@ -102,7 +103,7 @@ def celeba(args):
 
     def make_classifier():
         return NNRegressor(
-            architecture=Conv(channels), likelihood="bernoulli", max_epochs=10,
+            architecture=Conv(channels), likelihood="bernoulli", max_epochs=6,
             training=Training(lr_schedule="one_cycle"), early_stopping=False, batch_size=64,
             random_state=args.seed, verbose=1,
         )  # fmt: skip

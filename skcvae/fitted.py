@@ -12,8 +12,9 @@ from tqdm import tqdm
 from skcvae.data.coding import Plan, plan, slices
 from skcvae.inference import completion, conditional_likelihood, moments, posterior_collapse
 from skcvae.inference.layers import layers
+from skcvae.inference.posterior_mode import posterior_mode
 from skcvae.model import Model
-from skcvae.networks.layered import LayeredDecoder, Layers
+from skcvae.networks.layered import Layers
 from skcvae.random import generator, row_noise, spawned
 from skcvae.training.progress import line
 
@@ -48,7 +49,8 @@ class Fitted:
         convolves = any(isinstance(module, nn.Conv2d) for module in self.model.modules())
         if convolves or self.device.type == "mps":
             return self.model
-        return copy.deepcopy(self.model).double()
+        with torch.inference_mode(False):  # so that it can be differentiated
+            return copy.deepcopy(self.model).double()
 
     @property
     def exact_dtype(self) -> torch.dtype:
@@ -64,14 +66,23 @@ class Fitted:
 
         return self._by_rows(len(X), 1, evaluate)[0]
 
-    def encode(self, X: np.ndarray | None, y: np.ndarray | None) -> list[np.ndarray]:
-        """Return mean and standard deviation of q(z|x,y), or of p(z|x), each (n, ...)."""
+    def encode(
+        self, X: np.ndarray | None, y: np.ndarray | None, n_steps: int = 0
+    ) -> list[np.ndarray]:
+        """Return mean and standard deviation of q(z|x,y), or of p(z|x), each (n, ...).
+
+        With gradient steps it is the mode of p(z|x,y) alone.
+        """
 
         def evaluate(rows, block, shown):
             x = self._inputs(X, rows, self.exact_dtype)
             target = None if y is None else self._outputs(y[rows], self.exact_dtype)
-            p = self.exact_model.latent_given(x, target)
-            return [part.double().cpu().numpy() for part in (p.mean, p.stddev)]
+            if n_steps:
+                found = [posterior_mode(self.exact_model, x, target, n_steps)]
+            else:
+                p = self.exact_model.latent_given(x, target)
+                found = [p.mean, p.stddev]
+            return [part.double().cpu().numpy() for part in found]
 
         return self._by_rows(len(X if y is None else y), 1, evaluate)
 
@@ -83,11 +94,6 @@ class Fitted:
             return lambda block: given.likelihood(block).mean
 
         return self._decoded(X, z, decoder, read)
-
-    @property
-    def has_layers(self) -> bool:
-        """Whether the generation network composes a foreground and a background."""
-        return isinstance(self.model.generation, LayeredDecoder)
 
     def decode_layers(self, X: np.ndarray, z: np.ndarray, read: Read) -> Layers:
         """Return foreground and background, as `decode` returns y, and the gate."""

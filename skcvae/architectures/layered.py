@@ -21,9 +21,11 @@ class Layered(Conv):
     :math:`\eta` are the numbers that the likelihood reads for each pixel, for a Gaussian the
     means, so that the image is the foreground times the gate plus the background times one
     minus the gate. z is a vector; :math:`z_f` is its first, :math:`z_b` its last part. For
-    z fixed, x changes neither the background nor pixels whose gate is zero. The other networks
-    are those of :class:`Conv`. A foreground is found from the images alone, or learned from
-    masks where `mask` is true. Layers are read by the estimators' `decode_layers`.
+    z fixed, x changes neither the background nor pixels whose gate is zero (except through the
+    weights of a :class:`~skcvae.likelihoods.GaussianMixture`, which are those of whole images).
+    The other networks are those of :class:`Conv`. A foreground is found from the images alone,
+    or learned from masks where `mask` is true. Layers are read by the estimators'
+    `decode_layers`.
 
     Parameters
     ----------

@@ -1,17 +1,19 @@
 """Latent variables of fitted estimators: encode, decode, reconstruct."""
 
+from numbers import Integral
+
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skcvae.estimators import _checks
-from skcvae.networks.layered import Layers
+from skcvae.networks.layered import LayeredDecoder, Layers
 
 
 class LatentSpace:
     """Posterior means of z, and means of y given z, of an estimator with latent variables."""
 
     @_checks.named_keywords
-    def encode(self, X, y=None, *, return_std=False):
+    def encode(self, X, y=None, *, return_std=False, n_steps=0):
         """Return E[z|x,y], the mean of the recognition network, or E[z|x] without y.
 
         Parameters
@@ -23,6 +25,11 @@ class LatentSpace:
             quasi-random draws.
         return_std : bool, default=False
             Whether to return the standard deviation of each latent variable as well.
+        n_steps : int, default=0
+            Gradient steps from that mean towards the mode of p(z|x,y), the z with the highest
+            log p(y|x,z) + log p(z|x), which reconstructs a row of y more closely. Some 200 are
+            enough; they need y, but no recognition network. The result is never less likely
+            than the start.
 
         Returns
         -------
@@ -34,7 +41,8 @@ class LatentSpace:
         Raises
         ------
         ValueError
-            If the model has no latent variables; with y, if it has no recognition network.
+            If the model has no latent variables; with y, if it has no recognition network; if
+            `n_steps` is negative, or given without y or with `return_std`.
 
         Examples
         --------
@@ -48,13 +56,14 @@ class LatentSpace:
         >>> est.decode(data.X, z).shape
         (100, 3)
         """
-        self._check_latent(recognition=y is not None)
+        _check_steps(n_steps, y, return_std)
+        self._check_latent(recognition=y is not None and not n_steps)
         if y is None:
             X = _checks.inputs(self, X)
         else:
             X, y = self._check_rows(X, y)
-        mean, std = self._shown_fitted().encode(X, y)
-        return (mean, std) if return_std else mean
+        mean, *std = self._shown_fitted().encode(X, y, n_steps)
+        return (mean, *std) if return_std else mean
 
     @_checks.named_keywords
     def decode(self, X, z, *, return_proba=False):
@@ -126,7 +135,7 @@ class LatentSpace:
         See :class:`~skcvae.architectures.Layered`.
         """
         self._check_latent()
-        if not self._fitted.has_layers:
+        if not isinstance(self._fitted.model.generation, LayeredDecoder):
             raise ValueError(
                 "decode_layers expects a layered architecture, such as architecture=Layered(), "
                 f"got {self.architecture_!r}."
@@ -182,3 +191,14 @@ class LatentSpace:
                 f"{name} was trained without a recognition network q(z|x,y): encode(X) returns "
                 "E[z|x]. Use it, or train with a recognition network, as objective='elbo' does."
             )
+
+
+def _check_steps(n_steps, y, return_std):
+    """Refuse steps of encode that are no count, or have nothing to go by."""
+    if not isinstance(n_steps, Integral) or isinstance(n_steps, bool) or n_steps < 0:
+        raise ValueError(f"n_steps must be an int, 0 or more, got {n_steps!r}.")
+    if n_steps and (y is None or return_std):
+        raise ValueError(
+            f"n_steps={n_steps} returns the mode of p(z|x,y): expected y and return_std=False, "
+            f"got y={'None' if y is None else 'given'} and return_std={return_std}."
+        )
