@@ -193,9 +193,7 @@ def test_the_mass_of_masks_sums_to_the_density_of_the_image(of):
         for bits in itertools.product((0.0, 1.0), repeat=2)
     ]
     unknown = torch.cat([image, torch.full((5, 1, 1, 2), torch.nan).double()], 1)
-    torch.testing.assert_close(
-        torch.stack(whole).logsumexp(0), log_prob_of_observed(p, unknown)
-    )
+    torch.testing.assert_close(torch.stack(whole).logsumexp(0), log_prob_of_observed(p, unknown))
     alone = p.parts[0].log_prob(image)
     torch.testing.assert_close(log_prob_of_observed(p, unknown), alone)
 
@@ -219,9 +217,7 @@ def test_masks_are_learned_and_found_without_them():
     rng = np.random.default_rng(0)
     corners = rng.integers(0, 5, size=(200, 2))
     rows, columns = np.indices((8, 8))
-    inside = [
-        (abs(rows - i - 1.5) < 2) & (abs(columns - j - 1.5) < 2) for i, j in corners
-    ]
+    inside = [(abs(rows - i - 1.5) < 2) & (abs(columns - j - 1.5) < 2) for i, j in corners]
     masks = np.array(inside, dtype=float)[:, None]
     images = 2 * masks + 0.1 * rng.normal(size=masks.shape)
     y = np.concatenate([images, masks], axis=1)

@@ -110,8 +110,10 @@ CASES = {
     ),
     "layers": (
         CVAERegressor(
-            architecture=Layered((4, 6), background_share=0.5, mask=True), partial_y=True,
-            likelihood=MaskedImage(StudentT(heteroscedastic=True)), prior="standard",
+            architecture=Layered((4, 6), background_share=0.5, mask=True),
+            partial_y=True,
+            likelihood=MaskedImage(StudentT(heteroscedastic=True)),
+            prior="standard",
         ),
         X,
         np.stack([IMAGES, np.where(MAPS > 0, MAPS - 1, np.nan)], axis=1),
