@@ -65,8 +65,13 @@ class ProgressionDisplay:
             A fitted estimator with latent variables, or a pipeline or search of one.
         X : array-like or DataFrame of shape (n_rows, n_features)
             Inputs, at most 20 rows.
-        feature, values, z
-            As in :func:`skcvae.progression`.
+        feature : int or str
+            The feature that moves: its column, or its name in a DataFrame.
+        values : int or array-like of shape (n_values,), default=7
+            Values of the feature, or the number of equal steps from the lowest to the highest
+            one in X.
+        z : array-like of shape (n_rows, ...), default=None
+            Latent variables, as for :func:`skcvae.progression`.
         y : array-like of shape (n_rows, ...), default=None
             Images to plot in the first column, such as those that z encodes.
         **kwargs
