@@ -277,6 +277,13 @@ def test_the_mode_of_a_linear_gaussian_model_is_its_posterior_mean():
     np.testing.assert_allclose(est.encode(X, y, n_steps=500), expected, atol=2e-3)
 
 
+def test_steps_that_lead_away_from_the_mode_are_not_taken():
+    est = GSNNRegressor(architecture=Conv((4, 6)), **QUICK).fit(X, IMAGES)
+    start = est.encode(X)
+    found = est.encode(X, est.decode(X, start), n_steps=1)
+    np.testing.assert_allclose(found, start, atol=1e-6)
+
+
 def test_the_mode_needs_no_recognition_network():
     est = GSNNRegressor(architecture=Conv((4, 6)), **QUICK).fit(X, IMAGES)
     z = est.encode(X, IMAGES, n_steps=20)
