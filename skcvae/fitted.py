@@ -110,8 +110,8 @@ class Fitted:
         def blocks(rows: slice, size: int) -> Iterator[Tensor]:
             decode = decoder(self._inputs(X, rows, self.exact_dtype))
             for drawn in slices(len(z), size):
-                block = torch.tensor(z[drawn, rows], dtype=self.exact_dtype, device=self.device)
-                yield decode(block)
+                block = np.ascontiguousarray(z[drawn, rows])  # torch refuses negative strides
+                yield decode(torch.tensor(block, dtype=self.exact_dtype, device=self.device))
 
         return self._by_draws(z.shape[1], len(z), blocks, read)
 

@@ -122,6 +122,7 @@ def test_draws_are_decoded_one_by_one(case):
     assert together.shape == (5, *est.predict(inputs).shape)
     assert_same([together], [one_by_one], **tolerance(case))
     assert len(np.unique(together.reshape(5, -1), axis=0)) == 5
+    np.testing.assert_array_equal(est.decode(inputs, draws[::-1]), together[::-1])
 
 
 @pytest.mark.parametrize("case", LABELLED)

@@ -26,6 +26,7 @@ MASKED = {"architecture": Layered((4, 6), mask=True), "partial_y": True}
 GREY = {"architecture": Layered((4, 6))}
 CASES = {
     "gaussian": ({**GREY}, IMAGES),
+    "no shortcut": ({"architecture": Layered((4, 6), shortcut=False)}, IMAGES),
     "grey": ({**GREY}, IMAGES[:, 0]),
     "heteroscedastic": ({**GREY, "likelihood": Gaussian(True)}, IMAGES),
     "student": ({**GREY, "likelihood": "student_t"}, IMAGES),
@@ -44,7 +45,7 @@ CASES = {
         np.concatenate([rng.random((N, 1, 8, 6)), MASKS], axis=1),
     ),
 }
-MEANS = ["gaussian", "grey", "heteroscedastic", "student", "resized", "masked"]
+MEANS = ["gaussian", "no shortcut", "grey", "heteroscedastic", "student", "resized", "masked"]
 each = pytest.mark.parametrize("case", CASES)
 
 
@@ -147,6 +148,21 @@ def test_the_first_codes_are_the_foreground_s_and_the_last_the_background_s(fitt
     moved = est.decode_layers(X, back)
     np.testing.assert_array_equal(moved.foreground, layers.foreground)
     np.testing.assert_array_equal(moved.gate, layers.gate)
+
+
+def test_with_the_shortcut_linear_effects_of_x_are_learned_in_few_steps():
+    A = np.random.default_rng(1).normal(size=(5, 1, 8, 8))
+    x = np.random.default_rng(2).normal(size=(500, 5))
+    y = np.tensordot(x, A, 1) + 0.3 * np.random.default_rng(3).normal(size=(500, 1, 8, 8))
+
+    def error(shortcut):
+        est = CVAERegressor(
+            architecture=Layered((4, 6), shortcut=shortcut), prior="standard", latent_dim=4,
+            max_epochs=3, early_stopping=False, random_state=0,
+        ).fit(x, y)  # fmt: skip
+        return np.mean((est.predict(x) - np.tensordot(x, A, 1)) ** 2) / np.var(y)
+
+    assert error(True) < 0.5 * error(False)
 
 
 @pytest.mark.parametrize(("share", "n_background"), [(0.25, 2), (0.01, 1), (0.99, 7), (0.5, 4)])

@@ -36,7 +36,9 @@ class Layered(Conv):
     activation : {"elu", "gelu", "relu", "silu", "tanh"}, default="relu"
         Activation after each convolution.
     shortcut : bool, default=True
-        Skip connections from x, if images, to the foreground.
+        Skip connections: whether each layer adds a linear map of its part of z to its
+        features at full resolution, and the foreground one of x, so that linear effects of x
+        are learned in few steps; from x, if images, the foreground gets those of :class:`Conv`.
     image_size : "auto" or tuple of int, default="auto"
         Height and width at full resolution, as in :class:`Conv`.
     background_share : float, default=0.25
@@ -124,7 +126,8 @@ class Layered(Conv):
         n_background = min(max(round(self.background_share * size), 1), size - 1)
         sizes = (size - n_background, n_background)
         foreground = super().decoder(y_shape, x_shape, sizes[:1])
-        return LayeredDecoder(foreground, super().decoder(y_shape, sizes[1:]), sizes)
+        background = super().decoder(y_shape, sizes[1:])
+        return LayeredDecoder(foreground, background, x_shape, sizes, shortcut=self.shortcut)
 
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
         if in_shape != (2 * self.channels[0], *self.image_size):  # features of z

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skcvae.networks.convolutions import ImageReadout
+from skcvae.networks.convolutions import ImageReadout, is_image
 from skcvae.networks.hourglass import Ascent
-from skcvae.networks.layers import Shape
+from skcvae.networks.layers import Readout, Shape
 
 
 class Layers(NamedTuple):
@@ -36,25 +36,45 @@ class Layers(NamedTuple):
 class LayeredDecoder(nn.Module):
     """Decode (x, z) in two layers; x and the first part of z reach the foreground alone.
 
+    With `shortcut` each layer adds a linear map of its vectors to its features.
+
     Attributes
     ----------
     out_shape : tuple of int
         Shape of the features of one row, those of the foreground first.
     """
 
-    def __init__(self, foreground: Ascent, background: Ascent, sizes: tuple[int, int]):
+    def __init__(
+        self,
+        foreground: Ascent,
+        background: Ascent,
+        x_shape: Shape,
+        sizes: tuple[int, int],
+        *,
+        shortcut: bool,
+    ):
         super().__init__()
         self.foreground, self.background, self.sizes = foreground, background, sizes
         channels, *size = foreground.out_shape
         self.out_shape = (2 * channels, *size)
+        of_vectors = [shortcut and not is_image(x_shape), shortcut, shortcut]
+        self.x_linear, self.front_linear, self.back_linear = (
+            Readout(shape, foreground.out_shape, bias=False) if linear else None
+            for shape, linear in zip((x_shape, sizes[:1], sizes[1:]), of_vectors, strict=True)
+        )
 
     def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
         """Return the features as a function of z; x is encoded once."""
         foreground = self.foreground.given(x)
+        share = 0.0 if self.x_linear is None else self.x_linear(x)
 
         def features(z: Tensor) -> Tensor:
             front, back = z.split(self.sizes, -1)
-            return torch.cat([foreground(front), self.background(back)], -3)
+            h_front, h_back = foreground(front) + share, self.background(back)
+            if self.front_linear is not None:
+                h_front = h_front + self.front_linear(front)
+                h_back = h_back + self.back_linear(back)
+            return torch.cat([h_front, h_back], -3)
 
         return features
 
