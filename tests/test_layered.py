@@ -10,9 +10,16 @@ import torch
 import skcvae
 from skcvae import VAE, CVAERegressor, GSNNRegressor, NNRegressor
 from skcvae.architectures import Conv, Layered
-from skcvae.distributions import Product
-from skcvae.inference.partial import log_prob_of_observed
-from skcvae.likelihoods import Bernoulli, Categorical, Columns, Gaussian, MaskedImage
+from skcvae.inference.partial import given_observed, log_prob_of_observed
+from skcvae.likelihoods import (
+    Bernoulli,
+    Categorical,
+    Columns,
+    Gaussian,
+    GaussianMixture,
+    MaskedImage,
+    StudentT,
+)
 
 N = 12
 QUICK = {"max_epochs": 1, "random_state": 0, "n_score_samples": 5, "latent_dim": 8}
@@ -197,11 +204,15 @@ def test_the_mean_of_the_mask_is_the_gate(fitted, case):
     assert np.isin(drawn[:, :, -1], (0, 1)).all()
 
 
-@pytest.mark.parametrize("of", [Gaussian(True), Bernoulli()], ids=repr)
-def test_the_mass_of_masks_sums_to_the_density_of_the_image(of):
+def masked_pixels(of=None, n_channels=2, size=(1, 2)):
     torch.manual_seed(0)
-    module = MaskedImage(of).build((3, 1, 2))
-    p = module(torch.randn(5, *module.parameter_shape).double())
+    module = MaskedImage(of or Gaussian(True)).build((n_channels + 1, *size)).double()
+    return module(torch.randn(5, *module.parameter_shape).double())
+
+
+@pytest.mark.parametrize("of", [Gaussian(True), StudentT(), Bernoulli()], ids=repr)
+def test_masks_that_are_not_known_are_summed_out(of):
+    p = masked_pixels(of)
     assert p.event_shape == (3, 1, 2) and p.batch_shape == (5,)
     image = torch.rand(5, 2, 1, 2).double()
     whole = [
@@ -210,22 +221,44 @@ def test_the_mass_of_masks_sums_to_the_density_of_the_image(of):
     ]
     unknown = torch.cat([image, torch.full((5, 1, 1, 2), torch.nan).double()], 1)
     torch.testing.assert_close(torch.stack(whole).logsumexp(0), log_prob_of_observed(p, unknown))
-    alone = p.parts[0].log_prob(image)
-    torch.testing.assert_close(log_prob_of_observed(p, unknown), alone)
 
 
-def test_a_product_over_any_dimension_is_that_of_its_parts():
-    normal = torch.distributions.Normal
-    parts = [
-        torch.distributions.Independent(normal(torch.randn(4, n, 2, 3), torch.ones(())), 3)
-        for n in (1, 2)
-    ]
-    p = Product(parts, dim=-3).expand((5, 4))
-    y = p.sample()
-    assert y.shape == (5, 4, 3, 2, 3) == (*p.batch_shape, *p.event_shape)
-    expected = parts[0].log_prob(y[:, :, :1]) + parts[1].log_prob(y[:, :, 1:])
-    torch.testing.assert_close(p.log_prob(y), expected)
-    assert p.mean.shape == p.variance.shape == y.shape
+def test_the_density_of_a_pixel_integrates_to_one():
+    p = masked_pixels(n_channels=1, size=(1, 1))
+    grid = torch.linspace(-12, 12, 4001).double()
+    y = torch.stack([grid, torch.full_like(grid, torch.nan)], -1)[:, None, :, None, None]
+    mass = torch.trapezoid(p.log_prob(y.expand(-1, 5, -1, -1, -1)).exp(), grid, dim=0)
+    torch.testing.assert_close(mass, torch.ones(5).double(), rtol=1e-5, atol=1e-5)
+
+
+def test_pixels_of_a_known_mask_are_those_of_its_layer():
+    p = masked_pixels()
+    image = torch.rand(5, 2, 1, 2).double()
+    for layer, logit, bit in ((p.front, p.logit, 1.0), (p.back, -p.logit, 0.0)):
+        y = torch.cat([image, torch.full((5, 1, 1, 2), bit).double()], 1)
+        expected = layer.log_prob(image) + logit.sigmoid().log().sum((-3, -2, -1))
+        torch.testing.assert_close(p.log_prob(y), expected)
+
+
+def test_moments_are_those_of_draws():
+    p = masked_pixels()
+    draws = p.sample((40_000,))
+    torch.testing.assert_close(draws.mean(0), p.mean, atol=0.06, rtol=0)
+    torch.testing.assert_close(draws.var(0), p.variance, atol=0.1, rtol=0.1)
+    assert p.expand((3, 5)).sample().shape == (3, 5, 3, 1, 2)
+
+
+def test_what_is_missing_follows_what_is_observed():
+    """Bayes' rule: p(mask|image) = p(image, mask) / p(image), pixel by pixel."""
+    p = masked_pixels(size=(1, 1))
+    image = torch.rand(5, 2, 1, 1).double()
+    image[:, 0] = torch.nan
+    both = [torch.cat([image, torch.full((5, 1, 1, 1), m).double()], 1) for m in (1, torch.nan)]
+    log_p, log_evidence = (log_prob_of_observed(p, y) for y in both)
+    found = given_observed(p, both[1]).mean[:, 2, 0, 0]
+    torch.testing.assert_close(found, (log_p - log_evidence).exp())
+    known = given_observed(p, both[0]).mean
+    torch.testing.assert_close(known[:, :2], p.front.mean)
 
 
 def test_masks_are_learned_and_found_without_them():
@@ -337,6 +370,11 @@ def test_steps_are_a_count_of_steps_towards_y(fitted, args, params):
         (CVAERegressor(likelihood=MaskedImage(Categorical())), MASKS[6:], "likelihood"),
         (CVAERegressor(likelihood=MaskedImage(MaskedImage(Gaussian()))), IMAGES, "likelihood"),
         (CVAERegressor(likelihood=MaskedImage("gaussian")), IMAGES, "likelihood"),
+        (
+            CVAERegressor(likelihood=MaskedImage(GaussianMixture()), partial_y=True),
+            np.concatenate([IMAGES, MASKS], axis=1),
+            "independent numbers",
+        ),
         (CVAERegressor(likelihood=MaskedImage(Columns([]))), IMAGES, "likelihood"),
     ],
     ids=repr,

@@ -45,8 +45,9 @@ class Layered(Conv):
         Share of the latent variables that are :math:`z_b`, rounded, at least one.
     mask : bool, default=False
         Whether the last channel of y is the mask of the foreground, of
-        :class:`~skcvae.likelihoods.MaskedImage`, whose probability is then the gate. It
-        may be NaN where no mask is known, with ``partial_y=True``.
+        :class:`~skcvae.likelihoods.MaskedImage`, which then composes the layers: a pixel is of
+        the foreground with the probability of the gate. It may be NaN where no mask is known,
+        with ``partial_y=True``.
 
     References
     ----------

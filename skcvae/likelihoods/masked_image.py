@@ -1,6 +1,9 @@
 r"""Images with a mask of their foreground.
 
-.. math:: p(y, m \mid x, z) = p(y \mid x, z) \prod_j \pi_j^{m_j} (1 - \pi_j)^{1 - m_j}
+.. math::
+
+    p(y, m \mid x, z) = \prod_j \bigl(g_j \, p(y_j; \eta_j^f)\bigr)^{m_j}
+        \bigl((1 - g_j) \, p(y_j; \eta_j^b)\bigr)^{1 - m_j}
 """
 
 import math
@@ -8,28 +11,32 @@ import math
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent
 
 from skcvae.data.coding import Scaling
-from skcvae.distributions import Product
+from skcvae.distributions import MaskedPixels
 from skcvae.likelihoods.base import LIKELIHOOD, Likelihood, LikelihoodModule
-from skcvae.likelihoods.bernoulli import Bernoulli
 
 
 class MaskedImage(Likelihood):
     r"""Images whose last channel is the mask of the foreground: one in it, zero outside.
 
-    The other channels have a likelihood of their own, the mask is Bernoulli, and both are
-    independent given x and z. With ``partial_y=True`` in the estimator, a mask that is not
-    known is NaN and is marginalised out: `log_prob` is then the log-likelihood of the image
-    alone, and `complete` draws the mask. The mean of the last channel is the probability of
-    the foreground; with ``architecture=Layered(mask=True)`` this is the gate of the layers.
+    The network gives each pixel a gate, the probability that it is of the foreground, and
+    numbers :math:`\eta` of the likelihood of its other channels for both cases. So the pixels
+    of the mask are those of the foreground alone, and the mean of the image is the foreground's
+    mean times the gate plus the background's times one minus the gate. With ``partial_y=True``
+    in the estimator, a mask that is not known is NaN and is marginalised out, each pixel by
+    itself: `log_prob` is then the log-likelihood of the image alone, and `complete` draws the
+    mask given the image. The mean of the last channel is the gate.
+
+    Use it with ``architecture=Layered(mask=True)``, where x reaches the foreground and the gate
+    alone, or with any other architecture of images.
 
     Parameters
     ----------
     likelihood : object
-        Likelihood of the image without its mask: one of real numbers, counts or outputs in
-        [0, 1].
+        Likelihood of the image without its mask, with independent numbers: real ones, counts
+        or outputs in [0, 1].
 
     Examples
     --------
@@ -80,30 +87,37 @@ class MaskedImage(Likelihood):
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._check_likelihood()
         n_channels, *size = y_shape
-        mask = Bernoulli().build((1, *size))
-        return _ImageAndMask(self.likelihood.build((n_channels - 1, *size)), mask)
+        image = self.likelihood.build((n_channels - 1, *size))
+        if not isinstance(image(torch.zeros(image.parameter_shape)), Independent):
+            raise self._refused()
+        return _ImageAndMask(image)
 
     def _check_likelihood(self):
         self._validate_params()
         if isinstance(self.likelihood, MaskedImage) or self.likelihood.coding is not Scaling:
-            raise ValueError(
-                "The 'likelihood' parameter of MaskedImage must be one of numbers, such as "
-                f"Gaussian(). Got {self.likelihood!r} instead."
-            )
+            raise self._refused()
+
+    def _refused(self):
+        return ValueError(
+            "The 'likelihood' parameter of MaskedImage must be one of independent numbers, such "
+            f"as Gaussian(). Got {self.likelihood!r} instead."
+        )
 
 
 class _ImageAndMask(LikelihoodModule):
-    """Both likelihoods, on slices of the network's output; the mask's is the last."""
+    """The image's likelihood, of foreground and of background numbers, and the gate's logit."""
 
-    def __init__(self, image: nn.Module, mask: nn.Module):
-        size = image.parameter_shape[-2:]
-        super().__init__((math.prod(image.parameter_shape[:-2]) + 1, *size))
-        self.image, self.mask = image, mask
+    def __init__(self, image: nn.Module):
+        *counts, height, width = image.parameter_shape
+        size = math.prod(counts)
+        super().__init__((2 * size + 1, height, width))
+        self.image, self.sizes = image, (size, size, 1)
 
     def forward(self, parameters: Tensor) -> Distribution:
-        image, logit = parameters.split((self.parameter_shape[0] - 1, 1), -3)
-        image = image.unflatten(-3, self.image.parameter_shape[:-2])
-        return Product([self.image(image), self.mask(logit.unsqueeze(-4))], dim=-3)
+        *layers, logit = parameters.split(self.sizes, -3)
+        counts = self.image.parameter_shape[:-2]
+        front, back = (self.image(numbers.unflatten(-3, counts)) for numbers in layers)
+        return MaskedPixels(front, back, logit)
 
     def read(self, y: Tensor) -> Tensor:
         return torch.cat([self.image.read(y[..., :-1, :, :]), y[..., -1:, :, :]], -3)

@@ -6,6 +6,7 @@ r"""A layered image: a foreground through a gate over a background.
 :math:`\eta` are the numbers of each pixel that a likelihood reads, for a Gaussian the means.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -82,15 +83,16 @@ class LayeredDecoder(nn.Module):
 class LayeredReadout(nn.Module):
     """The output layer of both layers and of the gate, which the foreground's features give.
 
-    With `mask`, the last number of each pixel is the gate's logit, so that a likelihood of
-    image and mask takes the gate for the probability of the mask.
+    With `mask` the numbers are not composed: those of the foreground, those of the background
+    and the logit of the gate follow each other, as a likelihood of image and mask reads them.
     """
 
     def __init__(self, in_shape: Shape, out_shape: Shape, kernel_size: int, *, mask: bool):
         super().__init__()
         channels, *size = in_shape
         half, self.out_shape, self.mask = (channels // 2, *size), out_shape, mask
-        n_numbers = torch.Size(out_shape[:-2]).numel() - mask
+        n_numbers = math.prod(out_shape[:-2])
+        n_numbers = n_numbers // 2 if mask else n_numbers
         self.foreground, self.background, self.gate = (
             ImageReadout(half, (n, *out_shape[-2:]), kernel_size)
             for n in (n_numbers, n_numbers, 1)
@@ -106,7 +108,7 @@ class LayeredReadout(nn.Module):
 
     def composed(self, layers: Layers) -> Tensor:
         """Return the numbers of the image."""
-        numbers = layers.background.lerp(layers.foreground, layers.gate.sigmoid())
         if self.mask:
-            numbers = torch.cat([numbers, layers.gate], -3)
+            return torch.cat(layers, -3)
+        numbers = layers.background.lerp(layers.foreground, layers.gate.sigmoid())
         return numbers.unflatten(-3, self.out_shape[:-2])
