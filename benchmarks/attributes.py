@@ -40,6 +40,7 @@ RECOGNISED = [
     *SHOWN, "Black_Hair", "Mouth_Slightly_Open", "Wearing_Lipstick", "Heavy_Makeup",
 ]  # fmt: skip
 N_TRAIN = 8000
+N_MEASURED = 200  # test rows, where draws or steps are many
 STEPS = 7
 PANEL_ROWS = slice(10, 14)  # of the test faces without the attribute
 OPTIMISED = 100  # gradient steps of encode
@@ -122,7 +123,7 @@ def celeba(args):
             "generated": generated(est, classifier, test[0], names, args),
             "progression": rising(est, classifier, test, names),
             "encoding": encodings(est, test),
-            **likelihood(est, *(part[:200] for part in test), args),
+            **likelihood(est, *test, args),
         }
         draw(est, test, names, args, name)
     return record
@@ -146,7 +147,7 @@ def generated(est, classifier, X, names, args):
 
 def rising(est, classifier, test, names):
     """Return the classifier's mean score at each step of each progression."""
-    X, y = (part[:200] for part in test)
+    X, y = (part[:N_MEASURED] for part in test)
     z = est.encode(X, y)
     found = {}
     for name in RECOGNISED:
@@ -158,7 +159,7 @@ def rising(est, classifier, test, names):
 
 def encodings(est, test):
     """Return the root mean squared error of reconstructions of unseen faces."""
-    X, y = (part[:100] for part in test)
+    X, y = (part[: N_MEASURED // 2] for part in test)
 
     def error(z):
         return float(np.sqrt(np.mean((est.decode(X, z) - y) ** 2)))
@@ -172,7 +173,9 @@ def encodings(est, test):
 def likelihood(est, X, y, args):
     with warnings.catch_warnings():  # a small effective sample size is shown in the table
         warnings.simplefilter("ignore", UserWarning)
-        log_p, ess = est.log_prob(X, y, n_samples=args.samples, return_ess=True)
+        log_p, ess = est.log_prob(
+            X[:N_MEASURED], y[:N_MEASURED], n_samples=args.samples, return_ess=True
+        )
     return {"cll": float(log_p.mean()), "median_ess": float(np.median(ess))}
 
 
@@ -267,9 +270,9 @@ def lfw(args):
         "iou": intersection_over_union(y[test, -1], found, label=1),
         "iou_given_image": intersection_over_union(y[test, -1], completed > 0.5, label=1),
         "iou_of_mean_mask": intersection_over_union(y[test, -1], mean_mask, label=1),
-        "layered": {"fit_seconds": seconds, **likelihood(layered, X[test][:200], hidden[:200], args)},
+        "layered": {"fit_seconds": seconds, **likelihood(layered, X[test], hidden, args)},
         "plain": {
-            "fit_seconds": plain_seconds, **likelihood(plain, X[test][:200], y[test, :-1][:200], args)
+            "fit_seconds": plain_seconds, **likelihood(plain, X[test], y[test, :-1], args)
         },
     }  # fmt: skip
 
@@ -309,7 +312,7 @@ def celeba_table(record):
         "percent (balanced accuracy)",
         "of a classifier trained on real faces: on real test faces, and on faces generated from",
         "the attributes of the test rows with z from the prior. Rises: whether its mean score",
-        f"rises at each of {STEPS - 1} steps from 0 to 1, on 200 test faces, for layered / plain.",
+        f"rises at each of {STEPS - 1} steps from 0 to 1, on {N_MEASURED} test faces, for layered / plain.",
         "",
         bar,
         "attribute            real          layered       plain         rises",
@@ -327,7 +330,7 @@ def celeba_table(record):
     for name, model in record["models"].items():
         error = model["encoding"]
         lines += [
-            f"{name}: CLL {model['cll']:.1f} nats per image (200 test faces, median ESS "
+            f"{name}: CLL {model['cll']:.1f} nats per image ({N_MEASURED} test faces, median ESS "
             f"{model['median_ess']:.1f}); RMSE of",
             f"reconstructions {error['encode']:.4f}, with {OPTIMISED} gradient steps on z "
             f"{error['optimised']:.4f}; fit {model['fit_seconds']} s.",
@@ -343,7 +346,7 @@ def lfw_table(record):
         f"gate, {record['iou_given_image']:.3f} completed given the image; the mean mask's "
         f"{record['iou_of_mean_mask']:.3f}.",
         *(
-            f"{name}: CLL of 200 test images {record[name]['cll']:.1f} nats (median ESS "
+            f"{name}: CLL of {N_MEASURED} test images {record[name]['cll']:.1f} nats (median ESS "
             f"{record[name]['median_ess']:.1f}); fit {record[name]['fit_seconds']} s."
             for name in ("layered", "plain")
         ),
