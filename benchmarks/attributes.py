@@ -312,7 +312,7 @@ def celeba_table(record):
         "percent (balanced accuracy)",
         "of a classifier trained on real faces: on real test faces, and on faces generated from",
         "the attributes of the test rows with z from the prior. Rises: whether its mean score",
-        f"rises at each of {STEPS - 1} steps from 0 to 1, on {N_MEASURED} test faces: layered / plain.",
+        f"rises at each of {STEPS - 1} steps from 0 to 1, on {N_MEASURED} faces: layered / plain.",
         "",
         bar,
         "attribute            real          layered       plain         rises",
