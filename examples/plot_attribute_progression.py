@@ -75,7 +75,7 @@ est = CVAERegressor(
     prior="standard",
     partial_y=True,
     latent_dim=16,
-    max_epochs=60,
+    max_epochs=30,
     random_state=0,
 )
 est.fit(X_train, y_train)
