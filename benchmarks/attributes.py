@@ -54,9 +54,12 @@ def parse():
     parser.add_argument("--models", type=Path, default=Path("attribute_models"))
     parser.add_argument("--only", nargs="+", default=["celeba", "lfw"])
     parser.add_argument("--channels", type=int, nargs="+", default=[16, 32, 64, 96])
+    parser.add_argument(
+        "--layered-channels", type=int, nargs="+", default=[8, 16, 32, 64],
+        help="of each layer: both take about the time of the plain network",
+    )  # fmt: skip
     parser.add_argument("--latent", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=5, help="of the layered network on CelebA")
-    parser.add_argument("--plain-epochs", type=int, default=8, help="of the plain one, as long")
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--lfw-epochs", type=int, default=16)
     parser.add_argument("--samples", type=int, default=100, help="S of the CLL")
     parser.add_argument("--seed", type=int, default=0)
@@ -113,10 +116,8 @@ def celeba(args):
 
     classifier, _ = fitted("classifier", make_classifier, lambda: train[::-1], args)
     models = {
-        "layered": lambda: generator(Layered(channels), args),
-        "plain": lambda: generator(
-            Conv(channels), args, latent_dim=args.latent // 16, max_epochs=args.plain_epochs
-        ),
+        "layered": lambda: generator(Layered(tuple(args.layered_channels)), args),
+        "plain": lambda: generator(Conv(channels), args, latent_dim=args.latent // 16),
     }
     record = {"real": accuracies(classifier, test[1], test[0], names), "models": {}}
     for name, make in models.items():
@@ -250,8 +251,8 @@ def lfw(args):
     layered, seconds = fitted(
         "lfw_layered",
         lambda: generator(
-            Layered(channels, mask=True), args, likelihood=MaskedImage(Gaussian()),
-            partial_y=True, **shared,
+            Layered(tuple(args.layered_channels), mask=True), args,
+            likelihood=MaskedImage(Gaussian()), partial_y=True, **shared,
         ),
         with_and_without, args,
     )  # fmt: skip
