@@ -11,7 +11,17 @@ from skcvae.estimators import (
     NNRegressor,
 )
 from skcvae.io.document import load
-from skcvae.pipelines import complete, decode, encode, log_prob, probability, reconstruct, sample
+from skcvae.pipelines import (
+    complete,
+    decode,
+    decode_layers,
+    encode,
+    log_prob,
+    probability,
+    reconstruct,
+    sample,
+)
+from skcvae.progressions import progression
 from skcvae.training.options import Training
 from skcvae.version import __version__
 
@@ -27,11 +37,13 @@ __all__ = [
     "__version__",
     "complete",
     "decode",
+    "decode_layers",
     "encode",
     "load",
     "log_prob",
     "metrics",
     "probability",
+    "progression",
     "reconstruct",
     "sample",
 ]

@@ -160,6 +160,29 @@ def decode(estimator, X, z, **params):
     return last.decode(X, z, **params)
 
 
+def decode_layers(estimator, X, z):
+    """Return foreground, background and gate of E[y|x,z], of a layered architecture.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    X : array-like
+        Inputs.
+    z : array-like of shape (n_rows, latent_dim) or (n_draws, n_rows, latent_dim)
+        Latent variables.
+
+    Returns
+    -------
+    foreground, background : ndarray of shape (n_rows, ...) or (n_draws, n_rows, ...)
+        The image with the gate at one, and at zero.
+    gate : ndarray of shape (n_rows, height, width) or (n_draws, n_rows, height, width)
+        The share of the foreground.
+    """
+    last, X = _last_step(estimator, X, "decode_layers")
+    return last.decode_layers(X, z)
+
+
 def reconstruct(estimator, X, y, **params):
     """Return E[y|x,z] at z = E[z|x,y].
 

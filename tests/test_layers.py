@@ -25,6 +25,7 @@ LAYERS = [
     ["serving"],
     ["estimators"],
     ["pipelines", "datasets"],
+    ["progressions"],
     ["metrics"],
     ["displays"],
 ]

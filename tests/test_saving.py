@@ -32,7 +32,7 @@ from skcvae import (
     NNRegressor,
     Training,
 )
-from skcvae.architectures import MLP, Conv
+from skcvae.architectures import MLP, Conv, Layered
 from skcvae.distributions import DiagonalGaussian
 from skcvae.io import files
 from skcvae.io.kinds import ESTIMATORS, PARAMETER_OBJECTS, RECORDS
@@ -45,6 +45,7 @@ from skcvae.likelihoods import (
     GaussianMixture,
     Hurdle,
     LogNormal,
+    MaskedImage,
     MultivariateGaussian,
     NegativeBinomial,
     Poisson,
@@ -110,6 +111,16 @@ CASES = {
         CVAERegressor(architecture=CONV, likelihood="categorical", initial_guess=True, n_scales=2),
         IMAGES,
         MAPS,
+    ),
+    "layers": (
+        CVAERegressor(
+            architecture=Layered((4, 6), background_share=0.5, mask=True),
+            partial_y=True,
+            likelihood=MaskedImage(StudentT(heteroscedastic=True)),
+            prior="standard",
+        ),
+        X,
+        np.stack([IMAGES, np.where(MAPS > 0, MAPS - 1, np.nan)], axis=1),
     ),
     "flat images": (
         NNRegressor(architecture=CONV, x_shape=[6, 5], y_shape=(6, 5)),

@@ -12,12 +12,14 @@ from skcvae.distributions.latent import (
     reparameterize,
     scale_of,
 )
+from skcvae.distributions.masked_pixels import MaskedPixels
 from skcvae.distributions.product import Product
 from skcvae.distributions.soft_one_hot import SoftOneHot
 
 __all__ = [
     "MIN_SCALE",
     "DiagonalGaussian",
+    "MaskedPixels",
     "NormalizingFlow",
     "Product",
     "SoftOneHot",

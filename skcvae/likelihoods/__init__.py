@@ -12,6 +12,7 @@ r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 `NegativeBinomial`           overdispersed counts
 `Categorical`                class labels
 `Columns`                    tables with columns of several of these types
+`MaskedImage`                images with a mask of their foreground
 ===========================  =======================================================
 
 A likelihood is a small parameter object, as a kernel is for a Gaussian process.
@@ -27,6 +28,7 @@ from skcvae.likelihoods.categorical import Categorical
 from skcvae.likelihoods.columns import Columns
 from skcvae.likelihoods.counts import NegativeBinomial, Poisson
 from skcvae.likelihoods.gaussian import Gaussian
+from skcvae.likelihoods.masked_image import MaskedImage
 from skcvae.likelihoods.mixture import GaussianMixture
 from skcvae.likelihoods.multivariate import MultivariateGaussian
 from skcvae.likelihoods.positive import Gamma, Hurdle, LogNormal, Positive
@@ -43,6 +45,7 @@ __all__ = [
     "Likelihood",
     "LikelihoodModule",
     "LogNormal",
+    "MaskedImage",
     "MultivariateGaussian",
     "NegativeBinomial",
     "Poisson",
