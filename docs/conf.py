@@ -73,6 +73,7 @@ GALLERY = [
     "plot_label_completion.py",
     "plot_omission_and_scales.py",
     "plot_face_completion.py",
+    "plot_colorization.py",
     "plot_grid_on_a_cluster.py",
     "plot_save_and_serve.py",
 ]

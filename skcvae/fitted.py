@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from skcvae.data.coding import Plan, plan, slices
+from skcvae.distributions import component_means
 from skcvae.inference import completion, conditional_likelihood, moments, posterior_collapse
 from skcvae.inference.layers import layers
 from skcvae.inference.posterior_mode import posterior_mode
@@ -114,6 +115,21 @@ class Fitted:
                 yield decode(torch.tensor(block, dtype=self.exact_dtype, device=self.device))
 
         return self._by_draws(z.shape[1], len(z), blocks, read)
+
+    def modes(self, X: np.ndarray, n_modes: int, read: Read) -> list[np.ndarray]:
+        """Return E[y|x,z] at the heaviest components of the prior, and their weights.
+
+        Of shapes (n, n_modes, ...) and (n, n_modes).
+        """
+
+        def evaluate(rows, block, shown):
+            given = self.exact_model.condition(self._inputs(X, rows, self.exact_dtype))
+            means, weights = (part[:n_modes] for part in component_means(given.prior))
+            parts = [read(given.likelihood(z).mean) for z in means.split(block)]
+            y = np.concatenate(parts).swapaxes(0, 1)
+            return [y, weights.T.double().cpu().numpy()]
+
+        return self._by_rows(len(X), n_modes, evaluate)
 
     def kl_by_unit(self, X: np.ndarray | None, y: np.ndarray) -> np.ndarray:
         """Return the mean over rows of the KL term of each latent variable."""

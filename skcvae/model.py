@@ -231,7 +231,8 @@ def latent_model(
     if recognition:
         family = prior
         if not isinstance(prior, DiagonalGaussian):
-            family = DiagonalGaussian(latent_shape, getattr(prior, "min_scale", MIN_SCALE))
+            floor = getattr(prior, "min_scale", MIN_SCALE)
+            family = DiagonalGaussian(latent_shape, floor, getattr(prior, "scale", None) or 1.0)
         proposal = RecognitionNetwork(
             architecture, x_shapes, y_shape, family, read=likelihoods[0].read, partial=partial
         )

@@ -1,10 +1,10 @@
 """Methods of an estimator at the end of a pipeline, or inside a fitted search.
 
 scikit-learn's `Pipeline` and `GridSearchCV` pass on `predict` and `score`, but not `sample`,
-`complete`, `log_prob`, `encode` and `decode`. These functions transform X with the first steps
-and call the method of the last. Each takes a fitted pipeline, search or estimator, inputs X as
-the first step takes them, and the other arguments of the method; it raises TypeError if the
-last step has no such method.
+`predict_modes`, `complete`, `log_prob`, `encode` and `decode`. These functions transform X with
+the first steps and call the method of the last. Each takes a fitted pipeline, search or
+estimator, inputs X as the first step takes them, and the other arguments of the method; it
+raises TypeError if the last step has no such method.
 
 >>> import skcvae
 >>> from sklearn.decomposition import PCA
@@ -43,6 +43,29 @@ def sample(estimator, X, n_samples=1, random_state=None, **params):
     """
     last, X = _last_step(estimator, X, "sample")
     return last.sample(X, n_samples=n_samples, random_state=random_state, **params)
+
+
+def predict_modes(estimator, X, n_modes=None, **params):
+    """Predict y at each component of a mixture prior, in the order of their weights.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    X : array-like
+        Inputs.
+    n_modes : int, default=None
+        The number of components, from the heaviest; None is all of them.
+    **params
+        Passed to `predict_modes`, such as `return_weights`.
+
+    Returns
+    -------
+    ndarray of shape (n_modes, n_rows, ...)
+        With ``return_weights=True`` the weights too.
+    """
+    last, X = _last_step(estimator, X, "predict_modes")
+    return last.predict_modes(X, n_modes=n_modes, **params)
 
 
 def complete(estimator, X, y_partial, n_samples=1, mask=None, **params):

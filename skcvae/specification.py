@@ -232,6 +232,7 @@ def check_scales(
         )
     if not likelihood.accepts_means:
         raise ValueError(
-            f"n_scales={n_scales} pools pixels by averaging, and averages are not integers; "
-            f"got likelihood={likelihood!r}. Set n_scales=1 or use another likelihood."
+            f"n_scales={n_scales} pools pixels by averaging, and averages are not integers, nor "
+            f"have they the statistics of pixels; got likelihood={likelihood!r}. Set n_scales=1 "
+            "or use another likelihood."
         )

@@ -398,7 +398,7 @@ def test_members_without_any_density_of_the_observed_weigh_the_same(data, monkey
     assert np.isfinite(whole).all()
 
 
-@pytest.mark.parametrize("name", ["encode", "decode", "reconstruct"])
+@pytest.mark.parametrize("name", ["encode", "decode", "reconstruct", "predict_modes"])
 def test_there_is_no_joint_latent_space(fitted, data, name):
     X, y = data
     for arguments in ((X, y), (), (X,)):

@@ -76,11 +76,12 @@ def test_an_estimator_alone_will_do(data):
 
 
 @pytest.mark.parametrize(
-    "function", ["sample", "complete", "log_prob", "encode", "decode", "reconstruct"]
+    "function",
+    ["sample", "predict_modes", "complete", "log_prob", "encode", "decode", "reconstruct"],
 )
 def test_what_cannot_sample_is_refused(data, function):
     X, y = data
-    arguments = (X,) if function in ("sample", "encode") else (X, y)
+    arguments = (X,) if function in ("sample", "predict_modes", "encode") else (X, y)
     for other in (LinearRegression(), make_pipeline(PCA(2), LinearRegression())):
         with pytest.raises(TypeError, match=f"method '{function}', got LinearRegression"):
             getattr(skcvae, function)(other.fit(X, y), *arguments)

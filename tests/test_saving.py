@@ -39,6 +39,7 @@ from skcvae.io.kinds import ESTIMATORS, PARAMETER_OBJECTS, RECORDS
 from skcvae.likelihoods import (
     Bernoulli,
     Categorical,
+    ColorField,
     Columns,
     Gamma,
     Gaussian,
@@ -53,7 +54,7 @@ from skcvae.likelihoods import (
 )
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 from skcvae.objectives import ELBO, GSNN, IWAE, Bound, Hybrid, Objective
-from skcvae.priors import Flow
+from skcvae.priors import Flow, Mixture
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))
@@ -106,6 +107,12 @@ CASES = {
     "labels": (CVAERegressor(likelihood="categorical", objective=IWAE()), X, LABELS),
     "hybrid objective": (CVAERegressor(objective=Hybrid(0.3)), X, REAL),
     "columns": (CVAERegressor(likelihood=Columns(GROUPS), partial_y=True), X, MIXED),
+    "field": (
+        NNRegressor(likelihood=ColorField(n_components=2), architecture=CONV),
+        X,
+        IMAGES,
+    ),
+    "fixed scale": (CVAERegressor(prior=Mixture(2, scale=0.5)), X, REAL),
     "pixels": (GSNNRegressor(likelihood=Bernoulli(), architecture="conv"), X, IMAGES > 0),
     "maps": (
         CVAERegressor(architecture=CONV, likelihood="categorical", initial_guess=True, n_scales=2),

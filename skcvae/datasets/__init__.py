@@ -1,5 +1,6 @@
 """Datasets with structured outputs, and generators with known p(y|x)."""
 
+from skcvae.datasets._colors import join_colors, split_colors
 from skcvae.datasets._digits import (
     fetch_mnist_quadrants,
     load_digits_label_maps,
@@ -13,10 +14,12 @@ __all__ = [
     "Quadrants",
     "fetch_mnist_quadrants",
     "fetch_olivetti_completion",
+    "join_colors",
     "load_digits_label_maps",
     "load_digits_quadrants",
     "load_lfw_parts",
     "make_linear_gaussian",
     "make_ring",
     "make_two_branches",
+    "split_colors",
 ]

@@ -1,9 +1,11 @@
 """Distributions of z and of y that torch lacks, and draws of z from given noise."""
 
+from skcvae.distributions.field import FieldGaussian, FieldNoise
 from skcvae.distributions.flow import NormalizingFlow
 from skcvae.distributions.latent import (
     MIN_SCALE,
     DiagonalGaussian,
+    component_means,
     detached,
     diagonal_normal,
     divergence,
@@ -19,10 +21,13 @@ from skcvae.distributions.soft_one_hot import SoftOneHot
 __all__ = [
     "MIN_SCALE",
     "DiagonalGaussian",
+    "FieldGaussian",
+    "FieldNoise",
     "MaskedPixels",
     "NormalizingFlow",
     "Product",
     "SoftOneHot",
+    "component_means",
     "detached",
     "diagonal_normal",
     "divergence",

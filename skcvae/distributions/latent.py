@@ -47,16 +47,21 @@ def diagonal_normal(
 class DiagonalGaussian(nn.Module):
     """Read (location, raw scale) as a diagonal Gaussian over z."""
 
-    def __init__(self, latent_shape: tuple[int, ...], min_scale: float = MIN_SCALE):
+    def __init__(
+        self, latent_shape: tuple[int, ...], min_scale: float = MIN_SCALE, init_scale: float = 1.0
+    ):
         super().__init__()
         self.parameter_shape = (2, *latent_shape)
         self.noise_shape = latent_shape
         self.min_scale = min_scale
+        self.start = raw_scale_of(init_scale)
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = len(self.parameter_shape) - 1
         loc, raw_scale = parameters.unbind(-event_ndim - 1)
-        return diagonal_normal(loc, raw_scale, min_scale=self.min_scale, event_ndim=event_ndim)
+        return diagonal_normal(
+            loc, raw_scale + self.start, min_scale=self.min_scale, event_ndim=event_ndim
+        )
 
 
 def is_gaussian(distribution: Distribution) -> bool:
@@ -136,6 +141,27 @@ def _component_at(probs: Tensor, uniform: Tensor) -> Tensor:
     middle = (ends.gather(-1, top) - probs.gather(-1, top) / 2).squeeze(-1)
     turned = (uniform - 0.5 + middle) % 1
     return (turned[..., None] > ends).sum(-1).clamp_max(probs.shape[-1] - 1)
+
+
+def component_means(mixture: MixtureSameFamily) -> tuple[Tensor, Tensor]:
+    """Return the means of a mixture's components, the heaviest first, and their weights.
+
+    Parameters
+    ----------
+    mixture : MixtureSameFamily
+        With batch shape (n,) and K components.
+
+    Returns
+    -------
+    means : Tensor of shape (K, n, ...)
+        Near the modes of the mixture, where its components lie apart.
+    weights : Tensor of shape (K, n)
+        In decreasing order for each row.
+    """
+    probs, means = mixture.mixture_distribution.probs, mixture.component_distribution.mean
+    weights, order = probs.sort(dim=-1, descending=True, stable=True)
+    rows = torch.arange(len(probs), device=probs.device)[:, None]
+    return means[rows, order].transpose(0, 1), weights.T
 
 
 def _no_rule(distribution: Distribution) -> TypeError:

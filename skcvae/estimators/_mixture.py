@@ -190,4 +190,6 @@ class Mixture(ConditionalDensity, Members):
         ]
         return logsumexp(log_p, axis=0) - math.log(len(log_p))
 
-    encode, decode, reconstruct = map(refuse_latent_method, ("encode", "decode", "reconstruct"))
+    encode, decode, reconstruct, predict_modes = map(
+        refuse_latent_method, ("encode", "decode", "reconstruct", "predict_modes")
+    )

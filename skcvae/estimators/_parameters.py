@@ -18,6 +18,7 @@ NAMED = {
         "auto": likelihoods.Gaussian,  # a single output: StudentT(heteroscedastic=True)
         "bernoulli": likelihoods.Bernoulli,
         "categorical": likelihoods.Categorical,
+        "color_field": likelihoods.ColorField,
         "gamma": likelihoods.Gamma,
         "gaussian": likelihoods.Gaussian,
         "gaussian_mixture": likelihoods.GaussianMixture,

@@ -11,6 +11,7 @@ from skcvae.estimators import _checks
 from skcvae.estimators._completion import Completion
 from skcvae.estimators._density import ConditionalDensity
 from skcvae.estimators._latent_space import LatentSpace
+from skcvae.estimators._modes import Modes
 from skcvae.inference import conditional_likelihood
 from skcvae.random import seed_from
 
@@ -24,7 +25,7 @@ METHODS = {
 }
 
 
-class Predicting(Completion, LatentSpace, ConditionalDensity):
+class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
     """The methods of a fitted estimator, in the user's units."""
 
     _without_latents = (

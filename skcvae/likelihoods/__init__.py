@@ -4,6 +4,7 @@ r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 `Gaussian`                   real outputs with independent noise
 `StudentT`                   real outputs with outliers
 `MultivariateGaussian`       real outputs with correlated noise
+`ColorField`                 images with correlated noise, such as colours of photographs
 `GaussianMixture`            real outputs with a multimodal distribution
 `LogNormal`, `Gamma`         positive outputs
 `Hurdle`                     positive outputs and zeros
@@ -19,12 +20,14 @@ A likelihood is a small parameter object, as a kernel is for a Gaussian process.
 Its `build` returns a :class:`~skcvae.likelihoods.LikelihoodModule` that reads the
 network's output, a tensor of shape ``(*batch, *parameter_shape)``, as a
 :class:`torch.distributions.Distribution` over y. Outputs are independent given z,
-which ties them together; not so in a mixture and in the multivariate Gaussian.
+which ties them together; not so in a mixture, in the multivariate Gaussian and in a colour
+field.
 """
 
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule, RealOutputs
 from skcvae.likelihoods.bernoulli import Bernoulli
 from skcvae.likelihoods.categorical import Categorical
+from skcvae.likelihoods.color_field import ColorField
 from skcvae.likelihoods.columns import Columns
 from skcvae.likelihoods.counts import NegativeBinomial, Poisson
 from skcvae.likelihoods.gaussian import Gaussian
@@ -37,6 +40,7 @@ from skcvae.likelihoods.student import StudentT
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "ColorField",
     "Columns",
     "Gamma",
     "Gaussian",

@@ -6,9 +6,15 @@ from numbers import Integral, Real
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
-from torch.distributions import Categorical, Distribution, MixtureSameFamily
+from torch.distributions import (
+    Categorical,
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+)
 
-from skcvae.distributions import diagonal_normal
+from skcvae.distributions import scale_of
 from skcvae.priors.base import Prior
 
 
@@ -28,6 +34,9 @@ class Mixture(Prior):
     ----------
     n_components : int, default=5
         Number K of components.
+    scale : float, default=None
+        The scale of every component, in all directions and for every x. None predicts
+        the scales from x. With a small scale each component stands for one mode.
     min_scale : float, default=0.001
         Lower bound on every scale of the prior and of the recognition network.
 
@@ -47,44 +56,55 @@ class Mixture(Prior):
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "scale": [Interval(Real, 0, None, closed="neither"), None],
         "min_scale": [Interval(Real, 0, None, closed="neither")],
     }
 
     differentiable_draws = False
 
-    def __init__(self, n_components=5, *, min_scale=1e-3):
+    def __init__(self, n_components=5, *, scale=None, min_scale=1e-3):
         self.n_components = n_components
+        self.scale = scale
         self.min_scale = min_scale
 
     def build(self, latent_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
-        return GaussianMixture(latent_shape, self.n_components, self.min_scale)
+        return GaussianMixture(latent_shape, self.n_components, self.scale, self.min_scale)
 
 
 class GaussianMixture(nn.Module):
     """Map K locations, raw scales and logit maps to a mixture over z.
 
-    The logit of a component is the mean of its map. The noise has one channel more
+    Without raw scales where the scale is fixed. The logit of a component is the mean of its
+    map. The noise has one channel more
     than z; the first element of that channel selects the component.
     """
 
-    def __init__(self, latent_shape: tuple[int, ...], n_components: int, min_scale: float):
+    def __init__(
+        self,
+        latent_shape: tuple[int, ...],
+        n_components: int,
+        scale: float | None,
+        min_scale: float,
+    ):
         super().__init__()
-        self.parameter_shape = (3 * n_components, *latent_shape)
+        self.n_kinds = 3 if scale is None else 2
+        self.parameter_shape = (self.n_kinds * n_components, *latent_shape)
         self.noise_shape = (latent_shape[0] + 1, *latent_shape[1:])
         self.n_components = n_components
-        self.min_scale = min_scale
+        self.scale, self.min_scale = scale, min_scale
         self.register_buffer("start", _latin_hypercube(n_components, latent_shape))
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = len(self.noise_shape)
-        by_kind = parameters.unflatten(-event_ndim - 1, (3, self.n_components))
-        loc, raw_scale, logits = by_kind.unbind(-event_ndim - 2)
+        by_kind = parameters.unflatten(-event_ndim - 1, (self.n_kinds, self.n_components))
+        loc, *raw_scale, logits = by_kind.unbind(-event_ndim - 2)
+        loc = loc + self.start
+        scale = scale_of(*raw_scale, self.min_scale) if raw_scale else self.scale
+        normal = Normal(loc, scale, validate_args=False)
         return MixtureSameFamily(
             Categorical(logits=logits.flatten(-event_ndim).mean(-1), validate_args=False),
-            diagonal_normal(
-                loc + self.start, raw_scale, min_scale=self.min_scale, event_ndim=event_ndim
-            ),
+            Independent(normal, event_ndim, validate_args=False),
             validate_args=False,
         )
 
