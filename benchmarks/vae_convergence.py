@@ -34,7 +34,7 @@ def parse():
     )
     parser.add_argument("--data-home", default=None)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--units", type=int, default=500)
     parser.add_argument("--latent", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)

@@ -83,7 +83,7 @@ for name, detector in detectors.items():
     print(f"{name:15}  area under the curve {roc_auc_score(is_malignant, -scores[name]):.3f}")
 
 # %%
-# The VAE's scores are nats, so they can be compared with those of any other density of these columns.
+# The VAE's scores are nats, comparable with those of any other density of these columns.
 
 fig, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
 shown = np.clip(scores["VAE"], -600, None)

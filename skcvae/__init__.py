@@ -3,6 +3,7 @@
 from skcvae import metrics
 from skcvae.estimators import (
     VAE,
+    Autoencoder,
     CVAERegressor,
     EnsembleRegressor,
     GSNNRegressor,
@@ -10,12 +11,24 @@ from skcvae.estimators import (
     NNRegressor,
 )
 from skcvae.io.document import load
-from skcvae.pipelines import complete, decode, encode, log_prob, predict_modes, reconstruct, sample
+from skcvae.pipelines import (
+    complete,
+    decode,
+    decode_layers,
+    encode,
+    log_prob,
+    predict_modes,
+    probability,
+    reconstruct,
+    sample,
+)
+from skcvae.progressions import progression
 from skcvae.training.options import Training
 from skcvae.version import __version__
 
 __all__ = [
     "VAE",
+    "Autoencoder",
     "CVAERegressor",
     "EnsembleRegressor",
     "GSNNRegressor",
@@ -25,11 +38,14 @@ __all__ = [
     "__version__",
     "complete",
     "decode",
+    "decode_layers",
     "encode",
     "load",
     "log_prob",
     "metrics",
     "predict_modes",
+    "probability",
+    "progression",
     "reconstruct",
     "sample",
 ]

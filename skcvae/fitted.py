@@ -12,7 +12,10 @@ from tqdm import tqdm
 from skcvae.data.coding import Plan, plan, slices
 from skcvae.distributions import component_means
 from skcvae.inference import completion, conditional_likelihood, moments, posterior_collapse
+from skcvae.inference.layers import layers
+from skcvae.inference.posterior_mode import posterior_mode
 from skcvae.model import Model
+from skcvae.networks.layered import Layers
 from skcvae.random import generator, row_noise, spawned
 from skcvae.training.progress import line
 
@@ -47,7 +50,8 @@ class Fitted:
         convolves = any(isinstance(module, nn.Conv2d) for module in self.model.modules())
         if convolves or self.device.type == "mps":
             return self.model
-        return copy.deepcopy(self.model).double()
+        with torch.inference_mode(False):  # so that it can be differentiated
+            return copy.deepcopy(self.model).double()
 
     @property
     def exact_dtype(self) -> torch.dtype:
@@ -63,25 +67,52 @@ class Fitted:
 
         return self._by_rows(len(X), 1, evaluate)[0]
 
-    def encode(self, X: np.ndarray | None, y: np.ndarray | None) -> list[np.ndarray]:
-        """Return mean and standard deviation of q(z|x,y), or of p(z|x), each (n, ...)."""
+    def encode(
+        self, X: np.ndarray | None, y: np.ndarray | None, n_steps: int = 0
+    ) -> list[np.ndarray]:
+        """Return mean and standard deviation of q(z|x,y), or of p(z|x), each (n, ...).
+
+        With gradient steps it is the mode of p(z|x,y) alone.
+        """
 
         def evaluate(rows, block, shown):
             x = self._inputs(X, rows, self.exact_dtype)
             target = None if y is None else self._outputs(y[rows], self.exact_dtype)
-            p = self.exact_model.latent_given(x, target)
-            return [part.double().cpu().numpy() for part in (p.mean, p.stddev)]
+            if n_steps:
+                found = [posterior_mode(self.exact_model, x, target, n_steps)]
+            else:
+                p = self.exact_model.latent_given(x, target)
+                found = [p.mean, p.stddev]
+            return [part.double().cpu().numpy() for part in found]
 
         return self._by_rows(len(X if y is None else y), 1, evaluate)
 
     def decode(self, X: np.ndarray | None, z: np.ndarray, read: Read) -> np.ndarray:
         """Return E[y|x,z] of shape (n_draws, n, ...), for z of that shape."""
 
+        def decoder(x: Tensor | None) -> Callable[[Tensor], Tensor]:
+            given = self.exact_model.condition(x)
+            return lambda block: given.likelihood(block).mean
+
+        return self._decoded(X, z, decoder, read)
+
+    def decode_layers(self, X: np.ndarray, z: np.ndarray, read: Read) -> Layers:
+        """Return foreground and background, as `decode` returns y, and the gate."""
+        reads = Layers(read, read, lambda gate: gate.double().cpu().numpy())
+
+        def part(i: int) -> Callable[[Tensor], Callable[[Tensor], Tensor]]:
+            return lambda x: lambda block: layers(self.exact_model, x, block)[i]
+
+        return Layers(*(self._decoded(X, z, part(i), each) for i, each in enumerate(reads)))
+
+    def _decoded(self, X: np.ndarray | None, z: np.ndarray, decoder, read: Read) -> np.ndarray:
+        """Return what the function that `decoder` returns for some x says of draws of z."""
+
         def blocks(rows: slice, size: int) -> Iterator[Tensor]:
-            given = self.exact_model.condition(self._inputs(X, rows, self.exact_dtype))
+            decode = decoder(self._inputs(X, rows, self.exact_dtype))
             for drawn in slices(len(z), size):
-                block = torch.tensor(z[drawn, rows], dtype=self.exact_dtype, device=self.device)
-                yield given.likelihood(block).mean
+                block = np.ascontiguousarray(z[drawn, rows])  # torch refuses negative strides
+                yield decode(torch.tensor(block, dtype=self.exact_dtype, device=self.device))
 
         return self._by_draws(z.shape[1], len(z), blocks, read)
 

@@ -116,6 +116,29 @@ def log_prob(estimator, X, y, **params):
     return last.log_prob(X, y, **params)
 
 
+def probability(estimator, X, event, **params):
+    """Estimate the probability of a statement on y from draws.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    X : array-like
+        Inputs.
+    event : callable
+        Takes draws of shape (n_draws, n_rows, ...), returns bool of shape (n_draws, n_rows).
+    **params
+        Passed to `probability`, such as `n_samples`.
+
+    Returns
+    -------
+    probability, standard_error : ndarray of shape (n_rows,)
+        The share of the draws for which the statement holds, and its standard error.
+    """
+    last, X = _last_step(estimator, X, "probability")
+    return last.probability(X, event, **params)
+
+
 def encode(estimator, X, y=None, **params):
     """Return E[z|x,y], or E[z|x] without y.
 
@@ -158,6 +181,29 @@ def decode(estimator, X, z, **params):
     """
     last, X = _last_step(estimator, X, "decode")
     return last.decode(X, z, **params)
+
+
+def decode_layers(estimator, X, z):
+    """Return foreground, background and gate of E[y|x,z], of a layered architecture.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    X : array-like
+        Inputs.
+    z : array-like of shape (n_rows, latent_dim) or (n_draws, n_rows, latent_dim)
+        Latent variables.
+
+    Returns
+    -------
+    foreground, background : ndarray of shape (n_rows, ...) or (n_draws, n_rows, ...)
+        The image with the gate at one, and at zero.
+    gate : ndarray of shape (n_rows, height, width) or (n_draws, n_rows, height, width)
+        The share of the foreground.
+    """
+    last, X = _last_step(estimator, X, "decode_layers")
+    return last.decode_layers(X, z)
 
 
 def reconstruct(estimator, X, y, **params):

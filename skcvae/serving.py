@@ -114,7 +114,7 @@ class Served(nn.Module):
 
 
 class ServedVAE(nn.Module):
-    """Reconstruct x in the user's units: the result of ``to_torch`` of a VAE.
+    """Reconstruct x in the user's units: ``to_torch`` of a VAE or an autoencoder.
 
     It is in evaluation mode and of the precision of `transform`, as :class:`Served` is.
 

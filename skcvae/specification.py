@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from skcvae.autoencoder import EncoderDecoder, encoder_decoder
 from skcvae.data.batches import Rows, Selection, StreamedRows
 from skcvae.data.coding import FORWARD_NUMBERS, FORWARD_ROWS, Scaling, columns_of, slices
 from skcvae.data.labels import OneHot
@@ -44,6 +45,8 @@ class Specification(NamedTuple):
         Number of resolutions at which y is predicted in training.
     noiseless : bool
         Whether z is E[z|x] always.
+    code_activation : str or None
+        Activation of the code of an autoencoder; None in a model of a density.
     """
 
     architecture: object
@@ -57,6 +60,7 @@ class Specification(NamedTuple):
     partial_y: bool = False
     n_scales: int = 1
     noiseless: bool = False
+    code_activation: str | None = None
 
     @property
     def codings(self) -> tuple:
@@ -68,9 +72,14 @@ class Specification(NamedTuple):
         gain = self.log_jacobian(selection)
         return StreamedRows(selection, self.codings, device, log_jacobian=gain).resident()
 
-    def build(self) -> Model:
+    def build(self) -> Model | EncoderDecoder:
         """Return the untrained networks; random numbers come from torch's generator."""
         x_shape, y_shape = self.x_coding and self.x_coding.code_shape, self.y_coding.code_shape
+        if self.code_activation is not None:
+            (n_components,) = self.latent_shape
+            return encoder_decoder(
+                self.architecture, y_shape, n_components, activation=self.code_activation
+            )
         likelihoods = []
         for halvings in range(self.n_scales):
             shape = pooled_shape(y_shape, halvings) if halvings else y_shape
@@ -95,6 +104,8 @@ class Specification(NamedTuple):
 
     def log_jacobian(self, selection) -> tuple[float, float]:
         """Return the mean log-Jacobian of the coding, at full and at coarser resolution."""
+        if self.code_activation is not None:  # errors are of encoded rows
+            return 0.0, 0.0
         if not self.partial_y and self.n_scales == 1:
             return self.y_coding.log_jacobian().item(), 0.0
         blocks = (selection.read(rows)[-1] for rows in slices(len(selection.index), FORWARD_ROWS))

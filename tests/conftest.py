@@ -8,12 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from skcvae import VAE, CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
+from skcvae import (
+    VAE,
+    Autoencoder,
+    CVAERegressor,
+    GSNNRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
+)
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 LATENT = [CVAERegressor, GSNNRegressor, HybridStructuredPredictor]
 ESTIMATORS = [*LATENT, NNRegressor]
-UNSUPERVISED = [VAE]
+UNSUPERVISED = [VAE, Autoencoder]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -66,6 +73,11 @@ def estimator_class(request):
 @pytest.fixture(params=[*ESTIMATORS, *UNSUPERVISED], ids=lambda e: e.__name__)
 def any_class(request):
     return request.param
+
+
+def judged_by(est):
+    """Return the column of the history by which early stopping judges."""
+    return "valid_cll" if est._has_density else "valid_loss"
 
 
 def answer(est, X):

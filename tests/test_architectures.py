@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from skcvae import NNRegressor
-from skcvae.architectures import MLP, Conv
+from skcvae.architectures import MLP, Conv, Layered
 from skcvae.networks.layers import ACTIVATIONS, Dropout, PiecewiseLinear, sum_of_linears
 
 
@@ -46,16 +46,21 @@ def test_latent_size_grows_with_the_outputs():
 
 @pytest.mark.parametrize(
     ("architecture", "auto"),
-    [(MLP(dropout=0.1), ["hidden_layer_sizes"]), (Conv(), ["channels", "image_size"])],
+    [
+        (MLP(dropout=0.1), ["hidden_layer_sizes"]),
+        (Conv(), ["channels", "image_size"]),
+        (Layered(background_share=0.5), ["channels", "image_size"]),
+    ],
     ids=repr,
 )
 def test_resolving_changes_nothing_in_place_and_leaves_nothing_to_resolve(architecture, auto):
     before = repr(architecture)
-    resolved = architecture.resolve(100, (9, 12), (1,))
+    y_shape = (8, 6) if isinstance(architecture, Layered) else (1,)
+    resolved = architecture.resolve(100, (9, 12), y_shape)
     assert repr(architecture) == before
     assert all(getattr(architecture, name) == "auto" for name in auto)
     assert all(isinstance(getattr(resolved, name), tuple) for name in auto)
-    assert repr(resolved.resolve(7, (9, 12), (1,))) == repr(resolved)
+    assert repr(resolved.resolve(7, (9, 12), y_shape)) == repr(resolved)
 
 
 def test_levels_halve_until_no_side_is_long():

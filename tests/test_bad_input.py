@@ -168,7 +168,7 @@ PARAMETERS = {
     "initial_guess": ["yes"],
     "prior": ["vamp", torch.nn.Linear(1, 1), 3],
     "architecture": ["convnet", torch.nn.Linear(1, 1)],
-    "likelihood": ["gamma", torch.nn.Linear(1, 1)],
+    "likelihood": ["weibull", torch.nn.Linear(1, 1)],
     "x_shape": [3, "8x8"],
     "y_shape": [3, "8x8"],
     "partial_y": ["yes", None],

@@ -16,6 +16,7 @@ from skcvae.displays import (
     CalibrationDisplay,
     JointSamplesDisplay,
     PredictiveBandDisplay,
+    ProgressionDisplay,
     SamplesDisplay,
     TrainingDisplay,
 )
@@ -78,6 +79,7 @@ def each_display(images):
         CalibrationDisplay.from_predictions(y, draws, kind="coverage"),
         JointSamplesDisplay.from_predictions(y[:3].T, draws[:, :3].swapaxes(1, 2)),
         PredictiveBandDisplay.from_predictions(np.arange(50), draws, X=[0, 1], y_true=[1, 2]),
+        ProgressionDisplay.from_predictions(None, labels[:3], labels[None, :3]),
         SamplesDisplay.from_predictions(X[:3], labels[:3], labels[None, :3]),
         TrainingDisplay.from_estimator(est),
     ]

@@ -22,6 +22,7 @@ DOCUMENTS = [
 MODULES = [
     "skcvae",
     "skcvae.architectures",
+    "skcvae.autoencoder",
     "skcvae.datasets",
     "skcvae.displays",
     "skcvae.distributions",
@@ -35,6 +36,7 @@ MODULES = [
     "skcvae.metrics",
     "skcvae.model",
     "skcvae.objectives",
+    "skcvae.objectives.reconstruction",
     "skcvae.pipelines",
     "skcvae.priors",
     "skcvae.serving",
@@ -43,7 +45,15 @@ MODULES = [
 # sections for what a type hint or the numbered shape already says.
 NOT_ASKED = {"ES01", "EX01", "SA01", "GL08", "RT02", "RT03", "YD01", "PR01"}
 # Of what estimators are made of, a docstring without sections says in words what is returned.
-PARTS = ("distributions", "inference", "likelihoods", "model", "serving", "training")
+PARTS = (
+    "autoencoder",
+    "distributions",
+    "inference",
+    "likelihoods",
+    "model",
+    "serving",
+    "training",
+)
 # Parameters and attributes that are those of another class are listed together, without types.
 ELSEWHERE = re.compile(r"^(\w+(?:, \w+)*)\n    As of :class:`CVAERegressor`\.$", re.M)
 
@@ -88,7 +98,16 @@ def public_objects():
                     )
     from skcvae.estimators._base import StructuredPredictor
 
-    methods = ("fit", "predict", "sample", "complete", "log_prob", "score", "predict_quantiles")
+    methods = (
+        "fit",
+        "predict",
+        "sample",
+        "complete",
+        "log_prob",
+        "score",
+        "predict_quantiles",
+        "probability",
+    )
     for method in (*methods, "summary", "encode", "decode", "reconstruct", "save", "to_torch"):
         yield f"{StructuredPredictor.__module__}.{StructuredPredictor.__name__}.{method}"
 

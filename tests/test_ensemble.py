@@ -388,7 +388,8 @@ def test_where_nothing_is_observed_each_member_completes_as_often(data):
     assert_share(found, np.zeros(10))
 
 
-def test_members_without_any_density_of_the_observed_weigh_the_same(data):
+def test_members_without_any_density_of_the_observed_weigh_the_same(data, monkeypatch):
+    monkeypatch.setattr("skcvae.data.coding.FARTHEST", np.inf)
     X, y = data
     est = two_members(X, y, 0.0)
     partial = np.where([True, False, False], 1e30, np.nan) * np.ones((5, 1))

@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 
 import skcvae
 from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
-from skcvae.architectures import MLP, Conv
-from skcvae.likelihoods import Categorical, Columns, Gaussian, Poisson
+from skcvae.architectures import MLP, Conv, Layered
+from skcvae.likelihoods import Categorical, Columns, Gaussian, MaskedImage, Poisson
 
 N = 40
 rng = np.random.default_rng(0)
@@ -45,12 +45,19 @@ CASES = {
     "label maps": ({"architecture": CONV, "likelihood": "categorical"}, IMAGES, MAPS),
     "labels": ({"likelihood": "categorical"}, X, MAPS[:, 0, :2]),
     "columns": ({"likelihood": COLUMNS}, X, TABLE),
+    "layered": ({"architecture": Layered((4, 6), activation="tanh")}, X, IMAGES),
+    "masked": (
+        {"architecture": Layered((4, 6), mask=True), "likelihood": MaskedImage(Gaussian())},
+        X,
+        np.stack([IMAGES, IMAGES > 0], axis=1),
+    ),
     "partial": ({"partial_y": True}, X, np.where(rng.random((N, 2)) < 0.3, np.nan, REAL)),
 }
 LABELLED = ["label maps", "labels"]
 # Where predict takes z* = E[z|x]; a mixture and a flow take other points.
 AT_THE_MEAN = [case for case in CASES if case not in ("mixture prior", "flow prior")]
-CONVOLVED = ["images", "flat images", "label maps"]
+MAPPED = ["images", "flat images", "label maps"]
+CONVOLVED = [*MAPPED, "layered", "masked"]
 
 each = pytest.mark.parametrize("case", CASES)
 
@@ -95,7 +102,7 @@ def test_codes_have_the_latent_shape_and_reconstructions_that_of_y(case):
     assert (std > 0).all() and np.isfinite(z).all() and np.isfinite(prior_mean).all()
     assert decoded.shape == rebuilt.shape == y.shape
     assert decoded.dtype == rebuilt.dtype == est.predict(inputs).dtype
-    assert (len(est.latent_shape_) == 3) == (case in CONVOLVED)
+    assert (len(est.latent_shape_) == 3) == (case in MAPPED)
 
 
 @pytest.mark.parametrize("estimator_class", [CVAERegressor, HybridStructuredPredictor])
@@ -115,6 +122,7 @@ def test_draws_are_decoded_one_by_one(case):
     assert together.shape == (5, *est.predict(inputs).shape)
     assert_same([together], [one_by_one], **tolerance(case))
     assert len(np.unique(together.reshape(5, -1), axis=0)) == 5
+    np.testing.assert_array_equal(est.decode(inputs, draws[::-1]), together[::-1])
 
 
 @pytest.mark.parametrize("case", LABELLED)

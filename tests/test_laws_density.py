@@ -218,3 +218,26 @@ def test_completions_condition_on_outputs_that_noise_ties_to_the_hidden(observat
     if observation_noise:
         left = whole[1:, 1:] - whole[1:, :1] @ whole[:1, 1:] / whole[0, 0]
         torch.testing.assert_close(torch.cov(found.T), left, atol=0.06, rtol=0.03)
+
+
+def test_probabilities_are_those_of_the_quantiles_and_of_independent_repetitions(fitted, rows):
+    X = rows[0][:40]
+    lower, upper = np.moveaxis(fitted.predict_interval(X, 0.8, n_samples=4000)[:, 0], -1, 0)
+    p, error = fitted.probability(
+        X, lambda y: (y[..., 0] > lower) & (y[..., 0] < upper), n_samples=4000
+    )
+    np.testing.assert_allclose(p, 0.8, atol=0.04)
+    assert (np.abs(p - 0.8) < 5 * error).mean() > 0.9
+    repeated = [clone_draws.mean(axis=0) for clone_draws in np.split(
+        fitted.sample(X, 100 * 50, random_state=1)[..., 1] > 1, 50
+    )]  # fmt: skip
+    _, error = fitted.probability(X, lambda y: y[..., 1] > 1, n_samples=100)
+    assert np.std(repeated, axis=0).mean() == pytest.approx(error.mean(), rel=0.15)
+
+
+def test_a_certain_event_leaves_an_error_and_a_wrong_answer_is_refused(fitted, rows):
+    p, error = fitted.probability(rows[0], lambda y: y[..., 0] > -1e9, n_samples=50)
+    assert (p == 1).all() and (error > 0.02).all()
+    for event in (lambda y: y[..., 0], lambda y: y > 0, lambda y: True):
+        with pytest.raises(ValueError, match=r"event must return bool of shape"):
+            fitted.probability(rows[0], event)

@@ -15,6 +15,7 @@ LAYERS = [
     ["networks"],
     ["architectures", "likelihoods", "priors"],
     ["model"],
+    ["autoencoder"],
     ["objectives"],
     ["inference"],
     ["specification"],
@@ -24,6 +25,7 @@ LAYERS = [
     ["serving"],
     ["estimators"],
     ["pipelines", "datasets"],
+    ["progressions"],
     ["metrics"],
     ["displays"],
 ]

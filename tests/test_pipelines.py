@@ -28,6 +28,11 @@ def test_functions_equal_the_methods_of_the_last_step(pipeline, data):
         skcvae.complete(pipeline, X, y, 2, hidden, n_steps=3, random_state=0),
         last.complete(inside, y, 2, hidden, n_steps=3, random_state=0),
     )
+    event = lambda draws: draws.sum(axis=-1) > 15  # noqa: E731
+    for found, expected in zip(
+        skcvae.probability(pipeline, X, event), last.probability(inside, event), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
     log_p, ess = skcvae.log_prob(pipeline, X, y, n_samples=5, return_ess=True)
     assert log_p.shape == ess.shape == (60,)
 

@@ -6,7 +6,7 @@ from contextlib import redirect_stderr
 
 import numpy as np
 import pytest
-from conftest import answer
+from conftest import answer, judged_by
 
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, fitted
 
@@ -49,7 +49,7 @@ def test_a_log_gets_one_plain_line_for_a_fit(any_class, data, capfd):
     out, err = capfd.readouterr()
     assert out == "" and "\r" not in err and err.count("\n") == 1
     assert err.startswith(f"{any_class.__name__}: 2 epochs in 0")
-    assert f"valid_cll={est.history_[-1]['valid_cll']:.3f}" in err
+    assert f"{judged_by(est)}={est.history_[-1][judged_by(est)]:.3f}" in err
 
 
 @pytest.mark.parametrize("stream", [Terminal, Notebook])
@@ -58,7 +58,8 @@ def test_a_fit_has_one_live_line(any_class, data, stream, capfd):
         est = any_class(max_epochs=3, verbose=1).fit(*data)
     shown = live.getvalue()
     assert shown.count("\n") == 1 and "3/3" in shown and any_class.__name__ in shown
-    assert "\r" in shown and f"valid_cll={est.history_[-1]['valid_cll']:.3f}" in shown
+    column = judged_by(est)
+    assert "\r" in shown and f"{column}={est.history_[-1][column]:.3f}" in shown
     assert capfd.readouterr() == ("", "")
 
 

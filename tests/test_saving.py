@@ -32,7 +32,7 @@ from skcvae import (
     NNRegressor,
     Training,
 )
-from skcvae.architectures import MLP, Conv
+from skcvae.architectures import MLP, Conv, Layered
 from skcvae.distributions import DiagonalGaussian
 from skcvae.io import files
 from skcvae.io.kinds import ESTIMATORS, PARAMETER_OBJECTS, RECORDS
@@ -46,6 +46,7 @@ from skcvae.likelihoods import (
     GaussianMixture,
     Hurdle,
     LogNormal,
+    MaskedImage,
     MultivariateGaussian,
     NegativeBinomial,
     Poisson,
@@ -118,6 +119,16 @@ CASES = {
         IMAGES,
         MAPS,
     ),
+    "layers": (
+        CVAERegressor(
+            architecture=Layered((4, 6), background_share=0.5, mask=True),
+            partial_y=True,
+            likelihood=MaskedImage(StudentT(heteroscedastic=True)),
+            prior="standard",
+        ),
+        X,
+        np.stack([IMAGES, np.where(MAPS > 0, MAPS - 1, np.nan)], axis=1),
+    ),
     "flat images": (
         NNRegressor(architecture=CONV, x_shape=[6, 5], y_shape=(6, 5)),
         IMAGES.reshape(40, 30),
@@ -135,7 +146,7 @@ CASES = {
 KINDS = {*ESTIMATORS.values(), *PARAMETER_OBJECTS.values()}
 # No estimator has these as parameters.
 NOT_PASSED = {"objectives.Deterministic", "objectives.MultiScale"}
-BASES = {"Architecture", "Likelihood", "Objective", "Prior", "RealOutputs"}
+BASES = {"Architecture", "Likelihood", "Objective", "Positive", "Prior", "RealOutputs"}
 each = pytest.mark.parametrize("case", CASES)
 single = pytest.mark.parametrize("case", [case for case in CASES if "ensemble" not in case])
 

@@ -35,6 +35,8 @@ LINKED = [
 def made(kind):
     if kind is likelihoods.Columns:
         return kind([("real", "gaussian", [0])])
+    if kind is likelihoods.MaskedImage:
+        return kind(likelihoods.Gaussian())
     return kind()
 
 

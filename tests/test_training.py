@@ -3,9 +3,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from conftest import ESTIMATORS
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
-from skcvae import CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
+from skcvae import VAE, CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
 from skcvae.likelihoods import Categorical
@@ -33,6 +34,8 @@ def same(one, other):
     return all(torch.equal(one[k], other[k]) for k in one)
 
 
+# Of an autoencoder: test_autoencoder.py.
+@pytest.mark.parametrize("any_class", [*ESTIMATORS, VAE], ids=lambda e: e.__name__)
 def test_the_weights_of_the_best_epoch_are_restored(any_class, data):
     est = any_class(
         max_epochs=60,

@@ -11,6 +11,7 @@ A row is a vector of shape (d,), or an image of shape (height, width) or
 
 from skcvae.architectures.base import Architecture
 from skcvae.architectures.conv import Conv
+from skcvae.architectures.layered import Layered
 from skcvae.architectures.mlp import MLP
 
-__all__ = ["MLP", "Architecture", "Conv"]
+__all__ = ["MLP", "Architecture", "Conv", "Layered"]

@@ -90,6 +90,16 @@ class Architecture(Documented, ABC):
             half, ... resolution, and ``scale_shapes(n)`` their shapes.
         """
 
+    def mirrored(self) -> "Architecture":
+        """Return the architecture of the decoder of an autoencoder: by default the same.
+
+        Returns
+        -------
+        Architecture
+            With layers in the reverse order, where their sizes have one.
+        """
+        return self
+
     @abstractmethod
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
         """Return the output layer, from features to the parameters of a distribution.

@@ -151,5 +151,8 @@ class MLP(Architecture):
             in_shapes, (width,), activation=None, dropout=0, shortcut=False, bins=self.bins
         )
 
+    def mirrored(self) -> "MLP":
+        return clone(self).set_params(hidden_layer_sizes=self.hidden_layer_sizes[::-1])
+
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
         return Readout(in_shape, out_shape)

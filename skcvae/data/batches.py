@@ -79,11 +79,13 @@ class Selection(NamedTuple):
 
     @classmethod
     def select(cls, source: Row | Items, weight: np.ndarray | None = None) -> "Selection":
-        """Select the rows of positive weight; equal weights become None."""
+        """Select the rows of positive weight; weights get mean one, and equal ones become None."""
         n_rows = len(source) if isinstance(source, Items) else len(source[-1])
         index = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
-        weight = None if weight is None else weight[index]
-        return cls(source, index, None if weight is None or np.ptp(weight) == 0 else weight)
+        if weight is None or np.ptp(weight[index]) == 0:
+            return cls(source, index)
+        weight = weight[index] / weight.max()  # first, since a sum may overflow
+        return cls(source, index, weight / weight.mean())
 
     def subset(self, rows: np.ndarray) -> "Selection":
         """Select some of the rows."""

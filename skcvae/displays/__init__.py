@@ -8,6 +8,7 @@ when a display is drawn.
 from skcvae.displays._calibration import CalibrationDisplay
 from skcvae.displays._joint import JointSamplesDisplay
 from skcvae.displays._predictive_band import PredictiveBandDisplay
+from skcvae.displays._progression import ProgressionDisplay
 from skcvae.displays._samples import SamplesDisplay
 from skcvae.displays._training import TrainingDisplay
 
@@ -15,6 +16,7 @@ __all__ = [
     "CalibrationDisplay",
     "JointSamplesDisplay",
     "PredictiveBandDisplay",
+    "ProgressionDisplay",
     "SamplesDisplay",
     "TrainingDisplay",
 ]

@@ -10,12 +10,19 @@ CURVES = (
         ("valid_reconstruction", "validation", VERMILION),
         ("valid_cll", "validation CLL", GREEN),
     ),
-    (("train_kl", "training", BLUE), ("valid_kl", "validation", VERMILION)),
+    (
+        ("train_kl", "training", BLUE),
+        ("valid_kl", "validation", VERMILION),
+        ("train_penalty", "training", BLUE),
+        ("valid_penalty", "validation", VERMILION),
+    ),
 )
 
 
 class TrainingDisplay:
     """Learning curves: reconstruction and conditional log-likelihood, and the KL term.
+
+    Of an autoencoder the second axes show the penalties.
 
     Use :meth:`from_estimator` to create a display. All parameters are stored as attributes.
 
@@ -88,8 +95,8 @@ class TrainingDisplay:
         Returns
         -------
         self : TrainingDisplay
-            The display, plotted. With early stopping, a dot marks the epoch whose
-            weights were kept.
+            The display, plotted. With early stopping, a dot on the CLL marks the epoch
+            whose weights were kept.
         """
         self.ax_ = axes_for(ax, (1, 2), self, figsize=(8, 3.2))[0]
         self.figure_ = self.ax_[0].figure
@@ -108,9 +115,12 @@ class TrainingDisplay:
             plain(axes)
             axes.set_xlabel("epoch")
             axes.legend(frameon=False)
-        self.ax_[0].set_ylabel("nats per row")
-        self.ax_[0].set_title("reconstruction and CLL", fontsize="medium")
-        self.ax_[1].set_title("KL term", fontsize="medium")
+        labels = ("nats per row", "reconstruction and CLL", "KL term")
+        if "train_penalty" in self.lines_:
+            labels = ("squares per row, standardised", "reconstruction", "penalty")
+        self.ax_[0].set_ylabel(labels[0])
+        for axes, title in zip(self.ax_, labels[1:], strict=True):
+            axes.set_title(title, fontsize="medium")
         return self
 
 

@@ -14,6 +14,7 @@ from skcvae.distributions.latent import (
     reparameterize,
     scale_of,
 )
+from skcvae.distributions.masked_pixels import MaskedPixels
 from skcvae.distributions.product import Product
 from skcvae.distributions.soft_one_hot import SoftOneHot
 
@@ -22,6 +23,7 @@ __all__ = [
     "DiagonalGaussian",
     "FieldGaussian",
     "FieldNoise",
+    "MaskedPixels",
     "NormalizingFlow",
     "Product",
     "SoftOneHot",

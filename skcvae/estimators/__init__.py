@@ -1,6 +1,7 @@
 """The estimators."""
 
 from skcvae import architectures, likelihoods, objectives, priors
+from skcvae.estimators.autoencoder import Autoencoder
 from skcvae.estimators.cvae import CVAERegressor
 from skcvae.estimators.ensemble import EnsembleRegressor
 from skcvae.estimators.gsnn import GSNNRegressor
@@ -13,6 +14,7 @@ from skcvae.training.options import Training
 
 __all__ = [
     "VAE",
+    "Autoencoder",
     "CVAERegressor",
     "EnsembleRegressor",
     "GSNNRegressor",
@@ -22,6 +24,7 @@ __all__ = [
 
 kinds.register_estimators(
     VAE,
+    Autoencoder,
     CVAERegressor,
     EnsembleRegressor,
     GSNNRegressor,

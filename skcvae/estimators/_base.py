@@ -52,6 +52,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     _roles: dict[str, str]  # arguments of `specify`, and the parameters that give them
     _noiseless = False
     _encodes = False  # whether a recognition network is needed
+    _has_density = True
     _shape_names = ("x_shape_", "y_shape_")
 
     def _fit(self, arrays, sample_weight, validation):

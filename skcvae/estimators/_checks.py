@@ -144,12 +144,10 @@ def masked(mask, y):
 
 
 def check_weights(sample_weight, X):
-    """Return weights of mean one, not negative and not all zero; None counts as ones."""
+    """Return one weight per row, not negative and not all zero; None counts as ones."""
     if sample_weight is not None and not np.asarray(sample_weight).any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
-    weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-    weight = weight / weight.max()  # first, since a sum may overflow
-    return weight / weight.mean()
+    return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
 
 def items(dataset, y=None, *, name="X"):

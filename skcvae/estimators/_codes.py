@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcvae.estimators import _checks
 from skcvae.estimators._base import Estimator
+from skcvae.serving import ServedVAE
 
 
 class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
@@ -21,8 +22,47 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     _terms = {"y": "X", "y_partial": "X_partial", **_roles}
 
     @_checks.named_keywords
+    def fit(self, X, y=None, sample_weight=None, *, X_val=None):
+        """Fit the networks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...), or Dataset
+            The rows. A torch Dataset has items x and a length; it is read item by item.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, not negative. Rows of weight zero are ignored.
+        X_val : array-like or Dataset, default=None
+            Rows for early stopping, instead of a share of X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as expected, or if the loss turns infinite or
+            NaN. The estimator is then unchanged.
+        OSError
+            If the checkpoint cannot be read or written.
+        MemoryError
+            If a GPU runs out of memory.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
+            weights of the completed epochs.
+        """
+        self._fit((X,), sample_weight, (X_val,))
+        return self._finish()
+
+    @_checks.named_keywords
     def transform(self, X):
-        """Return the codes E[z|x], means of the recognition network.
+        """Return the codes of rows: E[z|x], the mean where a code has a distribution.
 
         Parameters
         ----------
@@ -78,6 +118,19 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             In the units of X.
         """
         return self.inverse_transform(self.transform(X))
+
+    @_checks.named_keywords
+    def to_torch(self):
+        """Return the fitted networks as one torch module in the user's units.
+
+        Returns
+        -------
+        skcvae.serving.ServedVAE
+            A copy on the CPU, for serving: ``module(x)`` reconstructs, and it has methods
+            `transform` and `inverse_transform`.
+        """
+        check_is_fitted(self)
+        return ServedVAE(self._fitted, self._row_shape).cpu()
 
     @property
     def _row_shape(self):

@@ -65,16 +65,63 @@ class ConditionalDensity:
         check_is_fitted(self)
         _checks.no_labels(self, "a quantile")
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        levels, n_rows = _checks.check_levels(quantiles), _num_samples(X)
-        chunk = plan(n_rows, n_samples, 1, math.prod(self.y_shape_)).rows
-        chunks = [*slices(max(n_rows, 1), chunk)]
-        blocks = [
-            np.quantile(self.sample(_safe_indexing(X, rows), n_samples, seed), levels, axis=0)
-            for rows, seed in zip(chunks, spawned(self.seed_, len(chunks)), strict=True)
-        ]
+        levels = _checks.check_levels(quantiles)
+        blocks = [np.quantile(draws, levels, axis=0) for draws in self._blocks(X, n_samples)]
         found = np.concatenate(blocks, axis=levels.ndim)
         found[..., self.y_coding_.labels] = np.nan
         return np.moveaxis(found, 0, -1) if levels.ndim else found
+
+    def _blocks(self, X, n_samples):
+        """Yield draws for chunks of rows, in bounded memory, each with a seed of its own."""
+        n_rows = _num_samples(X)
+        chunk = plan(n_rows, n_samples, 1, math.prod(self.y_shape_)).rows
+        chunks = [*slices(max(n_rows, 1), chunk)]
+        for rows, seed in zip(chunks, spawned(self.seed_, len(chunks)), strict=True):
+            yield self.sample(_safe_indexing(X, rows), n_samples, seed)
+
+    @_checks.named_keywords
+    def probability(self, X, event, n_samples=1000):
+        """Estimate the probability of a statement on y, jointly over its outputs, from draws.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        event : callable
+            Takes draws of shape (n_draws, n_rows, ...), in the units of y, and returns where
+            the statement holds, bool of shape (n_draws, n_rows). It is called for some rows
+            at a time.
+        n_samples : int, default=1000
+            Draws per row; of an ensemble, over all members.
+
+        Returns
+        -------
+        probability : ndarray of shape (n_rows,)
+            The share of the draws for which the statement holds.
+        standard_error : ndarray of shape (n_rows,)
+            Its standard error, above zero also where the share is 0 or 1: that of the share with
+            two successes and two failures added (Agresti and Coull, 1998).
+
+        Raises
+        ------
+        ValueError
+            If `event` returns another shape or dtype.
+
+        Examples
+        --------
+        >>> from skcvae import CVAERegressor
+        >>> from skcvae.datasets import make_linear_gaussian
+        >>> data = make_linear_gaussian(n_samples=200, random_state=0)
+        >>> est = CVAERegressor(max_epochs=5, random_state=0).fit(data.X, data.y)
+        >>> p, error = est.probability(data.X, lambda y: y.sum(axis=-1) > 0)
+        >>> p.shape, error.shape
+        ((200,), (200,))
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        counts = np.concatenate([_count(event, draws) for draws in self._blocks(X, n_samples)])
+        share = (counts + 2) / (n_samples + 4)
+        return counts / n_samples, np.sqrt(share * (1 - share) / (n_samples + 4))
 
     @_checks.named_keywords
     def predict_interval(self, X, coverage=0.9, n_samples=1000):
@@ -97,3 +144,14 @@ class ConditionalDensity:
         _checks.coverage(coverage)
         tail = (1 - coverage) / 2
         return self.predict_quantiles(X, (tail, 1 - tail), n_samples)
+
+
+def _count(event, draws):
+    """Return for how many draws of each row a statement holds."""
+    holds = np.asarray(event(draws))
+    if holds.dtype != bool or holds.shape != draws.shape[:2]:
+        raise ValueError(
+            "event must return bool of shape (n_draws, n_rows), here "
+            f"{draws.shape[:2]}, got {holds.dtype} of shape {holds.shape}."
+        )
+    return holds.sum(axis=0)

@@ -70,13 +70,35 @@ def summary_entries(estimator):
     dict of str to str
         In the order in which they are shown.
     """
+    architecture, *others = network_entries(estimator).items()
+    return dict(
+        [
+            architecture,
+            ("likelihood", str(estimator.likelihood_)),
+            *_latent_entries(estimator, estimator.net_.module.model).items(),
+            *others,
+        ]
+    )
+
+
+def network_entries(estimator):
+    """Return the entries of networks and training, of an estimator with or without a density.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Fitted.
+
+    Returns
+    -------
+    dict of str to str
+        In the order in which they are shown.
+    """
     model = estimator.net_.module.model
     sizes = {name: _n_parameters(network) for name, network in model.named_children()}
     listed = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
     return {
         "architecture": str(estimator.architecture_),
-        "likelihood": str(estimator.likelihood_),
-        **_latent_entries(estimator, model),
         "parameters": f"{sum(sizes.values()):,}: {listed}",
         "device": str(next(model.parameters()).device),
         **_history_entries(estimator),
@@ -99,10 +121,19 @@ def _latent_entries(estimator, model):
 def _history_entries(estimator):
     history = estimator.history_
     n_epochs = len(history)
+    judged = history if estimator.early_stopping else []
+    best = max(filter(None, map(_epoch_if_best, judged)), default=None)
+    row = history[(best or n_epochs) - 1]
     score = "CLL" if estimator.specification_.x_coding else "log-likelihood"
-    best = max((row["epoch"] for row in history if row.get("valid_cll_best")), default=None)
-    cll = history[(best or n_epochs) - 1].get("valid_cll")
+    measured = {"valid_loss": "loss {:.3f}", "valid_cll": f"{score} {{:.3f}} nats"}
+    found = [text.format(row[name]) for name, text in measured.items() if name in row]
     return {
         "epochs": f"{n_epochs}, the best {best}" if best else str(n_epochs),
-        **({} if cll is None else {"validation": f"{score} {cll:.3f} nats"}),
+        **({"validation": found[-1]} if found else {}),
     }
+
+
+def _epoch_if_best(row):
+    """Return the number of an epoch, or None if it was not the best until then."""
+    is_best = row.get("valid_cll_best", row.get("valid_loss_best") and "valid_cll" not in row)
+    return row["epoch"] if is_best else None

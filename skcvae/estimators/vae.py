@@ -1,12 +1,8 @@
 """The variational autoencoder: a density of X alone."""
 
-from sklearn.utils.validation import check_is_fitted
-
-from skcvae.estimators import _checks
 from skcvae.estimators._codes import Encoder
 from skcvae.estimators._parameters import CHOICES, KL, LATENT
 from skcvae.estimators._row_density import RowDensity
-from skcvae.serving import ServedVAE
 
 CONDITIONAL = {
     "initial_guess", "latent_dim", "n_scales", "normalize_y", "omission", "partial_y", "y_shape"
@@ -169,55 +165,3 @@ class VAE(RowDensity, Encoder):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-
-    @_checks.named_keywords
-    def fit(self, X, y=None, sample_weight=None, *, X_val=None):
-        """Fit the networks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features) or (n_rows, ...), or Dataset
-            The rows. A torch Dataset has items x and a length; it is read item by item.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weights, not negative. Rows of weight zero are ignored.
-        X_val : array-like or Dataset, default=None
-            Rows for early stopping, instead of a share of X.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data are not as expected, or if the loss turns infinite or
-            NaN. The estimator is then unchanged.
-        OSError
-            If the checkpoint cannot be read or written.
-        MemoryError
-            If a GPU runs out of memory.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
-            weights of the completed epochs.
-        """
-        self._fit((X,), sample_weight, (X_val,))
-        return self._finish()
-
-    @_checks.named_keywords
-    def to_torch(self):
-        """Return the fitted networks as one torch module in the user's units.
-
-        Returns
-        -------
-        skcvae.serving.ServedVAE
-            A copy on the CPU, for serving: ``module(x)`` reconstructs, and it has methods
-            `transform` and `inverse_transform`.
-        """
-        check_is_fitted(self)
-        return ServedVAE(self._fitted, self._row_shape).cpu()

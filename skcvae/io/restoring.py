@@ -10,6 +10,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import (
     Interval,
+    StrOptions,
     validate_parameter_constraints,
 )
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -44,6 +45,7 @@ SPECIFICATION = {
     "partial_y": ["boolean"],
     "n_scales": [Interval(Integral, 1, 3, closed="both")],
     "noiseless": ["boolean"],
+    "code_activation": [StrOptions({"identity", "sigmoid"}), None],
 }
 LARGEST_MASK = 2**28  # numbers in a mask of a flow's networks
 
@@ -142,7 +144,8 @@ def _check_architecture(specification, weights):
     resolved = architecture.resolve(1, x_shape, code_shape)
     _agree(repr(resolved.get_params()) == repr(architecture.get_params()), "architecture", "sizes")
     latent_shape, prior = specification.latent_shape, specification.prior
-    _agree((latent_shape is None) == (prior is None), "prior", "latent_shape")
+    has_code = prior is not None or specification.code_activation is not None
+    _agree((latent_shape is not None) == has_code, "prior", "latent_shape")
     if latent_shape is not None:
         reference = code_shape if conditional else (math.prod(code_shape),)
         expected = architecture.latent_shape(latent_shape[0], reference)
@@ -155,7 +158,10 @@ def _check_networks(estimator, specification):
     """Refuse networks that this class of estimator never has."""
     noiseless = estimator._noiseless
     _agree(noiseless == specification.noiseless, "class", "noiseless")
-    _agree(noiseless or specification.prior is not None, "class", "prior")
+    has_density = specification.code_activation is None
+    _agree(estimator._has_density == has_density, "class", "code_activation")
+    has_prior = specification.prior is not None
+    _agree(noiseless or has_prior == has_density, "class", "prior")
     _agree(not noiseless or not specification.recognition, "class", "recognition")
 
 

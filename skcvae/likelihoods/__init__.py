@@ -13,6 +13,7 @@ r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 `NegativeBinomial`           overdispersed counts
 `Categorical`                class labels
 `Columns`                    tables with columns of several of these types
+`MaskedImage`                images with a mask of their foreground
 ===========================  =======================================================
 
 A likelihood is a small parameter object, as a kernel is for a Gaussian process.
@@ -30,6 +31,7 @@ from skcvae.likelihoods.color_field import ColorField
 from skcvae.likelihoods.columns import Columns
 from skcvae.likelihoods.counts import NegativeBinomial, Poisson
 from skcvae.likelihoods.gaussian import Gaussian
+from skcvae.likelihoods.masked_image import MaskedImage
 from skcvae.likelihoods.mixture import GaussianMixture
 from skcvae.likelihoods.multivariate import MultivariateGaussian
 from skcvae.likelihoods.positive import Gamma, Hurdle, LogNormal, Positive
@@ -47,6 +49,7 @@ __all__ = [
     "Likelihood",
     "LikelihoodModule",
     "LogNormal",
+    "MaskedImage",
     "MultivariateGaussian",
     "NegativeBinomial",
     "Poisson",

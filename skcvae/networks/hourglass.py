@@ -73,6 +73,13 @@ class Descent(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         return self.levels(*inputs)[-1]
 
+    def layers(self) -> list[nn.Module]:
+        """Return the layers of an encoder of images, those of the lowest resolution in one."""
+        *finer, lowest = [
+            nn.Sequential(c, self.activation) for c in (*self.entrances, *self.steps)
+        ]
+        return [*finer, nn.Sequential(lowest, self.last, self.activation)]
+
 
 class Ascent(nn.Module):
     """Convolutional encoder and decoder: x, and draws of z if given, to features of y.
@@ -150,6 +157,10 @@ class Ascent(nn.Module):
                 f"{len(self.level_shapes)}. Increase the length of channels."
             )
         return self.level_shapes[: -n_scales - 1 : -1]
+
+    def layers(self) -> list[nn.Module]:
+        """Return the layers of a decoder of z alone."""
+        return [nn.Sequential(layer, self.activation) for layer in (*self.entrances, *self.steps)]
 
     def _encode_x(self, x: Tensor | None) -> tuple[Tensor | float, list[Tensor]]:
         if x is None:

@@ -9,6 +9,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -178,6 +179,12 @@ class Stack(nn.Module):
         inputs = self._flat(*inputs)
         features = self.rest(sum_of_linears(self.first, inputs))
         return features + sum_of_linears(self.shortcut, inputs) if self.shortcut else features
+
+    def layers(self) -> list[nn.Module]:
+        """Return the hidden layers of a stack with one input, without the skip connection."""
+        starts = [i for i, layer in enumerate(self.rest) if isinstance(layer, nn.Linear)]
+        parts = [self.rest[i:j] for i, j in pairwise([0, *starts, len(self.rest)])]
+        return [nn.Sequential(nn.Flatten(self.start_dims[0]), *self.first, *parts[0]), *parts[1:]]
 
     def scales(self, x: Tensor, n_scales: int) -> list[Tensor]:
         """Return the features for each resolution, which are all the same."""

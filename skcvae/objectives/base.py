@@ -40,6 +40,8 @@ class Objective(Documented, ABC):
         Whether the KL term may be weighted, by `beta` and `kl_warmup`.
     noise_per_sample : int
         Draws of noise for each of the L draws of z that the user asks for.
+    penalty : str
+        Name of the second term in the history.
     """
 
     _parameter_constraints = {}
@@ -49,6 +51,7 @@ class Objective(Documented, ABC):
     draws_from_prior = False
     weighs_kl = True
     noise_per_sample = 1
+    penalty = "kl"
 
     @abstractmethod
     def bound(

@@ -26,6 +26,8 @@ class MultiScale(Documented):
         Any other, for a model with `coarse` outputs.
     """
 
+    penalty = "kl"
+
     def __init__(self, objective):
         self.objective = objective
 

@@ -74,31 +74,33 @@ class FiniteLoss(Callback):
 
 
 class BestWeights(Callback):
-    """Keep the weights of the highest validation CLL; stop `patience` epochs after.
+    """Keep the weights of the best validation score; stop `patience` epochs after.
 
-    Without patience the last epoch is the best. An epoch that was interrupted is dropped,
-    its weights as well as its row of the history.
+    The score is the CLL, or the negative loss of a model without a density. Without
+    patience the last epoch is the best. An epoch that was interrupted is dropped, its weights
+    as well as its row of the history.
     """
 
     def __init__(self, patience: int | None):
         self.patience = patience
-        self.kept_ = {"n_epochs": 0, "best_epoch": 0, "best_cll": math.nan, "weights": {}}
+        self.kept_ = {"n_epochs": 0, "best_epoch": 0, "best": math.nan, "weights": {}}
 
     def on_epoch_end(self, net, **kwargs):
         n_epochs = len(net.history)
         kept = {**self.kept_, "n_epochs": n_epochs}
         if self.patience is None or self._is_better(net.history):
-            cll = net.history[-1].get("valid_cll")
+            best = _validation_score(net.history[-1])
             weights = {name: value.clone() for name, value in net.module.state_dict().items()}
-            kept.update(best_epoch=n_epochs, best_cll=cll, weights=weights)
+            kept.update(best_epoch=n_epochs, best=best, weights=weights)
         self.kept_ = kept  # one assignment: an interrupt cannot come in between
         if self.patience is not None and n_epochs - kept["best_epoch"] >= self.patience:
             raise StopTraining
 
     def _is_better(self, history):
-        before = self.kept_["best_cll"]
-        better = math.isnan(before) or history[-1]["valid_cll"] > before
-        history.record("valid_cll_best", better)
+        before = self.kept_["best"]
+        better = math.isnan(before) or _validation_score(history[-1]) > before
+        if "valid_cll" in history[-1]:
+            history.record("valid_cll_best", better)
         return better
 
     def on_train_end(self, net, **kwargs):
@@ -107,6 +109,10 @@ class BestWeights(Callback):
         if n_epochs:
             net.module.load_state_dict(self.kept_["weights"])
         self.kept_ = None
+
+
+def _validation_score(row: dict) -> float:
+    return row.get("valid_cll", -row.get("valid_loss", math.nan))
 
 
 class ProgressLine(Callback):
@@ -125,7 +131,8 @@ class ProgressLine(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
-        shown = ("train_loss", "train_kl", "valid_cll")
+        measure = "valid_cll" if "valid_cll" in row else "valid_loss"
+        shown = ("train_loss", "train_kl", "train_penalty", measure)
         self.losses_ = ", ".join(f"{name}={row[name]:.3f}" for name in shown if name in row)
         self.line_.set_postfix_str(self.losses_, refresh=False)
         self.line_.update()

@@ -36,7 +36,7 @@ class ObjectiveModule(nn.Module):
         self.model = model
         self.objective = objective
         self.n_noise = n_samples * objective.noise_per_sample
-        self.noise_shape = (self.n_noise, *model.noise_shape)
+        self.noise_shape = (self.n_noise, *(model.noise_shape if self.n_noise else ()))
 
     def forward(
         self, arrays: tuple[Tensor, ...], noise: Tensor, given: Conditional | None = None
@@ -121,6 +121,8 @@ class Net(NeuralNet):
         bound = self.module(arrays, noise, given)
         if model.is_deterministic:
             return bound, given.likelihood().log_prob(y)
+        if given.prior is None:  # an autoencoder has no density
+            return (bound,)
         estimate = importance_sampling(model, x, y, noise.split(1), given, widening=WIDENING)
         # Moments of other priors have no closed form: too slow for every epoch.
         if model.recognition is None or not is_gaussian(given.prior):
@@ -172,7 +174,7 @@ class Net(NeuralNet):
         self.history.record(name, loss)
         self.history.record(f"{name}_best", loss < min(earlier, default=math.inf))
         self.history.record(f"{prefix}_reconstruction", reconstruction)
-        self.history.record(f"{prefix}_kl", kl)
+        self.history.record(f"{prefix}_{self.module.objective.penalty}", kl)
         if cll is not None:
             self.history.record(f"{prefix}_cll", cll + full)
         if kl_of_units:
