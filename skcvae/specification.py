@@ -44,6 +44,8 @@ class Specification(NamedTuple):
         Number of resolutions at which y is predicted in training.
     noiseless : bool
         Whether z is E[z|x] always.
+    n_context : int
+        Number of rows that a Gaussian process prior is conditioned on.
     """
 
     architecture: object
@@ -57,6 +59,7 @@ class Specification(NamedTuple):
     partial_y: bool = False
     n_scales: int = 1
     noiseless: bool = False
+    n_context: int = 0
 
     @property
     def codings(self) -> tuple:
@@ -80,10 +83,13 @@ class Specification(NamedTuple):
             return deterministic_model(
                 self.architecture, likelihoods, x_shape=x_shape, y_shape=y_shape
             )
+        prior = self.prior.build(self.latent_shape)
+        if getattr(self.prior, "conditions_on_rows", False):
+            prior.allocate(self.n_context, x_shape)
         return latent_model(
             self.architecture,
             likelihoods,
-            self.prior.build(self.latent_shape),
+            prior,
             x_shape=x_shape,
             y_shape=y_shape,
             latent_shape=self.latent_shape,

@@ -34,6 +34,7 @@ NAMED = {
     "prior": {
         "flow": priors.Flow,
         "gaussian": priors.Gaussian,
+        "gaussian_process": priors.GaussianProcess,
         "mixture": priors.Mixture,
         "standard": priors.Standard,
     },

@@ -1,0 +1,85 @@
+"""Batches of neighbouring rows, for models in which rows depend on each other."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import Dataset
+
+from skcvae.data.batches import Rows, ShuffledBatches, StreamedRows, Tensors
+from skcvae.data.coding import FORWARD_ROWS, slices
+
+
+@dataclass
+class NeighborhoodBatches(ShuffledBatches):
+    """Iterate over random neighbourhoods of at most `batch_size` rows, new in each epoch."""
+
+    def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
+        x = inputs_of(self.dataset)
+        blocks = neighborhoods(x, torch.arange(len(x)), self.batch_size, self.source)
+        yield from ShuffledBatches(Blocks(self.dataset, blocks), 1, self.shape, self.source)
+
+
+class Blocks(Dataset):
+    """Groups of rows, each of which is one item.
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+        All rows.
+    blocks : list of Tensors of int
+        The numbers of the rows of each group.
+    """
+
+    index_device = torch.device("cpu")
+
+    def __init__(self, rows: Rows | StreamedRows, blocks: list[Tensor]):
+        self.rows = rows
+        self.blocks = blocks
+        self.device = rows.device
+        self.n_rows = len(blocks)
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __getitem__(self, blocks: Tensor) -> tuple[Tensors, Tensor | None]:
+        index = torch.cat([self.blocks[block] for block in blocks.tolist()])
+        return self.rows[index.to(self.rows.index_device)]
+
+
+def inputs_of(rows: Rows | StreamedRows) -> Tensor:
+    """Return x of all rows, of shape (n, d), on the CPU."""
+    parts = [rows[block][0][0] for block in slices(len(rows), FORWARD_ROWS)]
+    return torch.cat(parts).flatten(1).cpu()
+
+
+def neighborhoods(x: Tensor, index: Tensor, size: int, source: Generator) -> list[Tensor]:
+    """Split rows at the median of random directions until no part has more than `size`.
+
+    These are the cells of a random projection tree, which adapt to the dimension in which
+    the rows lie (Dasgupta and Freund, 2008).
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+        All rows.
+    index : Tensor of shape (m,)
+        The numbers of the rows to split.
+    size : int
+        Most rows of a part.
+    source : Generator
+        Of the directions, and of where the rows are cut.
+
+    Returns
+    -------
+    list of Tensors of int
+        The numbers of the rows of each part.
+    """
+    if len(index) <= size:
+        return [index]
+    direction = torch.randn(x.shape[1], generator=source)
+    ordered = index[(x[index] @ direction).argsort()]
+    cut = (0.3 + 0.4 * torch.rand((), generator=source)).mul(len(index)).ceil().long().item()
+    first, second = ordered[:cut], ordered[cut:]
+    return neighborhoods(x, first, size, source) + neighborhoods(x, second, size, source)

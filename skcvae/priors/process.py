@@ -1,0 +1,172 @@
+r"""A Gaussian process given codes of rows: the module that a :class:`GaussianProcess` builds.
+
+Codes have a mean and a scale, so that a row's process is a weighted sum of uncertain numbers.
+With the reference's kernel :math:`\sqrt{\sigma_i \sigma_j}\,e(x_i, x_j)` the process is that of
+:math:`z_i / \sqrt{\sigma_i}` with the covariance e.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal
+
+from skcvae.priors.kernels import covariance, gram, variance
+
+JITTER = 1e-8  # of the diagonal
+MOST_NEIGHBORS = 2000  # up to which "auto" conditions on all rows
+NEIGHBORS = 64  # beyond
+
+
+class Weights(NamedTuple):
+    """How the process at m rows depends on n codes.
+
+    Parameters
+    ----------
+    share : Tensor of shape (m, n)
+        Weights of the codes in the mean.
+    left : Tensor of shape (m,)
+        Variance that the codes leave.
+    """
+
+    share: Tensor
+    left: Tensor
+
+    @classmethod
+    def of(cls, kernel, context: Tensor, x: Tensor, factor: Tensor | None = None) -> "Weights":
+        """Return the weights of codes at rows `context` of shape (..., n, d), for rows x."""
+        k = covariance(kernel, context, x)
+        factor = factor_of(kernel, context) if factor is None else factor
+        share = torch.cholesky_solve(k, factor)
+        left = variance(kernel, x) - (share * k).sum(-2)
+        return cls(share.mT, left.clamp_min(0))
+
+    @classmethod
+    def leave_one_out(cls, kernel, x: Tensor) -> "Weights":
+        """Return the weights of all other rows for each row."""
+        inverse = torch.cholesky_inverse(factor_of(kernel, x))
+        left = inverse.diagonal().reciprocal()
+        share = -inverse * left[:, None]
+        return cls(share - torch.diag(share.diagonal()), left)
+
+    def mixed(self, mean: Tensor, scale: Tensor, *, encoder_scale: bool) -> tuple[Tensor, Tensor]:
+        """Return mean and variance, each (..., m, L), from those of codes, each (..., n, L)."""
+        share, left = self.share.to(mean.dtype), self.left.to(mean.dtype)[..., None]
+        if not encoder_scale:
+            return share @ mean, left + share.square() @ scale.square()
+        own = (share @ scale.log()).exp()
+        loc = own.sqrt() * (share @ (mean / scale.sqrt()))
+        return loc, own * (left + share.square() @ scale)
+
+
+def factor_of(kernel, x: Tensor) -> Tensor:
+    """Return the Cholesky factor of the covariance of rows.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Of scikit-learn.
+    x : Tensor of shape (..., n, d)
+        Rows.
+
+    Returns
+    -------
+    Tensor of shape (..., n, n)
+        Lower triangular.
+    """
+    return torch.linalg.cholesky(gram(kernel, x, JITTER))
+
+
+class Process(nn.Module):
+    """The process given the codes of n rows; N(0, I) in training, and where n is zero.
+
+    Attributes
+    ----------
+    parameter_shape : None
+        The module reads x itself.
+    x : Tensor of shape (n, d)
+        Rows, float64.
+    mean, scale : Tensor of shape (n, L)
+        Their codes, with L the numbers of z.
+    out_shape : tuple of int
+        Of the largest tensor for a row, to plan memory by.
+    """
+
+    parameter_shape = None
+
+    def __init__(
+        self,
+        latent_shape: tuple[int, ...],
+        kernel,
+        *,
+        encoder_scale: bool,
+        n_neighbors: int | str,
+        min_scale: float,
+    ):
+        super().__init__()
+        self.noise_shape = latent_shape
+        self.kernel = kernel
+        self.encoder_scale = encoder_scale
+        self.n_neighbors = n_neighbors
+        self.min_scale = min_scale
+        for name in ("x", "mean", "scale"):
+            self.register_buffer(name, torch.zeros(0, 1, dtype=torch.float64))
+        self.register_buffer("factor", None, persistent=False)
+        self.out_shape: tuple[int, ...] = ()
+        self.register_load_state_dict_post_hook(_factorise)
+
+    def allocate(self, n_rows: int, x_shape: tuple[int, ...]) -> None:
+        """Make room for the codes of n rows; refuse a kernel that does not fit them."""
+        self.x = self.x.new_zeros(n_rows, math.prod(x_shape))
+        self.mean = self.x.new_zeros(n_rows, math.prod(self.noise_shape))
+        self.scale = torch.ones_like(self.mean)
+        some = self.x.new_zeros(1, self.x.shape[1])
+        covariance(self.kernel, some, some)
+
+    def condition(self, x: Tensor, mean: Tensor, scale: Tensor) -> None:
+        """Condition the process on the codes of rows."""
+        self.x, self.mean, self.scale = (part.flatten(1).double() for part in (x, mean, scale))
+        _factorise(self)
+
+    def forward(self, x: Tensor) -> Distribution:
+        if self.training or not len(self.x):
+            zero = x.new_zeros(x.shape[0], *self.noise_shape)
+            return self._normal(zero, torch.ones_like(zero), x)
+        rows = x.flatten(1).double()
+        if self.factor is not None:
+            weights = Weights.of(self.kernel, self.x, rows, self.factor)
+            found = weights.mixed(self.mean, self.scale, encoder_scale=self.encoder_scale)
+            return self._normal(*found, x)
+        nearest = covariance(self.kernel, rows, self.x).topk(self.n_nearest).indices
+        weights = Weights.of(self.kernel, self.x[nearest], rows[:, None])
+        codes = self.mean[nearest], self.scale[nearest]
+        return self._normal(*weights.mixed(*codes, encoder_scale=self.encoder_scale), x)
+
+    def leave_one_out(self, x: Tensor, codes: Distribution) -> Distribution:
+        """Return the process at each row of a batch given the codes of the others."""
+        with torch.no_grad():
+            weights = Weights.leave_one_out(self.kernel, x.flatten(1).double())
+        mean, scale = codes.mean.flatten(1), codes.stddev.flatten(1)
+        found = weights.mixed(mean, scale, encoder_scale=self.encoder_scale)
+        return self._normal(*found, x)
+
+    @property
+    def n_nearest(self) -> int:
+        """Rows to condition each row on."""
+        if self.n_neighbors == "auto":
+            return len(self.x) if len(self.x) <= MOST_NEIGHBORS else NEIGHBORS
+        return min(self.n_neighbors, len(self.x))
+
+    def _normal(self, mean: Tensor, variance: Tensor, x: Tensor) -> Independent:
+        shape = (x.shape[0], *self.noise_shape)  # the length would be a constant to torch.export
+        parts = (part.to(x.dtype).reshape(shape) for part in (mean, variance.sqrt()))
+        normal = Normal(*parts, validate_args=False)
+        return Independent(normal, len(self.noise_shape), validate_args=False)
+
+
+def _factorise(process: Process, *keys) -> None:
+    """Set the Cholesky factor where the process is exact."""
+    is_exact = 0 < len(process.x) <= process.n_nearest
+    process.factor = factor_of(process.kernel, process.x) if is_exact else None
+    process.out_shape = (len(process.x),) if is_exact else (process.n_nearest,) * 2
