@@ -4,7 +4,6 @@ import math
 from copy import copy
 from itertools import count
 
-import numpy as np
 import torch
 from skorch.callbacks import Callback
 from skorch.history import History
@@ -51,7 +50,7 @@ def stages(estimator, parts):
         expected = "an objective with a recognition network, such as 'elbo'"
         raise _refusal(parts, expected, f"objective={parts.objective!r}")
     if len(estimator._shape_names) < 2:
-        raise _refusal(parts, "an estimator of y given X", type(estimator).__name__)
+        raise _refusal(parts, "an estimator with inputs to condition on", type(estimator).__name__)
     return ELBO(), LeaveOneOut(parts.objective)
 
 
@@ -66,8 +65,8 @@ def finetune(estimator, parts, selection, rows, validation) -> None:
     """
     first, model = estimator.net_, estimator.net_.module.model
     process, (x, mean, scale) = model.prior.family, codes_of(model, rows)
-    divisor = np.sqrt(scale) if process.encoder_scale else 1.0
-    prior = parts.prior.resolve(x.numpy(), (mean / divisor).numpy(), parts.seed)
+    codes = mean / scale.sqrt() if process.encoder_scale else mean
+    prior = parts.prior.resolve(x.numpy(), codes.numpy(), parts.seed)
     process.kernel = prior.kernel
     condition(model, rows)
     if not first.interrupted:

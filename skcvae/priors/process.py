@@ -74,8 +74,19 @@ def factor_of(kernel, x: Tensor) -> Tensor:
     -------
     Tensor of shape (..., n, n)
         Lower triangular.
+
+    Raises
+    ------
+    ValueError
+        If the covariance of the rows is singular.
     """
-    return torch.linalg.cholesky(gram(kernel, x, JITTER))
+    try:
+        return torch.linalg.cholesky(gram(kernel, x, JITTER))
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(
+            f"The covariance of rows under kernel={kernel!r} is singular, expected positive "
+            "definite: add a WhiteKernel, or take another kernel."
+        ) from error
 
 
 class Process(nn.Module):
