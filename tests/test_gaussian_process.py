@@ -9,15 +9,15 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process import kernels as k
+from torch.distributions import Independent, Normal
 
 import skcvae
 from skcvae import VAE, CVAERegressor, EnsembleRegressor, GSNNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.data.neighborhoods import neighborhoods
-from skcvae.distributions import diagonal_normal
 from skcvae.priors import GaussianProcess
 from skcvae.priors.kernels import covariance, gram, variance
-from skcvae.priors.process import JITTER, Process, Weights
+from skcvae.priors.process import JITTER, Others
 from skcvae.random import generator
 from skcvae.training.net import Net
 
@@ -127,13 +127,16 @@ def test_nearest_neighbours_agree_with_exact_on_small_data(kernel):
     np.testing.assert_allclose(near.stddev, exact.stddev, rtol=0.01)
 
 
+def recognised(mean, scale):
+    return Independent(Normal(mean, scale), 1)
+
+
 @both_scales
 @each_kernel
 def test_leaving_one_row_out_is_the_process_given_the_others(kernel, encoder_scale):
     x, (mean, scale) = rows(9), codes(9)
-    p = diagonal_normal(mean, scale.expm1().log() - np.log(np.expm1(1)), min_scale=0, event_ndim=1)
     process = conditioned(kernel, x, mean, scale, encoder_scale=encoder_scale)
-    found = process.leave_one_out(x, p)
+    found = Others(process).prior(torch.arange(9), recognised(mean.float(), scale.float()))
     for i in range(9):
         others = torch.arange(9) != i
         left = conditioned(
@@ -143,16 +146,37 @@ def test_leaving_one_row_out_is_the_process_given_the_others(kernel, encoder_sca
         np.testing.assert_allclose(found.stddev[i], left.stddev[0], rtol=1e-3, atol=1e-4)
 
 
-def test_gradients_reach_the_codes_of_other_rows():
+def test_leaving_one_row_out_of_the_nearest():
+    x, (mean, scale) = rows(30, d=1), codes(30)
+    near, exact = (
+        Others(conditioned(k.Matern(0.5), x, mean, scale, n_neighbors=n)).prior(
+            torch.arange(30), recognised(mean.float(), scale.float())
+        )
+        for n in (20, "auto")
+    )
+    np.testing.assert_allclose(near.mean, exact.mean, atol=0.01)
+    np.testing.assert_allclose(near.stddev, exact.stddev, rtol=0.01)
+
+
+@pytest.mark.parametrize("n_neighbors", ["auto", 5])
+def test_gradients_reach_the_codes_of_other_rows_of_the_batch(n_neighbors):
     x, (mean, scale) = rows(6), codes(6)
-    mean.requires_grad_()
-    scale.requires_grad_()
-    process = Process((3,), k.RBF(1.0), encoder_scale=False, n_neighbors="auto", min_scale=0.1)
-    codes_of_rows = torch.distributions.Independent(torch.distributions.Normal(mean, scale), 1)
-    p = process.leave_one_out(x, codes_of_rows)
+    others = Others(conditioned(k.RBF(1.0), x, mean, scale, n_neighbors=n_neighbors))
+    mean, scale = (part[:4].float().requires_grad_() for part in (mean, scale))
+    p = others.prior(torch.arange(4), recognised(mean, scale))
     (p.mean[0] + p.variance[0]).sum().backward()
     assert (mean.grad[1:] != 0).all() and (scale.grad[1:] != 0).all()
     assert not mean.grad[0].any() and not scale.grad[0].any()
+
+
+def test_codes_of_other_batches_are_those_of_their_last():
+    x, (mean, scale) = rows(6), codes(6)
+    others = Others(conditioned(k.RBF(1.0), x, mean, scale))
+    others.prior(torch.tensor([5]), recognised(mean[5:].float() + 1, scale[5:].float()))
+    mean[5] += 1
+    expected = Others(conditioned(k.RBF(1.0), x, mean, scale))
+    some = torch.tensor([0, 2]), recognised(mean[[0, 2]].float(), scale[[0, 2]].float())
+    np.testing.assert_allclose(others.prior(*some).mean, expected.prior(*some).mean, rtol=1e-5)
 
 
 @pytest.mark.parametrize("d", [1, 3])

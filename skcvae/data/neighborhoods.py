@@ -5,47 +5,27 @@ from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import Dataset
 
-from skcvae.data.batches import Rows, ShuffledBatches, StreamedRows, Tensors
+from skcvae.data.batches import Rows, ShuffledBatches, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
 
 
 @dataclass
 class NeighborhoodBatches(ShuffledBatches):
-    """Iterate over random neighbourhoods of at most `batch_size` rows, new in each epoch."""
+    """Iterate over random neighbourhoods of at most `batch_size` rows, new in each epoch.
 
-    def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
-        x = inputs_of(self.dataset)
-        blocks = neighborhoods(x, torch.arange(len(x)), self.batch_size, self.source)
-        yield from ShuffledBatches(Blocks(self.dataset, blocks), 1, self.shape, self.source)
-
-
-class Blocks(Dataset):
-    """Groups of rows, each of which is one item.
-
-    Parameters
-    ----------
-    rows : Rows or StreamedRows
-        All rows.
-    blocks : list of Tensors of int
-        The numbers of the rows of each group.
+    A batch has the numbers of its rows as its "index".
     """
 
-    index_device = torch.device("cpu")
-
-    def __init__(self, rows: Rows | StreamedRows, blocks: list[Tensor]):
-        self.rows = rows
-        self.blocks = blocks
-        self.device = rows.device
-        self.n_rows = len(blocks)
-
-    def __len__(self) -> int:
-        return self.n_rows
-
-    def __getitem__(self, blocks: Tensor) -> tuple[Tensors, Tensor | None]:
-        index = torch.cat([self.blocks[block] for block in blocks.tolist()])
-        return self.rows[index.to(self.rows.index_device)]
+    def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
+        n_draws, *row_shape = self.shape
+        x = inputs_of(self.dataset)
+        blocks = neighborhoods(x, torch.arange(len(x)), self.batch_size, self.source)
+        for block in torch.randperm(len(blocks), generator=self.source).tolist():
+            index = blocks[block].to(self.dataset.index_device)
+            arrays, weight = self.dataset[index]
+            noise = torch.randn((n_draws, len(index), *row_shape), generator=self.source)
+            yield {"arrays": arrays, "noise": noise.to(arrays[-1]), "index": index}, weight
 
 
 def inputs_of(rows: Rows | StreamedRows) -> Tensor:

@@ -15,19 +15,35 @@ from skcvae.data.neighborhoods import NeighborhoodBatches
 from skcvae.io.checkpoint_file import CheckpointFile
 from skcvae.model import Model
 from skcvae.objectives import ELBO
-from skcvae.objectives.leave_one_out import LeaveOneOut
+from skcvae.priors.process import Others
 from skcvae.training.net import ObjectiveModule, train
 
 SUFFIX = ".process"  # of the checkpoint of the second stage
 
 
+class ProcessModule(ObjectiveModule):
+    """A model under an objective whose prior at a training row is the process given the others."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.others = Others(self.model.prior.family)
+
+    def forward(self, arrays, noise, given=None, index=None):
+        if index is not None:
+            prior = self.others.prior(index, self.model.recognition(*arrays))
+            given = self.model.condition(arrays[0])._replace(prior=prior)
+        return super().forward(arrays, noise, given)
+
+
 class Conditioning(Callback):
-    """Condition the process on the codes of the training rows before each validation."""
+    """Renew the codes of all training rows before each epoch, and before each validation."""
 
     def __init__(self, rows: Rows | StreamedRows):
         self.rows = rows
 
     def on_epoch_begin(self, net, **kwargs):
+        condition(net.module.model, self.rows)
+        net.module.others.renew()
         self.is_due = True
 
     def on_batch_begin(self, net, training=False, **kwargs):
@@ -51,7 +67,7 @@ def stages(estimator, parts):
         raise _refusal(parts, expected, f"objective={parts.objective!r}")
     if len(estimator._shape_names) < 2:
         raise _refusal(parts, "an estimator with inputs to condition on", type(estimator).__name__)
-    return ELBO(), LeaveOneOut(parts.objective)
+    return ELBO(), parts.objective
 
 
 def _refusal(parts, expected, got):
@@ -83,7 +99,7 @@ def _trained(estimator, parts, model, rows, validation):
     training.callbacks = [*(training.callbacks or []), Conditioning(rows)]
     if training.checkpoint is not None:
         training.checkpoint = f"{training.checkpoint}{SUFFIX}"
-    module = ObjectiveModule(model.train(), parts.finetuned, estimator.n_train_samples)
+    module = ProcessModule(model.train(), parts.finetuned, estimator.n_train_samples)
     net = estimator._net(training, module, parts.device, rows, validation)
     net.iterator_train = NeighborhoodBatches
     train(net, rows)

@@ -17,6 +17,7 @@ from skcvae.priors.kernels import covariance, gram, variance
 JITTER = 1e-8  # of the diagonal
 MOST_NEIGHBORS = 2000  # up to which "auto" conditions on all rows
 NEIGHBORS = 64  # beyond
+PART = 256  # rows whose neighbours are found at once
 
 
 class Weights(NamedTuple):
@@ -43,9 +44,9 @@ class Weights(NamedTuple):
         return cls(share.mT, left.clamp_min(0))
 
     @classmethod
-    def leave_one_out(cls, kernel, x: Tensor) -> "Weights":
+    def leave_one_out(cls, factor: Tensor) -> "Weights":
         """Return the weights of all other rows for each row."""
-        inverse = torch.cholesky_inverse(factor_of(kernel, x))
+        inverse = torch.cholesky_inverse(factor)
         left = inverse.diagonal().reciprocal()
         share = -inverse * left[:, None]
         return cls(share - torch.diag(share.diagonal()), left)
@@ -142,25 +143,21 @@ class Process(nn.Module):
 
     def forward(self, x: Tensor) -> Distribution:
         if self.training or not len(self.x):
+            # The shape, not the length, which torch.export would take for a constant.
             zero = x.new_zeros(x.shape[0], *self.noise_shape)
-            return self._normal(zero, torch.ones_like(zero), x)
+            return self._normal(zero, torch.ones_like(zero))
         rows = x.flatten(1).double()
         if self.factor is not None:
             weights = Weights.of(self.kernel, self.x, rows, self.factor)
-            found = weights.mixed(self.mean, self.scale, encoder_scale=self.encoder_scale)
-            return self._normal(*found, x)
+            return self.given(weights, self.mean, self.scale, x.dtype)
         nearest = covariance(self.kernel, rows, self.x).topk(self.n_nearest).indices
         weights = Weights.of(self.kernel, self.x[nearest], rows[:, None])
-        codes = self.mean[nearest], self.scale[nearest]
-        return self._normal(*weights.mixed(*codes, encoder_scale=self.encoder_scale), x)
+        return self.given(weights, self.mean[nearest], self.scale[nearest], x.dtype)
 
-    def leave_one_out(self, x: Tensor, codes: Distribution) -> Distribution:
-        """Return the process at each row of a batch given the codes of the others."""
-        with torch.no_grad():
-            weights = Weights.leave_one_out(self.kernel, x.flatten(1).double())
-        mean, scale = codes.mean.flatten(1), codes.stddev.flatten(1)
+    def given(self, weights: Weights, mean: Tensor, scale: Tensor, dtype) -> Independent:
+        """Return the process at rows with these weights of these codes."""
         found = weights.mixed(mean, scale, encoder_scale=self.encoder_scale)
-        return self._normal(*found, x)
+        return self._normal(*(part.reshape(-1, *self.noise_shape).to(dtype) for part in found))
 
     @property
     def n_nearest(self) -> int:
@@ -169,11 +166,56 @@ class Process(nn.Module):
             return len(self.x) if len(self.x) <= MOST_NEIGHBORS else NEIGHBORS
         return min(self.n_neighbors, len(self.x))
 
-    def _normal(self, mean: Tensor, variance: Tensor, x: Tensor) -> Independent:
-        shape = (x.shape[0], *self.noise_shape)  # the length would be a constant to torch.export
-        parts = (part.to(x.dtype).reshape(shape) for part in (mean, variance.sqrt()))
-        normal = Normal(*parts, validate_args=False)
+    def _normal(self, mean: Tensor, variance: Tensor) -> Independent:
+        normal = Normal(mean, variance.sqrt(), validate_args=False)
         return Independent(normal, len(self.noise_shape), validate_args=False)
+
+
+class Others:
+    """The process at each row that a process is conditioned on, given the codes of the others.
+
+    Codes of the rows of a batch are those of the recognition network now, so that gradients
+    reach it through the process; codes of other rows are those of their last batch. Weights
+    depend on x and the kernel alone, and are computed once.
+
+    Parameters
+    ----------
+    process : Process
+        With codes.
+    """
+
+    def __init__(self, process: Process):
+        self.process = process
+        self.renew()
+        self.nearest = None
+        if process.factor is not None:
+            self.weights = Weights.leave_one_out(process.factor)
+            return
+        parts = [self._nearest(rows) for rows in torch.arange(len(process.x)).split(PART)]
+        nearest, share, left = map(torch.cat, zip(*parts, strict=True))
+        self.nearest, self.weights = nearest, Weights(share, left)
+
+    def renew(self) -> None:
+        """Take the codes of all rows from the process."""
+        self.mean, self.scale = self.process.mean.float(), self.process.scale.float()
+
+    def prior(self, index: Tensor, codes: Distribution) -> Independent:
+        """Return p(z|x) of some rows, given their codes now and those of all others."""
+        mean = self.mean.index_copy(0, index, codes.mean.flatten(1))
+        scale = self.scale.index_copy(0, index, codes.stddev.flatten(1))
+        self.mean, self.scale = mean.detach(), scale.detach()
+        weights = Weights(*(part[index] for part in self.weights))
+        if self.nearest is not None:
+            mean, scale = mean[self.nearest[index]], scale[self.nearest[index]]
+        return self.process.given(weights, mean, scale, codes.mean.dtype)
+
+    def _nearest(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the rows nearest to some rows, and their weights."""
+        kernel, x = self.process.kernel, self.process.x
+        k = covariance(kernel, x[rows], x)
+        k[torch.arange(len(rows)), rows] = -torch.inf
+        nearest = k.topk(self.process.n_nearest).indices
+        return nearest, *Weights.of(kernel, x[nearest], x[rows][:, None])
 
 
 def _factorise(process: Process, *keys) -> None:
