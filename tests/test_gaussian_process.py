@@ -120,9 +120,7 @@ def test_encoder_scale_is_the_references_kernel():
 @pytest.mark.parametrize("kernel", [k.Matern(0.5), k.Matern(0.3) + k.WhiteKernel(0.1)], ids=str)
 def test_nearest_neighbours_agree_with_exact_on_small_data(kernel):
     x, (mean, scale), new = rows(80, d=1), codes(80), rows(20, seed=1, d=1)
-    exact, near = (
-        conditioned(kernel, x, mean, scale, n_neighbors=n)(new) for n in ("auto", 40)
-    )
+    exact, near = (conditioned(kernel, x, mean, scale, n_neighbors=n)(new) for n in ("auto", 40))
     np.testing.assert_allclose(near.mean, exact.mean, atol=0.01)
     np.testing.assert_allclose(near.stddev, exact.stddev, rtol=0.01)
 
@@ -185,7 +183,7 @@ def test_neighborhoods_hold_every_row_once(d, size):
     x = rows(100, d=d).float()
     parts = neighborhoods(x, torch.arange(100), size, generator(0))
     assert torch.cat(parts).sort().values.tolist() == list(range(100))
-    assert max(map(len, parts)) <= size
+    assert max(map(len, parts)) <= size and len(parts) == -(-100 // size)
     spread = sum((x[part] - x[part].mean(0)).square().sum() for part in parts)
     assert size > 100 or spread < 0.5 * (x - x.mean(0)).square().sum()
 
@@ -343,7 +341,10 @@ def test_images_take_latent_maps():
 def test_members_of_an_ensemble_may_have_it():
     X, y = curve(40)
     est = CVAERegressor(prior="gaussian_process", **SMALL)
-    assert EnsembleRegressor(est, n_estimators=2, random_state=0).fit(X, y).predict(X).shape == y.shape
+    assert (
+        EnsembleRegressor(est, n_estimators=2, random_state=0).fit(X, y).predict(X).shape
+        == y.shape
+    )
 
 
 @pytest.mark.parametrize(

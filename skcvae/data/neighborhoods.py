@@ -1,5 +1,6 @@
 """Batches of neighbouring rows, for models in which rows depend on each other."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ def inputs_of(rows: Rows | StreamedRows) -> Tensor:
 
 
 def neighborhoods(x: Tensor, index: Tensor, size: int, source: Generator) -> list[Tensor]:
-    """Split rows at the median of random directions until no part has more than `size`.
+    """Split rows along random directions into as few parts of at most `size` as there are.
 
     These are the cells of a random projection tree, which adapt to the dimension in which
     the rows lie (Dasgupta and Freund, 2008).
@@ -60,6 +61,8 @@ def neighborhoods(x: Tensor, index: Tensor, size: int, source: Generator) -> lis
         return [index]
     direction = torch.randn(x.shape[1], generator=source)
     ordered = index[(x[index] @ direction).argsort()]
-    cut = (0.3 + 0.4 * torch.rand((), generator=source)).mul(len(index)).ceil().long().item()
+    share = 0.3 + 0.4 * torch.rand((), generator=source).item()
+    n_parts = math.ceil(len(index) / size)
+    cut = size * min(max(round(share * n_parts), 1), n_parts - 1)
     first, second = ordered[:cut], ordered[cut:]
     return neighborhoods(x, first, size, source) + neighborhoods(x, second, size, source)
