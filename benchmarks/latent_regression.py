@@ -28,7 +28,7 @@ from scipy.ndimage import rotate
 from sklearn.decomposition import PCA
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 
-from skcvae import CVAERegressor, Training
+from skcvae import CVAERegressor
 from skcvae.architectures import MLP
 from skcvae.priors import GaussianProcess
 
@@ -159,8 +159,8 @@ def strip(models, X, y, path):
 def table(results, args):
     bar = f"{'=' * 8}  {'=' * 16}  {'=' * 8}  {'=' * 8}  {'=' * 8}  {'=' * 7}"
     lines = [
-        f"Held-out rows, seed {args.seed}, {args.samples} draws. Error: mean squared error of the mean",
-        "of draws; coverage of central 90 % intervals; CPU seconds of one core.",
+        f"Held-out rows, seed {args.seed}, {args.samples} draws. Error: mean squared error of the",
+        "mean of draws; coverage of central 90 % intervals; CPU seconds of one core.",
         "",
         bar,
         "data      model             error     ratio     coverage  seconds",
@@ -171,8 +171,9 @@ def table(results, args):
             if "coverage" not in row:
                 lines.append(f"{name:8}  {model:16}  {row['error']:.5f}")
                 continue
+            ratio = row["error"] / rows["CVAE"]["error"]
             lines.append(
-                f"{name:8}  {model:16}  {row['error']:.5f}   {row['error'] / rows['CVAE']['error']:.3f}"
+                f"{name:8}  {model:16}  {row['error']:.5f}   {ratio:.3f}"
                 f"     {row['coverage']:.3f}     {row['fit_cpu_seconds']:7.1f}"
             )
     return "\n".join([*lines, bar, ""])

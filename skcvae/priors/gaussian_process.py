@@ -19,7 +19,6 @@ from operator import itemgetter
 
 import numpy as np
 from scipy.optimize import minimize
-import torch
 from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
