@@ -146,7 +146,7 @@ class Process(nn.Module):
             # The shape, not the length, which torch.export would take for a constant.
             zero = x.new_zeros(x.shape[0], *self.noise_shape)
             return self._normal(zero, torch.ones_like(zero))
-        rows = x.flatten(1).double()
+        rows = x.flatten(1).to(self.x.dtype)
         if self.factor is not None:
             weights = Weights.of(self.kernel, self.x, rows, self.factor)
             return self.given(weights, self.mean, self.scale, x.dtype)
