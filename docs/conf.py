@@ -63,6 +63,7 @@ GALLERY = [
     "plot_importance_sampling.py",
     "plot_outliers.py",
     "plot_priors.py",
+    "plot_latent_regression.py",
     "plot_choose_alpha.py",
     "plot_unused_latents.py",
     "plot_calibration.py",

@@ -24,6 +24,7 @@ from torch.distributions import Distribution
 from skcvae.distributions import MIN_SCALE, DiagonalGaussian, reparameterize
 from skcvae.networks import (
     BaselineNetwork,
+    GivenNothing,
     LearnedPrior,
     Output,
     PriorNetwork,
@@ -31,6 +32,7 @@ from skcvae.networks import (
     StandardPrior,
 )
 from skcvae.networks.layers import Shape
+from skcvae.priors.process import Process
 
 
 class Conditional(NamedTuple):
@@ -224,7 +226,10 @@ def latent_model(
     """
     x_shapes = [] if x_shape is None else [x_shape]
     baseline, coarse, proposal = None, (), None
-    generation = architecture.decoder(y_shape, x_shape, latent_shape)
+    if isinstance(prior, Process):
+        generation = GivenNothing(architecture.decoder(y_shape, None, latent_shape))
+    else:
+        generation = architecture.decoder(y_shape, x_shape, latent_shape)
     if initial_guess:
         guess = deterministic_model(architecture, likelihoods, x_shape=x_shape, y_shape=y_shape)
         baseline, output, coarse = guess.baseline, guess.output, guess.coarse

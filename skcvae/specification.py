@@ -47,6 +47,8 @@ class Specification(NamedTuple):
         Whether z is E[z|x] always.
     code_activation : str or None
         Activation of the code of an autoencoder; None in a model of a density.
+    n_context : int
+        Number of rows that a Gaussian process prior is conditioned on.
     """
 
     architecture: object
@@ -61,6 +63,7 @@ class Specification(NamedTuple):
     n_scales: int = 1
     noiseless: bool = False
     code_activation: str | None = None
+    n_context: int = 0
 
     @property
     def codings(self) -> tuple:
@@ -89,10 +92,13 @@ class Specification(NamedTuple):
             return deterministic_model(
                 self.architecture, likelihoods, x_shape=x_shape, y_shape=y_shape
             )
+        prior = self.prior.build(self.latent_shape)
+        if getattr(self.prior, "conditions_on_rows", False):
+            prior.allocate(self.n_context, x_shape)
         return latent_model(
             self.architecture,
             likelihoods,
-            self.prior.build(self.latent_shape),
+            prior,
             x_shape=x_shape,
             y_shape=y_shape,
             latent_shape=self.latent_shape,

@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.stats import kstest, kurtosis
 from sklearn.base import clone
+from sklearn.gaussian_process.kernels import Matern
 from torch.distributions import (
     Distribution,
     Independent,
@@ -30,7 +31,7 @@ from skcvae.inference.posterior_collapse import kl_by_unit
 from skcvae.likelihoods import Gaussian as GaussianLikelihood
 from skcvae.model import latent_model
 from skcvae.networks import PriorNetwork, StandardPrior
-from skcvae.priors import Flow, Gaussian, Mixture, Standard
+from skcvae.priors import Flow, Gaussian, GaussianProcess, Mixture, Standard
 from skcvae.random import drawing_from, generator
 
 PRIORS = {
@@ -39,12 +40,17 @@ PRIORS = {
     "mixture": Mixture(3, min_scale=0.3),
     "fixed scale": Mixture(3, scale=0.5),
     "flow": Flow(hidden_layer_sizes=(16,), min_scale=0.3),
+    "gaussian_process": GaussianProcess(Matern(2.0), min_scale=0.3),
 }
 MAP = (2, 3, 3)
 DIFFERENTIABLE = [name for name, prior in PRIORS.items() if prior.differentiable_draws]
 N, FEATURES = 4, 3
 
+# A process is of y given z alone, and knows the codes of its rows: tests/test_gaussian_process.py.
+NETWORKS = [name for name in PRIORS if name != "gaussian_process"]
+
 each_prior = pytest.mark.parametrize("name", PRIORS)
+each_network = pytest.mark.parametrize("name", NETWORKS)
 
 
 def prior_of(name):
@@ -60,7 +66,10 @@ def network(name, latent_shape, seed=0):
     with drawing_from(generator(seed)):
         family = prior_of(name).build(latent_shape)
         if family.parameter_shape is None:
-            return StandardPrior(family).double()
+            if name == "gaussian_process":
+                codes = torch.randn(6, *latent_shape)
+                family.condition(inputs(6, seed=3), codes, 0.3 * codes.sigmoid() + 0.3)
+            return StandardPrior(family).double().eval()
         built = PriorNetwork(made, [(FEATURES,)], family)
         for weight in built.parameters():
             weight.data.mul_(1.5)
@@ -317,7 +326,7 @@ def fitted(name, n_samples=100, **params):
     return CVAERegressor(prior=prior_of(name), **params).fit(data.X, data.y), data
 
 
-@each_prior
+@each_network
 def test_half_of_the_draws_lie_on_each_branch(name):
     est, data = fitted(name, **LONG)
     drawn = est.sample(data.X[:200], n_samples=50, random_state=0)
@@ -337,7 +346,7 @@ def test_with_a_mixture_the_prediction_is_a_branch_and_not_between():
     assert distance[1] < 0.2 < distance[0]
 
 
-@each_prior
+@each_network
 def test_everything_is_asked_of_every_prior(name):
     est, data = fitted(name, max_epochs=3, latent_dim=2, initial_guess=True)
     X, y = data.X[:20], data.y[:20]
@@ -384,7 +393,7 @@ def test_latent_maps(name):
     assert est.sample(images, 2).shape == (2, 30, 8, 6)
 
 
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
+@pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if n in NETWORKS])
 @pytest.mark.parametrize("estimator", [GSNNRegressor, HybridStructuredPredictor])
 def test_objectives_that_draw_from_the_prior_train(name, estimator):
     data = make_two_branches(n_samples=100, random_state=0)
@@ -430,7 +439,7 @@ def test_no_unit_is_active_where_q_is_the_prior(name):
     torch.testing.assert_close(kl_by_unit(model, x, None), torch.zeros(N, 2).double())
 
 
-@each_prior
+@each_network
 def test_a_fit_that_uses_no_latent_variable_warns(name):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 2))
@@ -440,7 +449,7 @@ def test_a_fit_that_uses_no_latent_variable_warns(name):
     assert est.n_active_units_ == 0
 
 
-@each_prior
+@each_network
 def test_each_epoch_counts_active_units_where_the_prior_is_gaussian(name):
     data = make_two_branches(n_samples=100, random_state=0)
     est = CVAERegressor(prior=prior_of(name), latent_dim=3, max_epochs=5, random_state=0)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as to_bytes
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.gaussian_process import kernels
 from skorch.callbacks import Callback
 from torch.distributions import Independent
 from torch.distributions import StudentT as StudentTDistribution
@@ -54,7 +55,7 @@ from skcvae.likelihoods import (
 )
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 from skcvae.objectives import ELBO, GSNN, IWAE, Bound, Hybrid, Objective
-from skcvae.priors import Flow, Mixture
+from skcvae.priors import Flow, GaussianProcess, Mixture
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))
@@ -72,6 +73,13 @@ MAPS = rng.integers(0, 3, size=(40, 6, 5))
 HOLES = np.where(rng.random(REAL.shape) < 0.2, np.nan, REAL)
 CONV = Conv((4, 6, 8))
 # Each class of parameter objects, each coding of y, each way to pass a parameter.
+KERNEL = (
+    kernels.ConstantKernel(0.5, "fixed") * kernels.RBF([1.0, 2.0, 3.0])
+    + kernels.Matern(2.0, nu=np.inf) * kernels.RationalQuadratic()
+    + kernels.DotProduct(0.1, "fixed") ** 2
+    + 0.01 * kernels.ExpSineSquared(1.0, 40.0, "fixed", "fixed")
+    + kernels.WhiteKernel()
+)
 CASES = {
     "cvae": (CVAERegressor(beta=0.5, objective="elbo", latent_dim=np.int64(2)), X, REAL),
     "iwae": (CVAERegressor(objective="iwae", n_train_samples=2), X, REAL[:, 0]),
@@ -96,6 +104,7 @@ CASES = {
     "gdnn": (NNRegressor(initial_guess=True, likelihood=Gaussian(True)), X, REAL),
     "flow": (CVAERegressor(prior=Flow(1, hidden_layer_sizes=[8])), X, REAL),
     "mixture prior": (CVAERegressor(prior="mixture"), X, REAL),
+    "process": (CVAERegressor(prior=GaussianProcess(KERNEL)), X, REAL),
     "bins": (NNRegressor(architecture=MLP([8], bins=4, dropout=0.1)), X, REAL),
     "edges": (NNRegressor(architecture=MLP(8, bins=np.sort(X[:5].T))), X, REAL),
     "no scaling": (NNRegressor(normalize_X=False, normalize_y=False), X, REAL),

@@ -118,10 +118,11 @@ class Layered(Conv):
         return (size,)
 
     def decoder(self, y_shape: Shape, *in_shapes: Shape) -> LayeredDecoder:
-        if len(in_shapes) < 2:
+        if len(in_shapes) < 2 or in_shapes[0] is None:
             raise ValueError(
-                "architecture=Layered() expects latent variables and initial_guess=False: a guess "
-                "from x alone would reach the background too. Use Conv."
+                "architecture=Layered() expects latent variables, initial_guess=False, since a "
+                "guess from x alone would reach the background too, and a prior other than a "
+                "Gaussian process, whose decoder reads no x. Use Conv."
             )
         x_shape, (size,) = in_shapes
         n_background = min(max(round(self.background_share * size), 1), size - 1)

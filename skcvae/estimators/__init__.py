@@ -9,6 +9,7 @@ from skcvae.estimators.hybrid import HybridStructuredPredictor
 from skcvae.estimators.nn import NNRegressor
 from skcvae.estimators.vae import VAE
 from skcvae.io import kinds
+from skcvae.priors.kernels import KERNELS
 from skcvae.specification import Specification
 from skcvae.training.options import Training
 
@@ -31,5 +32,5 @@ kinds.register_estimators(
     HybridStructuredPredictor,
     NNRegressor,
 )
-kinds.register_objects(Training, Specification)
+kinds.register_objects(Training, Specification, *KERNELS)
 kinds.register_modules(architectures, likelihoods, objectives, priors)

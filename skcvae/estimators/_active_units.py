@@ -11,7 +11,8 @@ MIN_EPOCHS_BEFORE_WARNING = 10
 def count_active_units(estimator, selection):
     """Set `n_active_units_` of an estimator that was fitted to some rows."""
     vars(estimator).pop("n_active_units_", None)
-    if not estimator.specification_.recognition:
+    specification = estimator.specification_
+    if not specification.recognition or specification.n_context:
         return
     some = slice(None, None, -(-len(selection.index) // MAX_ROWS))
     kl = estimator._fitted.kl_by_unit(*(None, *selection.read(some))[-2:])

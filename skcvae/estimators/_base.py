@@ -22,6 +22,7 @@ from skcvae.estimators._attributes import FittedAttributes
 from skcvae.estimators._parameters import NAMED, Parameters
 from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
+from skcvae.estimators._process import finetune
 from skcvae.io.checkpoint_file import CheckpointFile
 from skcvae.likelihoods import StudentT
 from skcvae.model import check_prior
@@ -38,8 +39,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     """Base class of single estimators.
 
     The arrays of a row are (x, y), or (x,) without anything to condition on; the last one is
-    modelled. Parameters of a subclass may leave out those below. `objective` is a parameter,
-    or an attribute.
+    modelled. A subclass may lack the parameters below; `objective` may be an attribute.
     """
 
     objective = None
@@ -68,6 +68,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 module = self._module(parts.objective, rows, continues=parts.continues)
                 self.net_ = self._net(parts.training, module, parts.device, rows, validation)
                 train(self.net_, rows)
+                if parts.finetuned is not None:
+                    finetune(self, parts, selection, rows, validation)
             self._set_fitted(self.net_.module)
             count_active_units(self, kept)
 
@@ -210,8 +212,6 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             title=type(self).__name__ if self.verbose else None,
             checkpoint=None if path is None else Checkpoint(path, identity(self, training)),
         )
-
-    # Fitted.
 
     def _shown_fitted(self):
         """Return the fitted model, which shows progress if `verbose` is set now."""

@@ -14,6 +14,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skcvae.data import reading
+from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
 
@@ -208,6 +209,9 @@ def check_parameters(estimator):
     )
     parts.continues = estimator.warm_start and hasattr(estimator, "net_")
     objective._validate_params()
+    parts.finetuned = None
+    if getattr(parts.prior, "conditions_on_rows", False):
+        parts.objective, parts.finetuned = _process.stages(estimator, parts)
     if not (objective.uses_latents or estimator._noiseless):
         raise ValueError(
             f"objective={objective!r} is for models without latent variables. Expected "

@@ -38,6 +38,7 @@ NAMED = {
     "prior": {
         "flow": priors.Flow,
         "gaussian": priors.Gaussian,
+        "gaussian_process": priors.GaussianProcess,
         "mixture": priors.Mixture,
         "standard": priors.Standard,
     },

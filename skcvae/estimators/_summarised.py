@@ -115,7 +115,16 @@ def _latent_entries(estimator, model):
     shape = " x ".join(map(str, estimator.latent_shape_))
     n_active = getattr(estimator, "n_active_units_", None)
     latent = shape if n_active is None else f"{shape}, {n_active} in use"
-    return {"prior": str(estimator.prior_), "latent": latent}
+    return {"prior": str(estimator.prior_), **_context_entries(estimator, model), "latent": latent}
+
+
+def _context_entries(estimator, model):
+    n_context = estimator.specification_.n_context
+    if not n_context:
+        return {}
+    n_nearest = model.prior.family.n_nearest
+    given = "all, exact" if n_nearest == n_context else f"for each x the {n_nearest:,} nearest"
+    return {"context": f"{n_context:,} rows, {given}"}
 
 
 def _history_entries(estimator):

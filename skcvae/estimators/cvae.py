@@ -30,10 +30,13 @@ class CVAERegressor(StructuredPredictor):
         "poisson" for counts, "categorical" for labels, such as label maps. "auto" is
         "gaussian", and where a row of y is one number Student's t with a scale that is
         predicted for each row.
-    prior : {"gaussian", "standard", "mixture", "flow"} or object, default="gaussian"
-        The distribution of z given x: :class:`skcvae.priors.Gaussian`, a network, or
+    prior : str or object, default="gaussian"
+        The distribution of z given x, as an object of :mod:`skcvae.priors` or by its name,
+        "gaussian", "standard", "mixture", "flow" or "gaussian_process":
+        :class:`skcvae.priors.Gaussian`, a network, or
         :class:`skcvae.priors.Standard`, N(0, I) for every x; with several modes
-        :class:`skcvae.priors.Mixture` or :class:`skcvae.priors.Flow`.
+        :class:`skcvae.priors.Mixture` or :class:`skcvae.priors.Flow`; to interpolate between
+        rows :class:`skcvae.priors.GaussianProcess`, of which y is a function of z alone.
     latent_dim : "auto" or int, default="auto"
         Number of latent variables, or channels of the latent map where the
         architecture is convolutional and y an image. "auto" takes the number of
@@ -117,7 +120,8 @@ class CVAERegressor(StructuredPredictor):
     n_active_units_ : int
         Latent variables whose mean KL term exceeds 0.01 nats:
         :mod:`skcvae.inference.posterior_collapse`.
-        `fit` warns if there is none after ten epochs or more.
+        `fit` warns if there is none after ten epochs or more. Not of a Gaussian process,
+        which knows the codes of the rows.
     classes_ : ndarray of int
         The labels, where y are labels.
     net_ : skorch.NeuralNet

@@ -20,7 +20,7 @@ from skcvae.data.coding import Scaling
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
 from skcvae.likelihoods.base import LIKELIHOOD
-from skcvae.priors import Flow
+from skcvae.priors import Flow, GaussianProcess
 from skcvae.priors.base import PRIOR
 from skcvae.specification import Specification
 
@@ -46,6 +46,7 @@ SPECIFICATION = {
     "n_scales": [Interval(Integral, 1, 3, closed="both")],
     "noiseless": ["boolean"],
     "code_activation": [StrOptions({"identity", "sigmoid"}), None],
+    "n_context": [Interval(Integral, 0, None, closed="left")],
 }
 LARGEST_MASK = 2**28  # numbers in a mask of a flow's networks
 
@@ -146,6 +147,8 @@ def _check_architecture(specification, weights):
     latent_shape, prior = specification.latent_shape, specification.prior
     has_code = prior is not None or specification.code_activation is not None
     _agree((latent_shape is not None) == has_code, "prior", "latent_shape")
+    is_process = isinstance(prior, GaussianProcess)
+    _agree(is_process == (specification.n_context > 0), "prior", "n_context")
     if latent_shape is not None:
         reference = code_shape if conditional else (math.prod(code_shape),)
         expected = architecture.latent_shape(latent_shape[0], reference)

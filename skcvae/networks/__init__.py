@@ -2,6 +2,7 @@
 
 from skcvae.networks.conditional import (
     BaselineNetwork,
+    GivenNothing,
     LearnedPrior,
     Output,
     PriorNetwork,
@@ -11,6 +12,7 @@ from skcvae.networks.conditional import (
 
 __all__ = [
     "BaselineNetwork",
+    "GivenNothing",
     "LearnedPrior",
     "Output",
     "PriorNetwork",

@@ -83,6 +83,26 @@ class LearnedPrior(nn.Module):
         return self.family(self.numbers)
 
 
+class GivenNothing(nn.Module):
+    """A generation network that reads z alone: x reaches y through z only.
+
+    Attributes
+    ----------
+    out_shape : tuple of int
+        Shape of the features of one row.
+    """
+
+    def __init__(self, decoder: nn.Module):
+        super().__init__()
+        self.decoder = decoder
+        self.out_shape = decoder.out_shape
+
+    def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the features as a function of z."""
+        del x
+        return self.decoder.given(None)
+
+
 class BaselineNetwork(nn.Module):
     r"""The baseline network: x to features of y without z.
 

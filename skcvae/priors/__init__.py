@@ -5,19 +5,21 @@ network's output, of shape `parameter_shape` per row, to a
 :class:`torch.distributions.Distribution` over z. Draws of z are made from standard
 normal noise of shape `noise_shape` by :func:`skcvae.distributions.reparameterize`.
 
-========== ============================================== ================= ==============
-prior      p(z|x)                                         KL(q || p)        z* of `predict`
-========== ============================================== ================= ==============
-Gaussian   diagonal Gaussian                              exact             the mean
-Standard   N(0, I)                                        exact             zero
-Mixture    mixture of diagonal Gaussians                  Monte Carlo       see there
-Flow       normalising flow, diagonal Gaussian base       Monte Carlo       see there
-========== ============================================== ================= ==============
+=============== ============================================== ============ ===============
+prior           p(z|x)                                         KL(q || p)   z* of `predict`
+=============== ============================================== ============ ===============
+Gaussian        diagonal Gaussian                              exact        the mean
+Standard        N(0, I)                                        exact        zero
+Mixture         mixture of diagonal Gaussians                  Monte Carlo  see there
+Flow            normalising flow, diagonal Gaussian base       Monte Carlo  see there
+GaussianProcess process over x, given codes of rows of `fit`   exact        the mean
+=============== ============================================== ============ ===============
 """
 
 from skcvae.priors.base import Prior
 from skcvae.priors.flow import Flow
 from skcvae.priors.gaussian import Gaussian, Standard
+from skcvae.priors.gaussian_process import GaussianProcess
 from skcvae.priors.mixture import Mixture
 
-__all__ = ["Flow", "Gaussian", "Mixture", "Prior", "Standard"]
+__all__ = ["Flow", "Gaussian", "GaussianProcess", "Mixture", "Prior", "Standard"]

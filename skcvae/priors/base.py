@@ -17,11 +17,15 @@ class Prior(Documented, ABC):
     ----------
     differentiable_draws : bool
         Whether gradients flow through draws, as objectives that draw from the prior need.
+    conditions_on_rows : bool
+        Whether the prior at x depends on the rows of `fit` and their codes, and training has a
+        stage for it.
     """
 
     _parameter_constraints = {}
 
     differentiable_draws = True
+    conditions_on_rows = False
 
     @abstractmethod
     def build(self, latent_shape: tuple[int, ...]) -> nn.Module:

@@ -1,0 +1,136 @@
+"""The second stage of a fit whose prior is a process over the rows."""
+
+import math
+from copy import copy
+from itertools import count
+
+import torch
+from skorch.callbacks import Callback
+from skorch.history import History
+from torch import Tensor
+
+from skcvae.data.batches import Rows, StreamedRows
+from skcvae.data.coding import FORWARD_ROWS, slices
+from skcvae.data.neighborhoods import NeighborhoodBatches
+from skcvae.io.checkpoint_file import CheckpointFile
+from skcvae.model import Model
+from skcvae.objectives import ELBO
+from skcvae.priors.process import Others
+from skcvae.training.net import ObjectiveModule, train
+
+SUFFIX = ".process"  # of the checkpoint of the second stage
+
+
+class ProcessModule(ObjectiveModule):
+    """A model under an objective whose prior at a training row is the process given the others."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.others = Others(self.model.prior.family)
+
+    def forward(self, arrays, noise, given=None, index=None):
+        if index is not None:
+            prior = self.others.prior(index, self.model.recognition(*arrays))
+            given = self.model.condition(arrays[0])._replace(prior=prior)
+        return super().forward(arrays, noise, given)
+
+
+class Conditioning(Callback):
+    """Renew the codes of all training rows before each epoch, and before each validation."""
+
+    def __init__(self, rows: Rows | StreamedRows):
+        self.rows = rows
+
+    def on_epoch_begin(self, net, **kwargs):
+        condition(net.module.model, self.rows)
+        net.module.others.renew()
+        self.is_due = True
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if self.is_due and not training:
+            condition(net.module.model, self.rows)
+            self.is_due = False
+
+
+def stages(estimator, parts):
+    """Return the objectives of both stages; refuse what a process does not go with."""
+    wanted = {"initial_guess": False, "omission": 0, "warm_start": False}
+    for name, expected in wanted.items():
+        if getattr(estimator, name, expected) != expected:
+            raise _refusal(parts, f"{name}={expected}", f"{name}={getattr(estimator, name)!r}")
+    if parts.training.accelerator is not None:
+        raise _refusal(parts, "accelerator=None", "an accelerator")
+    if parts.device == "mps":
+        raise _refusal(parts, "a device with float64", "device='mps'")
+    if not parts.objective.uses_recognition:
+        expected = "an objective with a recognition network, such as 'elbo'"
+        raise _refusal(parts, expected, f"objective={parts.objective!r}")
+    if len(estimator._shape_names) < 2:
+        raise _refusal(parts, "an estimator with inputs to condition on", type(estimator).__name__)
+    return ELBO(), parts.objective
+
+
+def _refusal(parts, expected, got):
+    return ValueError(f"prior={parts.prior!r} expects {expected}, got {got}.")
+
+
+def finetune(estimator, parts, selection, rows, validation) -> None:
+    """Choose the kernel, train under the process, and condition it on all rows.
+
+    After an interrupt in the first stage nothing more is trained.
+    """
+    first, model = estimator.net_, estimator.net_.module.model
+    process, (x, mean, scale) = model.prior.family, codes_of(model, rows)
+    codes = mean / scale.sqrt() if process.encoder_scale else mean
+    prior = parts.prior.resolve(x.numpy(), codes.numpy(), parts.seed)
+    process.kernel = prior.kernel
+    condition(model, rows)
+    if not first.interrupted:
+        estimator.net_ = _trained(estimator, parts, model, rows, validation)
+        _join(first.history, estimator.net_)
+    whole = estimator.specification_.rows(selection, parts.device)
+    condition(model, whole)
+    estimator.specification_ = estimator.specification_._replace(prior=prior, n_context=len(whole))
+
+
+def _trained(estimator, parts, model, rows, validation):
+    """Return the net of the second stage."""
+    training = copy(parts.training)
+    training.callbacks = [*(training.callbacks or []), Conditioning(rows)]
+    if training.checkpoint is not None:
+        training.checkpoint = f"{training.checkpoint}{SUFFIX}"
+    module = ProcessModule(model.train(), parts.finetuned, estimator.n_train_samples)
+    net = estimator._net(training, module, parts.device, rows, validation)
+    net.iterator_train = NeighborhoodBatches
+    train(net, rows)
+    if training.checkpoint is not None and not net.interrupted:
+        CheckpointFile(training.checkpoint).remove()
+    return net
+
+
+def _join(first: History, net) -> None:
+    """Let the history of the second stage follow that of the first."""
+    later = net.history.to_list()
+    for epoch, row in zip(count(len(first) + 1), later, strict=False):
+        row["epoch"] = epoch
+    net.history_ = History([*first.to_list(), *later])
+
+
+def condition(model: Model, rows: Rows | StreamedRows) -> None:
+    """Condition the process of a model on the codes of rows."""
+    process = model.prior.family
+    process.condition(*(part.to(rows.device) for part in codes_of(model, rows)))
+    model.row_size = max(model.row_size, math.prod(process.out_shape))
+
+
+@torch.no_grad()
+def codes_of(model: Model, rows: Rows | StreamedRows) -> tuple[Tensor, Tensor, Tensor]:
+    """Return x of all rows, and mean and scale of their codes, as flat rows on the CPU."""
+    parts, mode = [], model.training
+    model.eval()
+    for block in slices(len(rows), FORWARD_ROWS):
+        (x, y), _ = rows[block]
+        codes = model.recognition(x, y)
+        parts.append([part.flatten(1).cpu() for part in (x, codes.mean, codes.stddev)])
+    model.train(mode)
+    return tuple(map(torch.cat, zip(*parts, strict=True)))

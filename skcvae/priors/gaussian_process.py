@@ -1,0 +1,168 @@
+r"""Gaussian process prior: the codes of the training rows are values of functions of x.
+
+Coordinates of z are independent processes over rows, :math:`z \sim GP(0, k(x, x'))`. Given
+codes of n rows with mean :math:`m_i` and scale :math:`s_i`, those of the recognition network,
+a row :math:`x_*` has
+
+.. math::
+
+    p(z_* \mid x_*) = N\Big(\sum_i w_i m_i,\;
+        k(x_*, x_*) - \sum_i w_i k(x_i, x_*) + \sum_i w_i^2 s_i^2\Big),
+    \quad w = K^{-1} k(x_*)
+
+(Yoo et al., 2017, section 3.2, with the uncertainty of the codes as the last term). It is
+a diagonal Gaussian as other priors are, so that draws, densities and intervals follow.
+"""
+
+from numbers import Integral, Real
+from operator import itemgetter
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.base import clone
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from skcvae.distributions import MIN_SCALE
+from skcvae.priors.base import Prior
+from skcvae.priors.process import JITTER, MOST_NEIGHBORS, Process
+
+KERNEL_ROWS = 500  # whose codes choose the hyperparameters
+VARYING = 0.01  # variance of the means of a coordinate that has them chosen
+
+
+class GaussianProcess(Prior):
+    r"""A Gaussian process over x, conditioned on the codes of the rows of `fit`.
+
+    Variational autoencoded regression: y is a function of z alone, and z of x. Training has
+    two stages of at most `max_epochs` each, in which early stopping watches the conditional
+    log-likelihood. First a variational autoencoder of y is trained with the prior N(0, I).
+    The kernel's hyperparameters then follow from its codes by marginal likelihood, that of
+    :class:`sklearn.gaussian_process.GaussianProcessRegressor`. The second stage
+    trains the same networks on batches of neighbouring rows, each row with the process given
+    the codes of all other rows of the batch as its prior; gradients reach the recognition
+    network through the process. Afterwards the process is conditioned on the codes of all rows
+    of `fit`, those for early stopping too unless they are given as X_val.
+
+    The generation network does not read x: `initial_guess` and `omission` are refused, and
+    `warm_start`, an accelerator and unequal sample weights too. With the objective "hybrid"
+    the second stage also decodes draws from the process, as the reference does.
+
+    Parameters
+    ----------
+    kernel : Kernel or None, default=None
+        Covariance of standardised x (of x, with ``normalize_X=False``), for every coordinate
+        of z: constants, white noise, dot product, RBF, Matern, rational quadratic,
+        exponential sine squared of :mod:`sklearn.gaussian_process.kernels`, their sums,
+        products and powers. Bounds "fixed" keep a hyperparameter. White noise is what x does
+        not tell of z. None is ``1.0 * Matern(1.0, (1e-3, 1e2), nu=1.5) + WhiteKernel(0.1)``.
+    encoder_scale : bool, default=False
+        Whether covariances are multiplied by :math:`\sqrt{\sigma_i \sigma_j}`, with
+        :math:`\sigma_i` the scale of the code of row i; that of another row follows from the
+        same process, on :math:`\log \sigma`, and is 1 far from all rows. With
+        ``kernel=RBF(1.0, "fixed")`` it is the reference's kernel.
+    n_neighbors : "auto" or int, default="auto"
+        Rows of `fit` to condition each row on, those of the largest covariance with it, at
+        most 2,000. Where `fit` has no more than that the process is exact. "auto" takes all
+        up to 2,000, and 64 of more.
+    min_scale : float, default=0.001
+        Lower bound on the recognition network's scales.
+
+    References
+    ----------
+    Yoo, Yun, Chang, Demiris and Choi (2017), *Variational Autoencoded Regression: High
+    Dimensional Regression of Visual Data on Complex Manifold*, CVPR.
+
+    Casale, Dalca, Saglietti, Listgarten and Fusi (2018), *Gaussian Process Prior Variational
+    Autoencoders*, NeurIPS, for the divergence from the process instead of N(0, I).
+
+    Rasmussen and Williams (2006), *Gaussian Processes for Machine Learning*, section 5.4.2,
+    for leaving one row out in closed form.
+
+    Examples
+    --------
+    >>> from sklearn.gaussian_process.kernels import RBF
+    >>> from skcvae import CVAERegressor
+    >>> est = CVAERegressor(prior="gaussian_process").set_params(prior__n_neighbors=100)
+    >>> est.set_params(prior__kernel=RBF(0.5)).prior
+    GaussianProcess(kernel=RBF(length_scale=0.5), n_neighbors=100)
+    """
+
+    _parameter_constraints = {
+        "kernel": [Kernel, None],
+        "encoder_scale": ["boolean"],
+        "n_neighbors": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, MOST_NEIGHBORS, closed="both"),
+        ],
+        "min_scale": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    conditions_on_rows = True
+
+    def __init__(
+        self, kernel=None, *, encoder_scale=False, n_neighbors="auto", min_scale=MIN_SCALE
+    ):
+        self.kernel = kernel
+        self.encoder_scale = encoder_scale
+        self.n_neighbors = n_neighbors
+        self.min_scale = min_scale
+
+    def resolve(self, x: np.ndarray, codes: np.ndarray, seed: int) -> "GaussianProcess":
+        """Return a copy whose kernel has hyperparameters chosen by marginal likelihood.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_rows, n_columns)
+            Rows as the networks get them.
+        codes : ndarray of shape (n_rows, n_latents)
+            Their codes; those that hardly vary are left out.
+        seed : int
+            Of the choice of 500 rows, where there are more.
+
+        Returns
+        -------
+        GaussianProcess
+            A copy.
+        """
+        some = np.random.default_rng(seed).permutation(len(x))[:KERNEL_ROWS]
+        varying = codes.var(axis=0) > VARYING
+        codes = codes[:, varying] if varying.any() else codes
+        found = [_most_likely(kernel, x[some], codes[some]) for kernel in self._kernels()]
+        return clone(self).set_params(kernel=max(found, key=itemgetter(0))[1])
+
+    def _kernels(self):
+        """Return the kernel, or the default one with several lengths to start from."""
+        if self.kernel is not None:
+            return [clone(self.kernel)]
+        return [
+            ConstantKernel(1.0) * Matern(length, (1e-3, 1e2), nu=1.5) + WhiteKernel(0.1)
+            for length in (1.0, 0.1, 0.01)
+        ]
+
+    def build(self, latent_shape: tuple[int, ...]) -> nn.Module:
+        self._validate_params()
+        return Process(
+            latent_shape,
+            self._kernels()[0],
+            encoder_scale=self.encoder_scale,
+            n_neighbors=self.n_neighbors,
+            min_scale=self.min_scale,
+        )
+
+
+def _most_likely(kernel, x, codes):
+    """Return the highest log marginal likelihood of codes, and the kernel that has it."""
+    process = GaussianProcessRegressor(kernel, alpha=JITTER, optimizer=None).fit(x, codes)
+    if not kernel.n_dims:
+        return process.log_marginal_likelihood_value_, kernel
+
+    def loss(theta):
+        value, gradient = process.log_marginal_likelihood(theta, eval_gradient=True)
+        return -value, -gradient
+
+    # Not by `fit`, which warns at bounds: no noise, for one, is no fault.
+    found = minimize(loss, kernel.theta, jac=True, bounds=kernel.bounds, method="L-BFGS-B")
+    return -found.fun, kernel.clone_with_theta(found.x)
