@@ -237,7 +237,7 @@ def latent_model(
         family = prior
         if not isinstance(prior, DiagonalGaussian):
             floor = getattr(prior, "min_scale", MIN_SCALE)
-            family = DiagonalGaussian(latent_shape, floor, getattr(prior, "scale", None) or 1.0)
+            family = DiagonalGaussian(latent_shape, floor, getattr(prior, "init_scale", 1.0))
         proposal = RecognitionNetwork(
             architecture, x_shapes, y_shape, family, read=likelihoods[0].read, partial=partial
         )

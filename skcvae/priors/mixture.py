@@ -93,6 +93,7 @@ class GaussianMixture(nn.Module):
         self.noise_shape = (latent_shape[0] + 1, *latent_shape[1:])
         self.n_components = n_components
         self.scale, self.min_scale = scale, min_scale
+        self.init_scale = 1.0 if scale is None else scale  # of the recognition network
         self.register_buffer("start", _latin_hypercube(n_components, latent_shape))
 
     def forward(self, parameters: Tensor) -> Distribution:
