@@ -117,8 +117,10 @@ def draw(curves, pictures, path):
     axes = right.subplots(4, 2)
     for row, (name, by_epoch) in zip(axes, pictures.items(), strict=True):
         for ax, epoch in zip(row, SHOWN, strict=True):
-            ax.imshow(np.hstack(by_epoch[epoch]), cmap="gray_r", vmin=0, vmax=1)
-            ax.set(xticks=[], yticks=[], title=f"{name}, epoch {epoch}")
+            rows = np.vstack([np.hstack(part) for part in np.split(by_epoch[epoch], 2)])
+            ax.imshow(rows, cmap="gray_r", vmin=0, vmax=1)
+            ax.set(xticks=[], yticks=[])
+            ax.set_title(f"{name}, epoch {epoch}", fontsize=9)
     fig.savefig(path, dpi=110)
 
 
@@ -141,7 +143,7 @@ def main():
                     images = task.join(blank if name == "VAE" else shown, rows)
                 else:
                     images = rows.reshape(-1, 28, 28)
-                what = {"VAE": "VAE, {} pixels", "CVAE": "CVAE, {} pixels given the {}"}[name]
+                what = {"VAE": "VAE of {} pixels", "CVAE": "CVAE given the {1}"}[name]
                 title = what.format("all" if given == "label" else "hidden", given)
                 pictures.setdefault(title, {})[epoch] = images
     path = args.out / "vae_convergence.json"

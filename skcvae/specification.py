@@ -161,7 +161,7 @@ def specify(
     if flags.get("n_scales", 1) > 1:
         check_scales(y.shape[1:], likelihood, **flags)
     if flags["partial_y"]:
-        check_observed(y)
+        check_observed(y, likelihood)
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
     code_shape = y_coding.code_shape
     if X is None:
@@ -196,8 +196,13 @@ def check_no_bins(architecture) -> None:
         )
 
 
-def check_observed(y: np.ndarray) -> None:
-    """Raise an error if a column, or a channel of images, is never observed."""
+def check_observed(y: np.ndarray, likelihood) -> None:
+    """Raise an error if a column, or a channel of images, is never observed, or may not be so."""
+    if not getattr(likelihood, "accepts_missing", True):
+        raise ValueError(
+            f"partial_y=True marginalises out entries of y, which {likelihood!r} cannot: expected "
+            "partial_y=False, or another likelihood."
+        )
     missing = np.isnan(columns_of(y)).all(axis=0)
     if missing.any():
         raise ValueError(

@@ -32,6 +32,8 @@ class Likelihood(Documented, ABC):
     ----------
     coding : type
         The class of what `fit_coding` returns.
+    accepts_missing : bool
+        Whether entries of y that were not observed can be marginalised out.
     accepts_means : bool
         Whether means of targets, such as pooled pixels, are targets too.
     """
@@ -39,6 +41,7 @@ class Likelihood(Documented, ABC):
     _parameter_constraints = {}
 
     coding = Scaling
+    accepts_missing = True
     accepts_means = True
 
     def check_targets(self, y):

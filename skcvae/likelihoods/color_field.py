@@ -89,6 +89,7 @@ class ColorField(RealOutputs):
     (2, 4, 2, 8, 8)
     """
 
+    accepts_missing = False
     accepts_means = False  # statistics are of one resolution
 
     _parameter_constraints = {
