@@ -19,6 +19,7 @@ from skcvae.networks.layered import Layers
 from skcvae.random import generator, row_noise, spawned
 from skcvae.training.progress import line
 
+Inputs = np.ndarray | None  # None where there is nothing to condition on
 Read = Callable[[Tensor], np.ndarray]  # from encoded numbers to the user's units
 
 SHOWN_AFTER = 2.0  # seconds, where progress is shown
@@ -28,8 +29,7 @@ NOISE_DRAWS = 100  # draws whose noise is made at once, independent of the chunk
 class Fitted:
     """Networks in evaluation mode, between the user's units of X and y.
 
-    X, and its coding, are None in a model with nothing to condition on. Long calls show a
-    progress line with a title, unless that is None.
+    Long calls show a progress line with a title, unless that is None.
     """
 
     def __init__(self, model: Model, x_coding, y_coding, title: str | None = None):
@@ -67,13 +67,8 @@ class Fitted:
 
         return self._by_rows(len(X), 1, evaluate)[0]
 
-    def encode(
-        self, X: np.ndarray | None, y: np.ndarray | None, n_steps: int = 0
-    ) -> list[np.ndarray]:
-        """Return mean and standard deviation of q(z|x,y), or of p(z|x), each (n, ...).
-
-        With gradient steps it is the mode of p(z|x,y) alone.
-        """
+    def encode(self, X: Inputs, y: np.ndarray | None, n_steps: int = 0) -> list[np.ndarray]:
+        """Return mean and scale of q(z|x,y), or p(z|x), or with steps p(z|x,y)'s mode: (n, ...)."""
 
         def evaluate(rows, block, shown):
             x = self._inputs(X, rows, self.exact_dtype)
@@ -87,7 +82,7 @@ class Fitted:
 
         return self._by_rows(len(X if y is None else y), 1, evaluate)
 
-    def decode(self, X: np.ndarray | None, z: np.ndarray, read: Read) -> np.ndarray:
+    def decode(self, X: Inputs, z: np.ndarray, read: Read) -> np.ndarray:
         """Return E[y|x,z] of shape (n_draws, n, ...), for z of that shape."""
 
         def decoder(x: Tensor | None) -> Callable[[Tensor], Tensor]:
@@ -105,7 +100,7 @@ class Fitted:
 
         return Layers(*(self._decoded(X, z, part(i), each) for i, each in enumerate(reads)))
 
-    def _decoded(self, X: np.ndarray | None, z: np.ndarray, decoder, read: Read) -> np.ndarray:
+    def _decoded(self, X: Inputs, z: np.ndarray, decoder, read: Read) -> np.ndarray:
         """Return what the function that `decoder` returns for some x says of draws of z."""
 
         def blocks(rows: slice, size: int) -> Iterator[Tensor]:
@@ -117,10 +112,7 @@ class Fitted:
         return self._by_draws(z.shape[1], len(z), blocks, read)
 
     def modes(self, X: np.ndarray, n_modes: int, read: Read) -> list[np.ndarray]:
-        """Return E[y|x,z] at the heaviest components of the prior, and their weights.
-
-        Of shapes (n, n_modes, ...) and (n, n_modes).
-        """
+        """Return E[y|x,z] at the prior's heaviest components, (n, n_modes, ...), and weights."""
 
         def evaluate(rows, block, shown):
             given = self.exact_model.condition(self._inputs(X, rows, self.exact_dtype))
@@ -131,7 +123,7 @@ class Fitted:
 
         return self._by_rows(len(X), n_modes, evaluate)
 
-    def kl_by_unit(self, X: np.ndarray | None, y: np.ndarray) -> np.ndarray:
+    def kl_by_unit(self, X: Inputs, y: np.ndarray) -> np.ndarray:
         """Return the mean over rows of the KL term of each latent variable."""
 
         def evaluate(rows, block, shown):
@@ -156,12 +148,9 @@ class Fitted:
         return self._by_rows(len(X), n_samples, evaluate)
 
     def sample(
-        self, X: np.ndarray | None, n_samples: int, seed: int, *, observation_noise: bool = True
+        self, X: Inputs, n_samples: int, seed: int, *, observation_noise: bool = True
     ) -> np.ndarray:
-        """Return joint draws of y, or of E[y|x,z], of shape (n_samples, n, *row_shape).
-
-        Without X there is one row to draw from.
-        """
+        """Return draws of y, or of E[y|x,z], (n_samples, n, *row_shape); n = 1 without X."""
         source, outputs = self._generators(seed)
 
         def blocks(rows: slice, size: int) -> Iterator[Tensor]:
@@ -178,7 +167,7 @@ class Fitted:
 
     def complete(
         self,
-        X: np.ndarray | None,
+        X: Inputs,
         y: np.ndarray,
         n_samples: int,
         seed: int,
@@ -206,7 +195,7 @@ class Fitted:
         return self._by_draws(len(y), n_samples, blocks, self.y_coding.to_array)
 
     def log_prob(
-        self, X: np.ndarray | None, y: np.ndarray, *, estimate, n_samples: int, seed: int
+        self, X: Inputs, y: np.ndarray, *, estimate, n_samples: int, seed: int
     ) -> list[np.ndarray]:
         """Return log p(y|x) in the user's units and the effective sample size, each (n,)."""
 
@@ -224,7 +213,7 @@ class Fitted:
 
     def log_prob_observed(
         self,
-        X: np.ndarray | None,
+        X: Inputs,
         y: np.ndarray,
         completed: np.ndarray,
         *,
@@ -270,9 +259,7 @@ class Fitted:
                     out[part, rows] = values
         return out
 
-    def _inputs(
-        self, X: np.ndarray | None, rows: slice, dtype: torch.dtype = torch.float32
-    ) -> Tensor | None:
+    def _inputs(self, X: Inputs, rows: slice, dtype: torch.dtype = torch.float32) -> Tensor | None:
         return None if X is None else self.x_coding.to_tensor(X[rows], dtype, self.device)
 
     def _outputs(self, y: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
