@@ -68,7 +68,7 @@ class Fitted:
         return self._by_rows(len(X), 1, evaluate)[0]
 
     def encode(self, X: Inputs, y: np.ndarray | None, n_steps: int = 0) -> list[np.ndarray]:
-        """Return mean and scale of q(z|x,y), or p(z|x), or with steps p(z|x,y)'s mode: (n, ...)."""
+        """Return mean and scale of q(z|x,y) or p(z|x), or with steps p(z|x,y)'s mode, (n, ...)."""
 
         def evaluate(rows, block, shown):
             x = self._inputs(X, rows, self.exact_dtype)
