@@ -8,7 +8,7 @@ classifier of the attributes on real faces, and the layered and the plain networ
 faces from attributes. The classifier then reads the attributes of generated faces, and of
 progressions of unseen faces, which are drawn as six panels. On LFW the layered network is
 trained with masks, and finds the masks of unseen images without. Fitted networks go to
-`--models` and are not fitted again; figures are written beside the tables.
+`--models` and are not fitted again; figures, which hold photographs, are written beside them.
 """
 
 import argparse
@@ -201,7 +201,7 @@ def draw(est, test, names, args, model):
             value_names=["0", *[""] * (STEPS - 2), "1"], ax=panel.subplots(4, STEPS + 1),
         )  # fmt: skip
         panel.suptitle(f"{title} ({name})")
-    figure.savefig(args.out / f"attributes_celeba_{model}.png", dpi=110)
+    figure.savefig(args.models / f"attributes_celeba_{model}.png", dpi=110)
     plt.close(figure)
 
 
@@ -304,7 +304,7 @@ def draw_masks(est, X, y, args, n=8):
             ax.imshow(np.moveaxis(image, 0, -1).clip(0, 1) if image.ndim == 3 else image,
                       cmap="gray", vmin=0, vmax=1)  # fmt: skip
             ax.set(xticks=[], yticks=[])
-    figure.savefig(args.out / "attributes_lfw_layers.png", dpi=110)
+    figure.savefig(args.models / "attributes_lfw_layers.png", dpi=110)
     plt.close(figure)
 
 
