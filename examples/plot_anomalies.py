@@ -68,7 +68,7 @@ rows = np.concatenate([held_out, malignant])
 is_malignant = np.repeat([0, 1], [len(held_out), len(malignant)])
 
 detectors = {
-    "VAE": VAE(8, random_state=0),
+    "VAE": VAE(4, likelihood="student_t", random_state=0),
     "KernelDensity": make_pipeline(
         StandardScaler(), GridSearchCV(KernelDensity(), {"bandwidth": np.geomspace(0.3, 3, 10)})
     ),

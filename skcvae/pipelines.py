@@ -19,6 +19,8 @@ raises TypeError if the last step has no such method.
 (200, 3)
 """
 
+from sklearn.base import is_regressor
+
 
 def sample(estimator, X, n_samples=1, random_state=None, **params):
     """Draw joint outputs y ~ p(y|x).
@@ -240,4 +242,9 @@ def _last_step(estimator, X, method):
                 f"estimator must be, or end in, a fitted estimator with a method {method!r}, "
                 f"got {type(estimator).__name__}."
             )
+    if not is_regressor(estimator):
+        raise TypeError(
+            f"{type(estimator).__name__} has nothing to condition on: use its own {method}, after "
+            "the first steps of a pipeline, pipeline[:-1].transform(X)."
+        )
     return estimator, X

@@ -308,6 +308,7 @@ def test_missing_pixels_are_refused(fitted):
         CVAERegressor(likelihood=ColorField(), partial_y=True, **PARAMS).fit(X, holes)
     with pytest.raises(ValueError, match="ColorField expects whole images in y, got NaN"):
         fitted.complete(X, holes)
+    np.testing.assert_array_equal(fitted.complete(X, Y, 2), np.stack([Y, Y]))
     with pytest.raises(ValueError, match="partial_y=True marginalises out entries of y, which"):
         CVAERegressor(likelihood=ColorField(), partial_y=True, **PARAMS).fit(X, Y)
 

@@ -270,6 +270,20 @@ def test_zeros_are_as_frequent_as_in_the_data_and_have_no_units():
         clone(est).fit(X, y - 1)
 
 
+@pytest.mark.parametrize("likelihood", ["log_normal", "gamma", "hurdle"])
+def test_positive_images_are_of_one_scale(likelihood):
+    y = np.random.default_rng(0).lognormal(size=(20, 8, 8))
+    est = CVAERegressor(likelihood=likelihood, initial_guess=True, n_scales=2, max_epochs=1)
+    with pytest.raises(ValueError, match="n_scales=2 pools pixels by averaging"):
+        est.fit(y[:, 0], y)
+
+
+def test_a_hurdle_is_before_a_positive_likelihood():
+    for other in ("gamma", Gaussian()):
+        with pytest.raises(ValueError, match="'likelihood' parameter of Hurdle must be"):
+            CVAERegressor(likelihood=Hurdle(other), max_epochs=1).fit([[1], [2]], [0, 1])
+
+
 @pytest.mark.parametrize("likelihood", MIXTURE + VECTORS, ids=repr)
 def test_joint_density_integrates_to_one_and_to_its_marginals(likelihood):
     p = some(likelihood, (2,))

@@ -50,6 +50,10 @@ def test_the_first_mode_is_the_prediction(est):
     np.testing.assert_array_equal(est.predict_modes(X, 2), est.predict_modes(X)[:2])
 
 
+def test_counts_may_be_of_numpy(est):
+    np.testing.assert_array_equal(est.predict_modes(X, np.int64(2)), est.predict_modes(X, 2))
+
+
 def test_modes_follow_from_the_row_alone(est):
     order = np.random.default_rng(0).permutation(30)[:7]
     np.testing.assert_allclose(

@@ -338,3 +338,26 @@ def test_a_vae_that_uses_no_latent_variable_warns():
     with pytest.warns(UserWarning, match="independent columns.*another n_components"):
         est.fit(X)
     assert est.n_active_units_ == 0
+
+
+def test_items_of_a_dataset_are_rows():
+    class Pairs(torch.utils.data.Dataset):
+        def __len__(self):
+            return 20
+
+        def __getitem__(self, row):
+            return np.zeros(3), np.zeros(2)
+
+    with pytest.raises(TypeError, match="must have items x, one array each, got a tuple of 2"):
+        VAE(**SMALL).fit(Pairs())
+
+
+@pytest.mark.parametrize("function", ["sample", "complete", "reconstruct"])
+def test_functions_of_pipelines_need_something_to_condition_on(function):
+    X = CASES["gaussian"][1]
+    pipeline = make_pipeline(StandardScaler(), VAE(3, **SMALL | {"max_epochs": 1})).fit(X)
+    others = () if function == "sample" else (X,)
+    with pytest.raises(
+        TypeError, match=f"VAE has nothing to condition on: use its own {function}"
+    ):
+        getattr(skcvae, function)(pipeline, X, *others)

@@ -51,6 +51,11 @@ class Items:
     def _item(self, row: int) -> Row:
         item = self.dataset[row]
         if self.n_arrays == 1:
+            if isinstance(item, tuple | list) and any(np.ndim(part) for part in item):
+                raise TypeError(
+                    f"X as a Dataset must have items x, one array each, got a "
+                    f"{type(item).__name__} of {len(item)} for item {row}."
+                )
             return (np.asarray(item),)
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise TypeError(

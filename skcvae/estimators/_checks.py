@@ -120,9 +120,11 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
         y = y.reshape(n_rows, *shape)
     holes = np.isnan(y.min())
     if holes and not partial:
+        where = "only if partial_y=True in fit, and in complete"
+        accepted = where if hasattr(estimator, "complete") else "nowhere"
         raise ValueError(
             f"Input {name} contains NaN. {type(estimator).__name__} accepts NaN, for "
-            "entries that were not observed, only if partial_y=True in fit, and in complete."
+            f"entries that were not observed, {accepted}."
         )
     if not (holes and np.isnan(y).all()):
         likelihood.check_targets(y)

@@ -60,10 +60,9 @@ class Modes:
         n_components = self._n_components()
         if n_modes is not None:
             check_scalar(n_modes, "n_modes", Integral, min_val=1, max_val=n_components)
+            n_components = int(n_modes)
         X = _checks.inputs(self, X)
-        y, weights = self._shown_fitted().modes(
-            X, n_modes or n_components, self.y_coding_.to_array
-        )
+        y, weights = self._shown_fitted().modes(X, n_components, self.y_coding_.to_array)
         y = self._like_y(y.swapaxes(0, 1))
         return (y, weights.T) if return_weights else y
 

@@ -22,7 +22,7 @@ from torch.distributions import (
     MultivariateNormal,
 )
 
-from skcvae.distributions import MaskedPixels, Product
+from skcvae.distributions import FieldGaussian, MaskedPixels, Product
 from skcvae.likelihoods.base import LikelihoodModule
 
 
@@ -157,6 +157,19 @@ def _(p: Product, y: Tensor) -> Tensor:
 @given_observed.register
 def _(p: Product, y: Tensor) -> Distribution:
     return Product([given_observed(*pair) for pair in p.paired(y)])
+
+
+# Missing pixels of a field are refused before: all are observed.
+
+
+@log_prob_of_observed.register
+def _(p: FieldGaussian, y: Tensor) -> Tensor:
+    return p.log_prob(y)
+
+
+@given_observed.register
+def _(p: FieldGaussian, y: Tensor) -> Distribution:
+    return p
 
 
 @log_prob_of_observed.register

@@ -10,7 +10,7 @@ from numbers import Real
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 from torch.distributions import Gamma as GammaDistribution
@@ -25,6 +25,8 @@ LARGEST_SCALE = 4.0  # beyond it the mean of a log-normal distribution overflows
 
 class Positive(Likelihood):
     """Base class of the likelihoods of positive numbers."""
+
+    accepts_means = False  # a mean of logarithms is of another scale
 
     _parameter_constraints = {
         "heteroscedastic": ["boolean"],
@@ -192,12 +194,15 @@ class Hurdle(Likelihood):
     CVAERegressor(likelihood=Hurdle(likelihood=Gamma()))
     """
 
-    _parameter_constraints = {"likelihood": [HasMethods(["family", "build"]), None]}
+    accepts_means = False
+
+    _parameter_constraints = {"likelihood": [Positive, None]}
 
     def __init__(self, likelihood=None):
         self.likelihood = likelihood
 
     def check_targets(self, y):
+        self._validate_params()
         strange = np.isfinite(y) & (y < 0)
         if strange.any():
             raise ValueError(

@@ -38,7 +38,8 @@ class Mixture(Prior):
         The scale of every component, in all directions and for every x. None predicts
         the scales from x. With a small scale each component stands for one mode.
     min_scale : float, default=0.001
-        Lower bound on every scale of the prior and of the recognition network.
+        Lower bound on every predicted scale of the prior, and on those of the recognition
+        network.
 
     References
     ----------
