@@ -89,6 +89,11 @@ def test_full_resolution_is_that_of_y_unless_it_is_a_vector():
         (MLP, {"shortcut": "yes"}),
         (MLP, {"bins": 0}),
         (MLP, {"bins": "many"}),
+        (Layered, {"channels": ()}),
+        (Layered, {"channels": (8, 0)}),
+        (Layered, {"kernel_size": 2}),
+        (Layered, {"image_size": (8,)}),
+        (Layered, {"background_share": 1.0}),
         (Conv, {"channels": ()}),
         (Conv, {"channels": (8,)}),
         (Conv, {"channels": (8, 0)}),
@@ -112,7 +117,7 @@ def test_parameters_out_of_range(family, bad):
     (name,) = bad
     message = f"The '{name}' parameter of {family.__name__} must be"
     with pytest.raises(ValueError, match=message) as error:
-        family(**bad).resolve(10, (8, 8), (1,))
+        family(**bad).resolve(10, (8, 8), (8, 8) if family is Layered else (1,))
     assert f"Got {bad[name]!r} instead" in str(error.value)
 
 

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 import skcvae
 from skcvae import VAE, CVAERegressor, GSNNRegressor, NNRegressor
@@ -14,10 +15,16 @@ from skcvae.inference.partial import given_observed, log_prob_of_observed
 from skcvae.likelihoods import (
     Bernoulli,
     Categorical,
+    ColorField,
     Columns,
+    Gamma,
     Gaussian,
     GaussianMixture,
+    Hurdle,
+    LogNormal,
     MaskedImage,
+    NegativeBinomial,
+    Poisson,
     StudentT,
 )
 
@@ -52,6 +59,10 @@ CASES = {
         np.concatenate([rng.random((N, 1, 8, 6)), MASKS], axis=1),
     ),
 }
+INDEPENDENT = [
+    Gaussian(), Gaussian(True), StudentT(), Bernoulli(), Poisson(), NegativeBinomial(), Gamma(),
+    LogNormal(), Hurdle(),
+]  # fmt: skip
 MEANS = ["gaussian", "no shortcut", "grey", "heteroscedastic", "student", "resized", "masked"]
 each = pytest.mark.parametrize("case", CASES)
 
@@ -179,6 +190,16 @@ def test_both_layers_get_codes(share, n_background):
     assert decoder.sizes == (8 - n_background, n_background)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (3, 3)])
+@pytest.mark.parametrize("prior", ["gaussian", "mixture", "standard"])
+@pytest.mark.parametrize("channels", [(16, 32), (4, 8), (4, 4)])
+def test_images_may_be_as_small_as_a_pixel(size, prior, channels):
+    y = rng.normal(size=(N, *size))
+    est = CVAERegressor(architecture=Layered(channels), prior=prior, **QUICK).fit(X, y)
+    layers = est.decode_layers(X, est.encode(X, y))
+    assert layers.background.shape == layers.gate.shape == (N, *size)
+
+
 def test_layers_through_a_pipeline(fitted):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
@@ -238,6 +259,88 @@ def test_pixels_of_a_known_mask_are_those_of_its_layer():
         y = torch.cat([image, torch.full((5, 1, 1, 2), bit).double()], 1)
         expected = layer.log_prob(image) + logit.sigmoid().log().sum((-3, -2, -1))
         torch.testing.assert_close(p.log_prob(y), expected)
+
+
+@pytest.mark.parametrize("of", INDEPENDENT, ids=repr)
+def test_moments_do_not_depend_on_the_precision_of_the_gate(of):
+    module = MaskedImage(of).build((2, 1, 2))
+    numbers = torch.randn(5, *module.parameter_shape, generator=torch.Generator().manual_seed(0))
+    p, precise = module(numbers), copy.deepcopy(module).double()(numbers.double())
+    for moment in ("mean", "variance"):
+        found, expected = getattr(p, moment), getattr(precise, moment)
+        torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("of", INDEPENDENT, ids=repr)
+def test_rows_may_be_flat(of):
+    images = (
+        rng.random((N, 4, 4)) if isinstance(of, Bernoulli) else 1.0 + rng.poisson(3, (N, 4, 4))
+    )
+    y = np.stack([images, (images > images.mean()).astype(float)], axis=1)
+    flat = y.reshape(N, -1)
+    params = {"likelihood": MaskedImage(of), "partial_y": True, **QUICK}
+    est = CVAERegressor(**params).fit(X, y)
+    of_rows = CVAERegressor(**params, y_shape=(2, 4, 4)).fit(X, flat)
+    mean, std = est.predict(X, return_std=True)
+    assert np.isfinite(std).all()
+    for found, expected in zip(
+        (*of_rows.predict(X, return_std=True), of_rows.predict(X, n_samples=3)),
+        (mean, std, est.predict(X, n_samples=3)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found, expected.reshape(N, -1))
+    np.testing.assert_array_equal(of_rows.log_prob(X, flat), est.log_prob(X, y))
+    hidden = y.copy()
+    hidden[:, 1] = np.nan
+    np.testing.assert_array_equal(
+        of_rows.complete(X, hidden.reshape(N, -1), random_state=0),
+        est.complete(X, hidden, random_state=0).reshape(1, N, -1),
+    )
+    wrong = flat.copy()
+    wrong[3, -1] = 0.3
+    for call in (of_rows.log_prob, of_rows.encode, clone(of_rows).fit):
+        with pytest.raises(
+            ValueError, match=r"masks of 0 and 1 in the last channel of y, got 0.3"
+        ):
+            call(X, wrong)
+
+
+def test_rows_of_a_density_may_be_flat():
+    y = np.concatenate([IMAGES, np.nan_to_num(MASKS)], axis=1)
+    flat = y.reshape(N, -1)
+    params = {"likelihood": MaskedImage(Gaussian()), "max_epochs": 1, "random_state": 0}
+    est = VAE(**params, x_shape=(3, 8, 6)).fit(flat)
+    expected = VAE(**params).fit(y)
+    np.testing.assert_array_equal(est.transform(flat), expected.transform(y))
+    found, whole = est.score_samples(flat, n_samples=5), expected.score_samples(y, n_samples=5)
+    np.testing.assert_array_equal(found, whole)
+    flat[3, -1] = 0.3
+    with pytest.raises(ValueError, match="in the last channel of X, got 0.3"):
+        est.transform(flat)
+    with pytest.raises(ValueError, match=r"rows of X of shape .* got rows .*\(144,\).* x_shape"):
+        VAE(**params).fit(flat)
+
+
+def test_masks_are_found_in_flat_rows_after_loading(tmp_path):
+    y = np.concatenate([IMAGES, np.nan_to_num(MASKS)], axis=1).reshape(N, -1)
+    est = CVAERegressor(likelihood=MaskedImage(Gaussian()), y_shape=(3, 8, 6), **QUICK).fit(X, y)
+    est.save(tmp_path / "model")
+    loaded = skcvae.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.log_prob(X, y), est.log_prob(X, y))
+    y[0, -1] = 0.3
+    with pytest.raises(ValueError, match="masks of 0 and 1"):
+        loaded.log_prob(X, y)
+
+
+@pytest.mark.parametrize("size", [(8,), (8, 0), (8.5, 6), (6, 8), (7, 5)])
+def test_the_size_of_masks_is_that_of_the_images(size):
+    y = np.concatenate([IMAGES, np.nan_to_num(MASKS)], axis=1)
+    for rows in (y, y.reshape(N, -1)):
+        est = CVAERegressor(
+            likelihood=MaskedImage(Gaussian(), image_size=size), y_shape=(3, 8, 6), **QUICK
+        )
+        with pytest.raises(ValueError, match="The 'image_size' parameter of MaskedImage must be"):
+            est.fit(X, rows)
 
 
 def test_moments_are_those_of_draws():
@@ -362,6 +465,17 @@ def test_steps_are_a_count_of_steps_towards_y(fitted, args, params):
         (CVAERegressor(architecture=Layered(), initial_guess=True), IMAGES, "initial_guess=False"),
         (NNRegressor(architecture=Layered()), IMAGES, "latent variables"),
         (CVAERegressor(architecture=Layered(mask=True)), IMAGES, "MaskedImage"),
+        *(
+            (CVAERegressor(architecture=Layered(mask=True), likelihood=of), y, "MaskedImage")
+            for of in (*INDEPENDENT, GaussianMixture(), Categorical(), ColorField())
+            for y in (MASKS[6:, 0] + 1, MASKS[6:] + 1, np.tile(MASKS[6:] + 1, (1, 2, 1, 1)))
+            if not isinstance(of, Bernoulli)
+        ),
+        (
+            CVAERegressor(architecture=Layered(mask=True), likelihood="bernoulli"),
+            MASKS[6:, 0],
+            "MaskedImage",
+        ),
         (CVAERegressor(architecture=Layered(background_share=1)), IMAGES, "background_share"),
         (CVAERegressor(architecture=Layered(mask=2)), IMAGES, "mask"),
         (CVAERegressor(likelihood=MaskedImage(Gaussian())), IMAGES, "masks of 0 and 1"),
@@ -370,6 +484,16 @@ def test_steps_are_a_count_of_steps_towards_y(fitted, args, params):
         (CVAERegressor(likelihood=MaskedImage(Categorical())), MASKS[6:], "likelihood"),
         (CVAERegressor(likelihood=MaskedImage(MaskedImage(Gaussian()))), IMAGES, "likelihood"),
         (CVAERegressor(likelihood=MaskedImage("gaussian")), IMAGES, "likelihood"),
+        (
+            CVAERegressor(likelihood=MaskedImage(ColorField())),
+            np.concatenate([IMAGES, IMAGES > 5], axis=1)[:, [0, 3]],
+            r"Gaussian\(\). Got ColorField instead\.$",
+        ),
+        (
+            CVAERegressor(likelihood=MaskedImage(Gaussian())),
+            IMAGES.reshape(N, -1),
+            "Set y_shape if images are flattened",
+        ),
         (
             CVAERegressor(likelihood=MaskedImage(GaussianMixture()), partial_y=True),
             np.concatenate([IMAGES, MASKS], axis=1),

@@ -90,7 +90,8 @@ class Conv(Architecture):
             )
         if self.kernel_size % 2 == 0:
             raise ValueError(
-                f"The 'kernel_size' parameter of Conv must be odd. Got {self.kernel_size} instead."
+                f"The 'kernel_size' parameter of {type(self).__name__} must be odd. "
+                f"Got {self.kernel_size} instead."
             )
         size = self.image_size
         if isinstance(size, str):
@@ -107,7 +108,7 @@ class Conv(Architecture):
             and all(isinstance(value, Integral) and value > 0 for value in values)
         ):
             raise ValueError(
-                f"The {name!r} parameter of Conv must be {expected}. "
+                f"The {name!r} parameter of {type(self).__name__} must be {expected}. "
                 f"Got {getattr(self, name)!r} instead."
             )
         return tuple(int(value) for value in values)

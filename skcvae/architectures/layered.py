@@ -106,6 +106,8 @@ class Layered(Conv):
                 "width) or (channels, height, width), got rows of shape "
                 f"{x_shape or None} and {y_shape}. Use Conv, or 'mlp'."
             )
+        if self.mask and len(y_shape) != 3:
+            raise self._no_masks()
         return super().resolve(n_rows, x_shape, y_shape)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
@@ -132,11 +134,14 @@ class Layered(Conv):
         return LayeredDecoder(foreground, background, x_shape, sizes, shortcut=self.shortcut)
 
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
-        if in_shape != (2 * self.channels[0], *self.image_size):  # features of z
+        if len(in_shape) != 4:  # not the features of two layers
             return super().head(in_shape, out_shape)
         if self.mask and len(out_shape) != 3:
-            raise ValueError(
-                "architecture=Layered(mask=True) expects a likelihood of images and masks, "
-                "likelihood=MaskedImage(...), whose last channel of y is the mask."
-            )
+            raise self._no_masks()
         return LayeredReadout(in_shape, out_shape, self.kernel_size, mask=self.mask)
+
+    def _no_masks(self):
+        return ValueError(
+            "architecture=Layered(mask=True) expects a likelihood of images and masks, "
+            "likelihood=MaskedImage(...), whose last channel of y is the mask."
+        )

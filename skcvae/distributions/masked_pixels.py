@@ -36,16 +36,17 @@ class MaskedPixels(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        gate = self.logit.sigmoid()
-        return torch.cat([self.back.mean.lerp(self.front.mean, gate), gate], -3)
+        front, back = self.front.mean, self.back.mean
+        gate = self.logit.sigmoid().to(front.dtype)  # rates of counts are float64
+        return torch.cat([back.lerp(front, gate), gate], -3)
 
     @property
     def variance(self) -> Tensor:
-        gate = self.logit.sigmoid()
-        within = self.back.variance.lerp(self.front.variance, gate)
+        front, back = self.front.variance, self.back.variance
+        gate = self.logit.sigmoid().to(front.dtype)
         spread = gate * (1 - gate)
         between = spread * (self.front.mean - self.back.mean).square()
-        return torch.cat([within + between, spread], -3)
+        return torch.cat([back.lerp(front, gate) + between, spread], -3)
 
     def by_layer(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the log joint density of each pixel and of its layer: foreground, background.

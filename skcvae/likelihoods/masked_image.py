@@ -7,6 +7,7 @@ r"""Images with a mask of their foreground.
 """
 
 import math
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ class MaskedImage(Likelihood):
     mean times the gate plus the background's times one minus the gate. With ``partial_y=True``
     in the estimator, a mask that is not known is NaN and is marginalised out, each pixel by
     itself: `log_prob` is then the log-likelihood of the image alone, and `complete` draws the
-    mask given the image. The mean of the last channel is the gate.
+    mask given the image. The mean of the last channel is the gate. Rows of y may be flat if the
+    estimator has `y_shape`.
 
     Use it with ``architecture=Layered(mask=True)``, where x reaches the foreground and the gate
     alone, or with any other architecture of images.
@@ -37,6 +39,9 @@ class MaskedImage(Likelihood):
     likelihood : object
         Likelihood of the image without its mask, with independent numbers: real ones, counts
         or outputs in [0, 1].
+    image_size : tuple of int or None, default=None
+        Height and width, by which masks are found in flat rows of y. None takes those of the
+        images in `fit`.
 
     Examples
     --------
@@ -57,50 +62,76 @@ class MaskedImage(Likelihood):
     """
 
     accepts_means = False
-    _parameter_constraints = {"likelihood": [LIKELIHOOD]}
+    _parameter_constraints = {"likelihood": [LIKELIHOOD], "image_size": ["array-like", None]}
 
-    def __init__(self, likelihood):
+    def __init__(self, likelihood, *, image_size=None):
         self.likelihood = likelihood
+        self.image_size = image_size
 
     def check_targets(self, y):
-        self._check_likelihood()
-        if y.ndim != 4 or y.shape[1] < 2:
-            raise ValueError(
-                "MaskedImage expects y of shape (n_rows, channels + 1, height, width), the last "
-                f"channel a mask, got {y.shape}."
-            )
+        self._check_parameters()
+        if self.image_size is None:  # rows may be flat; `fit_coding` gets them as images
+            return
+        if y[0].size % math.prod(self.image_size):
+            raise self._not_of_size(y.shape[1:])
+        y = y.reshape(len(y), -1, *self.image_size)
         image, mask = y[:, :-1], y[:, -1]
         if not np.isnan(image).all():
             self.likelihood.check_targets(image)
-        known = mask[~np.isnan(mask)]
-        if not np.isin(known, (0, 1)).all():
+        strange = ~np.isnan(mask) & ~np.isin(mask, (0, 1))
+        if strange.any():
             raise ValueError(
-                "MaskedImage expects masks of 0 and 1 in the last channel of y, got values in "
-                f"[{known.min():g}, {known.max():g}]."
+                "MaskedImage expects masks of 0 and 1 in the last channel of y, got "
+                f"{mask[strange][0]:g}."
             )
 
     def fit_coding(self, y, weight=None, *, normalize=True):
+        self._check_parameters()
+        if y.ndim != 4 or y.shape[1] < 2:
+            raise ValueError(
+                "MaskedImage expects rows of y of shape (channels + 1, height, width), the last "
+                f"channel a mask, got rows of shape {y.shape[1:]}. Set y_shape if images are "
+                "flattened."
+            )
+        if self.image_size is not None and tuple(self.image_size) != y.shape[2:]:
+            raise self._not_of_size(y.shape[1:])
+        self.set_params(image_size=y.shape[2:])
+        self.check_targets(y)
         image = self.likelihood.fit_coding(y[:, :-1], weight, normalize=normalize)
         parts = zip(image, Scaling.identity((1, *y.shape[2:])), strict=True)
         return Scaling(*map(np.concatenate, parts))
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
-        self._check_likelihood()
+        self._check_parameters()
         n_channels, *size = y_shape
         image = self.likelihood.build((n_channels - 1, *size))
         if not isinstance(image(torch.zeros(image.parameter_shape)), Independent):
             raise self._refused()
         return _ImageAndMask(image)
 
-    def _check_likelihood(self):
+    def _check_parameters(self):
         self._validate_params()
+        size = self.image_size
+        if size is not None and not (
+            len(size) == 2 and all(isinstance(side, Integral) and side > 0 for side in size)
+        ):
+            raise ValueError(
+                "The 'image_size' parameter of MaskedImage must be two positive ints or None. "
+                f"Got {size!r} instead."
+            )
         if isinstance(self.likelihood, MaskedImage) or self.likelihood.coding is not Scaling:
             raise self._refused()
 
     def _refused(self):
         return ValueError(
             "The 'likelihood' parameter of MaskedImage must be one of independent numbers, such "
-            f"as Gaussian(). Got {self.likelihood!r} instead."
+            f"as Gaussian(). Got {type(self.likelihood).__name__} instead."
+        )
+
+    def _not_of_size(self, row_shape):
+        return ValueError(
+            "The 'image_size' parameter of MaskedImage must be the height and width of rows of y, "
+            f"of shape {row_shape}. Got {self.image_size!r} instead."
         )
 
 

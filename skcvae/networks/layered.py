@@ -42,7 +42,7 @@ class LayeredDecoder(nn.Module):
     Attributes
     ----------
     out_shape : tuple of int
-        Shape of the features of one row, those of the foreground first.
+        Shape of the features of one row, (2, channels, height, width), the foreground's first.
     """
 
     def __init__(
@@ -56,8 +56,7 @@ class LayeredDecoder(nn.Module):
     ):
         super().__init__()
         self.foreground, self.background, self.sizes = foreground, background, sizes
-        channels, *size = foreground.out_shape
-        self.out_shape = (2 * channels, *size)
+        self.out_shape = (2, *foreground.out_shape)
         of_vectors = [shortcut and not is_image(x_shape), shortcut, shortcut]
         self.x_linear, self.front_linear, self.back_linear = (
             Readout(shape, foreground.out_shape, bias=False) if linear else None
@@ -75,7 +74,7 @@ class LayeredDecoder(nn.Module):
             if self.front_linear is not None:
                 h_front = h_front + self.front_linear(front)
                 h_back = h_back + self.back_linear(back)
-            return torch.cat([h_front, h_back], -3)
+            return torch.cat([h_front, h_back], -3).unflatten(-3, (2, -1))
 
         return features
 
@@ -89,12 +88,11 @@ class LayeredReadout(nn.Module):
 
     def __init__(self, in_shape: Shape, out_shape: Shape, kernel_size: int, *, mask: bool):
         super().__init__()
-        channels, *size = in_shape
-        half, self.out_shape, self.mask = (channels // 2, *size), out_shape, mask
+        self.out_shape, self.mask = out_shape, mask
         n_numbers = math.prod(out_shape[:-2])
         n_numbers = n_numbers // 2 if mask else n_numbers
         self.foreground, self.background, self.gate = (
-            ImageReadout(half, (n, *out_shape[-2:]), kernel_size)
+            ImageReadout(in_shape[1:], (n, *out_shape[-2:]), kernel_size)
             for n in (n_numbers, n_numbers, 1)
         )
 
@@ -103,7 +101,7 @@ class LayeredReadout(nn.Module):
 
     def layers(self, features: Tensor) -> Layers:
         """Return the numbers of both layers, and the logit of the gate."""
-        front, back = features.chunk(2, -3)
+        front, back = features.unbind(-4)
         return Layers(self.foreground(front), self.background(back), self.gate(front))
 
     def composed(self, layers: Layers) -> Tensor:
