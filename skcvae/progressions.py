@@ -3,6 +3,7 @@ r"""Attribute progression: y along one feature of x, for z fixed.
 .. math:: y_t = E[y \mid x_t, z], \quad x_{t,j} = (1 - t) \min_j + t \max_j, \quad t \in [0, 1]
 """
 
+from collections.abc import Hashable
 from numbers import Integral
 
 import numpy as np
@@ -24,19 +25,20 @@ def progression(estimator, X, feature, values=7, z=None):
     values : int or array-like of shape (n_values,), default=7
         Values of the feature. A number stands for as many equal steps from the lowest to the
         highest value in X.
-    z : array-like of shape (n_rows, ...), default=None
+    z : array-like of shape (n_rows, ...) or (n_draws, n_rows, ...), default=None
         Latent variables, rows of shape `latent_shape_`: ``encode(X, y)`` of images y, or
         draws of the prior. None is the prior's mean E[z|x] at X as it is.
 
     Returns
     -------
-    ndarray of shape (n_values, n_rows, ...)
+    ndarray of shape (n_values, n_rows, ...) or (n_values, n_draws, n_rows, ...)
         In the units of y in `fit`.
 
     Raises
     ------
     ValueError
-        If X has no such feature, or a number of values is given and X has one value only.
+        If X has no such feature, if values are not finite numbers where those of X are, or if a
+        number of values is given and X has one value only.
 
     References
     ----------
@@ -60,45 +62,72 @@ def progression(estimator, X, feature, values=7, z=None):
 
 def _table(X, feature):
     """Return X as a table whose columns can be replaced, and the column of a feature."""
-    if hasattr(X, "columns"):
-        names = list(X.columns)
-        if feature in names:
-            return X, feature
-    else:
-        X = np.asarray(X)
-        if X.ndim != 2:
-            raise ValueError(f"X must have shape (n_rows, n_features), got {X.shape}.")
-        names = range(X.shape[1])
-    if not isinstance(feature, Integral) or not -len(names) <= feature < len(names):
+    is_frame = hasattr(X, "columns")
+    X = X if is_frame else np.asarray(X)
+    if not is_frame and X.ndim != 2:
+        raise ValueError(f"X must have shape (n_rows, n_features), got {X.shape}.")
+    names = list(X.columns) if is_frame else range(X.shape[1])
+    is_name = is_frame and isinstance(feature, Hashable) and feature in names
+    is_number = isinstance(feature, Integral) and -len(names) <= feature < len(names)
+    if isinstance(feature, bool | np.bool_) or not (is_name or is_number):
         raise ValueError(
             f"feature must be one of the {len(names)} columns of X, or a name in a DataFrame, "
             f"got {feature!r}."
         )
-    return X, names[feature]
+    return X, feature if is_name else names[feature]
 
 
 def _values(values, X, name):
     """Return the values of the feature."""
-    if not isinstance(values, Integral):
-        if np.ndim(values) != 1 or not len(values):
-            raise ValueError(f"values must be a number or a list of values, got {values!r}.")
-        return values
-    if values < 2:
-        raise ValueError(f"values must be at least 2 steps, or a list of values, got {values}.")
-    column = np.asarray(X[name] if hasattr(X, "columns") else X[:, name], dtype=float)
-    low, high = column.min(), column.max()
-    if not low < high:
+    column = _numbers(X[name] if hasattr(X, "columns") else X[:, name])
+    if isinstance(values, Integral):
+        return _steps(values, column, name)
+    array = _array(values)
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"values must be a number of steps or a list of values, got {values!r}.")
+    if column is not None and (array.dtype.kind not in "biuf" or not np.isfinite(array).all()):
         raise ValueError(
-            f"values={values} goes from the lowest to the highest value of feature {name!r} in "
-            f"X, which are both {low:g}. Pass a list of values."
+            f"values must be finite numbers, as feature {name!r} of X has, got {values!r}."
         )
-    return np.linspace(low, high, values)
+    return values
+
+
+def _array(values):
+    """Return values as an array, without dimensions where they have no shape."""
+    try:
+        return np.asarray(values)
+    except ValueError:  # lists of several lengths
+        return np.array(None)
+
+
+def _numbers(column):
+    """Return a column as floats, or None if it holds something else."""
+    column = np.asarray(column)
+    if column.dtype.kind not in "biufO" or any(isinstance(entry, str) for entry in column):
+        return None
+    try:
+        return column.astype(float)
+    except (TypeError, ValueError):
+        return None
+
+
+def _steps(n_values, column, name):
+    """Return equal steps from the lowest to the highest number of a column."""
+    if n_values < 2:
+        raise ValueError(f"values must be at least 2 steps, or a list of values, got {n_values}.")
+    numbers = np.array([]) if column is None else column[np.isfinite(column)]
+    if not numbers.size or numbers.min() == numbers.max():
+        raise ValueError(
+            f"values={n_values} goes from the lowest to the highest value of feature {name!r} in "
+            "X, expected numbers there of which two differ. Pass a list of values."
+        )
+    return np.linspace(numbers.min(), numbers.max(), n_values)
 
 
 def _moved(X, name, value):
     """Return X with one value in a column."""
-    if hasattr(X, "with_columns"):  # polars
-        return X.with_columns(**{name: value})
+    if hasattr(X, "with_columns"):  # polars, which takes text for the name of a column
+        return X.with_columns(type(X[name])(name, [value] * len(X)))
     if hasattr(X, "columns"):
         moved = X.copy()
         moved[name] = value

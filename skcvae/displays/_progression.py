@@ -1,12 +1,13 @@
 """Rows of images along one feature of x."""
 
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
 from skcvae.displays._axes import axes_for, pyplot, style
-from skcvae.displays._images import check_length, check_rows, grey, outputs_as_images, show_image
+from skcvae.displays._images import as_images, check_rows, grey, show_image
+from skcvae.pipelines import encode
 from skcvae.progressions import progression
 
 
@@ -71,7 +72,7 @@ class ProgressionDisplay:
             Values of the feature, or the number of equal steps from the lowest to the highest
             one in X.
         z : array-like of shape (n_rows, ...), default=None
-            Latent variables, as for :func:`skcvae.progression`.
+            Latent variables, as for :func:`skcvae.progression`, one code for each row.
         y : array-like of shape (n_rows, ...), default=None
             Images to plot in the first column, such as those that z encodes.
         **kwargs
@@ -89,9 +90,13 @@ class ProgressionDisplay:
         """
         pyplot(cls.__name__)
         check_rows(len(X))
+        if z is not None:
+            _check_codes(z, encode(estimator, X).shape)
         images = progression(estimator, X, feature, values, z)
         if "value_names" not in kwargs:
             kwargs["value_names"] = _names(values)
+        if y is not None:
+            _true_images("y", y, images, _joined(kwargs.get("join"), X))
         return cls.from_predictions(X, y, images, **kwargs)
 
     @classmethod
@@ -145,11 +150,11 @@ class ProgressionDisplay:
                 f"images must have shape (n_values, n_rows, ...), got {images.shape}."
             )
         check_rows(images.shape[1])
-        check_length("row_names", row_names, images, axis=1)
-        check_length("value_names", value_names, images, axis=0)
-        joined = None if join is None else partial(join, X)
-        truth = None if y_true is None else outputs_as_images("y_true", y_true, images, joined)
-        steps = [outputs_as_images("images", step, images, joined) for step in images]
+        _check_names("value_names", value_names, images.shape[0], "values")
+        _check_names("row_names", row_names, images.shape[1], "rows")
+        joined = _joined(join, X)
+        truth = None if y_true is None else _true_images("y_true", y_true, images, joined)
+        steps = [as_images("images", joined(step)) for step in images]
         return cls(
             images=np.stack(steps), value_names=value_names, y_true=truth, row_names=row_names
         ).plot(ax, **kwargs)
@@ -189,8 +194,46 @@ class ProgressionDisplay:
         return self
 
 
+def _joined(join, X):
+    """Return a function of y that gives images."""
+    return np.asarray if join is None else partial(join, X)
+
+
+def _true_images(name, y, images, joined):
+    """Check that y has the shape of a step, and return images of it."""
+    y = np.asarray(y)
+    if y.shape != images.shape[1:]:
+        raise ValueError(
+            f"{name} must have shape {images.shape[1:]}, that of the images of one value, got "
+            f"{y.shape}."
+        )
+    shown = np.asarray(joined(y))
+    coloured = shown.ndim == 4 and shown.shape[1] == 3
+    if coloured and not 0 <= np.nanmin(shown) <= np.nanmax(shown) <= 1:
+        raise ValueError(
+            f"{name} must have colours in [0, 1], got values from {np.nanmin(shown)} to "
+            f"{np.nanmax(shown)}. Divide bytes by 255 before fit."
+        )
+    return as_images(name, shown)
+
+
+def _check_codes(z, shape):
+    if np.shape(z) != shape:
+        raise ValueError(
+            f"z must have shape {shape}, one code for each row of X, got {np.shape(z)}."
+        )
+
+
+def _check_names(name, names, length, what):
+    if names is not None and len(names) != length:
+        raise ValueError(
+            f"{name} must have length {length}, the number of {what} of the images, got "
+            f"{len(names)}."
+        )
+
+
 def _names(values):
     """Return titles of the columns of some values, or of a number of equal steps."""
     if isinstance(values, Integral):
         return ["lowest", *[""] * (values - 2), "highest"]
-    return [f"{value:.3g}" if not isinstance(value, str) else value for value in values]
+    return [f"{value:.3g}" if isinstance(value, Real) else str(value) for value in values]
