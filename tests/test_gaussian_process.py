@@ -81,15 +81,44 @@ def test_known_codes_give_scikit_learns_regression(kernel):
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
 
 
+@each_kernel
+def test_codes_of_equal_scales_are_observations_with_these_errors(kernel):
+    """scikit-learn's regressor has them as alpha, one for each row."""
+    x, new = rows(12), 1.5 * rows(7, seed=1)
+    mean, scale = codes(12)
+    p = conditioned(kernel, x, mean, scale[:, :1].expand(12, 3))(new)
+    peer = GaussianProcessRegressor(kernel, alpha=scale[:, 0].square().numpy(), optimizer=None)
+    expected = peer.fit(x.numpy(), mean.numpy()).predict(new.numpy(), return_std=True)
+    for found, wanted in zip((p.mean, p.stddev), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+
+
 @both_scales
 @pytest.mark.parametrize("kernel", FUNCTIONS, ids=str)
-def test_without_noise_it_is_the_recognition_networks_at_the_rows(kernel, encoder_scale):
+def test_without_noise_certain_codes_are_the_processes_at_the_rows(kernel, encoder_scale):
     x, (mean, scale) = rows(8), codes(8)
+    scale = scale * (1e-4 if encoder_scale else 0.02)
     if isinstance(kernel, k.RBF):
         x = 3 * x  # otherwise singular
     p = conditioned(kernel, x, mean, scale, encoder_scale=encoder_scale)(x)
-    np.testing.assert_allclose(p.mean, mean, atol=1e-3)
-    np.testing.assert_allclose(p.stddev, scale, atol=1e-3)
+    np.testing.assert_allclose(p.mean, mean, atol=5e-3)
+    np.testing.assert_allclose(p.stddev, scale, rtol=0.02)
+
+
+@both_scales
+@each_kernel
+@pytest.mark.parametrize("n_neighbors", ["auto", 7])
+def test_variance_is_at_most_the_kernels(kernel, encoder_scale, n_neighbors):
+    """However dense the rows, and whatever the scales of the codes, which are below 1 here."""
+    x, new, (mean, scale) = 0.3 * rows(40), 2 * rows(60, seed=1), codes(40)
+    scale = scale.where(rows(40, seed=3, d=3) < 1.5, 0.9)
+    kind = {"encoder_scale": encoder_scale, "n_neighbors": n_neighbors}
+    process = conditioned(kernel, x, mean, scale, **kind)
+    own = recognised(mean.float(), scale.float())
+    left_out = Others(process).prior(torch.arange(40), own)
+    for at, p in ((new, process(new)), (x, process(x)), (x, left_out)):
+        limit = variance(kernel, at)[:, None]
+        assert (p.variance <= limit * (1 + 1e-5)).all() and (p.variance > 0).all()
 
 
 @both_scales
@@ -105,16 +134,17 @@ def test_variance_grows_away_from_the_rows_to_the_kernels(kernel, encoder_scale)
 
 
 def test_encoder_scale_is_the_references_kernel():
-    r"""sqrt(s_i s_j) exp(-|x_i - x_j|^2 / 2), its mean K_* K^-1 Z and its variance."""
+    r"""sqrt(s_i s_j) exp(-|x_i - x_j|^2 / 2), given codes with errors of variances s_i^2."""
     x, new, (mean, scale) = 2 * rows(10), rows(4, seed=1), codes(10)
+    scale = scale[:, :1].expand(10, 3)
     p = conditioned(k.RBF(1.0, "fixed"), x, mean, scale, encoder_scale=True)(new)
-    e, e_new = k.RBF(1.0)(x.numpy()), k.RBF(1.0)(new.numpy(), x.numpy())
-    for unit, s in enumerate(scale.numpy().T):
-        own = np.exp(e_new @ np.linalg.solve(e, np.log(s)))
-        share = np.sqrt(np.outer(own, s)) * e_new @ np.linalg.inv(np.sqrt(np.outer(s, s)) * e)
-        left = own - (share * np.sqrt(np.outer(own, s)) * e_new).sum(1)
-        np.testing.assert_allclose(p.mean[:, unit], share @ mean[:, unit].numpy(), rtol=1e-4)
-        np.testing.assert_allclose(p.variance[:, unit], left + share**2 @ s**2, rtol=1e-4)
+    s, e, e_new = scale[:, 0].numpy(), k.RBF(1.0)(x.numpy()), k.RBF(1.0)(new.numpy(), x.numpy())
+    own = np.exp(e_new @ np.linalg.solve(e + np.diag(s), np.log(s)))
+    k_new = np.sqrt(np.outer(own, s)) * e_new
+    share = k_new @ np.linalg.inv(np.sqrt(np.outer(s, s)) * e + np.diag(s**2))
+    left = own - (share * k_new).sum(1)
+    np.testing.assert_allclose(p.mean, share @ mean.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(p.variance, np.repeat(left[:, None], 3, 1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", [k.Matern(0.5), k.Matern(0.3) + k.WhiteKernel(0.1)], ids=str)
@@ -229,15 +259,18 @@ def fitted():
 
 
 def test_a_linear_decoder_gives_gaussian_process_regression(fitted):
-    """Of the decoded codes, by the same kernel; and a linear map of it between outputs."""
+    """Of the decoded codes, by the same kernel, where the codes are known."""
     X, y = curve()
+    known = pickle.loads(pickle.dumps(fitted))
+    process = known.net_.module.model.prior.family
+    process.condition(process.x, process.mean, 1e-4 * process.scale)
     new = np.linspace(-1, 7, 50)[:, None]
     coding, kernel = fitted.specification_.x_coding, fitted.prior_.kernel
     peer = GaussianProcessRegressor(kernel, alpha=1e-10, optimizer=None)
     x, x_new = ((part - coding.loc) / coding.scale for part in (X, new))
     centre = fitted.decode(X[:1], np.zeros((1, 3)))
     expected = peer.fit(x, fitted.reconstruct(X, y) - centre).predict(x_new) + centre
-    np.testing.assert_allclose(fitted.predict(new), expected, atol=0.01 * y.std())
+    np.testing.assert_allclose(known.predict(new), expected, atol=0.01 * y.std())
     assert np.abs(fitted.reconstruct(X, y) - y).mean() < 0.3 * y.std()
 
 
@@ -257,6 +290,19 @@ def test_standard_deviations_are_those_of_the_linear_map(fitted):
 def test_uncertainty_grows_away_from_the_data(fitted):
     _, std = fitted.predict([[3.0], [8.0], [12.0]], return_std=True)
     assert (std[1] > std[0]).all() and (std[2] > std[1]).all()
+
+
+def test_uncertainty_without_noise_grows_to_the_kernels():
+    """A smooth kernel, dense rows, and y a function of x: weights of codes would be large."""
+    t = np.linspace(0, 6, 90)[:, None]
+    kernel = 1.0 * k.RBF(0.5) + k.WhiteKernel(0.01)
+    est = CVAERegressor(
+        prior=GaussianProcess(kernel), latent_dim=2, max_epochs=5, random_state=0
+    ).fit(t, np.sin(t + np.linspace(0, 3, 20)))
+    _, std = est.encode([[3.05], [6.5], [7], [9], [20], [100]], return_std=True)
+    limit = est.prior_.kernel.diag(t[:1]) ** 0.5
+    assert (np.diff(std, axis=0) > -1e-6).all() and (std <= limit * (1 + 1e-6)).all()
+    np.testing.assert_allclose(std[-1], limit[0], rtol=1e-4)
 
 
 def test_interpolation_beats_a_prior_network(fitted):
@@ -355,6 +401,14 @@ def test_members_of_an_ensemble_may_have_it():
         (CVAERegressor(warm_start=True), "warm_start=False, got"),
         (CVAERegressor(objective="gsnn"), "recognition network, .* got objective=GSNN"),
         (GSNNRegressor(), "recognition network, .* got objective=GSNN"),
+        (
+            CVAERegressor(architecture=MLP((8,), bins=4)),
+            "bins=None, .* got architecture=MLP.*bins=4",
+        ),
+        (
+            CVAERegressor(architecture=MLP((), bins=[[0, 1, 2]])),
+            "bins=None, .* got architecture=MLP.*bins=",
+        ),
         (VAE(), "an estimator with inputs to condition on, got VAE"),
     ],
     ids=str,

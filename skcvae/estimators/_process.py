@@ -58,6 +58,9 @@ def stages(estimator, parts):
     for name, expected in wanted.items():
         if getattr(estimator, name, expected) != expected:
             raise _refusal(parts, f"{name}={expected}", f"{name}={getattr(estimator, name)!r}")
+    if getattr(parts.architecture, "bins", None) is not None:
+        got = f"architecture={parts.architecture!r}"
+        raise _refusal(parts, "an architecture with bins=None, as no network reads x alone", got)
     if parts.training.accelerator is not None:
         raise _refusal(parts, "accelerator=None", "an accelerator")
     if parts.device == "mps":

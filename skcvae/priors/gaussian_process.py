@@ -1,17 +1,22 @@
 r"""Gaussian process prior: the codes of the training rows are values of functions of x.
 
-Coordinates of z are independent processes over rows, :math:`z \sim GP(0, k(x, x'))`. Given
-codes of n rows with mean :math:`m_i` and scale :math:`s_i`, those of the recognition network,
-a row :math:`x_*` has
+Coordinates of z are independent processes over rows, :math:`z \sim GP(0, k(x, x'))`. Codes of n
+rows have means :math:`m_i` and scales :math:`s_i`, those of the recognition network: the mean is
+an observation of the process with an error of that scale. A row :math:`x_*` has the process
+given a weighted sum of the means,
 
 .. math::
 
-    p(z_* \mid x_*) = N\Big(\sum_i w_i m_i,\;
-        k(x_*, x_*) - \sum_i w_i k(x_i, x_*) + \sum_i w_i^2 s_i^2\Big),
-    \quad w = K^{-1} k(x_*)
+    p(z_* \mid x_*) = N\Big(\frac{c}{v} \sum_i w_i m_i,\; k(x_*, x_*) - \frac{c^2}{v}\Big),
+    \quad w = (K + T)^{-1} k(x_*),
 
-(Yoo et al., 2017, section 3.2, with the uncertainty of the codes as the last term). It is
-a diagonal Gaussian as other priors are, so that draws, densities and intervals follow.
+with :math:`c = \sum_i w_i k(x_i, x_*)` the covariance of :math:`z_*` with the sum,
+:math:`v = \sum_{ij} w_i w_j K_{ij} + \sum_i w_i^2 s_i^2` the variance of the sum, and T diagonal,
+the smallest :math:`s_i^2` of each row among the coordinates of z: coordinates share the weights,
+and so one factor. Where their scales are equal this is Gaussian process regression with errors
+of variances :math:`s_i^2`; where these are small, that of Yoo et al. (2017), section 3.2. The
+variance is never larger than the kernel's. It is a diagonal Gaussian as other priors are, so
+that draws, densities and intervals follow.
 """
 
 from numbers import Integral, Real
@@ -47,8 +52,9 @@ class GaussianProcess(Prior):
     of `fit`, those for early stopping too unless they are given as X_val.
 
     The generation network does not read x: `initial_guess` and `omission` are refused, and
-    `warm_start`, an accelerator and unequal sample weights too. With the objective "hybrid"
-    the second stage also decodes draws from the process, as the reference does.
+    `warm_start`, an accelerator and `bins` of the architecture too. Sample weights weight the
+    loss; the process is conditioned on all rows alike. With the objective "hybrid" the second
+    stage also decodes draws from the process, as the reference does.
 
     Parameters
     ----------
@@ -61,8 +67,8 @@ class GaussianProcess(Prior):
     encoder_scale : bool, default=False
         Whether covariances are multiplied by :math:`\sqrt{\sigma_i \sigma_j}`, with
         :math:`\sigma_i` the scale of the code of row i; that of another row follows from the
-        same process, on :math:`\log \sigma`, and is 1 far from all rows. With
-        ``kernel=RBF(1.0, "fixed")`` it is the reference's kernel.
+        same process, on :math:`\log \sigma`, is 1 far from all rows, and at most the largest
+        of them or 1. With ``kernel=RBF(1.0, "fixed")`` it is the reference's kernel.
     n_neighbors : "auto" or int, default="auto"
         Rows of `fit` to condition each row on, those of the largest covariance with it, at
         most 2,000. Where `fit` has no more than that the process is exact. "auto" takes all

@@ -1,8 +1,8 @@
 r"""A Gaussian process given codes of rows: the module that a :class:`GaussianProcess` builds.
 
-Codes have a mean and a scale, so that a row's process is a weighted sum of uncertain numbers.
-With the reference's kernel :math:`\sqrt{\sigma_i \sigma_j}\,e(x_i, x_j)` the process is that of
-:math:`z_i / \sqrt{\sigma_i}` with the covariance e.
+Codes have a mean and a scale: the mean is a value of the process, observed with a normal error
+of that scale. With the reference's kernel :math:`\sqrt{\sigma_i \sigma_j}\,e(x_i, x_j)` the
+process is that of :math:`z_i / \sqrt{\sigma_i}` with the covariance e.
 """
 
 import math
@@ -21,48 +21,68 @@ PART = 256  # rows whose neighbours are found at once
 
 
 class Weights(NamedTuple):
-    """How the process at m rows depends on n codes.
+    """How the process at m rows depends on n codes: on one weighted sum of their means.
+
+    All coordinates of z have the same weights, those of the best linear prediction from codes
+    whose errors have the variances `noise`; each then has the process given that sum and its
+    own errors. No weights make it wider than the kernel's own distribution.
 
     Parameters
     ----------
     share : Tensor of shape (m, n)
-        Weights of the codes in the mean.
+        Weights of the codes in the sum.
     left : Tensor of shape (m,)
-        Variance that the codes leave.
+        Variance that codes with errors of the variances `noise` leave.
+    told : Tensor of shape (m,)
+        Covariance of the process at the row with the sum.
+    error : Tensor of shape (m,)
+        Variance of the errors in the sum, at the variances `noise`.
     """
 
     share: Tensor
     left: Tensor
+    told: Tensor
+    error: Tensor
 
     @classmethod
-    def of(cls, kernel, context: Tensor, x: Tensor, factor: Tensor | None = None) -> "Weights":
+    def of(cls, kernel, context: Tensor, x: Tensor, noise: Tensor, factor: Tensor) -> "Weights":
         """Return the weights of codes at rows `context` of shape (..., n, d), for rows x."""
         k = covariance(kernel, context, x)
-        factor = factor_of(kernel, context) if factor is None else factor
-        share = torch.cholesky_solve(k, factor)
-        left = variance(kernel, x) - (share * k).sum(-2)
-        return cls(share.mT, left.clamp_min(0))
+        share = torch.cholesky_solve(k, factor).mT
+        told = (share * k.mT).sum(-1)
+        left = (variance(kernel, x) - told).clamp_min(0)
+        return cls(share, left, told, (share.square() * noise[..., None, :]).sum(-1))
 
     @classmethod
-    def leave_one_out(cls, factor: Tensor) -> "Weights":
+    def leave_one_out(cls, factor: Tensor, noise: Tensor) -> "Weights":
         """Return the weights of all other rows for each row."""
         inverse = torch.cholesky_inverse(factor)
         left = inverse.diagonal().reciprocal()
+        told = factor.square().sum(-1) - left
         share = -inverse * left[:, None]
-        return cls(share - torch.diag(share.diagonal()), left)
+        share = share - torch.diag(share.diagonal())
+        return cls(share, (left - noise).clamp_min(0), told, share.square() @ noise)
 
     def mixed(self, mean: Tensor, scale: Tensor, *, encoder_scale: bool) -> tuple[Tensor, Tensor]:
         """Return mean and variance, each (..., m, L), from those of codes, each (..., n, L)."""
-        share, left = self.share.to(mean.dtype), self.left.to(mean.dtype)[..., None]
+        share = self.share.to(mean.dtype)
         if not encoder_scale:
-            return share @ mean, left + share.square() @ scale.square()
-        own = (share @ scale.log()).exp()
-        loc = own.sqrt() * (share @ (mean / scale.sqrt()))
-        return loc, own * (left + share.square() @ scale)
+            return self._given_sum(share @ mean, share.square() @ scale.square())
+        log = scale.log()
+        own = (share @ log).minimum(log.amax(-2, keepdim=True).clamp_min(0)).exp()
+        loc, left = self._given_sum(share @ (mean / scale.sqrt()), share.square() @ scale)
+        return own.sqrt() * loc, own * left
+
+    def _given_sum(self, total: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and variance given sums whose errors have these variances."""
+        left, told, least = (part.to(total.dtype)[..., None] for part in self[1:])
+        more = error - least
+        whole = (told + more).clamp_min(torch.finfo(total.dtype).tiny)  # variance of the sum
+        return told / whole * total, left + told * (more / whole)
 
 
-def factor_of(kernel, x: Tensor) -> Tensor:
-    """Return the Cholesky factor of the covariance of rows.
+def factor_of(kernel, x: Tensor, noise: Tensor) -> Tensor:
+    """Return the Cholesky factor of the covariance of codes of rows.
 
     Parameters
     ----------
@@ -70,6 +90,8 @@ def factor_of(kernel, x: Tensor) -> Tensor:
         Of scikit-learn.
     x : Tensor of shape (..., n, d)
         Rows.
+    noise : Tensor of shape (..., n)
+        Variances of the errors of their codes.
 
     Returns
     -------
@@ -82,7 +104,7 @@ def factor_of(kernel, x: Tensor) -> Tensor:
         If the covariance of the rows is singular.
     """
     try:
-        return torch.linalg.cholesky(gram(kernel, x, JITTER))
+        return torch.linalg.cholesky(gram(kernel, x, JITTER) + torch.diag_embed(noise))
     except torch.linalg.LinAlgError as error:
         raise ValueError(
             f"The covariance of rows under kernel={kernel!r} is singular, expected positive "
@@ -148,16 +170,27 @@ class Process(nn.Module):
             return self._normal(zero, torch.ones_like(zero))
         rows = x.flatten(1).to(self.x.dtype)
         if self.factor is not None:
-            weights = Weights.of(self.kernel, self.x, rows, self.factor)
+            weights = Weights.of(self.kernel, self.x, rows, self.noise, self.factor)
             return self.given(weights, self.mean, self.scale, x.dtype)
         nearest = covariance(self.kernel, rows, self.x).topk(self.n_nearest).indices
-        weights = Weights.of(self.kernel, self.x[nearest], rows[:, None])
+        weights = self.local(rows, nearest)
         return self.given(weights, self.mean[nearest], self.scale[nearest], x.dtype)
+
+    def local(self, rows: Tensor, nearest: Tensor) -> Weights:
+        """Return the weights for rows (m, d) of the codes of the rows with numbers (m, n)."""
+        context, noise = self.x[nearest], self.noise[nearest]
+        factor = factor_of(self.kernel, context, noise)
+        return Weights.of(self.kernel, context, rows[:, None], noise, factor)
 
     def given(self, weights: Weights, mean: Tensor, scale: Tensor, dtype) -> Independent:
         """Return the process at rows with these weights of these codes."""
         found = weights.mixed(mean, scale, encoder_scale=self.encoder_scale)
         return self._normal(*(part.reshape(-1, *self.noise_shape).to(dtype) for part in found))
+
+    @property
+    def noise(self) -> Tensor:
+        """Variances of the errors of the codes (n,), of the most certain number of each."""
+        return (self.scale if self.encoder_scale else self.scale.square()).amin(-1)
 
     @property
     def n_nearest(self) -> int:
@@ -175,8 +208,8 @@ class Others:
     """The process at each row that a process is conditioned on, given the codes of the others.
 
     Codes of the rows of a batch are those of the recognition network now, so that gradients
-    reach it through the process; codes of other rows are those of their last batch. Weights
-    depend on x and the kernel alone, and are computed once.
+    reach it through the process; codes of other rows are those of their last batch. Weights are
+    those of the scales when codes were last renewed.
 
     Parameters
     ----------
@@ -185,19 +218,22 @@ class Others:
     """
 
     def __init__(self, process: Process):
-        self.process = process
+        self.process, self.nearest = process, None
+        if process.factor is None:
+            parts = torch.arange(len(process.x)).split(PART)
+            self.nearest = torch.cat([self._nearest(rows) for rows in parts])
         self.renew()
-        self.nearest = None
-        if process.factor is not None:
-            self.weights = Weights.leave_one_out(process.factor)
-            return
-        parts = [self._nearest(rows) for rows in torch.arange(len(process.x)).split(PART)]
-        nearest, share, left = map(torch.cat, zip(*parts, strict=True))
-        self.nearest, self.weights = nearest, Weights(share, left)
 
     def renew(self) -> None:
         """Take the codes of all rows from the process."""
-        self.mean, self.scale = self.process.mean.float(), self.process.scale.float()
+        process = self.process
+        self.mean, self.scale = process.mean.float(), process.scale.float()
+        if self.nearest is None:
+            self.weights = Weights.leave_one_out(process.factor, process.noise)
+            return
+        rows = zip(process.x.split(PART), self.nearest.split(PART), strict=True)
+        parts = [process.local(*some) for some in rows]
+        self.weights = Weights(*map(torch.cat, zip(*parts, strict=True)))
 
     def prior(self, index: Tensor, codes: Distribution) -> Independent:
         """Return p(z|x) of some rows, given their codes now and those of all others."""
@@ -209,17 +245,16 @@ class Others:
             mean, scale = mean[self.nearest[index]], scale[self.nearest[index]]
         return self.process.given(weights, mean, scale, codes.mean.dtype)
 
-    def _nearest(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the rows nearest to some rows, and their weights."""
-        kernel, x = self.process.kernel, self.process.x
-        k = covariance(kernel, x[rows], x)
+    def _nearest(self, rows: Tensor) -> Tensor:
+        """Return the numbers of the rows nearest to some rows."""
+        k = covariance(self.process.kernel, self.process.x[rows], self.process.x)
         k[torch.arange(len(rows)), rows] = -torch.inf
-        nearest = k.topk(self.process.n_nearest).indices
-        return nearest, *Weights.of(kernel, x[nearest], x[rows][:, None])
+        return k.topk(self.process.n_nearest).indices
 
 
 def _factorise(process: Process, *keys) -> None:
     """Set the Cholesky factor where the process is exact."""
     is_exact = 0 < len(process.x) <= process.n_nearest
-    process.factor = factor_of(process.kernel, process.x) if is_exact else None
+    factor = factor_of(process.kernel, process.x, process.noise) if is_exact else None
+    process.factor = factor
     process.out_shape = (len(process.x),) if is_exact else (process.n_nearest,) * 2
