@@ -27,6 +27,7 @@ from skcvae.architectures import Conv, Layered
 from skcvae.displays import ProgressionDisplay
 from skcvae.likelihoods import Gaussian, MaskedImage
 from skcvae.metrics import intersection_over_union
+from skcvae.objectives import Hybrid
 
 SHOWN = {  # the six panels
     "Male": "gender",
@@ -39,6 +40,7 @@ SHOWN = {  # the six panels
 RECOGNISED = [
     *SHOWN, "Black_Hair", "Mouth_Slightly_Open", "Wearing_Lipstick", "Heavy_Makeup",
 ]  # fmt: skip
+ALPHA = 0.8  # of the hybrid objective: with 1, draws of z from the prior contradict x
 N_TRAIN = 8000
 N_MEASURED = 200  # test rows, where draws or steps are many
 LACKING = 0.15  # share of training rows without their masks
@@ -60,7 +62,7 @@ def parse():
         help="of each layer: both take about the time of the plain network",
     )  # fmt: skip
     parser.add_argument("--latent", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--lfw-epochs", type=int, default=32)
     parser.add_argument("--samples", type=int, default=100, help="S of the CLL")
     parser.add_argument("--seed", type=int, default=0)
@@ -117,8 +119,12 @@ def celeba(args):
 
     classifier, _ = fitted("classifier", make_classifier, lambda: train[::-1], args)
     models = {
-        "layered": lambda: generator(Layered(tuple(args.layered_channels)), args),
-        "plain": lambda: generator(Conv(channels), args, latent_dim=args.latent // 16),
+        "layered": lambda: generator(
+            Layered(tuple(args.layered_channels)), args, objective=Hybrid(ALPHA)
+        ),
+        "plain": lambda: generator(
+            Conv(channels), args, objective=Hybrid(ALPHA), latent_dim=args.latent // 16
+        ),
     }
     record = {"real": accuracies(classifier, test[1], test[0], names), "models": {}}
     for name, make in models.items():

@@ -85,7 +85,7 @@ def digits(folder, rng, n_digits=200, n_angles=16, n_code=8):
     threes = images.reshape(-1, 28, 28)[labels == 3][:n_digits] / 255
     degrees = np.arange(n_angles) * 360 / n_angles
     y = np.stack([rotate(threes, angle, axes=(2, 1), reshape=False, order=1) for angle in degrees])
-    code = PCA(n_code).fit_transform(threes.reshape(n_digits, -1))
+    code = PCA(n_code, random_state=0).fit_transform(threes.reshape(n_digits, -1))
     angle = np.deg2rad(degrees)
     turn = np.repeat(np.c_[np.cos(angle), np.sin(angle)], n_digits, axis=0)
     held_out = np.repeat(np.arange(n_angles) == 5, n_digits)
