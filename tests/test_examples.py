@@ -5,6 +5,7 @@ Fits, completions and estimates are cut short here; the documentation is built o
 
 import itertools
 import runpy
+import warnings
 from pathlib import Path
 
 import joblib
@@ -38,6 +39,8 @@ def run(path):
     skorch.NeuralNet.fit_loop, completion.complete = one_epoch, one_step
     conditional_likelihood.log_mean_exp, TSNE.fit_transform = one_block, short_search
     matplotlib.use("template")
+    # That of one block of draws says nothing of all.
+    warnings.filterwarnings("ignore", "The effective sample size of log_prob")
     with joblib.parallel_config("sequential"):
         runpy.run_path(str(path), run_name="__main__")
 
