@@ -17,6 +17,7 @@ from skcvae.distributions.latent import (
 from skcvae.distributions.masked_pixels import MaskedPixels
 from skcvae.distributions.product import Product
 from skcvae.distributions.soft_one_hot import SoftOneHot
+from skcvae.distributions.zero_or_positive import ZeroOrPositive
 
 __all__ = [
     "MIN_SCALE",
@@ -27,6 +28,7 @@ __all__ = [
     "NormalizingFlow",
     "Product",
     "SoftOneHot",
+    "ZeroOrPositive",
     "component_means",
     "detached",
     "diagonal_normal",

@@ -13,7 +13,7 @@ from skcvae.data.batches import Rows, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
 from skcvae.data.neighborhoods import NeighborhoodBatches
 from skcvae.io.checkpoint_file import CheckpointFile
-from skcvae.model import Model
+from skcvae.model import Conditional, Model
 from skcvae.objectives import ELBO
 from skcvae.priors.process import Others
 from skcvae.training.net import ObjectiveModule, train
@@ -31,7 +31,9 @@ class ProcessModule(ObjectiveModule):
     def forward(self, arrays, noise, given=None, index=None):
         if index is not None:
             prior = self.others.prior(index, self.model.recognition(*arrays))
-            given = self.model.condition(arrays[0])._replace(prior=prior)
+            features = self.model.generation.given(arrays[0])
+            # Not by `condition`, which would evaluate the process given all rows.
+            given = Conditional(prior, lambda z: self.model.output(features(z)), list)
         return super().forward(arrays, noise, given)
 
 

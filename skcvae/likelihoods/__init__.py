@@ -31,10 +31,11 @@ from skcvae.likelihoods.color_field import ColorField
 from skcvae.likelihoods.columns import Columns
 from skcvae.likelihoods.counts import NegativeBinomial, Poisson
 from skcvae.likelihoods.gaussian import Gaussian
+from skcvae.likelihoods.hurdle import Hurdle
 from skcvae.likelihoods.masked_image import MaskedImage
 from skcvae.likelihoods.mixture import GaussianMixture
 from skcvae.likelihoods.multivariate import MultivariateGaussian
-from skcvae.likelihoods.positive import Gamma, Hurdle, LogNormal, Positive
+from skcvae.likelihoods.positive import Gamma, LogNormal, Positive
 from skcvae.likelihoods.student import StudentT
 
 __all__ = [

@@ -1,4 +1,4 @@
-r"""Positive outputs, such as prices, durations and amounts, and positive outputs with zeros.
+r"""Positive outputs, such as prices, durations and amounts.
 
 The network's location is added to the logarithm of the mean of the training targets,
 :math:`\log m(x, z) = \log m_0 + f(x, z)`, with :math:`f` bounded by :math:`\pm 10`. The
@@ -9,13 +9,11 @@ from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution
 from torch.distributions import Gamma as GammaDistribution
 from torch.distributions import LogNormal as LogNormalDistribution
-from torch.nn import functional as F
 
 from skcvae.likelihoods.base import LearnedScale, Likelihood, LikelihoodModule, PredictedScale
 
@@ -169,57 +167,6 @@ class Gamma(Positive):
         )
 
 
-class Hurdle(Likelihood):
-    r"""Zeros, and positive outputs: a two-part model.
-
-    .. math:: P(y_j = 0 \mid x, z) = 1 - \pi_j(x, z), \quad
-        p(y_j \mid x, z) = \pi_j(x, z) \, p_+(y_j \mid x, z) \text{ for } y_j > 0
-
-    `log_prob` is the log of a probability at zero, and of a density above.
-
-    Parameters
-    ----------
-    likelihood : LogNormal or Gamma, default=None
-        The distribution :math:`p_+` of the positive outputs; None is ``LogNormal()``.
-
-    References
-    ----------
-    Cragg (1971), *Some Statistical Models for Limited Dependent Variables*, Econometrica 39.
-
-    Examples
-    --------
-    >>> from skcvae import CVAERegressor
-    >>> from skcvae.likelihoods import Gamma, Hurdle
-    >>> CVAERegressor(likelihood=Hurdle(Gamma()))
-    CVAERegressor(likelihood=Hurdle(likelihood=Gamma()))
-    """
-
-    accepts_means = False
-
-    _parameter_constraints = {"likelihood": [Positive, None]}
-
-    def __init__(self, likelihood=None):
-        self.likelihood = likelihood
-
-    def check_targets(self, y):
-        self._validate_params()
-        strange = np.isfinite(y) & (y < 0)
-        if strange.any():
-            raise ValueError(
-                f"Hurdle expects numbers >= 0 in y, got {y[strange][0]:g}. Use another likelihood."
-            )
-
-    def fit_coding(self, y, weight=None, *, normalize=True):
-        positive = LogNormal() if self.likelihood is None else clone(self.likelihood)
-        coding = positive.fit_coding(y, weight, normalize=normalize)
-        self.set_params(likelihood=positive)
-        return coding
-
-    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
-        self._validate_params()
-        return _Hurdle((self.likelihood or LogNormal()).build(y_shape))
-
-
 class _Family(nn.Module):
     """A family of positive distributions around a mean, from unbounded numbers."""
 
@@ -243,60 +190,3 @@ class _Positive(LikelihoodModule):
 
     def read(self, y: Tensor) -> Tensor:
         return (y / self.layer.family.init_mean).log()
-
-
-class _Hurdle(LikelihoodModule):
-    def __init__(self, positive: LikelihoodModule):
-        n_numbers, *y_shape = positive.parameter_shape
-        super().__init__((n_numbers + 1, *y_shape))
-        self.positive = positive
-
-    def forward(self, parameters: Tensor) -> Distribution:
-        axis = -len(self.parameter_shape)
-        logit, rest = parameters.split((1, self.parameter_shape[0] - 1), axis)
-        inner = self.positive(rest)
-        p = ZeroOrPositive(logit.squeeze(axis), inner.base_dist)
-        return Independent(p, len(inner.event_shape), validate_args=False)
-
-    def read(self, y: Tensor) -> Tensor:
-        return (y / self.positive.layer.family.init_mean).log1p()
-
-
-class ZeroOrPositive(Distribution):
-    """Zero, or a draw of a positive distribution.
-
-    Parameters
-    ----------
-    logit : Tensor
-        Log odds of a positive number.
-    positive : Distribution
-        The distribution of positive numbers, of the same batch shape.
-    """
-
-    arg_constraints: dict = {}
-
-    def __init__(self, logit: Tensor, positive: Distribution):
-        self.logit = logit
-        self.positive = positive
-        super().__init__(logit.shape, validate_args=False)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.logit.sigmoid() * self.positive.mean
-
-    @property
-    def variance(self) -> Tensor:
-        share, mean = self.logit.sigmoid(), self.positive.mean
-        return share * (self.positive.variance + (1 - share) * mean.square())
-
-    def expand(self, batch_shape, _instance=None) -> "ZeroOrPositive":
-        return ZeroOrPositive(self.logit.expand(batch_shape), self.positive.expand(batch_shape))
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        some = value > 0
-        density = self.positive.log_prob(value.where(some, 1.0)) + F.logsigmoid(self.logit)
-        return density.where(some, F.logsigmoid(-self.logit))
-
-    def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
-        share = self.logit.detach().sigmoid().expand(*sample_shape, *self.batch_shape)
-        return torch.bernoulli(share) * self.positive.sample(sample_shape)
