@@ -47,7 +47,7 @@ def as_images(name, array):
     if array.ndim == 4 and array.shape[1] == 1:
         return array[:, 0]
     if array.ndim == 4 and array.shape[1] == 3:
-        if name in ("X", "y_true") and not 0 <= np.nanmin(array) <= np.nanmax(array) <= 1:
+        if name in ("X", "y", "y_true") and not 0 <= np.nanmin(array) <= np.nanmax(array) <= 1:
             raise ValueError(
                 f"{name} must have colours in [0, 1], got values from {np.nanmin(array)} to "
                 f"{np.nanmax(array)}. Divide bytes by 255 before fit."

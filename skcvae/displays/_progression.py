@@ -207,14 +207,7 @@ def _true_images(name, y, images, joined):
             f"{name} must have shape {images.shape[1:]}, that of the images of one value, got "
             f"{y.shape}."
         )
-    shown = np.asarray(joined(y))
-    coloured = shown.ndim == 4 and shown.shape[1] == 3
-    if coloured and not 0 <= np.nanmin(shown) <= np.nanmax(shown) <= 1:
-        raise ValueError(
-            f"{name} must have colours in [0, 1], got values from {np.nanmin(shown)} to "
-            f"{np.nanmax(shown)}. Divide bytes by 255 before fit."
-        )
-    return as_images(name, shown)
+    return as_images(name, joined(y))
 
 
 def _check_codes(z, shape):
