@@ -74,7 +74,7 @@ for line, (name, shown_images) in zip(axes, rows.items(), strict=True):
         ax.set(xticks=[], yticks=[])
         if name == "truth":
             ax.set_title(f"{angles[i]:.0f}°", color="k" if seen[i] else "C3")
-    line[0].set_ylabel(name, fontsize=8)
+    line[0].set_ylabel(name.replace(" ", "\n"), fontsize=8)
 plt.show()
 
 # %%
