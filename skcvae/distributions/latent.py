@@ -26,9 +26,10 @@ MIN_SCALE = 1e-3
 UNIT = math.log(math.expm1(1.0))  # softplus(UNIT) = 1
 
 
-def raw_scale_of(scale: float) -> float:
-    """Return the raw number that `diagonal_normal` reads as `scale`."""
-    return math.log(math.expm1(scale)) - UNIT
+def raw_scale_of(scale: Tensor | float) -> Tensor | float:
+    """Return the raw numbers that `diagonal_normal` reads as `scale`."""
+    raw = torch.as_tensor(scale, dtype=torch.float64).expm1().log() - UNIT
+    return raw if isinstance(scale, Tensor) else raw.item()
 
 
 def scale_of(raw_scale: Tensor, min_scale: float) -> Tensor:

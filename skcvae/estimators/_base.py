@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from torch.utils.data import Dataset
 
+from skcvae import least_squares
 from skcvae.data.batches import Items, Selection
 from skcvae.documented import described
 from skcvae.estimators import _checks
@@ -186,6 +187,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         specification = self.specification_
         with drawing_from(generator(self.seed_ if seed is None else seed)):
             model = specification.build()
+        if rows is not None and not continues:
+            least_squares.start(model, rows)
         if continues:
             weights = self.net_.module.model.state_dict()
             model.load_state_dict({name: weights[name] for name in model.state_dict()})

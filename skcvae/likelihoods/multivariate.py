@@ -85,6 +85,14 @@ class _Learned(LikelihoodModule):
         start = torch.zeros(size, size) if rank is None else torch.randn(size, rank)
         self.ties = nn.Parameter(start)
 
+    def start(self, covariance: Tensor) -> None:
+        """Start at the noise of a linear model: a covariance of shape (n_outputs, n_outputs)."""
+        tril = torch.linalg.cholesky(covariance)
+        scale = tril.diagonal() if self.rank is None else covariance.diagonal().sqrt()
+        self.raw_scale.copy_(raw_scale_of((scale - self.min_scale).clamp_min(self.min_scale)))
+        if self.rank is None:
+            self.ties.copy_(tril.tril(-1) / self.init_scale)
+
     def forward(self, parameters: Tensor) -> Distribution:
         (loc,) = parameters.unbind(-2)
         scale = scale_of(self.raw_scale, self.min_scale)

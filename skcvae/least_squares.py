@@ -1,0 +1,224 @@
+r"""The start of training: the linear model at which least squares would end.
+
+Fully connected networks with skip connections start at
+
+.. math:: y = B x + b + \Lambda z + \epsilon, \quad z \sim N(0, I), \quad
+    \epsilon \sim N(0, \mathrm{diag}(\psi)),
+
+with :math:`B` from ridge regression and :math:`\Lambda, \psi` from the principal components of
+the covariance of its leave-one-out residuals (Tipping and Bishop, 1999). The recognition
+network starts at the posterior of z in this model, so that the bound is the log-likelihood.
+The hidden layers start small, and training departs from there.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.covariance import ledoit_wolf
+from sklearn.linear_model import RidgeCV
+from torch import Tensor, nn
+
+from skcvae.distributions import DiagonalGaussian, raw_scale_of
+from skcvae.model import Model
+from skcvae.networks.layers import Readout, Stack
+
+PENALTIES = np.logspace(-3, 5, 17)  # of ridge regression
+MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
+FEWEST_ROWS = 3
+FARTHEST = 5.0  # standard deviations: y beyond counts as so far
+SMALLEST_SCALE = 1e-3
+NOISE_SHARE = 0.5  # of the least variance, where z has as many coordinates as y
+HIDDEN_SHARE = 0.01  # of the usual weights of the last hidden layer: it departs from zero
+
+
+class LinearModel(NamedTuple):
+    """Ridge regression of encoded rows, float64.
+
+    Parameters
+    ----------
+    coef : Tensor of shape (n_outputs, n_features)
+        Coefficients; without inputs there are no features.
+    intercept : Tensor of shape (n_outputs,)
+        Intercepts.
+    covariance : Tensor of shape (n_outputs, n_outputs)
+        Of the leave-one-out residuals.
+    """
+
+    coef: Tensor
+    intercept: Tensor
+    covariance: Tensor
+
+
+def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -> LinearModel:
+    """Fit the linear model; leave-one-out errors choose the penalty of each output.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_rows, n_features) or None
+        Inputs.
+    y : ndarray of shape (n_rows, n_outputs)
+        Outputs.
+    weight : ndarray of shape (n_rows,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    LinearModel
+        The model; its covariance is shrunk as Ledoit and Wolf (2004) do.
+    """
+    coef, intercept = np.empty((y.shape[1], 0)), np.average(y, axis=0, weights=weight)
+    left_out = intercept
+    if x is not None:
+        ridge = RidgeCV(PENALTIES, scoring="r2", store_cv_results=True, alpha_per_target=True)
+        ridge.fit(x, y, sample_weight=weight)
+        coef, intercept = np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
+        chosen = np.abs(PENALTIES - np.reshape(ridge.alpha_, (-1, 1))).argmin(axis=1)
+        left_out = ridge.cv_results_[:, np.arange(y.shape[1]), chosen]
+    residual = y - left_out
+    scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)) + SMALLEST_SCALE
+    share = 1.0 if weight is None else np.sqrt(weight / weight.mean())[:, None]
+    correlation, _ = ledoit_wolf(share * residual / scale, assume_centered=True)
+    covariance = correlation * np.outer(scale, scale)
+    return LinearModel(*map(torch.from_numpy, (coef, intercept, covariance)))
+
+
+def factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
+    r"""Return loadings and noise variances, :math:`\Sigma \approx \Lambda\Lambda^\top + \psi`.
+
+    Parameters
+    ----------
+    covariance : Tensor of shape (n_outputs, n_outputs)
+        Positive definite.
+    n_latents : int
+        Number of latent variables.
+
+    Returns
+    -------
+    loadings : Tensor of shape (n_outputs, n_latents)
+        Orthogonal with respect to the noise, so that the posterior of z is diagonal; zero for
+        latent variables beyond the number of outputs.
+    noise : Tensor of shape (n_outputs,)
+        Variances of the noise.
+    """
+    variance = covariance.diagonal()
+    scale = variance.sqrt()
+    values, vectors = torch.linalg.eigh(covariance / scale / scale[:, None])
+    values, vectors = values.flip(0).clamp_min(SMALLEST_SCALE), vectors.flip(1)
+    rest = values[n_latents:]
+    noise = rest.mean() if len(rest) else NOISE_SHARE * values[-1]
+    loadings = (vectors * (values - noise).clamp_min(0).sqrt())[:, :n_latents]
+    loadings = nn.functional.pad(loadings, (0, n_latents - loadings.shape[1]))
+    return scale[:, None] * loadings, noise * variance
+
+
+@torch.no_grad()
+def start(model: Model, rows) -> None:
+    """Set the weights of new networks to the linear model, where they can be.
+
+    Others are left as they are: networks without skip connections or of images, outputs that
+    are not real numbers, and fewer than three complete rows of y.
+
+    Parameters
+    ----------
+    model : Model
+        Untrained.
+    rows : Rows or StreamedRows
+        The rows to train on; of many, evenly spaced ones are read.
+    """
+    if not _has_skips(model):
+        return
+    arrays, weight = _some(rows)
+    if len(arrays[-1]) < FEWEST_ROWS:
+        return
+    *x, y = arrays
+    coef, intercept, covariance = fit(*x or [None], y, weight)
+    noise, head, generation = model.output.likelihood, model.output.head, model.generation
+    trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
+    if generation is None:
+        noise.start(covariance)
+    else:
+        loadings, variance = factors(covariance, generation.first[-1].in_features)
+        noise.start(variance.diag())
+        share = torch.zeros_like(coef) if trunks else coef
+        trunks[generation] = [*[share][: len(x)], loadings]
+        _start_encoders(model, coef, intercept, loadings, variance)
+    set_affine(head, trunks, intercept)
+
+
+def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
+    """Set p(z|x) to N(0, I), and q(z|x,y) to the posterior in the linear model."""
+    if hasattr(model.prior, "trunk") and isinstance(model.prior.family, DiagonalGaussian):
+        zeros = torch.zeros(loadings.shape[1], 0, dtype=coef.dtype)
+        set_affine(model.prior.head, {model.prior.trunk: [zeros]}, zeros.sum(1))
+    if model.recognition is None:
+        return
+    precision = loadings.T / variance
+    spread = 1 / (1 + (precision @ loadings).diagonal())
+    read = spread[:, None] * precision
+    maps = [-read @ coef, read] if coef.shape[1] else [read]
+    trunk, head = model.recognition.trunk, model.recognition.head
+    set_affine(head, {trunk: maps}, -read @ intercept, raw_scale_of(spread.sqrt()))
+
+
+def set_affine(
+    head: Readout, trunks: dict[Stack, list[Tensor]], intercept: Tensor, others: Tensor | float = 0
+) -> None:
+    """Start networks that share an output layer at an affine map of their inputs.
+
+    Parameters
+    ----------
+    head : Readout
+        The output layer, of which the first number for each output is its location.
+    trunks : dict from Stack to list of Tensors of shape (n_outputs, n_inputs)
+        The networks below, whose features are added, and a map for each of their inputs;
+        inputs without one are not read.
+    intercept : Tensor of shape (n_outputs,)
+        Of the location.
+    others : Tensor of shape (n_outputs,) or float, default=0
+        The other numbers, which are constant.
+    """
+    size = len(intercept)
+    location = torch.cat([part for maps in trunks.values() for part in maps], dim=1)
+    basis, _, _ = torch.linalg.svd(location)  # whole: outputs that nothing maps to count too
+    random, _ = torch.linalg.qr(head.linear.weight[:size].T.to(basis))
+    mixing = basis[:, : random.shape[1]] @ random.T
+    for trunk, maps in trunks.items():
+        for linear in trunk.shortcut:
+            for parameter in linear.parameters():
+                parameter.zero_()
+        for linear, part in zip(trunk.shortcut, maps, strict=False):
+            linear.weight[:, : part.shape[1]] = mixing.T @ part
+        last = trunk.first
+        for layer in trunk.rest:
+            last = [layer] if isinstance(layer, nn.Linear) else last
+        for linear in last:
+            for parameter in linear.parameters():
+                parameter.mul_(HIDDEN_SHARE)
+    weight, bias = head.linear.weight.zero_(), head.linear.bias.zero_()
+    weight[:size], bias[:size] = mixing, intercept
+    bias.view(-1, size)[1:] = others
+
+
+def _has_skips(model) -> bool:
+    """Return whether a model is for real numbers, and all its networks have skip connections."""
+    if not isinstance(model, Model) or not hasattr(model.output.likelihood, "start"):
+        return False
+    for part in (model.baseline, model.generation, model.prior, model.recognition):
+        trunk = getattr(part, "trunk", part if part is model.generation else None)
+        if trunk is not None and not (isinstance(trunk, Stack) and trunk.shortcut):
+            return False
+    return True
+
+
+def _some(rows) -> tuple[list[np.ndarray], np.ndarray | None]:
+    """Return complete rows as matrices, and their weights: as many as can be fitted quickly."""
+    size = sum(map(Tensor.numel, rows[slice(1)][0]))
+    most = max(MOST_OPERATIONS / size**2, math.sqrt(MOST_OPERATIONS / size))
+    index = torch.linspace(0, rows.n_rows - 1, min(int(most), rows.n_rows)).long()
+    arrays, weight = rows[index.to(rows.index_device)]
+    complete = ~arrays[-1].flatten(1).isnan().any(1)
+    *x, y = [part[complete].flatten(1).double().cpu().numpy() for part in arrays]
+    weight = None if weight is None else weight[complete].double().cpu().numpy()
+    return [*x, y.clip(-FARTHEST, FARTHEST)], weight

@@ -1,0 +1,147 @@
+"""Laws of the start of training: a linear model, and never less than that."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal
+from sklearn.linear_model import RidgeCV
+
+from skcvae import (
+    VAE,
+    CVAERegressor,
+    GSNNRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
+    Training,
+    least_squares,
+)
+from skcvae.architectures import MLP
+
+NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
+
+
+def linear_rows(n_rows, n_outputs=3, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 4))
+    mixing = np.tril(rng.normal(size=(n_outputs, n_outputs)), -1) + np.eye(n_outputs)
+    y = X @ rng.normal(size=(4, n_outputs)) + rng.normal(size=(n_rows, n_outputs)) @ mixing.T
+    return X, 5 + 3 * y
+
+
+def log_density(fit_rows, rows):
+    """Return the mean log density of ridge regression with the covariance of its residuals."""
+    X, y = fit_rows
+    ridge = RidgeCV(np.logspace(-3, 3, 7)).fit(X, y)
+    covariance = np.cov((y - ridge.predict(X)).T)
+    residuals = rows[1] - ridge.predict(rows[0])
+    return multivariate_normal(np.zeros(y.shape[1]), covariance).logpdf(residuals).mean()
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        CVAERegressor(likelihood="gaussian"),
+        CVAERegressor(likelihood="gaussian", initial_guess=True),
+        CVAERegressor(likelihood="gaussian", prior="standard"),
+        CVAERegressor(likelihood="gaussian", architecture=MLP(64)),
+        CVAERegressor(likelihood="gaussian", architecture=MLP(activation="relu", dropout=0.1)),
+        CVAERegressor(likelihood="gaussian", latent_dim=7),
+        CVAERegressor(likelihood="multivariate_gaussian"),
+        HybridStructuredPredictor(likelihood="gaussian"),
+        NNRegressor(likelihood="multivariate_gaussian"),
+    ],
+    ids=repr,
+)
+def test_untrained_networks_have_the_density_of_least_squares(estimator):
+    X, y = linear_rows(3000)
+    estimator.set_params(**NO_STEP).fit(X[:1000], y[:1000])
+    expected = log_density((X[:1000], y[:1000]), (X[1000:], y[1000:]))
+    assert estimator.score(X[1000:], y[1000:]) == pytest.approx(expected, abs=0.03)
+
+
+def test_the_bound_is_the_log_likelihood_at_the_start():
+    X, y = linear_rows(1000)
+    row = CVAERegressor(likelihood="gaussian", **NO_STEP).fit(X, y).history_[-1]
+    assert -row["valid_loss"] == pytest.approx(row["valid_cll"], abs=0.2)  # of ten draws
+
+
+def test_a_density_starts_at_principal_components():
+    _, y = linear_rows(3000)
+    vae = VAE(**NO_STEP).fit(y[:1000])
+    whole = multivariate_normal(y[:1000].mean(0), np.cov(y[:1000].T)).logpdf(y[1000:])
+    assert vae.score(y[1000:]) == pytest.approx(whole.mean(), abs=0.03)
+
+
+def test_a_scale_for_each_output_without_latent_variables():
+    X, y = linear_rows(3000)
+    nn = NNRegressor(likelihood="gaussian", **NO_STEP).fit(X[:1000], y[:1000])
+    residuals = y[1000:] - nn.predict(X[1000:])
+    _, spread = nn.predict(X[1000:], return_std=True)
+    assert np.allclose(spread, residuals.std(axis=0), rtol=0.1)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2, 6])
+@pytest.mark.parametrize("n_latents", [1, 2, 6, 9])
+def test_factors_have_the_covariance_and_a_diagonal_posterior(n_outputs, n_latents):
+    _, y = linear_rows(500, n_outputs)
+    covariance = torch.tensor(np.atleast_2d(np.cov(y.T)))
+    loadings, noise = least_squares.factors(covariance, n_latents)
+    posterior = loadings.T / noise @ loadings
+    assert torch.allclose(posterior, posterior.diagonal().diag(), atol=1e-8)
+    total = loadings @ loadings.T + noise.diag()
+    assert torch.allclose(total.diagonal().sum(), covariance.diagonal().sum(), rtol=0.3)
+    if n_latents >= n_outputs:
+        assert torch.allclose(total, covariance)
+    assert (noise > 0).all()
+
+
+def test_the_linear_model_is_of_the_weighted_rows():
+    (X, y), (X_other, y_other) = linear_rows(300), linear_rows(300, seed=1)
+    weight = np.repeat([1.0, 1e-6], 300)
+    both = least_squares.fit(np.r_[X, X_other], np.r_[y, y_other], weight)
+    alone = least_squares.fit(X, y)
+    assert torch.allclose(both.coef, alone.coef, rtol=0.01)
+    assert torch.allclose(both.intercept, alone.intercept, rtol=0.01)
+    assert torch.allclose(both.covariance, alone.covariance, rtol=0.1)
+
+
+@pytest.mark.filterwarnings("ignore:No latent variable is used")
+@pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor, GSNNRegressor])
+@pytest.mark.parametrize("n_rows", [5, 20, 200])
+def test_noise_is_not_fitted(cls, n_rows):
+    rng = np.random.default_rng(n_rows)
+    X, y = rng.normal(size=(n_rows + 1000, 20)), rng.normal(size=(n_rows + 1000, 5))
+    est = cls(max_epochs=30, random_state=0).fit(X[:n_rows], y[:n_rows])
+    location, scale = y[:n_rows].mean(0), y[:n_rows].std(0, ddof=1)
+    alone = multivariate_normal(location, np.diag(scale**2)).logpdf(y[n_rows:]).mean()
+    assert est.score(X[n_rows:], y[n_rows:]) > alone - 0.5
+
+
+def test_the_start_is_kept_where_no_epoch_is_better():
+    X, y = linear_rows(300)
+    start = CVAERegressor(**NO_STEP).fit(X, y)
+    training = Training(ema_decay=0.0, patience=2)
+    bad = CVAERegressor(**{**NO_STEP, "lr": 1.0, "max_epochs": 3}, training=training).fit(X, y)
+    assert bad.score(X, y) == pytest.approx(start.score(X, y), abs=1e-6)
+    assert len(bad.history_) == 2
+
+
+@pytest.mark.parametrize(
+    "est",
+    [
+        CVAERegressor(architecture=MLP(shortcut=False)),
+        CVAERegressor(likelihood="student_t", architecture=MLP(bins=4)),
+        CVAERegressor(likelihood="bernoulli"),
+        CVAERegressor(prior="mixture"),
+        CVAERegressor(prior="flow"),
+        CVAERegressor(partial_y=True),
+    ],
+    ids=repr,
+)
+def test_other_networks_train(est):
+    X, y = linear_rows(100)
+    y = 1 / (1 + np.exp(-y)) if est.likelihood == "bernoulli" else y
+    if est.partial_y:
+        y[::7, 0] = np.nan
+    est.set_params(max_epochs=2, random_state=0).fit(X, y)
+    assert np.isfinite(est.log_prob(X, y)).all()
