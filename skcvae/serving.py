@@ -166,9 +166,12 @@ class Standardised(nn.Module):
         super().__init__()
         self.register_buffer("loc", torch.tensor(scaling.loc))
         self.register_buffer("scale", torch.tensor(scaling.scale))
+        self.register_buffer("limit", torch.tensor(scaling.limit))
 
     def forward(self, array: Tensor) -> Tensor:
-        return (array - self.loc) / self.scale
+        code = (array - self.loc) / self.scale
+        excess = (code.abs() - self.limit).clamp_min(0)
+        return code + code.sign() * (excess.log1p() - excess)
 
 
 class Encoded(nn.Module):

@@ -170,7 +170,7 @@ def specify(
         shape = architecture.latent_shape(latent_dim, (math.prod(code_shape),))
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
     X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
-    x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X)
+    x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X, limited=True)
     architecture = architecture.resolve(n_rows, X.shape[1:], code_shape)
     if hasattr(architecture, "fit_bins") and architecture.bins is not None:
         some = X[sampled(len(X), X[0].size + y[0].size, seed)]

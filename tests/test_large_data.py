@@ -92,7 +92,7 @@ def test_streamed_rows_read_what_is_asked_and_nothing_else():
             seen.append(row)
             return np.full(2, row), np.array([row])
 
-    codings = [Scaling(np.zeros(size), np.ones(size)) for size in (2, 1)]
+    codings = [Scaling.identity((size,)) for size in (2, 1)]
     selection = Selection.select(Items(Counted()), weight)
     rows = StreamedRows(selection, codings, "cpu")
     (x, y), found = rows[torch.tensor([7, 2])]

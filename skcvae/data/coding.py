@@ -7,6 +7,7 @@ rows of numpy arrays in the user's units to tensors and back. Real numbers and c
 """
 
 import math
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,35 +20,51 @@ FORWARD_ROWS = 2048  # rows in one forward pass: fewer starve the cores, more mi
 FORWARD_NUMBERS = 2**22  # numbers in the widest tensor of one forward pass
 SCALED_NUMBERS = 2**20  # numbers whose mean and variance are taken at once
 FARTHEST = 1e15  # standard deviations
+HEAVY = 10.0  # standard deviation over that of the middle half, beyond which a few numbers rule it
+FAR = 4.0  # standard deviations; one value in 17 lies so far where the others are equal
+LIMIT = 3.0  # scales, beyond which inputs of rare or far numbers grow like logarithms
+QUANTILE_ROWS = 10_000
+MIDDLE_HALF = 1.349  # width of the middle half of N(0, 1)
 KEPT_NUMBERS = 2**23  # numbers kept over all draws of a chunk, where quantiles need them all
 
 
 class Scaling(NamedTuple):
-    """An affine map of rows: standardisation, or the identity.
+    """A map of rows: standardisation, or the identity, and a limit on inputs far out.
 
     Parameters
     ----------
     loc, scale : ndarray of shape (*row_shape,)
-        A row r is mapped to (r - loc) / scale.
+        A row r is mapped to u = (r - loc) / scale.
+    limit : ndarray of shape (*row_shape,)
+        Of inputs, |u| beyond it is mapped to limit + log(1 + |u| - limit).
     """
 
     loc: np.ndarray
     scale: np.ndarray
+    limit: np.ndarray
 
     @classmethod
     def identity(cls, row_shape: tuple[int, ...]) -> "Scaling":
         """Return the identity."""
-        return cls(np.zeros(row_shape), np.ones(row_shape))
+        return cls(np.zeros(row_shape), np.ones(row_shape), np.full(row_shape, FARTHEST))
 
     @classmethod
     def fit(
-        cls, array: np.ndarray, weight: np.ndarray | None, name: str, *, standardise: bool = True
+        cls,
+        array: np.ndarray,
+        weight: np.ndarray | None,
+        name: str,
+        *,
+        standardise: bool = True,
+        limited: bool = False,
     ) -> "Scaling":
         """Return the map to mean 0 and variance 1 of each column, or channel of an image.
 
         Constant columns are centred only; NaN entries are ignored. Without `standardise` it
         is the identity. Moments are taken about the least number of a column, so that they
-        are exact however far that is from zero.
+        are exact however far that is from zero. Where a few far numbers rule the deviation of
+        a column, its median and middle half take their place, with a warning. If `limited`, such
+        columns and those with rare numbers, which are otherwise constant, have a limit.
         """
         if not standardise:
             return cls.identity(array.shape[1:])
@@ -72,9 +89,21 @@ class Scaling(NamedTuple):
             )
         channels = (*row_shape[:-2], 1, 1) if len(row_shape) > 1 else row_shape
         loc, scale = (scaler.mean_ + origin).reshape(channels), scaler.scale_.reshape(channels)
-        return cls(
-            np.broadcast_to(loc, row_shape).copy(), np.broadcast_to(scale, row_shape).copy()
-        )
+        parts = [np.broadcast_to(part, row_shape).copy() for part in (loc, scale, FARTHEST)]
+        return cls(*parts)._robust(array, name, limited) if len(row_shape) == 1 else cls(*parts)
+
+    def _robust(self, array: np.ndarray, name: str, limited: bool) -> "Scaling":
+        """Return a map that does not follow from a few far numbers, if this one does."""
+        some = array[:: -(-len(array) // QUANTILE_ROWS)]
+        lower, median, upper = np.nanquantile(some, [0.25, 0.5, 0.75], axis=0)
+        middle = (upper - lower) / MIDDLE_HALF
+        extremes = np.stack([np.nanmin(array, axis=0), np.nanmax(array, axis=0)])
+        is_far = np.abs(extremes - self.loc).max(axis=0) > FAR * self.scale
+        far = is_far & (middle > 0) & (self.scale > HEAVY * middle)
+        if far.any():
+            _warn_of_far(array, np.flatnonzero(far)[0], median, middle, name)
+        limit = np.where(limited & (far | (middle == 0)), LIMIT, self.limit)
+        return Scaling(np.where(far, median, self.loc), np.where(far, middle, self.scale), limit)
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -109,10 +138,15 @@ class Scaling(NamedTuple):
     def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
         """Return encoded rows on a device, without a second copy of all in float64."""
         row_shape = self.loc.shape
+        is_limited = self.limit.min(initial=FARTHEST) < FARTHEST
         out = torch.empty((len(array), *row_shape), dtype=dtype)
         for rows in slices(len(array), FORWARD_ROWS):
             block = np.reshape(array[rows], (-1, *row_shape))
-            out[rows] = torch.from_numpy((block - self.loc) / self.scale)
+            code = (block - self.loc) / self.scale
+            if is_limited:
+                excess = np.maximum(np.abs(code) - self.limit, 0)
+                code += np.sign(code) * (np.log1p(excess) - excess)
+            out[rows] = torch.from_numpy(code)
         return out.to(device)
 
     def to_array(self, tensor: Tensor) -> np.ndarray:
@@ -134,6 +168,19 @@ class Scaling(NamedTuple):
         if not np.isnan(array).any():
             return np.full(len(array), gain.sum())
         return ~np.isnan(array.reshape(len(array), -1)) @ gain
+
+
+def _warn_of_far(array, column, median, middle, name):
+    distance = np.abs(array[:, column] - median[column]) / middle[column]
+    farthest = np.nanargmax(distance)
+    warnings.warn(
+        f"Column {column} of {name} has {array[farthest, column]:.4g} in row {farthest}, "
+        f"{distance[farthest]:.3g} times the spread of its middle half, by which it is scaled. "
+        "Correct it if it is an error, mark it as missing if it stands for that, or take the "
+        "logarithm of a column with many such numbers.",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def columns_of(array: np.ndarray) -> np.ndarray:

@@ -1,0 +1,81 @@
+"""Laws of scaling where a few numbers lie far out or are rare."""
+
+import numpy as np
+import pytest
+import torch
+
+from skcvae import CVAERegressor, NNRegressor
+from skcvae.data.coding import LIMIT, Scaling
+from skcvae.serving import encoder
+
+FAR_COLUMN = "Column 0 of {} has .* times the spread of its middle half"
+
+
+def with_far(n_rows=400, n_far=8, value=-9999.0):
+    array = np.random.default_rng(0).normal(5, 2, size=(n_rows, 3))
+    array[:n_far, 0] = value
+    return array
+
+
+@pytest.mark.parametrize("name", ["X", "y"])
+@pytest.mark.parametrize(("n_far", "value"), [(1, 1e4), (8, -9999.0), (2, 1e9)])
+def test_far_numbers_do_not_set_the_scale(name, n_far, value):
+    array = with_far(n_far=n_far, value=value)
+    with pytest.warns(UserWarning, match=FAR_COLUMN.format(name)):
+        scaling = Scaling.fit(array, None, name, limited=name == "X")
+    assert abs(scaling.loc[0] - 5) < 0.5 and 1.5 < scaling.scale[0] < 2.5
+    np.testing.assert_allclose(scaling.loc[1:], array[:, 1:].mean(0))
+    np.testing.assert_allclose(scaling.scale[1:], array[:, 1:].std(0))
+
+
+@pytest.mark.parametrize("df", [3, 5, 30])
+def test_usual_tails_are_standardised_without_a_warning(df):
+    array = np.random.default_rng(0).standard_t(df, size=(2000, 3))
+    np.testing.assert_allclose(Scaling.fit(array, None, "X").scale, array.std(0))
+
+
+@pytest.mark.parametrize("values", [[0, 1], [0, 0, 0, 5, 9], [-5, -2.3, -2.3, -2.3, 0]])
+def test_few_distinct_numbers_are_standardised(values):
+    array = np.random.default_rng(0).choice(values, size=(300, 1)).astype(float)
+    np.testing.assert_allclose(Scaling.fit(array, None, "X").scale, array.std(0))
+
+
+def test_an_input_that_is_rare_is_limited_and_keeps_its_order():
+    array = np.zeros((1400, 2))
+    array[3, 0], array[:, 1] = 1, np.arange(1400)
+    scaling = Scaling.fit(array, None, "X", limited=True)
+    seen = np.array([[0.0, 0], [1, 0], [2, 0], [1e6, 0]])
+    code = scaling.to_tensor(seen, torch.float64, "cpu").numpy()[:, 0]
+    assert (np.diff(code) > 0).all() and LIMIT < code[1] < 8
+    np.testing.assert_allclose(encoder(scaling)(torch.tensor(seen)).numpy()[:, 0], code)
+    assert scaling.limit[1] > 1e9
+
+
+def test_the_limit_is_continuous_with_its_slope():
+    scaling = Scaling.identity((1,))._replace(limit=np.array([LIMIT]))
+    inputs = np.linspace(-2 * LIMIT, 2 * LIMIT, 2001)[:, None]
+    slope = np.diff(scaling.to_tensor(inputs, torch.float64, "cpu").numpy()[:, 0]) / 0.006
+    assert slope.max() <= 1 + 1e-9 and slope.min() > 0.2 and np.abs(np.diff(slope)).max() < 0.01
+
+
+@pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor])
+def test_rows_with_a_rare_input_are_predicted_like_others(cls):
+    rng = np.random.default_rng(0)
+    X, noise = rng.normal(size=(800, 3)), 0.3 * rng.normal(size=(800, 2))
+    y = X[:, :2] + noise
+    X[:, 2] = 0
+    X[3, 2] = X[400:, 2] = 1
+    est = cls(max_epochs=30, random_state=0).fit(X[:400], y[:400])
+    assert est.score(X[400:], y[400:]) > -4  # of y alone -2.9, of other rows -0.5
+
+
+def test_a_typing_error_in_y_costs_little():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 3))
+    y = X[:, 0] + 0.3 * rng.normal(size=1000)
+    est = NNRegressor(max_epochs=30, random_state=0)
+    clean = est.fit(X[:300], y[:300]).score(X[300:], y[300:])
+    y[5] = 1e4
+    with pytest.warns(UserWarning, match=FAR_COLUMN.format("y")):
+        est.fit(X[:300], y[:300])
+    assert est.score(X[300:], y[300:]) > clean - 0.15
