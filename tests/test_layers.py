@@ -16,7 +16,7 @@ LAYERS = [
     ["architectures", "likelihoods", "priors"],
     ["model"],
     ["autoencoder"],
-    ["objectives"],
+    ["objectives", "least_squares"],
     ["inference"],
     ["specification"],
     ["io"],
