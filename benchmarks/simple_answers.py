@@ -19,7 +19,7 @@ from record import write
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.model_selection import cross_val_predict, train_test_split
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
