@@ -28,7 +28,7 @@ PENALTIES = np.logspace(-3, 5, 17)  # of ridge regression
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 FEWEST_ROWS = 3
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
-SMALLEST_SCALE = 1e-3
+SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
 NOISE_SHARE = 0.5  # of the least variance, where z has as many coordinates as y
 HIDDEN_SHARE = 0.01  # of the usual weights of the last hidden layer: it departs from zero
 
@@ -66,7 +66,8 @@ def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -
     Returns
     -------
     LinearModel
-        The model; its covariance is shrunk as Ledoit and Wolf (2004) do.
+        The model. Its covariance is shrunk as Ledoit and Wolf (2004) do, and not below a
+        least variance.
     """
     coef, intercept = np.empty((y.shape[1], 0)), np.average(y, axis=0, weights=weight)
     left_out = intercept
@@ -77,10 +78,10 @@ def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -
         chosen = np.abs(PENALTIES - np.reshape(ridge.alpha_, (-1, 1))).argmin(axis=1)
         left_out = ridge.cv_results_[:, np.arange(y.shape[1]), chosen]
     residual = y - left_out
-    scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)) + SMALLEST_SCALE
+    scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)) + 1e-9
     share = 1.0 if weight is None else np.sqrt(weight / weight.mean())[:, None]
     correlation, _ = ledoit_wolf(share * residual / scale, assume_centered=True)
-    covariance = correlation * np.outer(scale, scale)
+    covariance = correlation * np.outer(scale, scale) + SMALLEST_SCALE**2 * np.eye(len(scale))
     return LinearModel(*map(torch.from_numpy, (coef, intercept, covariance)))
 
 
@@ -105,7 +106,7 @@ def factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
     variance = covariance.diagonal()
     scale = variance.sqrt()
     values, vectors = torch.linalg.eigh(covariance / scale / scale[:, None])
-    values, vectors = values.flip(0).clamp_min(SMALLEST_SCALE), vectors.flip(1)
+    values, vectors = values.flip(0).clamp_min(1e-6), vectors.flip(1)
     rest = values[n_latents:]
     noise = rest.mean() if len(rest) else NOISE_SHARE * values[-1]
     loadings = (vectors * (values - noise).clamp_min(0).sqrt())[:, :n_latents]

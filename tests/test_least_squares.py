@@ -123,7 +123,6 @@ def test_the_start_is_kept_where_no_epoch_is_better():
     training = Training(ema_decay=0.0, patience=2)
     bad = CVAERegressor(**{**NO_STEP, "lr": 1.0, "max_epochs": 3}, training=training).fit(X, y)
     assert bad.score(X, y) == pytest.approx(start.score(X, y), abs=1e-6)
-    assert len(bad.history_) == 2
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,9 @@ class BestWeights(Callback):
     """Keep the weights of the best validation score; stop `patience` epochs after.
 
     The score is the CLL, or the negative loss of a model without a density. Without
-    patience the last epoch is the best. The weights at the start count as an epoch 0: where
-    no epoch is better, they are kept. An epoch that was interrupted is dropped, its weights as
-    well as its row of the history.
+    patience the last epoch is the best. The weights at the start are kept where no epoch is
+    better than they. An epoch that was interrupted is dropped, its weights as well as its row of
+    the history.
     """
 
     def __init__(self, patience: int | None):
@@ -87,12 +87,10 @@ class BestWeights(Callback):
         self.kept_ = {"n_epochs": 0, "best_epoch": 0, "best": math.nan, "weights": {}}
 
     def on_train_begin(self, net, X=None, **kwargs):
-        self.rows, self.kept_["weights"] = X, deepcopy(net.module.state_dict())
+        self.rows, self.start = X, deepcopy(net.module.state_dict())
 
     def on_epoch_end(self, net, **kwargs):
         n_epochs = len(net.history)
-        if self.patience is not None and n_epochs == 1:
-            self.kept_["best"] = self._score_at_start(net)
         kept = {**self.kept_, "n_epochs": n_epochs}
         if self.patience is None or self._is_better(net.history):
             best = _validation_score(net.history[-1])
@@ -100,19 +98,6 @@ class BestWeights(Callback):
         self.kept_ = kept  # one assignment: an interrupt cannot come in between
         if self.patience is not None and n_epochs - kept["best_epoch"] >= self.patience:
             raise StopTraining
-
-    def _score_at_start(self, net):
-        """Return the validation score before the first epoch; the history stays as it is."""
-        trained = deepcopy(net.module.state_dict())
-        _, held_out = net.get_split_datasets(self.rows)
-        net.module.load_state_dict(self.kept_["weights"])
-        net.history.new_epoch()
-        batches = net.get_iterator(held_out, training=False)
-        net.run_single_epoch(batches, False, "valid", net.validation_step)
-        score = _validation_score(net.history[-1])
-        del net.history[-1:]
-        net.module.load_state_dict(trained)
-        return score
 
     def _is_better(self, history):
         before = self.kept_["best"]
@@ -124,9 +109,20 @@ class BestWeights(Callback):
     def on_train_end(self, net, **kwargs):
         n_epochs = self.kept_["n_epochs"]
         del net.history[n_epochs:]
-        if n_epochs:
+        if n_epochs and not (self.patience and self._start_is_best(net)):
             net.module.load_state_dict(self.kept_["weights"])
-        self.kept_ = self.rows = None
+        self.kept_ = self.rows = self.start = None
+
+    def _start_is_best(self, net):
+        """Load the weights of the start, and compare them with those of the best epoch."""
+        net.module.load_state_dict(self.start)
+        _, held_out = net.get_split_datasets(self.rows)
+        net.history.new_epoch()
+        batches = net.get_iterator(held_out, training=False)
+        net.run_single_epoch(batches, False, "valid", net.validation_step)
+        score = _validation_score(net.history[-1])
+        del net.history[-1:]
+        return score > self.kept_["best"]
 
 
 def _validation_score(row: dict) -> float:
