@@ -29,7 +29,7 @@ MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this a
 FEWEST_ROWS = 3
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
-NOISE_SHARE = 0.5  # of the least variance, where z has as many coordinates as y
+NOISE_SHARE = 0.985  # of the least variance, if z could have all: KL below that of active units
 HIDDEN_SHARE = 0.01  # of the usual weights of the last hidden layer: it departs from zero
 
 
