@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
 FEW = 10  # so many different rows cannot tell copies from coincidences
+NOTABLE = 0.25  # a share of rows above what tables of rounded numbers and categories have
 STACK_LEVEL = 7  # from a warning here to the call of `fit`
 
 Parts = tuple[np.ndarray, np.ndarray]
@@ -115,10 +116,11 @@ def check_groups(validation, groups: np.ndarray, kept: np.ndarray, held_out: np.
     number = numbered(groups.tolist())
     both = np.intersect1d(number[kept], number[held_out])
     if both.size:
+        example = groups[number == both[0]].tolist()[0]
         raise ValueError(
-            f"validation={validation!r} must keep the rows of a group on one side, got rows of "
-            f"{both.size} groups on both, such as {groups[number == both[0]][0]!r}. Expected "
-            "'random', or a splitter that heeds groups, such as GroupKFold."
+            f"validation={validation!r} must keep the rows of a group on one side, got groups "
+            f"with rows on both: {both.size}, such as {example!r}. Expected 'random', or a splitter "
+            "that heeds groups, such as GroupKFold."
         )
 
 
@@ -176,19 +178,22 @@ def warn_of_repeats(x, index, kept: np.ndarray, held_out: np.ndarray) -> None:
 
 
 def tells_rows_apart(array: np.ndarray, index, number: np.ndarray) -> bool:
-    """Return whether equal rows can hardly coincide by chance.
+    """Return whether equal rows can hardly coincide by chance; `number` is the same for these.
 
-    That is so if two halves of the columns each tell most different rows apart, which they do
-    not in a table of categories, or if one column does so whose values lie on no grid, unlike
-    rounded numbers and codes of categories.
+    That is so if two halves of the columns each tell many of the different rows apart, unlike
+    those of a table of categories; or if a single column does, its values lie on no grid, as
+    rounded numbers and codes would, and unusual rows are repeated as well as usual ones.
     """
     first = first_of_each(number)
     if len(first) <= FEW:
         return False
     different = array[index[first]].reshape(len(first), -1)
-    if np.all([occur_once(half) for half in every_second_column(different)], axis=0).mean() > 0.5:
+    halves = [occur_once(half) for half in every_second_column(different)]
+    if np.all(halves, axis=0).mean() > NOTABLE:
         return True
-    return any(2 * len(set(c.tolist())) > len(c) and off_grid(c) for c in different.T)
+    if (np.bincount(number) == 1).mean() > NOTABLE:
+        return False
+    return any(2 * len(np.unique(c)) > len(c) and off_grid(c) for c in different.T)
 
 
 def every_second_column(array: np.ndarray) -> list[np.ndarray]:
