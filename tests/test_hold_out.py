@@ -304,7 +304,8 @@ def test_visits_of_subjects_warn_unless_groups_are_given(n_features):
 def test_ages_and_sizes_of_subjects_warn_too_and_so_do_images_with_several_answers():
     rng, rows = np.random.default_rng(0), np.repeat(np.arange(30), 10)
     ages = np.column_stack([rng.integers(20, 80, 30), *rng.normal(150, 15, (2, 30)).round()])
-    for x in (ages, rng.integers(0, 256, (30, 8, 8))):
+    kinds = np.column_stack([ages[:, :2], rng.integers(0, 2, (30, 2))])
+    for x in (ages, kinds, rng.integers(0, 256, (30, 8, 8))):
         with pytest.warns(UserWarning, match="pass their groups to fit"):
             split_rows(x[rows], rng.normal(size=300))
 

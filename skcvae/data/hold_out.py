@@ -119,8 +119,8 @@ def check_groups(validation, groups: np.ndarray, kept: np.ndarray, held_out: np.
         example = groups[number == both[0]].tolist()[0]
         raise ValueError(
             f"validation={validation!r} must keep the rows of a group on one side, got groups "
-            f"with rows on both: {both.size}, such as {example!r}. Expected 'random', or a splitter "
-            "that heeds groups, such as GroupKFold."
+            f"with rows on both: {both.size}, such as {example!r}. Expected 'random', or a "
+            "splitter that heeds groups, such as GroupKFold."
         )
 
 
