@@ -298,7 +298,12 @@ def test_visits_of_subjects_warn_unless_groups_are_given(n_features):
         split_rows(X, y, validation=ShuffleSplit(test_size=0.1))
     split_rows(X, y, groups=subject)
     split_rows(X, y, validation=40)
-    split_rows(X.round(1) if n_features == 1 else X, np.arange(len(X)), subject)
+
+
+def test_two_visits_of_each_subject_warn_too():
+    X, y, _ = subjects(300, 2)
+    with pytest.warns(UserWarning, match="9.% of the rows held out .* pass their groups to fit"):
+        split_rows(X, y)
 
 
 def test_ages_and_sizes_of_subjects_warn_too_and_so_do_images_with_several_answers():

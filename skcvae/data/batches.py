@@ -94,11 +94,11 @@ class Selection(NamedTuple):
         weight = weight[index] / weight.max()  # first, since a sum may overflow
         return cls(source, index, weight / weight.mean())
 
-    def split(self, groups, *, validation, fraction: float, seed: int) -> "list[Selection]":
+    def split(self, groups, validation, fraction: float, seed: int) -> "list[Selection]":
         """Return the rows to train on, and those to validate on.
 
-        They are a random share where no x is repeated, which is not asked of a Dataset, nor
-        groups or another rule are given; see :mod:`skcvae.data.hold_out` for the rest.
+        The latter are a random share, unless rows of x are repeated, or groups or another rule
+        are given: see :mod:`skcvae.data.hold_out`. Items of a Dataset are not compared.
         """
         index = self.index
         if len(index) < 2:

@@ -145,9 +145,10 @@ def blocks(arrays, index, groups=None) -> np.ndarray:
 def copies(arrays, index) -> np.ndarray:
     """Number the rows so that copies have the same number.
 
-    Identical rows are copies. They coincide by chance, and are then numbered apart, where rows
-    are of few values: where most are repeated, most x occur with several y, and many x have
-    their y in common. Of x alone, every second column is y.
+    Identical rows are copies, except in a table of few values, where they coincide by chance:
+    most rows are repeated, most x occur with several y, and y does not tell rows apart. There,
+    holding out all rows of one y given x would bias what is learned. Of x alone, every second
+    column counts as y.
     """
     own = np.arange(len(index))
     x, y = arrays if len(arrays) == 2 else every_second_column(arrays[0])
@@ -211,8 +212,9 @@ def occur_once(array: np.ndarray) -> np.ndarray:
 def off_grid(values: np.ndarray) -> bool:
     """Return whether most gaps between values are no multiples of the smallest."""
     gaps = np.diff(np.unique(values))
-    steps = gaps / gaps.min()
-    return bool((abs(steps - steps.round()) > 0.05).mean() > 0.5)
+    with np.errstate(all="ignore"):  # of values near the limits of floats
+        steps = gaps / gaps.min()
+        return bool((abs(steps - steps.round()) > 0.05).mean() > 0.5)
 
 
 def rows(array: np.ndarray, index) -> Iterable[bytes]:

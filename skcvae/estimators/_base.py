@@ -65,10 +65,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 held_out = self._checked_validation(validation, groups)
             elif self.early_stopping:
                 kept, held_out = selection.split(
-                    groups,
-                    validation=self.validation,
-                    fraction=self.validation_fraction,
-                    seed=self.seed_,
+                    groups, self.validation, self.validation_fraction, self.seed_
                 )
             with parts.training.running(parts.device):
                 rows = self.specification_.rows(kept, parts.device)
@@ -271,6 +268,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         ConvergenceWarning
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
             weights of the completed epochs. An interrupt in the first epoch is re-raised.
+        UserWarning
+            If most rows held out have the x of rows to train on, with other y: give `groups`.
 
         Notes
         -----
