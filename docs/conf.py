@@ -62,6 +62,7 @@ GALLERY = [
     "plot_label_conditioned_digits.py",
     "plot_importance_sampling.py",
     "plot_outliers.py",
+    "plot_hold_out.py",
     "plot_priors.py",
     "plot_choose_alpha.py",
     "plot_unused_latents.py",

@@ -8,15 +8,17 @@ A batch is a slice of tensors on the device. Data that would take more than
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter, itemgetter
+from operator import attrgetter, itemgetter, methodcaller
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from sklearn import get_config
+from sklearn.model_selection import train_test_split
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
+from skcvae.data import hold_out
 from skcvae.data.coding import FORWARD_ROWS, slices
 from skcvae.data.omission import omit
 from skcvae.random import generator
@@ -91,6 +93,30 @@ class Selection(NamedTuple):
             return cls(source, index)
         weight = weight[index] / weight.max()  # first, since a sum may overflow
         return cls(source, index, weight / weight.mean())
+
+    def split(self, groups, validation, fraction: float, seed: int) -> "list[Selection]":
+        """Return the rows to train on, and those to validate on.
+
+        The latter are a random share, unless rows of x are repeated, or groups or another rule
+        are given: see :mod:`skcvae.data.hold_out`. Items of a Dataset are not compared.
+        """
+        index = self.index
+        if len(index) < 2:
+            raise ValueError(
+                "early_stopping=True holds out a share of the rows and needs at least 2, got "
+                "n_samples = 1. Set early_stopping=False or give rows to validate on."
+            )
+        arrays = () if isinstance(self.source, Items) else self.source
+        x = map(arrays[0].__getitem__, index) if arrays else index
+        n_different = len(set(map(hash, map(methodcaller("tobytes"), x))))
+        if groups is None and validation == "random" and n_different == len(index):
+            parts = train_test_split(np.arange(len(index)), test_size=fraction, random_state=seed)
+        else:
+            if groups is not None:
+                groups = hold_out.group_labels(groups, len(arrays[-1] if arrays else self.source))
+                groups = groups[index]
+            parts = hold_out.split(arrays, index, groups, validation, fraction, seed)
+        return list(map(self.subset, parts))
 
     def subset(self, rows: np.ndarray) -> "Selection":
         """Select some of the rows."""

@@ -11,7 +11,6 @@ from operator import attrgetter
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from torch.utils.data import Dataset
 
 from skcvae import least_squares
@@ -56,13 +55,19 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     _has_density = True
     _shape_names = ("x_shape_", "y_shape_")
 
-    def _fit(self, arrays, sample_weight, validation):
+    def _fit(self, arrays, sample_weight, validation, groups=None):
         """Check, encode, build and train; the checkpoint is not deleted."""
         with _checks.restored_on_error(self):
             parts = _checks.check_parameters(self)
             self.seed_ = parts.seed
             selection = self._checked_rows(arrays, sample_weight, parts)
-            kept, held_out = self._split(selection, validation)
+            kept, held_out = selection, None
+            if set(map(type, validation)) != {type(None)}:
+                held_out = self._checked_validation(validation, groups)
+            elif self.early_stopping:
+                kept, held_out = selection.split(
+                    groups, self.validation, self.validation_fraction, self.seed_
+                )
             with parts.training.running(parts.device):
                 rows = self.specification_.rows(kept, parts.device)
                 validation = held_out and self.specification_.rows(held_out, parts.device)
@@ -153,25 +158,14 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             **roles,
         )
 
-    def _split(self, selection, validation):
-        """Return the rows to train on, and those to validate on, or None."""
-        if set(map(type, validation)) != {type(None)}:
-            return selection, self._checked_validation(validation)
-        if not self.early_stopping:
-            return selection, None
-        if len(selection.index) < 2:
+    def _checked_validation(self, arrays, groups):
+        """Return the rows that were given to validate on."""
+        if self.validation != "random" or groups is not None:
             raise ValueError(
-                "early_stopping=True holds out a share of the rows and needs at least 2, got "
-                "n_samples = 1. Set early_stopping=False or give rows to validate on."
+                "X_val are the rows to validate on, and expects validation='random' and "
+                f"groups=None, got validation={self.validation!r} and "
+                f"{'no ' if groups is None else ''}groups."
             )
-        parts = train_test_split(
-            np.arange(len(selection.index)),
-            test_size=self.validation_fraction,
-            random_state=self.seed_,
-        )
-        return map(selection.subset, parts)
-
-    def _checked_validation(self, arrays):
         if isinstance(arrays[0], Dataset):
             dataset = _checks.items(*arrays, name="X_val")
             return Selection.select(Items(dataset, len(arrays), self._check_rows))
@@ -238,7 +232,7 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         return self.y_shape_
 
     @_checks.named_keywords
-    def fit(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, X_val=None, y_val=None):
         """Fit the networks.
 
         Parameters
@@ -250,6 +244,9 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
             Outputs; None where X is a Dataset.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights, not negative. Rows of weight zero are ignored.
+        groups : array-like of shape (n_rows,), default=None
+            Labels of groups, such as subjects: rows of a group are all to train on, or all
+            to validate on.
         X_val, y_val : array-like, default=None
             Rows for early stopping, instead of a share of X and y. X_val may be a
             Dataset.
@@ -274,6 +271,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         ConvergenceWarning
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
             weights of the completed epochs. An interrupt in the first epoch is re-raised.
+        UserWarning
+            If most rows held out have the x of rows to train on, with other y: give `groups`.
 
         Notes
         -----
@@ -282,7 +281,7 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         ``working_memory`` (one GiB), they are read batch by batch instead, so
         that memory-mapped arrays stay on disk. The model is the same.
         """
-        self._fit((X, y), sample_weight, (X_val, y_val))
+        self._fit((X, y), sample_weight, (X_val, y_val), groups)
         return self._finish()
 
     def _check_rows(self, X, y, *, likelihood=None, suffix=""):

@@ -211,6 +211,11 @@ def check_parameters(estimator):
     )
     parts.continues = estimator.warm_start and hasattr(estimator, "net_")
     objective._validate_params()
+    if not estimator.early_stopping and estimator.validation != "random":
+        raise ValueError(
+            "early_stopping=False holds no rows out and expects validation='random', got "
+            f"validation={estimator.validation!r}."
+        )
     parts.finetuned = None
     if getattr(parts.prior, "conditions_on_rows", False):
         parts.objective, parts.finetuned = _process.stages(estimator, parts)

@@ -22,7 +22,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     _terms = {"y": "X", "y_partial": "X_partial", **_roles}
 
     @_checks.named_keywords
-    def fit(self, X, y=None, sample_weight=None, *, X_val=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, X_val=None):
         """Fit the networks.
 
         Parameters
@@ -33,6 +33,8 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             Ignored.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights, not negative. Rows of weight zero are ignored.
+        groups : array-like of shape (n_rows,), default=None
+            Labels of groups: rows of a group are all to train on, or all to validate on.
         X_val : array-like or Dataset, default=None
             Rows for early stopping, instead of a share of X.
 
@@ -57,7 +59,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
             weights of the completed epochs.
         """
-        self._fit((X,), sample_weight, (X_val,))
+        self._fit((X,), sample_weight, (X_val,), groups)
         return self._finish()
 
     @_checks.named_keywords

@@ -2,7 +2,7 @@
 
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skcvae import architectures, likelihoods, objectives, priors
 from skcvae.architectures.base import ARCHITECTURE
@@ -67,6 +67,7 @@ SHARED = {
     "lr": [Interval(Real, 0, None, closed="neither")],
     "batch_size": [StrOptions({"auto"}), *COUNT],
     "early_stopping": ["boolean"],
+    "validation": [StrOptions({"random"}), *COUNT, HasMethods(["split", "get_n_splits"])],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "training": [Training, None],
     "n_score_samples": COUNT,

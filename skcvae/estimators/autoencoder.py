@@ -16,7 +16,8 @@ from skcvae.training.pretraining import pretrain
 
 OPTIONS = (
     "architecture", "x_shape", "max_epochs", "lr", "batch_size", "early_stopping",
-    "validation_fraction", "training", "warm_start", "device", "random_state", "verbose",
+    "validation", "validation_fraction", "training", "warm_start", "device", "random_state",
+    "verbose",
 )  # fmt: skip
 
 
@@ -74,7 +75,7 @@ class Autoencoder(Encoder):
     normalize_X : bool, default=True
         Whether to standardise the columns of X, or the channels of images, inside. The
         error then weighs them by the inverse of their variance.
-    max_epochs, lr, batch_size, early_stopping, validation_fraction, training
+    max_epochs, lr, batch_size, early_stopping, validation, validation_fraction, training
         As of :class:`CVAERegressor`.
     warm_start, device, random_state, verbose
         As of :class:`CVAERegressor`.
@@ -150,6 +151,7 @@ class Autoencoder(Encoder):
         lr=0.003,
         batch_size="auto",
         early_stopping=True,
+        validation="random",
         validation_fraction=0.1,
         training=None,
         warm_start=False,
@@ -172,6 +174,7 @@ class Autoencoder(Encoder):
         self.lr = lr
         self.batch_size = batch_size
         self.early_stopping = early_stopping
+        self.validation = validation
         self.validation_fraction = validation_fraction
         self.training = training
         self.warm_start = warm_start

@@ -88,8 +88,13 @@ class CVAERegressor(StructuredPredictor):
         Whether to hold out a share of the rows, watch its conditional
         log-likelihood, stop `patience` epochs after its best, and restore the
         weights of the best epoch.
+    validation : "random", int or splitter, default="random"
+        Which rows are held out: a random share, of which copies of a row and rows of one of
+        the `groups` of `fit` stay together; so many last rows, for rows in the order of time;
+        or the first split of a splitter of :mod:`sklearn.model_selection`. Not used where
+        `fit` is given X_val.
     validation_fraction : float, default=0.1
-        The share held out, in (0, 1). Not used where `fit` is given X_val.
+        The share of a random split, in (0, 1).
     training : Training or None, default=None
         Optimizer, schedule, averaging, patience, precision, callbacks, checkpoint and
         accelerator: :class:`skcvae.Training`. None is ``Training()``.
@@ -191,6 +196,7 @@ class CVAERegressor(StructuredPredictor):
         lr=0.003,
         batch_size="auto",
         early_stopping=True,
+        validation="random",
         validation_fraction=0.1,
         training=None,
         n_score_samples=100,
@@ -219,6 +225,7 @@ class CVAERegressor(StructuredPredictor):
         self.lr = lr
         self.batch_size = batch_size
         self.early_stopping = early_stopping
+        self.validation = validation
         self.validation_fraction = validation_fraction
         self.training = training
         self.n_score_samples = n_score_samples

@@ -105,7 +105,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         self.verbose = verbose
 
     @_checks.named_keywords
-    def fit(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, X_val=None, y_val=None):
         """Fit the members.
 
         Parameters
@@ -116,6 +116,8 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
             Outputs; None where X is a Dataset.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights, not negative.
+        groups : array-like of shape (n_rows,), default=None
+            Labels of groups, whose rows each member keeps on one side of its split.
         X_val, y_val : array-like, default=None
             Rows for early stopping of all members, instead of a share of X and y
             that each holds out for itself.
@@ -143,7 +145,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         seed, ended = seed_from(self.random_state), []
         try:
             fitted = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
-                delayed(_fitted)(member, ended, X, y, sample_weight, X_val=X_val, y_val=y_val)
+                delayed(_fitted)(member, ended, (X, y), sample_weight, (X_val, y_val), groups)
                 for member in self._members(seed)
             )
         except KeyboardInterrupt:
@@ -197,12 +199,12 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
             yield member
 
 
-def _fitted(member, ended, X, y, sample_weight, *, X_val, y_val):
+def _fitted(member, ended, *given):
     """Return a fitted member; re-raise its interrupt for the ensemble.
 
     Checkpoints are kept until all members are complete, so that a second fit restores them.
     """
-    member._fit((X, y), sample_weight, (X_val, y_val))
+    member._fit(*given)
     ended.append(member)
     if member.net_.interrupted:
         raise KeyboardInterrupt

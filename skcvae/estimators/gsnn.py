@@ -28,9 +28,9 @@ class GSNNRegressor(StructuredPredictor):
         As of :class:`CVAERegressor`.
     partial_y, omission, n_scales, normalize_X, normalize_y, max_epochs, lr, batch_size
         As of :class:`CVAERegressor`.
-    early_stopping, validation_fraction, training, n_score_samples, warm_start, device
+    early_stopping, validation, validation_fraction, training, n_score_samples, warm_start
         As of :class:`CVAERegressor`.
-    random_state, verbose
+    device, random_state, verbose
         As of :class:`CVAERegressor`.
 
     Attributes
@@ -87,6 +87,7 @@ class GSNNRegressor(StructuredPredictor):
         lr=0.003,
         batch_size="auto",
         early_stopping=True,
+        validation="random",
         validation_fraction=0.1,
         training=None,
         n_score_samples=100,
@@ -112,6 +113,7 @@ class GSNNRegressor(StructuredPredictor):
         self.lr = lr
         self.batch_size = batch_size
         self.early_stopping = early_stopping
+        self.validation = validation
         self.validation_fraction = validation_fraction
         self.training = training
         self.n_score_samples = n_score_samples

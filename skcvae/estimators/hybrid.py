@@ -28,9 +28,9 @@ class HybridStructuredPredictor(StructuredPredictor):
         As of :class:`CVAERegressor`.
     x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y, max_epochs
         As of :class:`CVAERegressor`.
-    lr, batch_size, early_stopping, validation_fraction, training, n_score_samples
+    lr, batch_size, early_stopping, validation, validation_fraction, training
         As of :class:`CVAERegressor`.
-    warm_start, device, random_state, verbose
+    n_score_samples, warm_start, device, random_state, verbose
         As of :class:`CVAERegressor`.
 
     Attributes
@@ -96,6 +96,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         lr=0.003,
         batch_size="auto",
         early_stopping=True,
+        validation="random",
         validation_fraction=0.1,
         training=None,
         n_score_samples=100,
@@ -124,6 +125,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         self.lr = lr
         self.batch_size = batch_size
         self.early_stopping = early_stopping
+        self.validation = validation
         self.validation_fraction = validation_fraction
         self.training = training
         self.n_score_samples = n_score_samples

@@ -25,7 +25,7 @@ class NNRegressor(StructuredPredictor):
         Size of z where `initial_guess` is True, as of :class:`CVAERegressor`.
     architecture, x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y
         As of :class:`CVAERegressor`.
-    max_epochs, lr, batch_size, early_stopping, validation_fraction, training
+    max_epochs, lr, batch_size, early_stopping, validation, validation_fraction, training
         As of :class:`CVAERegressor`.
     n_score_samples, warm_start, device, random_state, verbose
         As of :class:`CVAERegressor`.
@@ -81,6 +81,7 @@ class NNRegressor(StructuredPredictor):
         lr=0.003,
         batch_size="auto",
         early_stopping=True,
+        validation="random",
         validation_fraction=0.1,
         training=None,
         n_score_samples=100,
@@ -104,6 +105,7 @@ class NNRegressor(StructuredPredictor):
         self.lr = lr
         self.batch_size = batch_size
         self.early_stopping = early_stopping
+        self.validation = validation
         self.validation_fraction = validation_fraction
         self.training = training
         self.n_score_samples = n_score_samples

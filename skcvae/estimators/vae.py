@@ -59,7 +59,7 @@ class VAE(RowDensity, Encoder):
     normalize_X : bool, default=True
         Whether to standardise real-valued X inside. Reconstructions, draws and likelihoods are
         in the units of X all the same.
-    max_epochs, lr, batch_size, early_stopping, validation_fraction, training
+    max_epochs, lr, batch_size, early_stopping, validation, validation_fraction, training
         As of :class:`CVAERegressor`.
     n_score_samples : int, default=100
         Draws S of z per row in `score` and `score_samples`.
@@ -135,6 +135,7 @@ class VAE(RowDensity, Encoder):
         lr=0.003,
         batch_size="auto",
         early_stopping=True,
+        validation="random",
         validation_fraction=0.1,
         training=None,
         n_score_samples=100,
@@ -158,6 +159,7 @@ class VAE(RowDensity, Encoder):
         self.lr = lr
         self.batch_size = batch_size
         self.early_stopping = early_stopping
+        self.validation = validation
         self.validation_fraction = validation_fraction
         self.training = training
         self.n_score_samples = n_score_samples

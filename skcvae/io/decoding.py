@@ -49,7 +49,7 @@ class Decoder:
         return _made(self._class(kind), self._dict(content))
 
     def _class(self, kind):
-        for table in (kinds.PARAMETER_OBJECTS, kinds.RECORDS, self.custom):
+        for table in (kinds.PARAMETER_OBJECTS, kinds.RECORDS, kinds.SPLITTERS, self.custom):
             if kind in table:
                 return table[kind]
         if kind.startswith(kinds.CUSTOM):

@@ -7,6 +7,7 @@ else is an object with one key, its kind, such as ``{"tuple": [64, 64]}`` or
 constructor; nothing is imported by a name in a file, and nothing in a file is called.
 """
 
+import inspect
 import json
 import math
 from contextlib import contextmanager
@@ -158,7 +159,7 @@ def _coded_array(array, name, arrays):
 
 def _kind_of(value):
     """Return the name of an object's class in a file, or None where a file cannot hold it."""
-    for table in (kinds.ESTIMATORS, kinds.PARAMETER_OBJECTS, kinds.RECORDS):
+    for table in (kinds.ESTIMATORS, kinds.PARAMETER_OBJECTS, kinds.RECORDS, kinds.SPLITTERS):
         for name, cls in table.items():
             if type(value) is cls:
                 return name
@@ -169,6 +170,9 @@ def _kind_of(value):
 def _coded_object(value, name, arrays):
     if type(value) in kinds.RECORDS.values():
         return _coded_dict(value._asdict(), name, arrays)
+    if type(value) in kinds.SPLITTERS.values():
+        params = {key: getattr(value, key) for key in inspect.signature(type(value)).parameters}
+        return _coded_dict(params, name, arrays)
     if hasattr(value, "_parameter_constraints"):
         value._validate_params()
     if type(value) not in kinds.ESTIMATORS.values():
@@ -200,8 +204,8 @@ def _join(name, key):
 def _not_plain(name, value):
     return ValueError(
         f"{name or 'The estimator'} cannot be saved, got {value!r}: a file holds numbers, texts, "
-        "torch's optimizers, and objects of skcvae's classes or of your own that derive from "
-        "sklearn.base.BaseEstimator, which says by its parameters how they are built again; no "
-        "code. Set it to one of these or to None, or use joblib.dump, whose files only their own "
-        "author should load."
+        "torch's optimizers, scikit-learn's splitters, and objects of skcvae's classes or of your "
+        "own that derive from sklearn.base.BaseEstimator, which says by its parameters how they "
+        "are built again; no code. Set it to one of these or to None, or use joblib.dump, whose "
+        "files only their own author should load."
     )

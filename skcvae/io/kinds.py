@@ -1,6 +1,7 @@
-"""The classes that a file may name: those that are registered here, and torch's optimizers."""
+"""The classes that a file may name: those registered here, torch's optimizers, splitters."""
 
 import torch
+from sklearn import model_selection
 from sklearn.base import BaseEstimator
 
 from skcvae.data.coding import Scaling
@@ -16,6 +17,20 @@ OPTIMIZERS = {
     name: value
     for name, value in vars(torch.optim).items()
     if isinstance(value, type) and issubclass(value, torch.optim.Optimizer)
+}
+SPLITTERS = {
+    cls.__name__: cls
+    for cls in (
+        model_selection.GroupKFold,
+        model_selection.GroupShuffleSplit,
+        model_selection.KFold,
+        model_selection.LeaveOneGroupOut,
+        model_selection.PredefinedSplit,
+        model_selection.ShuffleSplit,
+        model_selection.StratifiedGroupKFold,
+        model_selection.StratifiedKFold,
+        model_selection.TimeSeriesSplit,
+    )
 }
 CUSTOM = "custom "  # before the name of a user's class
 # The compiler's other parameters may name programs to run.

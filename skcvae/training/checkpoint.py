@@ -34,6 +34,7 @@ NOT_COMPARED = {
     "n_score_samples",
     "random_state",
     "training",
+    "validation",
     "verbose",
 }
 
