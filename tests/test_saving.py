@@ -36,6 +36,7 @@ from skcvae import (
 from skcvae.architectures import MLP, Conv, Layered
 from skcvae.distributions import DiagonalGaussian
 from skcvae.io import files
+from skcvae.io.document import FORMAT
 from skcvae.io.kinds import ESTIMATORS, PARAMETER_OBJECTS, RECORDS
 from skcvae.likelihoods import (
     Bernoulli,
@@ -220,7 +221,7 @@ def test_every_class_of_parameter_objects_is_among_the_cases(fitted, path):
     documents = ""
     for case in CASES:
         fitted(case)[0].save(path)
-        documents += files.read(path)[0]
+        documents += files.read(path, format=FORMAT)[0]
     missing = {kind for kind in [*PARAMETER_OBJECTS, *RECORDS] if f'"{kind}"' not in documents}
     assert {kind for kind in missing if kind.rpartition(".")[-1] not in BASES} == NOT_PASSED
 
@@ -248,7 +249,7 @@ def test_a_file_from_a_machine_with_cuda_loads_without(fitted, path, monkeypatch
 def test_a_file_holds_weights_by_name_versions_and_no_pickle(fitted, path):
     est, *_ = fitted("cvae")
     est.save(path)
-    document, arrays = files.read(path)
+    document, arrays = files.read(path, format=FORMAT)
     assert json.loads(document)["versions"]["skcvae"] == skcvae.__version__
     weights = est.net_.module.state_dict()
     assert weights.keys() == {name for name in arrays if name.startswith("model.")}
@@ -365,8 +366,8 @@ def test_a_file_names_no_other_class_than_those_given(own, path):
     est, cls = own
     for name in ("os.system", "custom os.system", "custom Trap", f"custom {cls.__name__}.x"):
         est.save(path)
-        text, arrays = files.read(path)
-        files.write(path, text.replace(f"custom {cls.__name__}", name), arrays)
+        text, arrays = files.read(path, format=FORMAT)
+        files.write(path, text.replace(f"custom {cls.__name__}", name), arrays, format=FORMAT)
         with pytest.raises(ValueError, match="cannot be loaded"):
             skcvae.load(path, classes=OWN)
 
@@ -690,11 +691,11 @@ EDITS = {
 
 def write_edited(path, edit):
     """Change a file as someone would who knows the format, checksum included."""
-    text, arrays = files.read(path)
+    text, arrays = files.read(path, format=FORMAT)
     document = json.loads(text)
     edit(document, arrays)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    files.write(path, json.dumps(document), arrays)
+    files.write(path, json.dumps(document), arrays, format=FORMAT)
 
 
 @pytest.mark.parametrize("name", EDITS)
@@ -959,7 +960,7 @@ def foreign(fitted, tmp_path):
     found = {}
     for case in ("cvae", "labels", "edges", "mixture prior"):
         fitted(case)[0].save(tmp_path / "other")
-        found |= files.read(tmp_path / "other")[1]
+        found |= files.read(tmp_path / "other", format=FORMAT)[1]
     return found
 
 

@@ -4,8 +4,9 @@ Redundant entries must agree, and networks are built only as large as the weight
 """
 
 import math
+import re
 from itertools import pairwise
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils._param_validation import (
@@ -48,6 +49,9 @@ SPECIFICATION = {
     "code_activation": [StrOptions({"identity", "sigmoid"}), None],
     "n_context": [Interval(Integral, 0, None, closed="left")],
 }
+RECORDED = re.compile(
+    "epoch|dur|((train|valid)_(loss|reconstruction|kl|penalty|cll|active_units)(_best)?)"
+)
 LARGEST_MASK = 2**28  # numbers in a mask of a flow's networks
 
 
@@ -65,7 +69,7 @@ def check_state(estimator, state: dict) -> None:
     _check_names(state)
     row_shape = specification.y_coding.row_shape
     _check_coding(specification.likelihood, specification.y_coding, row_shape)
-    _agree(all(isinstance(row, dict) for row in state["_history"]), "history_", "dict")
+    check_history(state["_history"])
     texts = [*state["structure_"], *state["structure_"].values()]
     _agree(all(isinstance(text, str) for text in texts), "structure_", "texts")
     _agree(
@@ -79,6 +83,19 @@ def check_state(estimator, state: dict) -> None:
 def _agree(holds: bool, *names: str) -> None:
     if not holds:
         raise ValueError(f"{' and '.join(names)} are inconsistent")
+
+
+def check_history(history) -> None:
+    """Refuse a history whose rows are no epochs, or have no numbers where they are recorded."""
+    _agree(
+        isinstance(history, list) and all(isinstance(row, dict) for row in history),
+        "history_",
+        "rows",
+    )
+    for number, row in enumerate(history, 1):
+        recorded = [value for name, value in row.items() if RECORDED.fullmatch(name)]
+        _agree(all(isinstance(value, Real) for value in recorded), "history_", "numbers")
+        _agree(row.get("epoch") == number, "history_", "epochs")
 
 
 def _check_shapes(state, specification, names):
