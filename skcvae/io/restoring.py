@@ -52,6 +52,8 @@ SPECIFICATION = {
 RECORDED = re.compile(
     "epoch|dur|((train|valid)_(loss|reconstruction|kl|penalty|cll|active_units)(_best)?)"
 )
+LARGEST_IMAGE = 2**16  # pixels of the networks' images, whatever a file holds
+PIXELS_PER_NUMBER = 16
 LARGEST_MASK = 2**28  # numbers in a mask of a flow's networks
 
 
@@ -76,6 +78,7 @@ def check_state(estimator, state: dict) -> None:
         all(isinstance(array, np.ndarray) for array in state["_weights"].values()),
         "weights", "arrays",
     )  # fmt: skip
+    _check_image_size(specification, state["_weights"])
     _check_architecture(specification, state["_weights"])
     _check_networks(estimator, specification)
 
@@ -153,6 +156,20 @@ def _check_scaling(scaling, row_shape, name):
         _agree(fits, name, "the shape of a row")
 
 
+def _check_image_size(specification, weights):
+    """Refuse images that are much larger than the file: convolutions fit any size."""
+    size = getattr(specification.architecture, "image_size", None)
+    if not isinstance(size, tuple):
+        return
+    scalings = [coding for coding in specification.codings if isinstance(coding, Scaling)]
+    held = sum(array.size for array in weights.values())
+    held += sum(math.prod(scaling.row_shape) for scaling in scalings)
+    largest = max(LARGEST_IMAGE, PIXELS_PER_NUMBER * held)
+    whole = all(isinstance(side, Integral) and side > 0 for side in size)
+    _agree(whole and math.prod(size) <= largest, "architecture", "image_size")
+    _agree(math.prod(specification.y_coding.row_shape) <= largest, "y_coding", "weights")
+
+
 def _check_architecture(specification, weights):
     architecture, code_shape = specification.architecture, specification.y_coding.code_shape
     bins = getattr(architecture, "bins", None)
@@ -223,7 +240,7 @@ def check_weights(expected: dict, weights: dict[str, np.ndarray]) -> None:
             f"weights are missing or not those of its networks: {sorted(strange)[:5]}"
         )
     for name, tensor in expected.items():
-        found, wanted = weights[name], tensor.numpy()
+        found, wanted = weights[name], tensor.detach().cpu().numpy()
         if found.shape != wanted.shape or found.dtype != wanted.dtype:
             raise ValueError(
                 f"weights {name!r} are {found.dtype} of shape {found.shape}, expected "

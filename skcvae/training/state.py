@@ -115,7 +115,6 @@ def _agree(holds: bool, name: str) -> None:
 
 def _check_tensors(own: dict, saved) -> None:
     _agree(_is_dict_of(saved, Tensor), "weights")
-    own = {name: tensor.detach().cpu() for name, tensor in own.items()}
     check_weights(own, {name: tensor.numpy() for name, tensor in saved.items()})
 
 
