@@ -383,6 +383,19 @@ def test_ones_own_class_checks_its_parameters_itself(path):
         skcvae.load(path, classes=OWN)
 
 
+# Arrays of a pickle may be read-only: joblib maps large ones into its processes.
+
+
+def test_a_pickle_with_read_only_arrays_loads_without_a_warning(fitted):
+    est, X, _ = fitted("cvae")
+    state = est.__getstate__()
+    for array in state["_weights"].values():
+        array.flags.writeable = False
+    again = CVAERegressor()
+    again.__setstate__(state)
+    np.testing.assert_array_equal(again.predict(X), est.predict(X))
+
+
 # What is not plain data is not saved.
 
 
@@ -571,6 +584,10 @@ def edit_fitted(**values):
     return lambda document, arrays: fitted_part(document).update(values)
 
 
+def edit_history(**values):
+    return lambda document, arrays: fitted_part(document)["_history"][0]["dict"].update(values)
+
+
 def edit_specification(**values):
     return lambda document, arrays: specification_part(document).update(values)
 
@@ -643,6 +660,11 @@ EDITS = {
     "classes": (edit_fitted(classes_={"texts": ["a"]}), "missing or unknown: ['classes_']"),
     "structure": (edit_fitted(structure_={"dict": {"prior": 1}}), "structure_"),
     "history": (edit_fitted(_history=[1]), "history_"),
+    "a text in the history": (edit_history(train_loss="low"), "history_ and numbers"),
+    "a gap in the history": (edit_history(epoch=3), "history_ and epochs"),
+    "lists of lists": (edit_params(lr=[[]] * 300_000), "lists and objects are too many"),
+    "a long text": (edit_params(lr="x" * 10**6), "'lr' parameter"),
+    "a long name": (edit_estimator({"x" * 10**6: 1}), "is no kind of object"),
     "weights": (edit_fitted(_weights={"dict": {"a": 1}}), "weights"),
     "a tuple as the specification": (edit_fitted(specification_={"tuple": []}), "specification_"),
     "a coding as the specification": (
@@ -707,6 +729,7 @@ def test_what_is_not_known_is_refused_with_the_reason(path, name):
         skcvae.load(path)
     text = str(caught.value)
     assert text.startswith(f"{path} cannot be loaded")
+    assert len(text) <= len(str(path)) + 300
     assert any(part in text for part in message.split("|")), text
 
 
@@ -735,6 +758,19 @@ def test_what_is_not_known_is_refused_with_the_reason(path, name):
 def test_other_safetensors_files_are_refused(path, metadata, message):
     path.write_bytes(to_bytes({}, metadata))
     with pytest.raises(ValueError, match=f"cannot be loaded.*{message}"):
+        skcvae.load(path)
+
+
+@pytest.mark.parametrize("change", [1e300, -7.0, 0.0])
+def test_statistics_that_no_field_has_are_refused(fitted, path, change):
+    fitted("field")[0].save(path)
+
+    def edit(document, arrays):
+        (name,) = [name for name in arrays if name.endswith("components")]
+        arrays[name] = change * arrays[name]
+
+    write_edited(path, edit)
+    with pytest.raises(ValueError, match="cannot be loaded"):
         skcvae.load(path)
 
 
@@ -791,6 +827,21 @@ ABSURD = {
         lambda d, a: (
             specification_part(d)["y_coding"]["Table"].update(row_shape={"tuple": [HUGE]}),
             fitted_part(d).update(y_shape_={"tuple": [HUGE]}),
+        ),
+    ),
+    "image": (
+        "flat images",
+        lambda d, a: specification_part(d)["architecture"]["architectures.Conv"].update(
+            image_size={"tuple": [10_000, 10_000]}
+        ),
+    ),
+    "latent map": (
+        "pixels",
+        lambda d, a: (
+            specification_part(d).update(latent_shape={"tuple": [4, 5000, 5000]}),
+            specification_part(d)["architecture"]["architectures.Conv"].update(
+                image_size={"tuple": [10_000, 10_000]}
+            ),
         ),
     ),
     "kernel": (
