@@ -231,16 +231,18 @@ def train(net: Net, rows) -> None:
             net.fit_loop(rows, epochs=net.max_epochs - len(net.history))
         except KeyboardInterrupt as stop:
             net.interrupted = not isinstance(stop, StopTraining)
-        net.interrupts.received, net.interrupts.held = (
-            False,
-            True,
-        )  # until the best weights are set
-        try:
-            net.notify("on_train_end", X=rows, y=None)
-        except KeyboardInterrupt as stop:
-            net.interrupted |= not isinstance(stop, StopTraining)
-        finally:  # callbacks of the user may expect an epoch
-            if not net.history:
-                raise KeyboardInterrupt
+        end(net, rows)
+
+
+def end(net: Net, rows) -> None:
+    """Keep the best weights of a net, and no rows; raise KeyboardInterrupt without an epoch."""
+    net.interrupts.received, net.interrupts.held = False, True  # until the weights are set
+    try:
+        net.notify("on_train_end", X=rows, y=None)
+    except KeyboardInterrupt as stop:
+        net.interrupted |= not isinstance(stop, StopTraining)
+    finally:  # callbacks of the user may expect an epoch
+        if not net.history:
+            raise KeyboardInterrupt
     # A fitted net keeps neither rows nor a second set of weights.
     net.train_split, net.average = None, None
