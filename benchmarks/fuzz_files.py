@@ -7,7 +7,7 @@ document or arrays are edited and the checksum is set right, as someone would wh
 Models are loaded and asked for predictions, draws and densities; a fit resumes from checkpoints.
 A file is refused with ValueError or OSError, or is equal to the original, or differs from it and
 answers. Anything else is a fault, and so is memory beyond 20 times the file and 64 MiB, or more
-than a second, and another for each MiB, to load it.
+than a CPU second, and another for each MiB, to load it.
 """
 
 import argparse
@@ -197,9 +197,9 @@ class Originals:
     def used(self, case):
         """Use the file; return the answers, and what reading took."""
         kind, name = case
-        before, start = peak(reset=True), time.perf_counter()
+        before, start = peak(reset=True), time.process_time()
         est = skcvae.load(self.path) if kind == "model" else self.fits[name].fit(X, Y)
-        cost = time.perf_counter() - start, peak() - before
+        cost = time.process_time() - start, peak() - before
         _, X_, y_ = MODELS[name] if kind == "model" else (None, X, Y)
         return answers(est, X_, y_), cost
 
@@ -218,7 +218,7 @@ def peak(*, reset=False):
 def outcome(originals, case, content):
     """Return what became of a file: a word, and details of a fault."""
     originals.path.write_bytes(content)
-    before, start, cost = peak(reset=True), time.perf_counter(), None
+    before, start, cost = peak(reset=True), time.process_time(), None
     try:
         found, cost = originals.used(case)
         same = all(
@@ -231,7 +231,7 @@ def outcome(originals, case, content):
             return "fault", f"an error of {len(detail)} characters"
     except Exception as error:
         return "fault", f"{type(error).__name__}: {str(error)[:200]}"
-    seconds, memory = cost or (time.perf_counter() - start, peak() - before)
+    seconds, memory = cost or (time.process_time() - start, peak() - before)
     if memory > 20 * len(content) + 64 * MIB:
         return "fault", f"{memory / MIB:.0f} MiB for {len(content)} bytes"
     if seconds > 1 + len(content) / MIB:

@@ -96,9 +96,14 @@ def check_history(history) -> None:
         "rows",
     )
     for number, row in enumerate(history, 1):
-        recorded = [value for name, value in row.items() if RECORDED.fullmatch(name)]
-        _agree(all(isinstance(value, Real) for value in recorded), "history_", "numbers")
-        _agree(row.get("epoch") == number, "history_", "epochs")
+        numbers = [row[name] for name in recorded(row)]
+        _agree(all(isinstance(value, Real) for value in numbers), "history_", "numbers")
+        _agree(row.get("epoch") == number and "train_loss" in row, "history_", "epochs")
+
+
+def recorded(row: dict) -> set[str]:
+    """Return the columns of an epoch that training itself records."""
+    return set(filter(RECORDED.fullmatch, row))
 
 
 def _check_shapes(state, specification, names):

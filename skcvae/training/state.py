@@ -12,7 +12,7 @@ from skorch.callbacks import Callback
 from skorch.history import History
 from torch import Generator, Tensor
 
-from skcvae.io.restoring import check_history, check_weights
+from skcvae.io.restoring import check_history, check_weights, recorded
 from skcvae.networks.layers import Dropout
 from skcvae.training.callbacks import BestWeights, ProgressLine
 
@@ -54,8 +54,10 @@ def checked(net, state: dict) -> dict:
     own = collected(net)
     _agree(state.keys() == own.keys(), "entries")
     check_history(state["history"])
-    n_epochs = len(state["history"])
-    _agree(n_epochs < net.max_epochs, "history")
+    n_epochs, columns = len(state["history"]), set(map(frozenset, map(recorded, state["history"])))
+    _agree(n_epochs < net.max_epochs and len(columns) <= 1, "history")
+    is_validated = any("valid_loss" in row for row in state["history"])
+    _agree(not n_epochs or is_validated == (net.train_split is not None), "history")
     _check_tensors(net.module.state_dict(), state["weights"])
     _agree(_alike(state["average"], own["average"]), "average")
     _agree(state["average"]["n_steps"] >= 0, "average")
