@@ -91,6 +91,23 @@ def test_an_interrupt_while_an_epoch_is_noted_is_one(data, monkeypatch, callback
     assert len(est.history_) == 2
 
 
+@pytest.mark.parametrize("callback", [BestWeights, FiniteLoss])
+def test_an_interrupt_while_the_best_weights_are_set_waits_for_them(data, monkeypatch, callback):
+    ended = callback.on_train_end
+
+    def interrupted(self, net, **kwargs):
+        ctrl_c()
+        ended(self, net, **kwargs)
+
+    est = NNRegressor(max_epochs=30, lr=0.3, random_state=0, training=Training(patience=30))
+    whole = clone(est).fit(*data)
+    assert np.argmax(whole.history_[:, "valid_cll"]) < 29
+    monkeypatch.setattr(callback, "on_train_end", interrupted)
+    with pytest.warns(ConvergenceWarning, match="after 30 of 30 epochs"):
+        est.fit(*data)
+    assert same_weights(est, whole)
+
+
 def test_the_warning_points_to_the_call_of_fit(any_class, data, interrupt_at):
     interrupt_at(12)
     with pytest.warns(ConvergenceWarning) as caught:
