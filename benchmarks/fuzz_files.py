@@ -1,6 +1,6 @@
 """What becomes of damaged and hostile files: saved models and checkpoints.
 
-    python benchmarks/fuzz_files.py [--files 10000]
+    python benchmarks/fuzz_files.py [--files 10000] [--first 0]
 
 Each file is damaged in one of three ways: bits are flipped, a piece is cut off or out, or its
 document or arrays are edited and the checksum is set right, as someone would who knows the format.
@@ -239,14 +239,17 @@ def outcome(originals, case, content):
     return word, detail
 
 
-def run(n_files, seed=0):
-    """Return counts of (kind of file, damage, outcome), and descriptions of the faults."""
+def run(n_files, first=0):
+    """Return counts of (kind of file, damage, outcome), and descriptions of the faults.
+
+    What a file is follows from its number.
+    """
     counts, faults = collections.Counter(), []
-    source = random.Random(seed)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         originals = Originals(folder)
-        for number in range(n_files):
+        for number in range(first, first + n_files):
+            source = random.Random(number)
             kind = source.choice(["model", "checkpoint"])
             case = source.choice([case for case in originals.contents if case[0] == kind])
             damage, content = originals.damaged(case, source)
@@ -271,11 +274,11 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--files", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
     torch.set_num_threads(1)
     checkpoint.MAX_WRITE_SHARE = float("inf")
-    text = table(*run(args.files, args.seed), args.files)
+    text = table(*run(args.files, args.first), args.files)
     print(text)
     (args.out / "fuzz_files.txt").write_text(text)

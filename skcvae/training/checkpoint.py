@@ -45,35 +45,35 @@ class Checkpoint(Callback):
         self.fit = fit
 
     def on_train_begin(self, net, X, **kwargs):
-        self.file_ = CheckpointFile(self.path)
-        self.due_ = 0.0
+        self._file = CheckpointFile(self.path)
+        self._due = 0.0
         _, validation = net.get_split_datasets(X)
         digests = (
             _digest_of_rows(X),
             "" if validation is None else _digest_of_rows(validation),
             _digest(net.module.state_dict().values()),
         )
-        self.fit_ = {**self.fit, **dict(zip(DIGESTS, digests, strict=True))}
-        state = self.file_.read()
+        self._fit = {**self.fit, **dict(zip(DIGESTS, digests, strict=True))}
+        state = self._file.read()
         if state is not None:
-            with self.file_.refusing():
+            with self._file.refusing():
                 fit = {name: instance(str, text) for name, text in state.pop("fit").items()}
             self._check(fit)
-            with self.file_.refusing():
+            with self._file.refusing():
                 restore(net, checked(net, state))
 
     def on_epoch_begin(self, net, **kwargs):
         start = time.monotonic()
-        if start < self.due_:
+        if start < self._due:
             return
-        self.file_.write({"fit": self.fit_, **collected(net)})
+        self._file.write({"fit": self._fit, **collected(net)})
         end = time.monotonic()
-        self.due_ = end + (end - start) / MAX_WRITE_SHARE
+        self._due = end + (end - start) / MAX_WRITE_SHARE
 
     def _check(self, other: dict[str, str]) -> None:
-        names = [k for k in {**self.fit_, **other} if self.fit_.get(k) != other.get(k)]
+        names = [k for k in {**self._fit, **other} if self._fit.get(k) != other.get(k)]
         if names:
-            found = "; ".join(_difference(k, other, self.fit_) for k in names[:MOST_NAMES])
+            found = "; ".join(_difference(k, other, self._fit) for k in names[:MOST_NAMES])
             raise ValueError(
                 f"checkpoint={str(self.path)!r} is of another fit: {found}. Expected the same "
                 "parameters and data: delete the file to start anew, or choose another path."

@@ -77,7 +77,7 @@ def _generators(net) -> list[Generator]:
 
 def _fitted(callback: Callback) -> dict:
     """Return the serialisable state of a callback: what its attributes with an underscore hold."""
-    if isinstance(callback, ProgressLine) or hasattr(callback, "file_"):
+    if isinstance(callback, ProgressLine):
         return {}
     return _plain({name: value for name, value in vars(callback).items() if _is_fitted(name)})
 
