@@ -61,7 +61,7 @@ def checked(net, state: dict) -> dict:
     _check_tensors(net.module.state_dict(), state["weights"])
     _agree(_alike(state["average"], own["average"]), "average")
     _agree(state["average"]["n_steps"] >= 0, "average")
-    _check_optimizer(_after_a_step(net), net.optimizer_.state_dict(), state["optimizer"])
+    _check_optimizer(net, state["optimizer"], _moved(net, state["weights"]))
     _agree(_alike(state["generators"], own["generators"], strict=True), "generators")
     _check_callbacks(net, own["callbacks"], state["callbacks"], n_epochs)
     return state
@@ -135,12 +135,23 @@ def _after_a_step(net) -> dict:
     return optimizer.state_dict()["state"]
 
 
-def _check_optimizer(after: dict, own: dict, saved) -> None:
-    """Compare with an optimizer of the same kind, whose learning rates may differ."""
+def _moved(net, weights: dict) -> set[int]:
+    """Return the numbers of the weights that are no longer what they were at the start."""
+    named = enumerate(net.get_all_learnable_params())
+    return {i for i, (name, start) in named if not torch.equal(weights[name], start.cpu())}
+
+
+def _check_optimizer(net, saved, moved: set[int]) -> None:
+    """Compare with an optimizer of the same kind, whose learning rates may differ.
+
+    Weights that were never in use have no state in it.
+    """
+    after, own = _after_a_step(net), net.optimizer_.state_dict()
     _agree(isinstance(saved, dict) and saved.keys() == own.keys(), "optimizer")
     state, groups = saved["state"], saved["param_groups"]
     _agree(_is_dict_of(state, dict) and state.keys() <= after.keys(), "optimizer's state")
     _agree(all(_alike(state[k], _plain(after[k])) for k in state), "optimizer's state")
+    _agree(moved & {k for k in after if after[k]} <= state.keys(), "optimizer's state")
     _agree(_alike(groups, _plain(own["param_groups"]), strict=True), "optimizer's parameters")
     for group, expected in zip(groups, own["param_groups"], strict=True):
         fixed = [k for k, v in expected.items() if v is None or isinstance(v, bool | str | list)]
