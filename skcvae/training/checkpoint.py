@@ -73,18 +73,21 @@ class Checkpoint(Callback):
     def _check(self, other: dict[str, str]) -> None:
         names = [k for k in {**self._fit, **other} if self._fit.get(k) != other.get(k)]
         if names:
-            found = "; ".join(_difference(k, other, self._fit) for k in names[:MOST_NAMES])
+            shown = names[:MOST_NAMES]
+            most = LONGEST_REASON // len(shown)
+            found = "; ".join(_difference(k, other, self._fit, most) for k in shown)
             raise ValueError(
                 f"checkpoint={str(self.path)!r} is of another fit: {found}. Expected the same "
                 "parameters and data: delete the file to start anew, or choose another path."
             )
 
 
-def _difference(name: str, before: dict[str, str], now: dict[str, str]) -> str:
+def _difference(name: str, before: dict[str, str], now: dict[str, str], most: int) -> str:
+    """Describe a difference; the file is quoted in so many characters at most."""
     if name in DIGESTS:
         return f"{name} differ"
     was, is_now = (fit.get(name, "not given") for fit in (before, now))
-    return f"{name[:50]} was {was[:LONGEST_REASON]}, is {is_now}"
+    return f"{f'{name} was {was}'[:most]}, is {is_now}"
 
 
 def identity(estimator, training) -> dict[str, str]:
