@@ -187,6 +187,12 @@ def test_edges_of_bins_are_quantiles_by_which_the_code_is_standardised():
     assert code.mean(0).abs().max() < 0.1 and 0.7 < code.std(0).min() < code.std(0).max() < 1
 
 
+@pytest.mark.parametrize(("n_columns", "n_bins"), [(600, 24), (5000, 3), (20_000, 1)])
+def test_many_columns_have_fewer_bins_each(n_columns, n_bins):
+    x = np.random.default_rng(0).normal(size=(50, n_columns)).astype(np.float32)
+    assert MLP(bins=24).fit_bins(x).bins.shape == (n_columns, n_bins + 1)
+
+
 @pytest.mark.parametrize("bins", [[0, 1], [[0, 1]], [[0, 1], [1, 0]]])
 def test_edges_that_are_given_ascend_and_are_of_every_column(bins):
     with pytest.raises(ValueError, match="ascending edges of shape .* with n_columns = 2"):

@@ -5,7 +5,9 @@ import math
 import os
 import pickle
 import random
+import resource
 import signal
+import threading
 import time
 
 import numpy as np
@@ -20,7 +22,8 @@ from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.data import batches
 from skcvae.datasets import make_linear_gaussian
-from skcvae.io.checkpoint_file import CheckpointFile, seed_of
+from skcvae.io import files
+from skcvae.io.checkpoint_file import FORMAT, CheckpointFile, seed_of
 from skcvae.likelihoods import Gaussian
 from skcvae.training import checkpoint
 from skcvae.training.net import Net
@@ -256,10 +259,142 @@ class Malicious:
 
 def test_a_file_cannot_run_code(path, monkeypatch):
     monkeypatch.chdir(path.parent)
-    CheckpointFile(path).write({"fit": Malicious()})
-    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+    torch.save({"fit": Malicious()}, path)
+    with pytest.raises(ValueError, match="checkpoint=.* is damaged, or is not a checkpoint"):
         NNRegressor(max_epochs=1, training=Training(checkpoint=path)).fit(X, Y)
     assert not os.path.exists("ran")
+
+
+# A file from a stranger: the state of this fit, or an error that says why not.
+
+
+class Path(Callback):
+    """A callback with a parameter, and with a state of its own."""
+
+    def __init__(self, path="kept"):
+        self.path = path
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen_ = {**getattr(self, "seen_", {}), len(net.history): net.history[-1, "epoch"]}
+
+
+@pytest.fixture
+def strange(path):
+    """A fit that was cut off, and a function that edits its file."""
+    training = Training(lr_schedule="one_cycle", checkpoint=path, callbacks=[Path()])
+    est = CVAERegressor(max_epochs=4, random_state=0, training=training)
+    cut_off(est, 3)
+
+    def edit(change):
+        file = CheckpointFile(path)
+        state = file.read()
+        change(state)
+        file.write(state)
+
+    return est, edit
+
+
+def at(*keys):
+    """Return a change that sets what lies under keys."""
+    *where, last = keys[:-1]
+
+    def change(state):
+        for key in where:
+            state = state[key]
+        state[last] = keys[-1](state.get(last) if isinstance(state, dict) else state[last])
+
+    return change
+
+
+def becomes(value):
+    return lambda old: value
+
+
+STRANGE = {
+    "nothing": lambda state: state.clear(),
+    "no weights": lambda state: state.pop("weights"),
+    "an entry more": at("more", becomes(1)),
+    "no fit": lambda state: state.pop("fit"),
+    "a number in the fit": at("fit", "lr", becomes(0.1)),
+    "text in the history": at("history", 0, "train_loss", becomes("low")),
+    "a longer history": at("history", lambda rows: [{"epoch": i} for i in range(1, 9)]),
+    "a shorter row": lambda state: state["history"][0].pop("valid_loss"),
+    "no row has a loss": lambda state: [row.pop("train_loss") for row in state["history"]],
+    "no validation": lambda state: [row.pop("valid_loss") for row in state["history"]],
+    "weights of another shape": at("weights", lambda w: {k: v[:1] for k, v in w.items()}),
+    "weights of another type": at("weights", lambda w: {k: v.double() for k, v in w.items()}),
+    "weights that are numbers": at("weights", lambda w: dict.fromkeys(w, 1.0)),
+    "an average to broadcast": at("average", "weights", 0, lambda w: w[..., :1]),
+    "fewer averages": at("average", "weights", lambda w: w[:-1]),
+    "steps of the average": at("average", "n_steps", becomes("many")),
+    "no optimizer": at("optimizer", becomes({})),
+    "moments to broadcast": at("optimizer", "state", 0, "exp_avg", lambda w: w.flatten()[:1]),
+    "moments without a step": lambda state: state["optimizer"]["state"][0].pop("step"),
+    "no moments of one weight": lambda state: state["optimizer"]["state"].pop(1),
+    "moments of no weight": at("optimizer", "state", 99, becomes({})),
+    "a rate that is a text": at("optimizer", "param_groups", 0, "lr", becomes("fast")),
+    "another kernel": at("optimizer", "param_groups", 0, "fused", becomes(None)),
+    "no groups": at("optimizer", "param_groups", becomes([])),
+    "a short generator": at("generators", 0, lambda w: w[:7]),
+    "generators that are texts": at("generators", becomes(["a"])),
+    "a parameter of a callback": at("callbacks", "Path", "path", becomes("/etc")),
+    "all of a callback": at("callbacks", "Path", "__dict__", becomes({"path": "/etc"})),
+    "another callback": at("callbacks", "Other", becomes({"seen_": 1})),
+    "callbacks as a list": at("callbacks", becomes([1])),
+    "a schedule that is a text": at("callbacks", "LRScheduler", becomes({"lr_scheduler_": "x"})),
+    "a method of a schedule": at("callbacks", "LRScheduler", "lr_scheduler_", "step", becomes(1)),
+    "no schedule": lambda state: state["callbacks"].pop("LRScheduler"),
+    "best weights of another shape": at(
+        "callbacks", "BestWeights", "kept_", "weights", becomes({})
+    ),
+    "a best epoch to come": at("callbacks", "BestWeights", "kept_", "best_epoch", becomes(9)),
+}
+
+
+@pytest.mark.parametrize("case", STRANGE)
+def test_a_state_that_is_not_of_this_fit_is_refused(strange, path, case):
+    est, edit = strange
+    edit(STRANGE[case])
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="checkpoint=.*(is damaged|of another fit)") as raised:
+        resumed(est)
+    assert len(str(raised.value)) < 700 and path.read_bytes() == before
+
+
+def test_the_state_of_a_callback_goes_on_and_its_parameters_stay(strange):
+    est, _ = strange
+    callback = dict(resumed(est).net_.callbacks_)["Path"]
+    assert callback.seen_ == {1: 1, 2: 2, 3: 3, 4: 4} and callback.path == "kept"
+
+
+def test_what_is_no_file_is_not_read(path):
+    est = NNRegressor(max_epochs=1, random_state=0)
+    os.mkfifo(path)
+    for strange in (path, path.parent, "/dev/zero"):
+        with pytest.raises(OSError, match="checkpoint cannot be read from"):
+            clone(est).set_params(training__checkpoint=strange).fit(X, Y)
+
+
+def peak_of_reading():
+    """Read a file of nested lists, and print what memory it took."""
+
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    before = peak()
+    for name in ("nested", "whole"):
+        try:
+            CheckpointFile(name).read()
+        except ValueError:
+            print(name, peak() - before)
+
+
+def test_a_small_file_takes_little_memory(tmp_path, server):
+    for name, text in {"nested": "[" + "[]," * 10**6 + "[]]", "whole": "[1,2]"}.items():
+        files.write(tmp_path / name, text, {}, format=FORMAT)
+    code, output, errors = server.run(tmp_path, peak_of_reading)
+    (nested, _) = (line.split() for line in output.splitlines())
+    assert code == 0 and float(nested[1]) < 64, output + errors
 
 
 def fails_before_training(est, kind, message):
@@ -297,7 +432,7 @@ def test_a_disk_that_fills_up_leaves_the_last_file(path, monkeypatch):
 
     def full(handle):
         count[0] += 1
-        if count[0] == 4:
+        if count[0] == 5:  # of the third file: folders are synchronised too
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(handle)
 
@@ -388,7 +523,7 @@ def killed(n_kills, seed, max_epochs):
         checkpoint, out = f"{i}.ckpt", f"{i}.weights"
         process = child(out, checkpoint)
         time.sleep(moments.uniform(0, length))
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, (signal.SIGKILL, signal.SIGTERM)[i % 2])  # a scheduler sends the second
         n_killed += os.WIFSIGNALED(os.waitpid(process, 0)[1])
         if os.path.exists(checkpoint):
             state = CheckpointFile(checkpoint).read()
@@ -402,7 +537,7 @@ def killed(n_kills, seed, max_epochs):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills need fork")
 def test_a_fit_that_was_killed_at_any_moment_goes_on_to_the_same_weights(tmp_path, server):
-    code, output, errors = server.run(tmp_path, killed, 3, 0, 6)
+    code, output, errors = server.run(tmp_path, killed, 4, 0, 6)
     assert code == 0, errors
     assert int(output.split()[-1]) >= 1
 
@@ -429,6 +564,33 @@ def test_an_ensemble_goes_on_with_a_file_for_each_member(path, monkeypatch):
     assert sum(epochs) == 1 + 2 + 4  # of the first the last epoch, of the second the last two
     assert not list(path.parent.iterdir())
     assert all(map(same_fit, est.estimators_, whole.estimators_))
+
+
+def ensemble_in_processes():
+    """Interrupt an ensemble while two processes train; go on in one."""
+    member = NNRegressor(max_epochs=10_000, early_stopping=False, training=Training())
+    est = EnsembleRegressor(member, n_estimators=2, random_state=0)
+
+    def have_trained():
+        states = [CheckpointFile(f"fit.ckpt.{i}").read() for i in range(2)]
+        return all(state and state["history"] for state in states)
+
+    def interrupt():
+        while not have_trained():
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    try:
+        clone(est).set_params(n_jobs=2, estimator__training__checkpoint="fit.ckpt").fit(X, Y)
+    except KeyboardInterrupt:
+        print("interrupted")
+    print(have_trained())
+
+
+def test_members_in_other_processes_leave_their_files(tmp_path, server):
+    code, output, errors = server.run(tmp_path, ensemble_in_processes)
+    assert code == 0 and output.split() == ["interrupted", "True"], output + errors
 
 
 def test_an_ensemble_that_is_to_go_on_needs_a_seed(path):

@@ -36,6 +36,7 @@ from skcvae import (
 from skcvae.architectures import MLP, Conv, Layered
 from skcvae.distributions import DiagonalGaussian
 from skcvae.io import files
+from skcvae.io.document import FORMAT
 from skcvae.io.kinds import ESTIMATORS, PARAMETER_OBJECTS, RECORDS
 from skcvae.likelihoods import (
     Bernoulli,
@@ -220,7 +221,7 @@ def test_every_class_of_parameter_objects_is_among_the_cases(fitted, path):
     documents = ""
     for case in CASES:
         fitted(case)[0].save(path)
-        documents += files.read(path)[0]
+        documents += files.read(path, format=FORMAT)[0]
     missing = {kind for kind in [*PARAMETER_OBJECTS, *RECORDS] if f'"{kind}"' not in documents}
     assert {kind for kind in missing if kind.rpartition(".")[-1] not in BASES} == NOT_PASSED
 
@@ -248,7 +249,7 @@ def test_a_file_from_a_machine_with_cuda_loads_without(fitted, path, monkeypatch
 def test_a_file_holds_weights_by_name_versions_and_no_pickle(fitted, path):
     est, *_ = fitted("cvae")
     est.save(path)
-    document, arrays = files.read(path)
+    document, arrays = files.read(path, format=FORMAT)
     assert json.loads(document)["versions"]["skcvae"] == skcvae.__version__
     weights = est.net_.module.state_dict()
     assert weights.keys() == {name for name in arrays if name.startswith("model.")}
@@ -365,8 +366,8 @@ def test_a_file_names_no_other_class_than_those_given(own, path):
     est, cls = own
     for name in ("os.system", "custom os.system", "custom Trap", f"custom {cls.__name__}.x"):
         est.save(path)
-        text, arrays = files.read(path)
-        files.write(path, text.replace(f"custom {cls.__name__}", name), arrays)
+        text, arrays = files.read(path, format=FORMAT)
+        files.write(path, text.replace(f"custom {cls.__name__}", name), arrays, format=FORMAT)
         with pytest.raises(ValueError, match="cannot be loaded"):
             skcvae.load(path, classes=OWN)
 
@@ -380,6 +381,19 @@ def test_ones_own_class_checks_its_parameters_itself(path):
     write_edited(path, edit)
     with pytest.raises(ValueError, match="cannot be loaded.*'speed'"):
         skcvae.load(path, classes=OWN)
+
+
+# Arrays of a pickle may be read-only: joblib maps large ones into its processes.
+
+
+def test_a_pickle_with_read_only_arrays_loads_without_a_warning(fitted):
+    est, X, _ = fitted("cvae")
+    state = est.__getstate__()
+    for array in state["_weights"].values():
+        array.flags.writeable = False
+    again = CVAERegressor()
+    again.__setstate__(state)
+    np.testing.assert_array_equal(again.predict(X), est.predict(X))
 
 
 # What is not plain data is not saved.
@@ -570,6 +584,10 @@ def edit_fitted(**values):
     return lambda document, arrays: fitted_part(document).update(values)
 
 
+def edit_history(**values):
+    return lambda document, arrays: fitted_part(document)["_history"][0]["dict"].update(values)
+
+
 def edit_specification(**values):
     return lambda document, arrays: specification_part(document).update(values)
 
@@ -642,6 +660,11 @@ EDITS = {
     "classes": (edit_fitted(classes_={"texts": ["a"]}), "missing or unknown: ['classes_']"),
     "structure": (edit_fitted(structure_={"dict": {"prior": 1}}), "structure_"),
     "history": (edit_fitted(_history=[1]), "history_"),
+    "a text in the history": (edit_history(train_loss="low"), "history_ and numbers"),
+    "a gap in the history": (edit_history(epoch=3), "history_ and epochs"),
+    "lists of lists": (edit_params(lr=[[]] * 300_000), "lists and objects are too many"),
+    "a long text": (edit_params(lr="x" * 10**6), "'lr' parameter"),
+    "a long name": (edit_estimator({"x" * 10**6: 1}), "is no kind of object"),
     "weights": (edit_fitted(_weights={"dict": {"a": 1}}), "weights"),
     "a tuple as the specification": (edit_fitted(specification_={"tuple": []}), "specification_"),
     "a coding as the specification": (
@@ -690,11 +713,11 @@ EDITS = {
 
 def write_edited(path, edit):
     """Change a file as someone would who knows the format, checksum included."""
-    text, arrays = files.read(path)
+    text, arrays = files.read(path, format=FORMAT)
     document = json.loads(text)
     edit(document, arrays)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    files.write(path, json.dumps(document), arrays)
+    files.write(path, json.dumps(document), arrays, format=FORMAT)
 
 
 @pytest.mark.parametrize("name", EDITS)
@@ -706,6 +729,7 @@ def test_what_is_not_known_is_refused_with_the_reason(path, name):
         skcvae.load(path)
     text = str(caught.value)
     assert text.startswith(f"{path} cannot be loaded")
+    assert len(text) <= len(str(path)) + 300
     assert any(part in text for part in message.split("|")), text
 
 
@@ -734,6 +758,19 @@ def test_what_is_not_known_is_refused_with_the_reason(path, name):
 def test_other_safetensors_files_are_refused(path, metadata, message):
     path.write_bytes(to_bytes({}, metadata))
     with pytest.raises(ValueError, match=f"cannot be loaded.*{message}"):
+        skcvae.load(path)
+
+
+@pytest.mark.parametrize("change", [1e300, -7.0, 0.0])
+def test_statistics_that_no_field_has_are_refused(fitted, path, change):
+    fitted("field")[0].save(path)
+
+    def edit(document, arrays):
+        (name,) = [name for name in arrays if name.endswith("components")]
+        arrays[name] = change * arrays[name]
+
+    write_edited(path, edit)
+    with pytest.raises(ValueError, match="cannot be loaded"):
         skcvae.load(path)
 
 
@@ -790,6 +827,21 @@ ABSURD = {
         lambda d, a: (
             specification_part(d)["y_coding"]["Table"].update(row_shape={"tuple": [HUGE]}),
             fitted_part(d).update(y_shape_={"tuple": [HUGE]}),
+        ),
+    ),
+    "image": (
+        "flat images",
+        lambda d, a: specification_part(d)["architecture"]["architectures.Conv"].update(
+            image_size={"tuple": [10_000, 10_000]}
+        ),
+    ),
+    "latent map": (
+        "pixels",
+        lambda d, a: (
+            specification_part(d).update(latent_shape={"tuple": [4, 5000, 5000]}),
+            specification_part(d)["architecture"]["architectures.Conv"].update(
+                image_size={"tuple": [10_000, 10_000]}
+            ),
         ),
     ),
     "kernel": (
@@ -959,7 +1011,7 @@ def foreign(fitted, tmp_path):
     found = {}
     for case in ("cvae", "labels", "edges", "mixture prior"):
         fitted(case)[0].save(tmp_path / "other")
-        found |= files.read(tmp_path / "other")[1]
+        found |= files.read(tmp_path / "other", format=FORMAT)[1]
     return found
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -101,3 +102,12 @@ def test_a_notebook_shows_the_summary_below_the_diagram(any_class, data):
     assert est._repr_mimebundle_()["text/plain"] == repr(est)
     with config_context(display="text"):
         assert "text/html" not in est._repr_mimebundle_() and not hasattr(est, "_repr_html_")
+
+
+def test_showing_an_estimator_draws_no_global_numbers(data):
+    pytest.importorskip("zuko")
+    for est in (CVAERegressor(prior="flow"), skcvae.VAE(prior="flow")):
+        est = est.set_params(max_epochs=1).fit(*data)
+        before = torch.random.get_rng_state()
+        assert est._repr_html_() and repr(est.net_) and est._repr_mimebundle_()
+        assert torch.equal(before, torch.random.get_rng_state())

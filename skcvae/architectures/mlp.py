@@ -12,6 +12,8 @@ from torch import nn
 from skcvae.architectures.base import Architecture
 from skcvae.networks.layers import ACTIVATIONS, Concatenation, Readout, Shape, Stack
 
+MOST_BINS = 2**14  # of all columns: each has a row of weights in the first layer of each network
+
 
 class MLP(Architecture):
     """Multilayer perceptrons.
@@ -34,6 +36,8 @@ class MLP(Architecture):
         Piecewise linear encoding: number of bins per column of X, with edges at the
         quantiles of the column in `fit`, or the bin edges of standardised X. It helps
         with the kinks and steps that trees find in tables. None does not encode X.
+        Where X has many columns, an int is reduced so that there are at most 16,384
+        bins in all, but at least one per column.
 
     References
     ----------
@@ -114,7 +118,8 @@ class MLP(Architecture):
             return clone(self)
         x = x.reshape(len(x), -1)
         if isinstance(self.bins, Integral):
-            edges = np.quantile(x, np.linspace(0, 1, self.bins + 1), axis=0).T
+            n_bins = min(self.bins, max(MOST_BINS // x.shape[1], 1))
+            edges = np.quantile(x, np.linspace(0, 1, n_bins + 1), axis=0).T
         else:
             edges = np.asarray(self.bins, dtype=float)
         if edges.ndim != 2 or len(edges) != x.shape[1] or not (np.diff(edges) >= 0).all():

@@ -12,6 +12,7 @@ from skcvae.data.coding import Scaling
 LARGEST = 2**26  # numbers of which the principal components are taken
 N_BINS = 16  # for each channel
 TAIL = 0.001  # share of pixels beyond the bins at either end
+LARGEST_VARIANCE = 1e30
 SMALLEST = 1e-6  # of the largest variance: smaller ones are of no component
 
 
@@ -62,7 +63,15 @@ class FieldStatistics(NamedTuple):
             and all(np.isfinite(part).all() for part in self)
             and bool((self.variances > 0).all() and (self.step > 0).all())
             and bool((self.frequencies >= 0).all() and self.frequencies.any())
+            and self._is_orthonormal()
         )
+
+    def _is_orthonormal(self) -> bool:
+        """Return whether components are, and variances finite in products, as those of a fit."""
+        rows = self.components.reshape(len(self.components), -1)
+        if np.abs(rows).max(initial=0) > 1.1 or self.variances.max(initial=0) > LARGEST_VARIANCE:
+            return False
+        return np.allclose(rows @ rows.T, np.eye(len(rows)), atol=1e-3)
 
 
 def _principal(images, weight, n_components):

@@ -91,7 +91,8 @@ class Persistent(Savable):
         self._set_net(module, weights, history)
 
     def _set_net(self, module, weights, history):
-        module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+        # Copies: arrays of other processes may be read-only.
+        module.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
         self.net_ = self._net(_checks.training_options(self), module, device_or_cpu(self.device))
         self.net_.history_ = History(history)
         self._set_fitted(module)

@@ -137,8 +137,8 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         -----
         ConvergenceWarning
             If interrupted, by Ctrl-C: the ensemble keeps the completed members, or else the
-            interrupted first one. Members in other processes are lost, and the
-            interrupt is re-raised.
+            interrupted first one. Members in other processes are lost, except for
+            their checkpoints, and the interrupt is re-raised.
         """
         self._validate_params()
         self._check_checkpoint()

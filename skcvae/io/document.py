@@ -1,7 +1,6 @@
 """An estimator as plain data: a JSON document beside named arrays, and back.
 
-In the document a number, a text, true, false, null and a list stand for themselves. Anything
-else is an object with one key, its kind, such as ``{"tuple": [64, 64]}`` or
+Objects are encoded like other data, by their kind and their parameters:
 ``{"architectures.MLP": {"dropout": 0.1, ...}}``. A class is looked up in the tables of
 :mod:`skcvae.io.kinds` and among the classes that the caller of `load` gives, and built by its
 constructor; nothing is imported by a name in a file, and nothing in a file is called.
@@ -9,10 +8,8 @@ constructor; nothing is imported by a name in a file, and nothing in a file is c
 
 import inspect
 import json
-import math
-from contextlib import contextmanager
+import os
 
-import numpy as np
 import sklearn
 import torch
 from sklearn.base import BaseEstimator
@@ -20,19 +17,22 @@ from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
 from skcvae.io import files, kinds
-from skcvae.io.decoding import Decoder, instance
+from skcvae.io.decoding import Decoder, instance, parsed
+from skcvae.io.encoding import Encoder, join
 from skcvae.version import __version__
+
+FORMAT = "skcvae 1"
 
 
 def save(estimator, path):
     """Write a fitted estimator to a file: what the estimators' own `save` does."""
     check_is_fitted(estimator)
     arrays = {}
-    coded = _coded(estimator, "", arrays)
+    coded = _EstimatorEncoder(arrays).encoded(estimator)
     modules = {module.__name__: module.__version__ for module in (sklearn, torch)}
     versions = {"skcvae": __version__, **modules}
     document = json.dumps({"versions": versions, "estimator": coded}, allow_nan=False)
-    files.write(path, document, arrays)
+    files.write(path, document, arrays, format=FORMAT)
 
 
 def load(path, classes=()):
@@ -78,9 +78,9 @@ def load(path, classes=()):
     """
     if isinstance(classes, type) or not all(isinstance(cls, type) for cls in classes):
         raise TypeError(f"classes must be a list of classes, got {classes!r}.")
-    with _refusing(path):
-        document, arrays = files.read(path)
-        content = json.loads(document)
+    with files.refusing(f"{os.fsdecode(path)} cannot be loaded as an estimator that skcvae saved"):
+        document, arrays = files.read(path, format=FORMAT)
+        content = parsed(document)
         _check_version(instance(dict, instance(dict, content)["versions"])["skcvae"])
         estimator = Decoder(arrays, classes).decoded(content["estimator"])
         if type(estimator) not in kinds.ESTIMATORS.values():
@@ -91,20 +91,6 @@ def load(path, classes=()):
     return estimator
 
 
-@contextmanager
-def _refusing(path):
-    """Re-raise loading errors as a ValueError that names the file."""
-    try:
-        yield
-    except (ImportError, MemoryError, OSError):  # not the file's fault
-        raise
-    except Exception as error:
-        reason = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise ValueError(
-            f"{path} cannot be loaded as an estimator that skcvae saved: {reason}"
-        ) from error
-
-
 def _check_version(version):
     if parse_version(instance(str, version)) > parse_version(__version__):
         raise ValueError(
@@ -113,48 +99,44 @@ def _check_version(version):
         )
 
 
-# To plain data.
+class _EstimatorEncoder(Encoder):
+    """Encodes objects too, by their kinds."""
 
+    def _object(self, value, name):
+        kind = _kind_of(value)
+        if kind is not None:
+            return {kind: self._fields(value, name)}
+        if isinstance(value, type) and kinds.OPTIMIZERS.get(value.__name__) is value:
+            return {"optimizer": value.__name__}
+        raise _not_plain(name, value)
 
-def _coded(value, name, arrays):
-    """Return a value as JSON has it; arrays go by their name into `arrays`."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or type(value) in (bool, int, str):
-        return value
-    if type(value) is float:
-        return value if math.isfinite(value) else {"float": str(value)}
-    if type(value) is list:
-        return _coded_list(value, name, arrays)
-    if type(value) is tuple:
-        return {"tuple": _coded_list(value, name, arrays)}
-    if type(value) is dict and all(type(key) is str for key in value):
-        return {"dict": _coded_dict(value, name, arrays)}
-    if type(value) is np.ndarray:
-        return _coded_array(value, name, arrays)
-    kind = _kind_of(value)
-    if kind is not None:
-        return {kind: _coded_object(value, name, arrays)}
-    if isinstance(value, type) and kinds.OPTIMIZERS.get(value.__name__) is value:
-        return {"optimizer": value.__name__}
-    raise _not_plain(name, value)
+    def _fields(self, value, name):
+        if type(value) in kinds.RECORDS.values():
+            return self._dict(value._asdict(), name)
+        if type(value) in kinds.SPLITTERS.values():
+            names = inspect.signature(type(value)).parameters
+            return self._dict({key: getattr(value, key) for key in names}, name)
+        if hasattr(value, "_parameter_constraints"):
+            value._validate_params()
+        if type(value) not in kinds.ESTIMATORS.values():
+            return self._params(value, name)
+        state = dict(value.__getstate__())
+        for key in value.get_params(deep=False):
+            state.pop(key)
+        # Weights by their own names, as torch has them.
+        fitted = {
+            key: self.encoded(part, name if key == "_weights" else join(name, key))
+            for key, part in state.items()
+        }
+        return {"params": self._params(value, name), "fitted": fitted}
 
-
-def _coded_list(values, name, arrays):
-    return [_coded(value, _join(name, i), arrays) for i, value in enumerate(values)]
-
-
-def _coded_dict(values, name, arrays):
-    return {key: _coded(value, _join(name, key), arrays) for key, value in values.items()}
-
-
-def _coded_array(array, name, arrays):
-    if array.dtype == object and array.ndim == 1 and all(type(text) is str for text in array):
-        return {"texts": array.tolist()}
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise _not_plain(name, array)
-    arrays[name] = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
-    return {"array": name}
+    def _params(self, value, name):
+        params = value.get_params(deep=False)
+        if type(value) is kinds.PARAMETER_OBJECTS["Training"]:
+            params.pop("checkpoint")  # of a fit, not of its result
+            if kinds.names_programs(params["compile"]):
+                raise _not_plain(join(name, "compile"), params["compile"])
+        return self._dict(params, name)
 
 
 def _kind_of(value):
@@ -165,40 +147,6 @@ def _kind_of(value):
                 return name
     is_custom = isinstance(value, BaseEstimator) and not hasattr(value, "fit")
     return f"{kinds.CUSTOM}{type(value).__qualname__}" if is_custom else None
-
-
-def _coded_object(value, name, arrays):
-    if type(value) in kinds.RECORDS.values():
-        return _coded_dict(value._asdict(), name, arrays)
-    if type(value) in kinds.SPLITTERS.values():
-        params = {key: getattr(value, key) for key in inspect.signature(type(value)).parameters}
-        return _coded_dict(params, name, arrays)
-    if hasattr(value, "_parameter_constraints"):
-        value._validate_params()
-    if type(value) not in kinds.ESTIMATORS.values():
-        return _coded_params(value, name, arrays)
-    state = dict(value.__getstate__())
-    for key in value.get_params(deep=False):
-        state.pop(key)
-    # Weights by their own names, as torch has them.
-    fitted = {
-        key: _coded(part, name if key == "_weights" else _join(name, key), arrays)
-        for key, part in state.items()
-    }
-    return {"params": _coded_params(value, name, arrays), "fitted": fitted}
-
-
-def _coded_params(value, name, arrays):
-    params = value.get_params(deep=False)
-    if type(value) is kinds.PARAMETER_OBJECTS["Training"]:
-        params.pop("checkpoint")  # of a fit, not of its result
-        if kinds.names_programs(params["compile"]):
-            raise _not_plain(_join(name, "compile"), params["compile"])
-    return _coded_dict(params, name, arrays)
-
-
-def _join(name, key):
-    return f"{name}.{key}" if name else str(key)
 
 
 def _not_plain(name, value):

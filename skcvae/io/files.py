@@ -1,89 +1,97 @@
-"""Atomic replacement of files, and safetensors files of arrays and a document.
+"""Safetensors files of arrays and a document, and atomic replacement of files.
 
-Nothing in the latter is code: the arrays are numbers, the document is a text. Its metadata are the
-format, the document, and a checksum that finds what a disk or a transfer has changed.
+Nothing in such a file is code: the arrays are numbers, the document is a text. Its metadata are
+the format, the document, and a checksum that finds what a disk or a transfer has changed.
 """
 
 import errno
+import json
 import os
-import secrets
 import stat
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-FORMAT = "skcvae 1"
+from skcvae.io.replacing import replace
+
 LARGEST_HEADER = 100_000_000  # bytes, document included: safetensors reads no more
+LONGEST_REASON = 200  # characters, in which a file may be quoted
 
 
-def replace(path, *parts) -> None:
-    """Atomically replace a file, by way of a temporary file in the same folder."""
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.part")
+def write(path, document: str, arrays: dict[str, np.ndarray], *, format: str) -> None:
+    """Atomically write a file; equal contents are equal bytes."""
+    target = os.path.realpath(os.fsdecode(path))
+    if os.path.exists(target):
+        _check_regular(target)
+    parts = _parts(document, arrays, format)
     try:
-        with open(temporary, "xb") as file:
-            for content in parts:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.remove(temporary)
-        raise
-
-
-def write(path, document: str, arrays: dict[str, np.ndarray]) -> None:
-    """Atomically write a safetensors file."""
-    target = os.path.realpath(path)
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise FileExistsError(
-            errno.EEXIST, "expected a regular file, got a directory or special file", target
-        )
-    data = _bytes(document, arrays)
-    try:
-        replace(target, data)
+        replace(target, *parts)
     except OSError as error:
         text = f"{error.strerror}; nothing was saved, and an existing file is unchanged"
         raise OSError(error.errno, text, target) from error
 
 
-def _bytes(document: str, arrays: dict[str, np.ndarray]) -> bytes:
+def _parts(document: str, arrays: dict[str, np.ndarray], format: str) -> tuple[bytes, ...]:
+    """Return header and data; safetensors orders metadata at random."""
     checksum = _checksum(document, arrays)
-    data = save(arrays, {"format": FORMAT, "document": document, "crc32": checksum})
-    if int.from_bytes(data[:8], "little") > LARGEST_HEADER:
+    data = save(arrays, {"format": format, "document": document, "crc32": checksum})
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)
+    if len(header) > LARGEST_HEADER:
         raise ValueError(
             f"Parameters and history take more than {LARGEST_HEADER} bytes, the most that a "
             "file may hold of them; joblib.dump writes them all the same."
         )
-    return data
+    return len(header).to_bytes(8, "little"), header, memoryview(data)[end:]
 
 
-def read(path) -> tuple[str, dict[str, np.ndarray]]:
+def read(path, *, format: str) -> tuple[str, dict[str, np.ndarray]]:
     """Return the document and the arrays of a file, in memory of the order of its size."""
-    # Opening a pipe would wait for someone to write to it.
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(
-            errno.EINVAL, "expected a regular file, got a directory or special file", str(path)
-        )
+    path = os.fsdecode(path)
+    _check_regular(path)
     with open(path, "rb"):
         pass  # raises Python's own error if the file is unreadable
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
+        if metadata.get("format") != format:
             raise ValueError(
                 f"its format is {metadata.get('format')!r}, "
-                f"expected {FORMAT!r}, the only supported format"
+                f"expected {format!r}, the only supported format"
             )
         if set(metadata) != {"format", "document", "crc32"}:
-            raise ValueError(f"its metadata are {sorted(metadata)}, not those of {FORMAT!r}")
+            raise ValueError(f"its metadata are {sorted(metadata)}, not those of {format!r}")
         arrays = {name: file.get_tensor(name) for name in file.keys()}
     if metadata["crc32"] != _checksum(metadata["document"], arrays):
         raise ValueError("it is damaged: its contents do not have the checksum that it names")
     return metadata["document"], arrays
+
+
+@contextmanager
+def refusing(refusal: str) -> Iterator[None]:
+    """Re-raise errors in the content of a file as a ValueError with a short reason."""
+    try:
+        yield
+    except (ImportError, MemoryError, OSError):  # not the file's fault
+        raise
+    except Exception as error:
+        reason = (
+            str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        )
+        shown = reason[:LONGEST_REASON]
+        raise ValueError(f"{refusal}: {shown}") from (error if shown == reason else None)
+
+
+def _check_regular(path: str) -> None:
+    """Raise an error for what cannot be replaced, or would wait for someone to write to it."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise FileExistsError(
+            errno.EEXIST, "expected a regular file, got a directory or special file", path
+        )
 
 
 def _checksum(document: str, arrays: dict[str, np.ndarray]) -> str:

@@ -4,8 +4,9 @@ Redundant entries must agree, and networks are built only as large as the weight
 """
 
 import math
+import re
 from itertools import pairwise
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils._param_validation import (
@@ -48,6 +49,11 @@ SPECIFICATION = {
     "code_activation": [StrOptions({"identity", "sigmoid"}), None],
     "n_context": [Interval(Integral, 0, None, closed="left")],
 }
+RECORDED = re.compile(
+    "epoch|dur|((train|valid)_(loss|reconstruction|kl|penalty|cll|active_units)(_best)?)"
+)
+LARGEST_IMAGE = 2**16  # pixels of the networks' images, whatever a file holds
+PIXELS_PER_NUMBER = 16
 LARGEST_MASK = 2**28  # numbers in a mask of a flow's networks
 
 
@@ -65,13 +71,14 @@ def check_state(estimator, state: dict) -> None:
     _check_names(state)
     row_shape = specification.y_coding.row_shape
     _check_coding(specification.likelihood, specification.y_coding, row_shape)
-    _agree(all(isinstance(row, dict) for row in state["_history"]), "history_", "dict")
+    check_history(state["_history"])
     texts = [*state["structure_"], *state["structure_"].values()]
     _agree(all(isinstance(text, str) for text in texts), "structure_", "texts")
     _agree(
         all(isinstance(array, np.ndarray) for array in state["_weights"].values()),
         "weights", "arrays",
     )  # fmt: skip
+    _check_image_size(specification, state["_weights"])
     _check_architecture(specification, state["_weights"])
     _check_networks(estimator, specification)
 
@@ -79,6 +86,24 @@ def check_state(estimator, state: dict) -> None:
 def _agree(holds: bool, *names: str) -> None:
     if not holds:
         raise ValueError(f"{' and '.join(names)} are inconsistent")
+
+
+def check_history(history) -> None:
+    """Refuse a history whose rows are no epochs, or have no numbers where they are recorded."""
+    _agree(
+        isinstance(history, list) and all(isinstance(row, dict) for row in history),
+        "history_",
+        "rows",
+    )
+    for number, row in enumerate(history, 1):
+        numbers = [row[name] for name in recorded(row)]
+        _agree(all(isinstance(value, Real) for value in numbers), "history_", "numbers")
+        _agree(row.get("epoch") == number and "train_loss" in row, "history_", "epochs")
+
+
+def recorded(row: dict) -> set[str]:
+    """Return the columns of an epoch that training itself records."""
+    return set(filter(RECORDED.fullmatch, row))
 
 
 def _check_shapes(state, specification, names):
@@ -134,6 +159,20 @@ def _check_scaling(scaling, row_shape, name):
         fits = isinstance(part, np.ndarray) and part.dtype == float and part.shape == row_shape
         fits = fits and np.isfinite(part).all()
         _agree(fits, name, "the shape of a row")
+
+
+def _check_image_size(specification, weights):
+    """Refuse images that are much larger than the file: convolutions fit any size."""
+    size = getattr(specification.architecture, "image_size", None)
+    if not isinstance(size, tuple):
+        return
+    scalings = [coding for coding in specification.codings if isinstance(coding, Scaling)]
+    held = sum(array.size for array in weights.values())
+    held += sum(math.prod(scaling.row_shape) for scaling in scalings)
+    largest = max(LARGEST_IMAGE, PIXELS_PER_NUMBER * held)
+    whole = all(isinstance(side, Integral) and side > 0 for side in size)
+    _agree(whole and math.prod(size) <= largest, "architecture", "image_size")
+    _agree(math.prod(specification.y_coding.row_shape) <= largest, "y_coding", "weights")
 
 
 def _check_architecture(specification, weights):
@@ -206,7 +245,7 @@ def check_weights(expected: dict, weights: dict[str, np.ndarray]) -> None:
             f"weights are missing or not those of its networks: {sorted(strange)[:5]}"
         )
     for name, tensor in expected.items():
-        found, wanted = weights[name], tensor.numpy()
+        found, wanted = weights[name], tensor.detach().cpu().numpy()
         if found.shape != wanted.shape or found.dtype != wanted.dtype:
             raise ValueError(
                 f"weights {name!r} are {found.dtype} of shape {found.shape}, expected "

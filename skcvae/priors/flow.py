@@ -10,6 +10,7 @@ from torch.distributions import Distribution
 
 from skcvae.distributions import NormalizingFlow, diagonal_normal
 from skcvae.priors.base import Prior
+from skcvae.random import drawing_from, generator
 
 
 class Flow(Prior):
@@ -132,6 +133,10 @@ class ConditionalFlow(nn.Module):
         context = torch.stack(context, -1).flatten(-event_ndim - 1)
         gaussian = diagonal_normal(loc, raw_scale, min_scale=self.min_scale, event_ndim=event_ndim)
         return NormalizingFlow(gaussian, self.transform(context))
+
+    def __repr__(self):
+        with drawing_from(generator(0)):  # zuko draws numbers to describe a transform
+            return super().__repr__()
 
 
 def _zuko_flows():

@@ -1,10 +1,15 @@
-"""The package's skorch callbacks and their order, and the average of the weights."""
+"""The package's skorch callbacks and their order, interrupts, and the average of the weights."""
 
 import math
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
 
 import torch
@@ -16,10 +21,44 @@ from tqdm import tqdm
 from skcvae.training.progress import is_live, line
 
 LARGEST_LOSS = 1e9  # nats per row; that of a million pixels is a hundredth
+NOTHING_KEPT = {"n_epochs": 0, "best_epoch": 0, "best": math.nan, "weights": {}}
 
 
 class StopTraining(KeyboardInterrupt):
     """Raised by a callback to end training as planned: skorch stops on KeyboardInterrupt."""
+
+
+@dataclass
+class Interrupts:
+    """Whether SIGINT raised KeyboardInterrupt: callbacks of skorch raise it to stop training.
+
+    While they are held, interrupts are noted and not raised.
+    """
+
+    received: bool = False
+    held: bool = False
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note interrupts; Python raises them in the main thread only."""
+        is_main = threading.current_thread() is threading.main_thread()
+        before = signal.getsignal(signal.SIGINT) if is_main else None
+
+        def note(number, frame):
+            try:
+                before(number, frame)
+            except KeyboardInterrupt:
+                self.received = True
+                if not self.held:
+                    raise
+
+        try:
+            if callable(before):  # neither ignored nor handled outside Python
+                signal.signal(signal.SIGINT, note)
+            yield
+        finally:
+            if is_main and signal.getsignal(signal.SIGINT) is note:
+                signal.signal(signal.SIGINT, before)
 
 
 class Warmup(Callback):
@@ -73,6 +112,7 @@ class FiniteLoss(Callback):
         )
 
 
+@dataclass(eq=False)
 class BestWeights(Callback):
     """Keep the weights of the best validation score; stop `patience` epochs after.
 
@@ -82,9 +122,8 @@ class BestWeights(Callback):
     the history.
     """
 
-    def __init__(self, patience: int | None):
-        self.patience = patience
-        self.kept_ = {"n_epochs": 0, "best_epoch": 0, "best": math.nan, "weights": {}}
+    patience: int | None
+    kept_: dict = field(default_factory=partial(dict, **NOTHING_KEPT), init=False, repr=False)
 
     def on_train_begin(self, net, X=None, **kwargs):
         self.rows, self.start = X, deepcopy(net.module.state_dict())
@@ -112,6 +151,7 @@ class BestWeights(Callback):
         if n_epochs and not (self.patience and self._start_is_best(net)):
             net.module.load_state_dict(self.kept_["weights"])
         self.kept_ = self.rows = self.start = None
+        net.interrupts.held = False
 
     def _start_is_best(self, net):
         """Load the weights of the start, and compare them with those of the best epoch."""

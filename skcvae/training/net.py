@@ -20,7 +20,7 @@ from skcvae.inference.conditional_likelihood import WIDENING, double, importance
 from skcvae.inference.posterior_collapse import ACTIVE, kl_of_units
 from skcvae.model import Conditional, Model
 from skcvae.objectives.base import Bound, Objective
-from skcvae.training.callbacks import StopTraining, WeightAverage
+from skcvae.training.callbacks import Interrupts, StopTraining, WeightAverage
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
 
@@ -82,6 +82,7 @@ class Net(NeuralNet):
         self.average = average
         self.precision = precision
         self.interrupted = False
+        self.interrupts = Interrupts()
         self.listeners: dict[str, list[Callback]] = {}
 
     # skorch's hooks.
@@ -184,9 +185,9 @@ class Net(NeuralNet):
     def notify(self, method_name, **cb_kwargs):
         """Call all callbacks that define an event; then stop training if one asked to.
 
-        skorch's callbacks ask by a KeyboardInterrupt, which would keep the others from
-        seeing the epoch; one raised by the package's own callbacks is the user's. Events
-        of batches cost a hundredth of a small step, and are skipped where nobody listens.
+        Callbacks of skorch ask by a KeyboardInterrupt, which would keep the others from
+        seeing the epoch. Ctrl-C is told from it by its signal, also where a callback caught it.
+        Events of batches cost a hundredth of a small step, and are skipped where nobody listens.
         """
         if method_name not in BATCH_EVENTS or any(map(self.listening, BATCH_EVENTS)):
             getattr(self, method_name)(self, **cb_kwargs)
@@ -195,9 +196,11 @@ class Net(NeuralNet):
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
             except KeyboardInterrupt as stop:
-                if _is_own(callback) and not isinstance(stop, StopTraining):
+                if self.interrupts.received:
                     raise
                 asked = stop
+        if self.interrupts.received:
+            raise KeyboardInterrupt
         if asked is not None:
             raise StopTraining from asked
 
@@ -211,10 +214,6 @@ class Net(NeuralNet):
         return self.listeners[method_name]
 
 
-def _is_own(callback: Callback) -> bool:
-    return type(callback).__module__.startswith("skcvae.")
-
-
 def _summed(step: dict, weight: Tensor | None) -> Tensor:
     """Return weighted sums of the terms of a batch, and of the weights, in float64."""
     reconstruction, kl = step["y_pred"]
@@ -225,18 +224,25 @@ def _summed(step: dict, weight: Tensor | None) -> Tensor:
 
 def train(net: Net, rows) -> None:
     """Train a net; an interrupt keeps what was learned, if an epoch has ended."""
-    net.average.start(list(net.module.parameters()))
-    net.notify("on_train_begin", X=rows, y=None)
-    try:
-        net.fit_loop(rows, epochs=net.max_epochs - len(net.history))
-    except StopTraining:
-        pass
-    except KeyboardInterrupt:
-        net.interrupted = True
+    with net.interrupts.noted():
+        net.average.start(list(net.module.parameters()))
+        net.notify("on_train_begin", X=rows, y=None)
+        try:
+            net.fit_loop(rows, epochs=net.max_epochs - len(net.history))
+        except KeyboardInterrupt as stop:
+            net.interrupted = not isinstance(stop, StopTraining)
+        end(net, rows)
+
+
+def end(net: Net, rows) -> None:
+    """Keep the best weights of a net, and no rows; raise KeyboardInterrupt without an epoch."""
+    net.interrupts.received, net.interrupts.held = False, True  # until the weights are set
     try:
         net.notify("on_train_end", X=rows, y=None)
+    except KeyboardInterrupt as stop:
+        net.interrupted |= not isinstance(stop, StopTraining)
     finally:  # callbacks of the user may expect an epoch
-        if net.interrupted and not net.history:
+        if not net.history:
             raise KeyboardInterrupt
     # A fitted net keeps neither rows nor a second set of weights.
     net.train_split, net.average = None, None

@@ -73,7 +73,8 @@ class Training(_Options):
     checkpoint : str, PathLike or None, default=None
         Path of a file in which the state of training is kept between epochs. `fit` with
         the same parameters and data resumes from it, to the same model as without the
-        interruption, and deletes it at its end. Each fit needs a path of its own;
+        interruption, and deletes it at its end. Nothing in the file is run, and it is
+        checked against the fit that reads it. Each fit needs a path of its own;
         excludes `warm_start` and `accelerator`.
     accelerator : accelerate.Accelerator or None, default=None
         To train on several GPUs: in a script that `accelerate launch` or `torchrun`
