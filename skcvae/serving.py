@@ -36,23 +36,25 @@ class Served(nn.Module):
         self.x_encoder = Standardised(fitted.x_coding)
         self.y_encoder = encoder(fitted.y_coding)
         self.decoder = decoder(fitted.y_coding)
+        self.register_buffer("points", moments.points(self.model).to(fitted.exact_dtype))
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Return the prediction, or predictions at draws of z.
+        """Return the mean of y, or predictions at draws of z.
 
         Parameters
         ----------
         x : Tensor of shape (n, ...)
             Inputs, as in `fit`.
         noise : Tensor of shape (n_draws, n) + noise_shape, optional
-            Standard normal numbers, ``torch.randn``.
+            Standard normal numbers, ``torch.randn``. Zeros give the prediction at
+            z* = E[z|x], the "latent_mean" of `predict`.
 
         Returns
         -------
         Tensor of shape (n, ...)
-            E[y|x,z*] at z* = E[z|x], or the most likely labels; with noise, of shape
-            (n_draws, n, ...), E[y|x,z] or the most likely labels for each draw of z.
+            E[y|x] over the points of `predict`, or the most likely labels; with noise, of
+            shape (n_draws, n, ...), E[y|x,z] or the most likely labels for each draw of z.
 
         Raises
         ------
@@ -60,7 +62,7 @@ class Served(nn.Module):
             If there is noise for a model without z.
         """
         if noise is None:
-            return self._decoded(moments.deterministic(self.model, self._x(x)))
+            return self._decoded(moments.moments(self.model, self._x(x), self.points.split(32))[0])
         if not self.noise_shape:
             raise ValueError("noise is for draws of z, and this model has no z: expected None.")
         x = self._x(x)
