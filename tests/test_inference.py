@@ -28,7 +28,7 @@ def test_moments_over_the_points_are_exact_where_the_decoder_is_linear():
     mean, variance = moments(model, x, points(model).split(50))
     torch.testing.assert_close(mean, deterministic(model, x), atol=1e-12, rtol=1e-12)
     expected = (model.generation.of_z.square().sum(1) + SIGMA**2).expand(10, -1)
-    torch.testing.assert_close(variance, expected, rtol=0.02, atol=0)
+    torch.testing.assert_close(variance, expected, rtol=0.05, atol=0)
 
 
 def test_moments_do_not_cancel_far_from_zero():

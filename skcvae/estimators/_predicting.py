@@ -45,7 +45,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             Whether to return the probability of each class as well. For labels
             only.
         method : {"mean", "latent_mean"}, default="mean"
-            "mean" averages over z ~ p(z|x), with 128 quasi-random points that are the same
+            "mean" averages over z ~ p(z|x), with 256 quasi-random points that are the same
             for all rows: the mean of y where the decoder is linear in z, and otherwise near it
             by a hundredth of the standard deviation (:doc:`/guide/inference`).
             "latent_mean" is the paper's deterministic inference, E[y|x,z*] at z* = E[z|x]:

@@ -18,7 +18,7 @@ from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
 from skcvae.random import drawing_from, normal_points
 
-N_POINTS = 128
+N_POINTS = 256
 
 
 def deterministic(model: Model, x: Tensor) -> Tensor:
