@@ -4,11 +4,11 @@
 
 `log_prob`: test rows, and those of one output moved by 10 to 1,000 standard deviations of y,
 with 10 and 100 draws of the recognition network alone and with a share of the prior's, beside
-5,000 draws of the prior (where y is not moved, 5,000 draws with a share). `predict`: the error of E[y|x], in standard
-deviations of p(y|x), root mean square over rows and outputs, by number of points, beside 4,096
-points of another scramble; of pseudo-random draws; and at z* = E[z|x]. Label maps and images: the
-error against the truth and the CPU seconds of both methods, digits of scikit-learn, rows 0 to 1399
-for training and the others for test. One minute on one core.
+5,000 draws of the prior (where y is not moved, 5,000 draws with a share). `predict`: the error
+of E[y|x], in standard deviations of p(y|x), root mean square over rows and outputs, by number
+of points, beside 4,096 points of another scramble; of pseudo-random draws; and at z* = E[z|x].
+Label maps and images: the error against the truth and the CPU seconds of both methods, digits
+of scikit-learn, rows 0 to 1399 for training and the others for test. One minute on one core.
 """
 
 import argparse
