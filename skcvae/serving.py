@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skcvae.data.coding import Scaling
+from skcvae.data.coding import Scaling, plan
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
 from skcvae.distributions import reparameterize
@@ -37,6 +37,7 @@ class Served(nn.Module):
         self.y_encoder = encoder(fitted.y_coding)
         self.decoder = decoder(fitted.y_coding)
         self.register_buffer("points", moments.points(self.model).to(fitted.exact_dtype))
+        self.n_at_once = plan(1, len(self.points), self.model.row_size).draws
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -62,7 +63,7 @@ class Served(nn.Module):
             If there is noise for a model without z.
         """
         if noise is None:
-            return self._decoded(moments.moments(self.model, self._x(x), self.points.split(32))[0])
+            return self._decoded(moments.moments(self.model, self._x(x), self.points.split(self.n_at_once))[0])
         if not self.noise_shape:
             raise ValueError("noise is for draws of z, and this model has no z: expected None.")
         x = self._x(x)
