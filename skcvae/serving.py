@@ -63,7 +63,9 @@ class Served(nn.Module):
             If there is noise for a model without z.
         """
         if noise is None:
-            return self._decoded(moments.moments(self.model, self._x(x), self.points.split(self.n_at_once))[0])
+            return self._decoded(
+                moments.moments(self.model, self._x(x), self.points.split(self.n_at_once))[0]
+            )
         if not self.noise_shape:
             raise ValueError("noise is for draws of z, and this model has no z: expected None.")
         x = self._x(x)
