@@ -115,14 +115,16 @@ def measured(est, X, y, held_out, unit, args):
     est.fit(X[~held_out], y[~held_out])
     seconds = time.process_time() - start
     X, y = X[held_out], y[held_out]
-    mean, std = est.predict(X, n_samples=args.samples, return_std=True)
+    mean, std = est.predict(X, return_std=True)
     low, high = np.moveaxis(est.predict_interval(X, n_samples=args.samples), -1, 0)
     with warnings.catch_warnings():  # a small effective sample size does not bear on the error
         warnings.simplefilter("ignore", UserWarning)
         score = est.score(X, y)
     return {
         "error": float(np.mean(((mean - y) / unit) ** 2)),
-        "error_at_mean_code": float(np.mean(((est.predict(X) - y) / unit) ** 2)),
+        "error_at_mean_code": float(
+            np.mean(((est.predict(X, method="latent_mean") - y) / unit) ** 2)
+        ),
         "coverage": float(np.mean((low <= y) & (y <= high))),
         "score": score,
         "mean_std": float(np.mean(std / unit)),
@@ -143,10 +145,8 @@ def strip(models, X, y, path):
     """Draw held-out frames between their neighbours: truth, and what each model makes of x."""
     rows = {"truth": y[STRIP]}
     for name, est in models.items():
-        rows[name] = est.predict(X[STRIP], n_samples=200)
-    rows["standard deviation"] = models["Gaussian process"].predict(
-        X[STRIP], n_samples=200, return_std=True
-    )[1]
+        rows[name] = est.predict(X[STRIP])
+    rows["standard deviation"] = models["Gaussian process"].predict(X[STRIP], return_std=True)[1]
     figure, axes = plt.subplots(len(rows), len(y[STRIP]), figsize=(14, 5.2))
     for line, (name, images) in zip(axes, rows.items(), strict=True):
         top = images.max() if name == "standard deviation" else 1

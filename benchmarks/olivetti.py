@@ -117,7 +117,7 @@ def of_network(estimator, parameters, faces, args):
         warnings.simplefilter("ignore", UserWarning)
         log_p, ess = est.log_prob(X, y, n_samples=args.samples, return_ess=True)
     return {
-        "rmse": rmse(est.predict(X, n_samples=args.samples), y),
+        "rmse": rmse(est.predict(X), y),
         "rmse_one_draw": rmse(est.sample(X, random_state=args.seed)[0], y),
         "negative_cll_per_pixel": negative_cll_per_pixel(log_p, y),
         "median_ess": float(np.median(ess)),

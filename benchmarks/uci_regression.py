@@ -79,7 +79,7 @@ def member(data, name, split, i, args):
     said = {
         "fit_seconds": time.process_time() - start,
         "log_prob": est.log_prob(X, y, n_samples=args.samples, random_state=split),
-        "predicted": est.predict(X, n_samples=args.samples),
+        "predicted": est.predict(X),
     }
     if path:
         np.savez(path, **said)

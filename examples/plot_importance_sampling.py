@@ -96,5 +96,6 @@ plt.show()
 
 # %%
 # Estimators offer both: ``log_prob(X, y, method="monte_carlo")``, or by default
-# ``"importance_sampling"``. With ``return_ess=True`` they also return the effective
+# ``"importance_sampling"``, which takes a fifth of its draws from the prior, in case the
+# recognition network misses the posterior. With ``return_ess=True`` they also return the effective
 # sample size of each row.

@@ -49,7 +49,7 @@ models = {
 std = {}
 for name, est in models.items():
     est.fit(X[seen], images[seen])
-    mean, std[name] = est.predict(X, n_samples=200, return_std=True)
+    mean, std[name] = est.predict(X, return_std=True)
     between = ~seen & (angles <= 150) & ((angles < 70) | (angles > 100))
     error = np.mean((mean - images)[between] ** 2) ** 0.5
     print(f"{name:16}  root mean squared error between the angles seen: {error:.3f}")
@@ -65,7 +65,7 @@ shown = np.searchsorted(angles, [10, 40, 62, 74, 86, 98, 110, 150, 162, 180, 220
 fig, axes = plt.subplots(4, len(shown), figsize=(10, 3.8), layout="constrained")
 rows = {"truth": images[shown]}
 for name, est in models.items():
-    rows[name] = est.predict(X[shown], n_samples=200)
+    rows[name] = est.predict(X[shown])
 rows["deviation"] = std["Gaussian process"][shown]
 for line, (name, shown_images) in zip(axes, rows.items(), strict=True):
     top = 0.4 if name == "deviation" else 1

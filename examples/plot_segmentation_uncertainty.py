@@ -78,12 +78,12 @@ for title, model in models.items():
 # Draws and their entropy
 # -----------------------
 # `sample(observation_noise=False)` draws z and returns the most likely labels given z,
-# which are free of pixel noise. `predict(n_samples=100, return_proba=True)` averages
-# the class probabilities over draws; their entropy is bright where the label is uncertain.
+# which are free of pixel noise. `predict(return_proba=True)` averages the class
+# probabilities over z; their entropy is bright where the label is uncertain.
 
 shown = np.arange(5) * (len(X_test) // 5)
 draws = models["CVAE"].sample(X_test[shown], n_samples=4, observation_noise=False, random_state=0)
-_, proba = models["CVAE"].predict(X_test[shown], n_samples=100, return_proba=True)
+_, proba = models["CVAE"].predict(X_test[shown], return_proba=True)
 pictures = X_test[shown].transpose(0, 2, 3, 1) if X_test.ndim == 4 else X_test[shown]
 columns = {
     "input": pictures,

@@ -33,7 +33,7 @@ models = {
 # %%
 # Draws and predictions
 # ---------------------
-# Dots are draws, one for each test input; the line is `predict`.
+# Dots are draws, one for each test input; the line is `predict`, the mean.
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
 axes[0].scatter(test.X[:, 0], test.y, s=4)
@@ -41,7 +41,7 @@ axes[0].set_title("truth")
 order = np.argsort(test.X[:, 0])
 for ax, (name, est) in zip(axes[1:], models.items(), strict=True):
     ax.scatter(test.X[:, 0], est.sample(test.X, random_state=0)[0], s=4)
-    ax.plot(test.X[order, 0], est.predict(test.X[order], n_samples=500), "k", lw=1)
+    ax.plot(test.X[order, 0], est.predict(test.X[order]), "k", lw=1)
     ax.set_title(name)
 for ax in axes:
     ax.set_xlabel("x")

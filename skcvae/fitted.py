@@ -133,19 +133,19 @@ class Fitted:
 
         return self._by_rows(len(y), 1, evaluate)[0].mean(axis=0)
 
-    def moments(
-        self, X: np.ndarray, n_samples: int, seed: int, *reads: tuple[str, Read]
-    ) -> list[np.ndarray]:
-        """Return "mean" or "std" of p(y|x), each read by its function; shapes (n, ...)."""
+    def moments(self, X: np.ndarray, *reads: Read) -> list[np.ndarray]:
+        """Return mean and, with two functions to read them, deviation of p(y|x); (n, ...)."""
+        points = moments.points(self.model).to(self.device, self.exact_dtype)
 
         def evaluate(rows, block, shown):
-            x = self._inputs(X, rows)
-            noise = _counted(self._noise(n_samples, block, seed, x), shown)
-            mean, variance = moments.moments(self.model, x, noise)
-            found = {"mean": mean, "std": variance.sqrt()}
-            return [read(found[name]) for name, read in reads]
+            x = self._inputs(X, rows, self.exact_dtype)
+            noise = points.expand(-1, len(x), *points.shape[2:]).split(block)
+            mean, variance = moments.moments(self.exact_model, x, _counted(noise, shown))
+            return [
+                read(found) for read, found in zip(reads, (mean, variance.sqrt()), strict=False)
+            ]
 
-        return self._by_rows(len(X), n_samples, evaluate)
+        return self._by_rows(len(X), len(points), evaluate)
 
     def sample(
         self, X: Inputs, n_samples: int, seed: int, *, observation_noise: bool = True
@@ -212,21 +212,15 @@ class Fitted:
         return [log_p + self.y_coding.log_jacobian(y), effective_sample_size]
 
     def log_prob_observed(
-        self,
-        X: Inputs,
-        y: np.ndarray,
-        completed: np.ndarray,
-        *,
-        n_samples: int,
-        seed: int,
+        self, X: Inputs, y: np.ndarray, completed: np.ndarray, *, n_samples: int, seed: int
     ) -> np.ndarray:
         """Return log p(y_o|x) of the observed entries in the user's units, of shape (n,)."""
 
         def evaluate(rows, block, shown):
             x, observed = self._inputs(X, rows), self._outputs(y[rows])
             noise = self._noise(n_samples, block, seed, x, observed)
-            whole = self._outputs(completed[rows])
-            estimated = completion.log_prob_observed(self.model, x, observed, whole, noise)
+            given = self.model, x, observed, self._outputs(completed[rows]), noise
+            estimated = completion.log_prob_observed(*given, n_draws=n_samples)
             return [estimated.log_prob.cpu().numpy()]
 
         return self._by_rows(len(y), n_samples, evaluate)[0] + self.y_coding.log_jacobian(y)

@@ -5,6 +5,7 @@ to pass another. :class:`drawing_from` is that way: inside it, every random
 operation of the current thread that could take a generator is handed one.
 """
 
+import functools
 import zlib
 from operator import attrgetter
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from torch import Generator, Tensor
+from torch.quasirandom import SobolEngine
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
@@ -44,6 +46,38 @@ def row_noise(rows: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
         source.manual_seed(zlib.crc32(row.tobytes(), seed % 2**32))
         out.normal_(generator=source)
     return noise.transpose(0, 1)
+
+
+@functools.lru_cache(maxsize=16)
+def normal_points(n_points: int, shape: tuple[int, ...]) -> Tensor:
+    r"""Return standard normal numbers for integration, the same at every call.
+
+    Half of them are a scrambled Sobol sequence (Owen, 1995; Joe and Kuo, 2008) mapped by the
+    inverse normal cdf, the others their negatives (antithetic variates): averages of functions
+    that are linear in the noise are exact. Beyond the dimensions that torch's sequence has, they
+    are pseudo-random.
+
+    Parameters
+    ----------
+    n_points : int
+        An even number; powers of two spread best.
+    shape : tuple of int
+        Shape of one point.
+
+    Returns
+    -------
+    Tensor of shape (n_points, *shape)
+        Float64, on the CPU; not to be changed.
+    """
+    size = int(np.prod(shape))
+    with torch.inference_mode(False):
+        if size > SobolEngine.MAXDIM:
+            half = torch.randn((n_points // 2, size), generator=generator(0), dtype=torch.float64)
+        else:
+            sobol = SobolEngine(size, scramble=True, seed=0)
+            uniform = sobol.draw(n_points // 2, dtype=torch.float64)
+            half = torch.special.ndtri(uniform + 2.0 ** -(SobolEngine.MAXBIT + 1))
+        return torch.cat([half, -half]).reshape(n_points, *shape)
 
 
 class drawing_from(TorchDispatchMode):  # noqa: N801 (used as a statement)

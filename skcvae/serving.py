@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skcvae.data.coding import Scaling
+from skcvae.data.coding import Scaling, plan
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
 from skcvae.distributions import reparameterize
@@ -36,23 +36,26 @@ class Served(nn.Module):
         self.x_encoder = Standardised(fitted.x_coding)
         self.y_encoder = encoder(fitted.y_coding)
         self.decoder = decoder(fitted.y_coding)
+        self.register_buffer("points", moments.points(self.model).to(fitted.exact_dtype))
+        self.n_at_once = plan(1, len(self.points), self.model.row_size).draws
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Return the prediction, or predictions at draws of z.
+        """Return the mean of y, or predictions at draws of z.
 
         Parameters
         ----------
         x : Tensor of shape (n, ...)
             Inputs, as in `fit`.
         noise : Tensor of shape (n_draws, n) + noise_shape, optional
-            Standard normal numbers, ``torch.randn``.
+            Standard normal numbers, ``torch.randn``. Zeros give the prediction at
+            z* = E[z|x], the "latent_mean" of `predict`.
 
         Returns
         -------
         Tensor of shape (n, ...)
-            E[y|x,z*] at z* = E[z|x], or the most likely labels; with noise, of shape
-            (n_draws, n, ...), E[y|x,z] or the most likely labels for each draw of z.
+            E[y|x] over the points of `predict`, or the most likely labels; with noise, of
+            shape (n_draws, n, ...), E[y|x,z] or the most likely labels for each draw of z.
 
         Raises
         ------
@@ -60,7 +63,9 @@ class Served(nn.Module):
             If there is noise for a model without z.
         """
         if noise is None:
-            return self._decoded(moments.deterministic(self.model, self._x(x)))
+            return self._decoded(
+                moments.moments(self.model, self._x(x), self.points.split(self.n_at_once))[0]
+            )
         if not self.noise_shape:
             raise ValueError("noise is for draws of z, and this model has no z: expected None.")
         x = self._x(x)

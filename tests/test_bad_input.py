@@ -389,7 +389,14 @@ ASKS = {
     "short y": (lambda e: e.log_prob(X, Y[:3]), "one row for each of the 20 rows"),
     "y with NaN": (lambda e: e.log_prob(X, nan_at(Y)), "Input y contains NaN"),
     "no draws": (lambda e: e.sample(X, n_samples=0), "n_samples == 0, must be >= 1"),
-    "no draws to predict": (lambda e: e.predict(X, n_samples=0), "n_samples == 0"),
+    "deviation about z*": (
+        lambda e: e.predict(X, return_std=True, method="latent_mean"),
+        "return_std=True .* expected method='mean', got 'latent_mean'",
+    ),
+    "kind of prediction": (
+        lambda e: e.predict(X, method="median"),
+        "method must be 'mean' or 'latent_mean', got 'median'",
+    ),
     "no draws to score": (lambda e: e.log_prob(X, Y, n_samples=-1), "n_samples == -1"),
     "method": (lambda e: e.log_prob(X, Y, method="exact"), "method must be one of .* got 'exact'"),
     "quantiles": (

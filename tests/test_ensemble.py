@@ -111,9 +111,9 @@ def test_draws_agree_with_the_density(branches):
 
 def test_mean_and_deviation_are_those_of_the_mixture(fitted, data):
     X, _ = data
-    mean, std = fitted.predict(X, n_samples=50, return_std=True)
-    np.testing.assert_array_equal(mean, fitted.predict(X, n_samples=50))
-    members = [m.predict(X, n_samples=50, return_std=True) for m in fitted.estimators_]
+    mean, std = fitted.predict(X, return_std=True)
+    np.testing.assert_array_equal(mean, fitted.predict(X))
+    members = [m.predict(X, return_std=True) for m in fitted.estimators_]
     means, stds = map(np.array, zip(*members, strict=True))
     np.testing.assert_allclose(mean, means.mean(axis=0))
     # E[y²] - E[y]², from the members' own second moments.

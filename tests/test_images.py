@@ -95,7 +95,7 @@ def answers(est, X, y, *, row_shape=None):
     labels = est.likelihood == "categorical"
     like_y = [
         est.predict(X),
-        est.predict(X, n_samples=3),
+        est.predict(X, method="latent_mean"),
         est.sample(X, 2, random_state=0),
         est.complete(X, hide(y), 2, n_steps=3, random_state=0),
     ]
@@ -123,7 +123,7 @@ def test_answers_have_the_shape_and_kind_of_y(estimator_class, architecture, lik
         data(likelihood, shapes),
     )
     kind = y.dtype
-    assert est.predict(X).shape == est.predict(X, n_samples=3).shape == y.shape
+    assert est.predict(X).shape == est.predict(X, method="latent_mean").shape == y.shape
     assert est.sample(X).shape == (1, *y.shape) and est.sample(X[:1], 3).shape[:2] == (3, 1)
     assert est.sample(X, 2, observation_noise=False).shape == (2, *y.shape)
     completed = est.complete(X, hide(y), 2)
@@ -142,23 +142,23 @@ def test_answers_have_the_shape_and_kind_of_y(estimator_class, architecture, lik
 
 
 @each_case
-@pytest.mark.parametrize("n_samples", [None, 3])
-def test_labels_are_the_most_probable_classes(estimator_class, architecture, shapes, n_samples):
+@pytest.mark.parametrize("method", ["mean", "latent_mean"])
+def test_labels_are_the_most_probable_classes(estimator_class, architecture, shapes, method):
     est = fitted(estimator_class, architecture, "categorical", shapes)
     X, y = data("categorical", shapes)
-    found, proba = est.predict(X, n_samples=n_samples, return_proba=True)
+    found, proba = est.predict(X, return_proba=True, method=method)
     assert proba.shape == (N, 3, *y.shape[1:]) and proba.dtype == np.float64
     assert (proba > 0).all()
     np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-6)
     np.testing.assert_array_equal(est.classes_, LABELS)
     np.testing.assert_array_equal(found, est.classes_[proba.argmax(1)])
-    np.testing.assert_array_equal(found, est.predict(X, n_samples=n_samples))
+    np.testing.assert_array_equal(found, est.predict(X, method=method))
     assert set(np.unique(est.sample(X, 5, 0))) <= set(LABELS)
 
 
 def test_drawn_labels_are_as_frequent_as_probable(estimator_class):
     est, (X, _) = fitted(estimator_class, "conv", "categorical"), data("categorical")
-    proba = est.predict(X, n_samples=2000, return_proba=True)[1]
+    proba = est.predict(X, return_proba=True)[1]
     draws = est.sample(X, 2000, random_state=0)
     frequent = np.stack([(draws == label).mean(0) for label in LABELS], axis=1)
     np.testing.assert_allclose(frequent, proba, atol=0.06)
@@ -240,7 +240,7 @@ def test_order_and_subset_do_not_matter(estimator_class, likelihood):
     some = np.array([7, 2, 9])
     for ask in (
         lambda X, y: est.predict(X),
-        lambda X, y: est.predict(X, n_samples=3),
+        lambda X, y: est.predict(X, method="latent_mean"),
         lambda X, y: est.log_prob(X, y),
     ):
         whole = ask(X, y)
@@ -252,7 +252,7 @@ def test_chunks_do_not_matter(estimator_class, likelihood, monkeypatch):
     est, (X, y) = fitted(estimator_class, "conv", likelihood), data(likelihood)
 
     def ask():
-        return est.predict(X), est.predict(X, n_samples=3), est.log_prob(X, y)
+        return est.predict(X), est.predict(X, method="latent_mean"), est.log_prob(X, y)
 
     before = ask()
     monkeypatch.setattr("skcvae.data.coding.FORWARD_NUMBERS", 5 * est.net_.module_.model.row_size)
@@ -265,7 +265,7 @@ def test_chunks_do_not_matter(estimator_class, likelihood, monkeypatch):
 
 ASKS = {
     "predict": lambda est, X, y: est.predict(X),
-    "mean": lambda est, X, y: est.predict(X, n_samples=10),
+    "latent mean": lambda est, X, y: est.predict(X, method="latent_mean"),
     "sample": lambda est, X, y: est.sample(X, 10),
     "log_prob": lambda est, X, y: est.log_prob(X, y),
     "complete": lambda est, X, y: est.complete(X, hide(y), 10, n_steps=2),
@@ -347,7 +347,7 @@ def test_warm_start_goes_on_from_the_weights_and_the_scaling(estimator_class, li
     np.testing.assert_allclose(est.predict(X), before, rtol=1e-5)
     assert est.history_ is not history
     est.set_params(lr=0.01).fit(X, y)
-    assert (est.predict(X, n_samples=2) != before).any()
+    assert (est.predict(X) != before).any()
 
 
 # Partial observation.
@@ -540,7 +540,7 @@ def test_a_deterministic_guess_is_refined_without_noise(architecture, likelihood
     np.testing.assert_array_equal(est.log_prob(X, y), est.log_prob(X, y, n_samples=1))
     smooth = est.sample(X, 2, observation_noise=False)
     np.testing.assert_array_equal(smooth[0], smooth[1])
-    assert (est.predict(X, n_samples=3) != plain.predict(X, n_samples=3)).any()
+    assert (est.predict(X) != plain.predict(X)).any()
     start = weights(clone(est).set_params(lr=1e-12).fit(X, y))
     moved = [k for k, v in weights(est).items() if (np.abs(v - start[k]) > 1e-6).any()]
     assert {k.split(".")[1] for k in moved} == {"baseline", "generation", "output", "prior"}

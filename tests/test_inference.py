@@ -2,7 +2,7 @@ import pytest
 import torch
 from closed_form import SIGMA, make, noise
 
-from skcvae.inference.moments import deterministic, draws, moments
+from skcvae.inference.moments import deterministic, draws, moments, points
 
 
 def test_deterministic_inference_takes_the_mean_of_the_prior():
@@ -21,6 +21,14 @@ def test_moments_are_those_of_the_marginal(block):
     tolerance = 8 / n_draws**0.5
     torch.testing.assert_close(mean, deterministic(model, x), atol=tolerance, rtol=0)
     torch.testing.assert_close(variance, expected, atol=0, rtol=tolerance)
+
+
+def test_moments_over_the_points_are_exact_where_the_decoder_is_linear():
+    model, x, _, _ = make(n_rows=10, orthogonal=False)
+    mean, variance = moments(model, x, points(model).split(50))
+    torch.testing.assert_close(mean, deterministic(model, x), atol=1e-12, rtol=1e-12)
+    expected = (model.generation.of_z.square().sum(1) + SIGMA**2).expand(10, -1)
+    torch.testing.assert_close(variance, expected, rtol=0.05, atol=0)
 
 
 def test_moments_do_not_cancel_far_from_zero():

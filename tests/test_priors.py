@@ -26,7 +26,7 @@ from skcvae.architectures import MLP, Conv
 from skcvae.datasets import make_two_branches
 from skcvae.distributions import MIN_SCALE, divergence, reparameterize
 from skcvae.inference.conditional_likelihood import importance_sampling, monte_carlo
-from skcvae.inference.moments import deterministic, draws, moments
+from skcvae.inference.moments import deterministic, draws, moments, points
 from skcvae.inference.posterior_collapse import kl_by_unit
 from skcvae.likelihoods import Gaussian as GaussianLikelihood
 from skcvae.model import latent_model
@@ -287,7 +287,8 @@ def test_estimates_of_the_likelihood_agree_with_quadrature(name):
     z = torch.linspace(-20, 20, 10_001, dtype=torch.float64)[:, None, None].expand(-1, N, 1)
     joint = given.likelihood(z).log_prob(y) + given.prior.log_prob(z)
     exact = joint.logsumexp(0) + math.log(40 / 10_000)
-    for estimate in (importance_sampling, monte_carlo):
+    defensive = functools.partial(importance_sampling, n_draws=20_000)
+    for estimate in (importance_sampling, defensive, monte_carlo):
         found = estimate(model, x, y, noise_for(model, 20_000).split(5000))
         error = (1 / found.effective_sample_size).sqrt()
         assert ((found.log_prob - exact).abs() < 4 * error + 1e-3).all()
@@ -307,6 +308,8 @@ def test_moments_draws_and_quadrature_agree(name):
     mean, spread = moments(model, x, noise_for(model, 20_000).split(5000))
     tolerance = 4 * spread.max().sqrt().item() / math.sqrt(20_000)
     torch.testing.assert_close(mean, exact, atol=tolerance, rtol=0)
+    mean, spread = moments(model, x, points(model).split(50))
+    assert ((mean - exact).abs() < 0.02 * spread.sqrt()).all()
     smooth = torch.cat([*draws(model, x, noise_for(model, 20_000, seed=1).split(7000), None)])
     torch.testing.assert_close(smooth.mean(0), exact, atol=tolerance, rtol=0)
     torch.testing.assert_close(smooth.var(0), variance, atol=0.02, rtol=0.06)
@@ -340,7 +343,7 @@ def test_with_a_mixture_the_prediction_is_a_branch_and_not_between():
     between, data = fitted("gaussian", **LONG)
     on_one, _ = fitted("mixture", **LONG)
     distance = [
-        np.abs(np.abs(est.predict(data.X)) - data.branch(data.X)).mean()
+        np.abs(np.abs(est.predict(data.X, method="latent_mean")) - data.branch(data.X)).mean()
         for est in (between, on_one)
     ]
     assert distance[1] < 0.2 < distance[0]
@@ -354,7 +357,7 @@ def test_everything_is_asked_of_every_prior(name):
     mean, std = est.predict(X, return_std=True)
     assert mean.shape == std.shape == est.complete(X, np.full(20, np.nan))[0].shape
     order = np.random.default_rng(0).permutation(20)[:7]
-    for ask in (est.predict, est.predict_interval, lambda X: est.predict(X, n_samples=9)):
+    for ask in (est.predict, est.predict_interval, lambda X: est.predict(X, method="latent_mean")):
         if ask != est.predict_interval:
             np.testing.assert_allclose(ask(X[order]), ask(X)[order], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(

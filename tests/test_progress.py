@@ -9,10 +9,11 @@ import pytest
 from conftest import answer, judged_by
 
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, fitted
+from skcvae.inference import moments
 
 WORK = {
-    "predict": lambda est, X, y: est.predict(X),
-    "mean of draws": lambda est, X, y: est.predict(X, n_samples=7, return_std=True),
+    "predict": lambda est, X, y: est.predict(X, return_std=True),
+    "latent mean": lambda est, X, y: est.predict(X, method="latent_mean"),
     "sample": lambda est, X, y: est.sample(X, n_samples=7, random_state=0),
     "complete": lambda est, X, y: est.complete(X, y, n_samples=7, mask=y > 0, random_state=0),
     "quantiles": lambda est, X, y: est.predict_quantiles(X, n_samples=7),
@@ -72,7 +73,8 @@ def test_long_work_has_a_live_line_that_changes_no_number(estimator_class, data,
         with redirect_stderr(Terminal()) as live:
             shown = work(est.set_params(verbose=1), *data)
         np.testing.assert_array_equal(shown, quiet)
-        total = len(data[0]) * (1 if name == "predict" else 7)
+        n_points = 1 if isinstance(est, NNRegressor) else moments.N_POINTS
+        total = len(data[0]) * {"predict": n_points, "latent mean": 1}.get(name, 7)
         assert f"{estimator_class.__name__}: 100%" in live.getvalue(), name
         assert f"{total}/{total}" in live.getvalue() and live.getvalue().count("\n") == 1, name
         assert silent.getvalue() == ""

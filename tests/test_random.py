@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from skcvae.random import drawing_from, generator, row_noise, seed_from
+from skcvae.random import drawing_from, generator, normal_points, row_noise, seed_from
 
 RANDOM = {
     "linear": lambda: torch.nn.Linear(3, 2).weight,
@@ -48,3 +48,25 @@ def test_noise_is_standard_normal_and_independent_between_rows():
     assert noise.mean().abs() < 0.02 and (noise.std() - 1).abs() < 0.02
     between = torch.corrcoef(noise[..., 0].T).fill_diagonal_(0)
     assert between.abs().max() < 0.55 and between.mean().abs() < 0.01
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (2, 3, 3), (21_202,)])
+def test_points_are_standard_normal_antithetic_and_the_same_at_every_call(shape):
+    state = torch.get_rng_state()
+    found = normal_points(64, shape)
+    normal_points.cache_clear()
+    with torch.inference_mode():
+        again = normal_points(64, shape)
+    assert torch.equal(found, again) and not again.is_inference()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert found.shape == (64, *shape) and found.dtype == torch.float64
+    assert torch.equal(found[:32], -found[32:])
+    assert len(found.flatten(1).unique(dim=0)) == 64
+
+
+def test_points_integrate_better_than_draws():
+    """The error of E[max(z, 0)] = 1 / sqrt(2 pi) falls as that of a quadrature."""
+    found = normal_points(128, (3,)).clamp_min(0).mean(0)
+    assert (found - (2 * torch.pi) ** -0.5).abs().max() < 0.1 / 128**0.5
+    corner = (normal_points(128, (3,)) > 0.5).double()
+    assert (corner[:, 0] * corner[:, 1]).mean() == pytest.approx(0.3085**2, abs=0.01)

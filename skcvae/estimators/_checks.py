@@ -190,6 +190,21 @@ def only_labels(estimator, what):
         )
 
 
+def prediction(estimator, return_std, return_proba, method):
+    """Raise an error if `predict` is asked for what the estimator has not."""
+    if method not in ("mean", "latent_mean"):
+        raise ValueError(f"method must be 'mean' or 'latent_mean', got {method!r}.")
+    if return_std:
+        no_labels(estimator, "return_std=True")
+    if return_proba:
+        only_labels(estimator, "return_proba=True")
+    if return_std and method != "mean":
+        raise ValueError(
+            "return_std=True is the deviation about the mean: expected method='mean', got "
+            f"{method!r}."
+        )
+
+
 def check_levels(quantiles):
     """Return quantile levels as an array."""
     array = np.asarray(quantiles, dtype=float)

@@ -78,18 +78,16 @@ class Members:
             mean[:, labels] = mode(predicted[..., labels], axis=0).mode
         return mean
 
-    def _std(self, X, n_samples):
-        """Return the standard deviation of the mixture, by the law of total variance."""
-        n_draws = n_samples or self._first.n_score_samples
-        moments = [member.predict(X, n_draws, return_std=True) for member in self.estimators_]
+    def _mean_and_std(self, X):
+        """Return both of the mixture, the deviation by the law of total variance."""
+        moments = [member.predict(X, return_std=True) for member in self.estimators_]
         means, stds = zip(*moments, strict=True)
-        return np.sqrt(np.mean(np.square(stds), axis=0) + np.var(means, axis=0))
+        return self._mean(means), np.sqrt(np.mean(np.square(stds), axis=0) + np.var(means, axis=0))
 
-    def _most_likely(self, X, n_samples, return_std):
+    def _most_likely(self, X, method):
         """Return the most likely labels and the mean probabilities of the members."""
         predictions = [
-            member.predict(X, n_samples, return_std, return_proba=True)
-            for member in self.estimators_
+            member.predict(X, return_proba=True, method=method) for member in self.estimators_
         ]
         proba = np.mean([proba for _, proba in predictions], axis=0)
         return self.classes_[proba.argmax(axis=1)], proba

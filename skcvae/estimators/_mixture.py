@@ -33,23 +33,22 @@ class Mixture(ConditionalDensity, Members):
     """The methods of a fitted ensemble."""
 
     @_checks.named_keywords
-    def predict(self, X, n_samples=None, return_std=False, return_proba=False):
+    def predict(self, X, return_std=False, return_proba=False, *, method="mean"):
         """Predict y: the mean of the members' means, or the most likely labels.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
-        n_samples : int, default=None
-            As for the members: None predicts at z* = E[z|x], a number the mean
-            over so many draws of z for each member.
         return_std : bool, default=False
             Whether to return the standard deviation of p(y|x) as well: its variance
             is the mean of the members' variances plus the variance of their means.
-            From draws where `n_samples` is None too. Not for labels.
+            Not for labels.
         return_proba : bool, default=False
             Whether to return the probability of each class as well, the mean of the
             members'. For labels only.
+        method : {"mean", "latent_mean"}, default="mean"
+            As for the members: E[y|x], or E[y|x,z*] at z* = E[z|x].
 
         Returns
         -------
@@ -64,14 +63,16 @@ class Mixture(ConditionalDensity, Members):
         Raises
         ------
         ValueError
-            If `return_std` is asked of labels, or `return_proba` of numbers.
+            If `return_std` is asked of labels or of "latent_mean", or `return_proba` of numbers.
         """
         check_is_fitted(self)
-        if return_proba or hasattr(self, "classes_"):
-            labels, proba = self._most_likely(X, n_samples, return_std)
+        _checks.prediction(self, return_std, return_proba, method)
+        if hasattr(self, "classes_"):
+            labels, proba = self._most_likely(X, method)
             return (labels, proba) if return_proba else labels
-        predicted = self._mean([member.predict(X, n_samples) for member in self.estimators_])
-        return (predicted, self._std(X, n_samples)) if return_std else predicted
+        if return_std:
+            return self._mean_and_std(X)
+        return self._mean([member.predict(X, method=method) for member in self.estimators_])
 
     @_checks.named_keywords
     def sample(self, X, n_samples=1, random_state=None, *, observation_noise=True):

@@ -60,7 +60,7 @@ class RowDensity(DensityMixin):
         n_samples : int, default=None
             Draws of z per row; None takes `n_score_samples`.
         method : {"importance_sampling", "monte_carlo"}, default="importance_sampling"
-            Draws from the recognition network, or from the prior.
+            Draws from the recognition network and a fifth from the prior, or all from the prior.
         return_ess : bool, default=False
             Whether to return the effective sample size of the weights as well.
         random_state : int, RandomState or None, default=None
@@ -77,7 +77,7 @@ class RowDensity(DensityMixin):
         Warns
         -----
         UserWarning
-            If one draw carries the estimate for half of the rows.
+            If the weights vary so much that the mean over rows is too low by 0.3 nats or more.
         """
         check_is_fitted(self)
         log_p, ess = estimates(self, None, *self._check_rows(X), n_samples, method, random_state)

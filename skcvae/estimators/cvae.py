@@ -99,7 +99,7 @@ class CVAERegressor(StructuredPredictor):
         Optimizer, schedule, averaging, patience, precision, callbacks, checkpoint and
         accelerator: :class:`skcvae.Training`. None is ``Training()``.
     n_score_samples : int, default=100
-        Draws S per row in `score`, and in `log_prob` and `predict` where not given.
+        Draws S of z per row in `score`, and in `log_prob` where not given.
     warm_start : bool, default=False
         Whether `fit` continues from the weights, sizes and scaling of the last call, with
         a new optimizer. The parameters that these follow from must not change.

@@ -27,6 +27,7 @@ from skcvae.inference.conditional_likelihood import (
     Estimate,
     double,
     log_mean_exp,
+    weighted_draws,
     widened,
 )
 from skcvae.inference.partial import given_observed, log_prob_of_observed
@@ -97,7 +98,13 @@ def complete(
 
 
 def log_prob_observed(
-    model: Model, x: Tensor | None, y: Tensor, completed: Tensor, noise: Iterable[Tensor]
+    model: Model,
+    x: Tensor | None,
+    y: Tensor,
+    completed: Tensor,
+    noise: Iterable[Tensor],
+    *,
+    n_draws: int | None = None,
 ) -> Estimate:
     r"""Estimate :math:`\log p(y_o \mid x)` of the observed entries.
 
@@ -116,6 +123,9 @@ def log_prob_observed(
         The same without NaN, such as a draw of :func:`complete`.
     noise : iterable of Tensors of shape (n_draws, n, ...)
         Standard normal numbers in blocks of draws.
+    n_draws : int, default=None
+        S. Where it is given, a share of the draws comes from the prior, as in
+        :func:`~skcvae.inference.conditional_likelihood.importance_sampling`.
 
     Returns
     -------
@@ -126,17 +136,12 @@ def log_prob_observed(
     if given.prior is None:
         log_p = double(log_prob_of_observed(given.likelihood(), y))
         return Estimate(log_p, torch.ones_like(log_p))
-    q = given.prior
-    if model.recognition is not None:
-        q = widened(model.recognition(x, completed), given.prior, WIDENING)
-
-    def log_weights() -> Iterator[Tensor]:
-        for eps in noise:
-            z = reparameterize(q, eps)
-            log_w = log_prob_of_observed(given.likelihood(z), y)
-            yield log_w if q is given.prior else log_w + given.prior.log_prob(z) - q.log_prob(z)
-
-    return log_mean_exp(log_weights())
+    if model.recognition is None:
+        z_of = (reparameterize(given.prior, eps) for eps in noise)
+        return log_mean_exp(log_prob_of_observed(given.likelihood(z), y) for z in z_of)
+    q = widened(model.recognition(x, completed), given.prior, WIDENING)
+    drawn = weighted_draws(given.prior, q, noise, n_draws)
+    return log_mean_exp(log_prob_of_observed(given.likelihood(z), y) + log_w for z, log_w in drawn)
 
 
 def _chosen(

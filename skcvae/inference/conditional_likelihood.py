@@ -8,7 +8,16 @@ Importance sampling (paper, equation 8) with the recognition network as proposal
     w_s = \frac{p(y|x,z_s) \, p(z_s|x)}{q(z_s|x,y)}, \quad z_s \sim q(z|x,y),
 
 and Monte Carlo (equation 7), with :math:`z_s \sim p(z|x)` and
-:math:`w_s = p(y|x,z_s)`. Both are unbiased for p(y|x), so biased low for its
+:math:`w_s = p(y|x,z_s)`. A defensive proposal takes a share :math:`\alpha` of the S draws from
+the prior and the others from q, with the weights of their mixture,
+
+.. math::
+
+    w_s = \frac{p(y|x,z_s) \, p(z_s|x)}{\alpha \, p(z_s|x) + (1 - \alpha) \, q(z_s|x,y)}.
+
+No weight exceeds :math:`p(y|x,z_s) / \alpha`, and a draw of the prior that q finds less likely
+than the prior does has at least its weight in Monte Carlo: q may miss the posterior where y is
+far out, the mixture does not. All are unbiased for p(y|x), so biased low for its
 logarithm. The weights are accumulated in float64 by
 
 .. math:: \ell \leftarrow \log(e^{\ell} + e^{\log w_s}),
@@ -16,6 +25,10 @@ logarithm. The weights are accumulated in float64 by
 so that memory does not grow with S. The effective sample size
 :math:`(\sum_s w_s)^2 / \sum_s w_s^2` is between 1, for weights dominated by one draw
 (weight degeneracy), and S, for equal weights.
+
+Hesterberg (1995), *Weighted Average Importance Sampling and Defensive Mixture
+Distributions*, Technometrics 37; Owen and Zhou (2000), *Safe and Effective Importance
+Sampling*, JASA 95, section 4.
 """
 
 import math
@@ -32,6 +45,8 @@ from skcvae.model import Conditional, Model
 # A factorised q underestimates the posterior variance. Measured on five tasks at S = 100: closer
 # by 0.01 to 0.1 nats on four, and farther by 0.0005 where the recognition network is nearly exact.
 WIDENING = 0.1
+
+PRIOR_SHARE = 0.2
 
 
 class Estimate(NamedTuple):
@@ -57,8 +72,9 @@ def importance_sampling(
     given: Conditional | None = None,
     *,
     widening: float = 0.0,
+    n_draws: int | None = None,
 ) -> Estimate:
-    """Estimate log p(y|x) with draws from the recognition network.
+    """Estimate log p(y|x) with draws from the recognition network, and a share from the prior.
 
     Without a recognition network this is :func:`monte_carlo`: the proposal is the prior.
 
@@ -80,6 +96,10 @@ def importance_sampling(
         moved from the recognition network's to those of a Gaussian prior, where these are
         larger. The weights are those of the widened proposal, so the estimate stays unbiased
         for p(y|x).
+    n_draws : int, default=None
+        S. Where it is given, the proposal is defensive: the first draws, `PRIOR_SHARE` of them
+        and at least one of two, come from the prior. None draws from the recognition network
+        alone.
 
     Returns
     -------
@@ -90,13 +110,44 @@ def importance_sampling(
         return monte_carlo(model, x, y, noise, given)
     given = given or model.condition(x)
     q = widened(model.recognition(x, y), given.prior, widening)
+    draws = weighted_draws(given.prior, q, noise, n_draws)
+    return log_mean_exp(given.likelihood(z).log_prob(y) + log_w for z, log_w in draws)
 
-    def log_weights() -> Iterator[Tensor]:
-        for eps in noise:
-            z = reparameterize(q, eps)
-            yield given.likelihood(z).log_prob(y) + given.prior.log_prob(z) - q.log_prob(z)
 
-    return log_mean_exp(log_weights())
+def weighted_draws(
+    prior: Distribution, q: Distribution, noise: Iterable[Tensor], n_draws: int | None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield draws of z from q, a share of them from the prior, and their weights without y.
+
+    Parameters
+    ----------
+    prior, q : Distribution
+        Of z, with batch shape (n,).
+    noise : iterable of Tensors of shape (n_draws, n, ...)
+        Standard normal noise in blocks of draws.
+    n_draws : int or None
+        Number of draws in all blocks; None draws from q alone.
+
+    Yields
+    ------
+    z : Tensor of shape (n_draws, n, ...)
+        Draws, in blocks as `noise`.
+    log_weight : Tensor of shape (n_draws, n)
+        The log density of the prior minus that of the mixture.
+    """
+    n_prior = 0 if n_draws is None else prior_draws(n_draws)
+    share = n_prior / (n_draws or 1)
+    for eps in noise:
+        parts = eps.tensor_split([min(n_prior, len(eps))])
+        n_prior -= len(parts[0])
+        z = torch.cat([reparameterize(*pair) for pair in zip((prior, q), parts, strict=True)])
+        gap = q.log_prob(z) - prior.log_prob(z)
+        yield z, -torch.logaddexp(gap.new_tensor(share).log(), gap + math.log1p(-share))
+
+
+def prior_draws(n_draws: int) -> int:
+    """Return how many of S draws a defensive proposal takes from the prior."""
+    return 0 if n_draws < 2 else max(round(PRIOR_SHARE * n_draws), 1)
 
 
 def monte_carlo(
@@ -165,7 +216,7 @@ def widened(q: Independent, prior: Distribution, share: float) -> Independent:
     )
 
 
-def log_mean_exp(blocks: Iterator[Tensor]) -> Estimate:
+def log_mean_exp(blocks: Iterable[Tensor]) -> Estimate:
     """Return log(mean w) and the effective sample size from blocks of log w.
 
     Float64 throughout: over hundreds of outputs float32 loses 1e-4 nats.

@@ -2,19 +2,23 @@ r"""Predictions from a fitted model (paper, section 4.3).
 
 Deterministic inference returns :math:`y^* = E[y \mid x, z^*]` at
 :math:`z^* = E[z \mid x]`, the draw at zero noise (see :mod:`skcvae.priors` for multimodal
-priors). Otherwise moments or draws are computed from :math:`z_l \sim p(z \mid x)`. By the
-law of total variance
+priors), which is the mean of y where the decoder is linear in z. Otherwise moments or draws are
+computed from :math:`z_l \sim p(z \mid x)`; moments from the same quasi-random noise for every
+row, so that they are smooth in x. By the law of total variance
 
 .. math:: \mathrm{Var}[y|x] = E_z[\mathrm{Var}[y|x,z]] + \mathrm{Var}_z[E[y|x,z]].
 """
 
 from collections.abc import Iterable, Iterator
 
+import torch
 from torch import Generator, Tensor
 
 from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
-from skcvae.random import drawing_from
+from skcvae.random import drawing_from, normal_points
+
+N_POINTS = 256
 
 
 def deterministic(model: Model, x: Tensor) -> Tensor:
@@ -38,6 +42,24 @@ def deterministic(model: Model, x: Tensor) -> Tensor:
     return given.likelihood(_centre(model, given, x)).mean[0]
 
 
+def points(model: Model) -> Tensor:
+    """Return the noise of the moments of a model with latent variables.
+
+    Parameters
+    ----------
+    model : Model
+        With or without latent variables.
+
+    Returns
+    -------
+    Tensor of shape (N_POINTS, 1, ...)
+        Quasi-random and antithetic, float64 on the CPU; (1, 1) without latent variables.
+    """
+    if model.is_deterministic:
+        return torch.zeros(1, 1)
+    return normal_points(N_POINTS, model.noise_shape)[:, None]
+
+
 def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Return mean and variance of p(y|x) over draws from the prior.
 
@@ -47,7 +69,7 @@ def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, T
         With or without latent variables.
     x : Tensor of shape (n, ...)
         Inputs.
-    noise : iterable of Tensors of shape (n_draws, n, ...)
+    noise : iterable of Tensors of shape (n_draws, n, ...) or (n_draws, 1, ...)
         Standard normal noise in blocks of draws, which are processed one at a time.
 
     Returns

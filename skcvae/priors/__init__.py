@@ -6,7 +6,7 @@ network's output, of shape `parameter_shape` per row, to a
 normal noise of shape `noise_shape` by :func:`skcvae.distributions.reparameterize`.
 
 =============== ============================================== ============ ===============
-prior           p(z|x)                                         KL(q || p)   z* of `predict`
+prior           p(z|x)                                         KL(q || p)   z*
 =============== ============================================== ============ ===============
 Gaussian        diagonal Gaussian                              exact        the mean
 Standard        N(0, I)                                        exact        zero
@@ -14,6 +14,8 @@ Mixture         mixture of diagonal Gaussians                  Monte Carlo  see 
 Flow            normalising flow, diagonal Gaussian base       Monte Carlo  see there
 GaussianProcess process over x, given codes of rows of `fit`   exact        the mean
 =============== ============================================== ============ ===============
+
+z* is the draw at zero noise, which ``predict(X, method="latent_mean")`` decodes.
 """
 
 from skcvae.priors.base import Prior

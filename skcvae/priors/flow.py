@@ -21,7 +21,7 @@ class Flow(Prior):
     with :math:`T_x` a stack of coupling layers of rational-quadratic splines, close
     to the identity at initialisation. A latent map is flattened internally. The KL
     term of the objective has no closed form and is estimated from the draws of z; log
-    p(z|x) in the importance weights is exact. `predict` uses z* at
+    p(z|x) in the importance weights is exact. The "latent_mean" of `predict` uses z* at
     :math:`\epsilon = 0`, the image of the base mean, because E[z|x] has no closed form
     and may lie in a region of low density. Requires the package zuko:
     ``pip install skcvae[flow]``.

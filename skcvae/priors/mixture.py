@@ -24,8 +24,8 @@ class Mixture(Prior):
     .. math:: p(z \mid x) = \sum_{k=1}^K \pi_k(x) \, N(\mu_k(x), \mathrm{diag}(\sigma_k^2(x)))
 
     The KL term of the objective has no closed form and is estimated from the draws
-    of z; log p(z|x) in the importance weights is exact. `predict` uses the mean of
-    the most probable component as z*, because E[z|x] may lie between the modes, where
+    of z; log p(z|x) in the importance weights is exact. The "latent_mean" of `predict` uses
+    the mean of the most probable component as z*, because E[z|x] may lie between the modes, where
     the generation network was not trained. The choice of the component is not
     differentiable, so estimators that train with draws from the prior raise an error:
     `GSNNRegressor`, and `HybridStructuredPredictor` with alpha < 1.

@@ -124,7 +124,10 @@ class Net(NeuralNet):
             return bound, given.likelihood().log_prob(y)
         if given.prior is None:  # an autoencoder has no density
             return (bound,)
-        estimate = importance_sampling(model, x, y, noise.split(1), given, widening=WIDENING)
+        draws = noise.split(1)
+        estimate = importance_sampling(
+            model, x, y, draws, given, widening=WIDENING, n_draws=len(draws)
+        )
         # Moments of other priors have no closed form: too slow for every epoch.
         if model.recognition is None or not is_gaussian(given.prior):
             return bound, estimate.log_prob
