@@ -232,9 +232,8 @@ def _pieces(grid, excess, gap, *, lowest):
     grid, excess = np.pad(grid, 1, mode="edge"), np.pad(excess, 1, constant_values=HUGE)
     lower = np.where(first == 0, lowest, _crossing(grid, excess, first, first + 1))
     upper = np.where(after == len(inside) - 2, np.inf, _crossing(grid, excess, after + 1, after))
-    apart = lower[1:] - upper[:-1] > gap
-    kept = np.pad(apart, 1, constant_values=True)
-    return np.stack([lower[kept[:-1]], upper[kept[1:]]], axis=1)
+    joined = np.flatnonzero(lower[1:] - upper[:-1] <= gap)
+    return np.stack([np.delete(lower, joined + 1), np.delete(upper, joined)], axis=1)
 
 
 def _crossing(grid, excess, outside, inside):
