@@ -110,8 +110,8 @@ def table(record):
     lines = [
         "Regions of 90 %, mean over "
         f"{record['protocol']['shuffles']} shuffles. Left: coverage in % of joint regions, of",
-        "intervals of single outputs, of these intervals together, and of the box of intervals that",
-        "are to hold together. Right: volume over that of the box of the intervals of single",
+        "intervals of single outputs, of these intervals together, and of the box of intervals",
+        "that are to hold together. Right: volume over that of the box of the intervals of single",
         "outputs (int), and of the box of intervals that are to hold together (box).",
         "",
         ruler,
