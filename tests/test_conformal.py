@@ -211,6 +211,9 @@ def test_regions_are_nested(region):
     held = est.contains(X, y, coverages)
     assert held.shape == (200, 3) and (held[:, :-1] <= held[:, 1:]).all()
     np.testing.assert_array_equal(held[:, 1], est.contains(X, y, 0.5))
+    many = est.contains(X, np.stack([y, y + 100, y]), coverages)
+    assert many.shape == (3, 200, 3) and not many[1].any()
+    np.testing.assert_array_equal(many[::2], [held, held])
     intervals = est.predict_interval(X, coverages)
     assert intervals.shape == (200, 2, 2, 3)
     assert (np.diff(intervals[..., 0, :]) <= 0).all()
@@ -449,7 +452,7 @@ def test_bad_input(cvae, table):
             clone(est).set_params(**change).conformalize(X, y)
     for args, message in (
         ((X, y[:9]), "inconsistent numbers of samples"),
-        ((X, y[:, 0]), r"y has rows of shape \(\), expected \(2,\) as in fit"),
+        ((X, y[:, 0]), r"y must have shape \(80, 2\), for 80 rows .* got \(80,\)"),
         ((X, np.where(y > 2, np.nan, y)), "Input y contains NaN"),
         ((X, y, [1, 2]), "inconsistent numbers of samples"),
     ):

@@ -49,11 +49,18 @@ class Calibration(NamedTuple):
         return np.take_along_axis(np.sort(scores, axis=0), place[None], axis=0)[0]
 
 
-def outputs(X, y):
-    """Return y as an array of finite numbers, with one row for each of X."""
-    y = check_array(y, dtype=float, ensure_2d=False, allow_nd=True, input_name="y")
-    check_consistent_length(X, y)
-    return y
+def outputs(y):
+    """Return y as an array of finite numbers."""
+    return check_array(y, dtype=float, ensure_2d=False, allow_nd=True, input_name="y")
+
+
+def check_rows(y, shape):
+    """Refuse y of shape (n_values, n_rows, ...) that are not of a shape (n_rows, ...)."""
+    if y.shape[1:] != shape:
+        raise ValueError(
+            f"y must have shape {shape}, for {shape[0]} rows of X and rows of y as in fit, got "
+            f"{y.shape[1:]}."
+        )
 
 
 def weight_of(groups, X):

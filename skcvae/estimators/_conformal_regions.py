@@ -3,11 +3,11 @@
 import warnings
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcvae import pipelines
 from skcvae.estimators import _checks, _regions
-from skcvae.estimators._calibration import outputs
+from skcvae.estimators._calibration import check_rows, outputs
 
 
 class ConformalRegions:
@@ -59,24 +59,28 @@ class ConformalRegions:
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
-        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs.
+        y : array-like of shape (n_rows, ...) or (n_values, n_rows, ...)
+            Outputs, or several values for each row, such as a grid.
         coverage : float or sequence of float, default=0.9
             The least probability that the region holds y, in (0, 1).
 
         Returns
         -------
-        ndarray of bool of shape (n_rows,)
-            With several coverages (n_rows, n_coverages).
+        ndarray of bool of shape (n_rows,) or (n_values, n_rows)
+            With several coverages there is a last axis of length n_coverages.
         """
-        calibration, y = self._calibration(), outputs(X, y)
+        calibration, y = self._calibration(), outputs(y)
+        shape = _num_samples(X), *calibration.interval_scores.shape[1:]
+        values = y if y.ndim > len(shape) else y[None]
         thresholds, several = self._thresholds(calibration.region_scores, coverage)
+        check_rows(values, shape)
         scores = [
-            self._score(calibration.region, part, draws, y[rows])
+            _regions.SCORES[calibration.region](self.estimator_, part, draws, values[:, rows])
             for rows, part, draws in self._draws(X)
         ]
-        inside = np.concatenate(scores)[:, None] <= thresholds
-        return inside if several else inside[:, 0]
+        inside = np.concatenate(scores, axis=1)[..., None] <= thresholds
+        inside = inside if y.ndim > len(shape) else inside[0]
+        return inside if several else inside[..., 0]
 
     @_checks.named_keywords
     def log_volume(self, X, coverage=0.9):
@@ -171,13 +175,6 @@ class ConformalRegions:
         return _regions.draws_of(
             self.estimator_, X, how.n_samples, how.interval_scores[0].size, how.seed
         )
-
-    def _score(self, region, X, draws, y):
-        if draws.shape[1:] != y.shape:
-            raise ValueError(
-                f"y has rows of shape {y.shape[1:]}, expected {draws.shape[2:]} as in fit."
-            )
-        return _regions.SCORES[region](self.estimator_, X, draws, y[None])[0]
 
     def _thresholds(self, scores, coverage):
         """Return the threshold for each coverage, and whether there are several."""

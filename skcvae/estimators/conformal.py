@@ -11,13 +11,13 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import get_tags
+from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
 from skcvae.estimators import _checks, _regions
-from skcvae.estimators._calibration import Calibration, outputs, weight_of
+from skcvae.estimators._calibration import Calibration, check_rows, outputs, weight_of
 from skcvae.estimators._conformal_regions import ConformalRegions
 from skcvae.estimators._parameters import Parameters
 from skcvae.estimators.cvae import CVAERegressor
@@ -173,14 +173,17 @@ class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, P
         if isinstance(self.estimator, FrozenEstimator):
             self.fit(X, y)
         check_is_fitted(self)
-        y, labels = outputs(X, y), self._labels()
+        y, labels = outputs(y), self._labels()
+        check_consistent_length(X, y)
         if self.region == "distance" and np.size(np.arange(y[0].size)[labels]):
             raise ValueError("region='distance' expects numbers in y, got labels.")
         weight, seeds = weight_of(groups, X), spawned(seed_from(self.random_state), 2)
         joint, single = np.empty(len(y)), np.empty(y.shape)
+        score = _regions.SCORES[self.region]
         drawn = _regions.draws_of(self.estimator_, X, self.n_samples, y[0].size, seeds[0])
         for rows, part, draws in drawn:
-            joint[rows] = self._score(self.region, part, draws, y[rows])
+            check_rows(y[None, rows], draws.shape[1:])
+            (joint[rows],) = score(self.estimator_, part, draws, y[None, rows])
             single[rows] = _regions.centrality(draws, y[rows])
         single[..., labels] = 0
         self.calibration_ = Calibration(
