@@ -13,8 +13,8 @@ are all continuous, gives `ConformalRegressor` other rows, and measures on test 
 
 A tenth of the rows, drawn with seeds 0 to 9, are for the test, a fifth, but at most 1,000,
 calibrate, and up to 5,000 others are fitted. Forty epochs are few, but coverage does not depend
-on the fit. Tables that the JSON file has from the same protocol stay: `--tables jura enb`
-measures some of them.
+on the fit. Shuffles that the JSON file has from the same protocol stay, so that the table can be
+made in pieces: `--tables jura enb --shuffles 0 1 2`.
 
 FOLDER holds `joint_tables.npz`, with arrays NAME__X and NAME__y; sources of the tables: Mulan's
 multi-target regression sets (jura, enb, andro, atp1d, atp7d), household power consumption and
@@ -45,7 +45,7 @@ def parse():
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tables", nargs="+", default=TABLES, choices=TABLES)
-    parser.add_argument("--shuffles", type=int, default=10)
+    parser.add_argument("--shuffles", type=int, nargs="+", default=range(10))
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--samples", type=int, default=100, help="draws per row")
     parser.add_argument("--volume-rows", type=int, default=100)
@@ -106,45 +106,46 @@ COLUMNS = {
 
 def table(record):
     rows = record["tables"]
-    ruler = "  ".join("=" * n for n in [10, 9] + [9] * len(COLUMNS))
+    ruler = "  ".join("=" * n for n in [10, 8, 9] + [9] * len(COLUMNS))
     lines = [
-        "Regions of 90 %, mean over "
-        f"{record['protocol']['shuffles']} shuffles. Left: coverage in % of joint regions, of",
+        "Regions of 90 %, mean over the shuffles. Left: coverage in % of joint regions, of",
         "intervals of single outputs, of these intervals together, and of the box of intervals",
         "that are to hold together. Right: volume over that of the box of the intervals of single",
         "outputs (int), and of the box of intervals that are to hold together (box).",
         "",
         ruler,
-        f"{'table':10}  {'calibrate':>9}" + "".join(f"  {name:>9}" for name in COLUMNS.values()),
+        "  ".join([f"{'table':10}  shuffles  calibrate", *(f"{n:>9}" for n in COLUMNS.values())]),
         ruler,
     ]
     for name in TABLES:
         if name in rows:
-            mean = {key: np.mean([row[key] for row in rows[name]]) for key in rows[name][0]}
+            own = list(rows[name].values())
+            mean = {key: np.mean([row[key] for row in own]) for key in own[0]}
             shown = [
                 f"{np.exp(mean[key]):9.3g}" if "/" in key else f"{100 * mean[key]:9.1f}"
                 for key in COLUMNS
             ]
-            lines.append("  ".join([f"{name:10}", f"{mean['n_calibrate']:9.0f}", *shown]))
+            counts = f"{name:10}  {len(own):8}  {mean['n_calibrate']:9.0f}"
+            lines.append("  ".join([counts, *shown]))
     return "\n".join([*lines, ruler, ""])
 
 
 def main():
     args = parse()
     torch.set_num_threads(args.threads)
-    protocol = {
-        name: getattr(args, name) for name in ("shuffles", "epochs", "samples", "volume_rows")
-    }
+    protocol = {name: getattr(args, name) for name in ("epochs", "samples", "volume_rows")}
     path = args.out / "regions.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    tables = before["tables"] if before.get("protocol") == protocol else {}
     data = np.load(args.data / "joint_tables.npz")
     for name in args.tables:
-        X, y, start = data[f"{name}__X"], data[f"{name}__y"], time.process_time()
-        found = [measure(X, y, seed, args) for seed in range(args.shuffles)]
-        before = json.loads(path.read_text()) if path.exists() else {}
-        tables = before["tables"] if before.get("protocol") == protocol else {}
-        record = {"tables": {**tables, name: found}, "protocol": protocol}
-        write(path, record, table(record))
-        print(f"{name}: {time.process_time() - start:.0f} CPU seconds", flush=True)
+        for seed in args.shuffles:
+            start = time.process_time()
+            found = measure(data[f"{name}__X"], data[f"{name}__y"], seed, args)
+            tables.setdefault(name, {})[str(seed)] = found
+            print(name, seed, f"{time.process_time() - start:.0f} CPU seconds", flush=True)
+            record = {"tables": tables, "protocol": protocol}
+            write(path, record, table(record))
 
 
 if __name__ == "__main__":

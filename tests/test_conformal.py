@@ -266,6 +266,11 @@ def test_volumes_are_those_of_balls():
         (volume,) = _regions.log_volume_of_distance(GOOD, X[:1], draws, [0.1], 0)
         expected = np.log(n_balls * 4 / 3 * np.pi * (0.1 * scale) ** 3)
         np.testing.assert_allclose(volume, expected)
+    # Two balls that overlap in a lens, with centers at a distance of two.
+    draws = np.array([[-1.0, 0, 0], [1, 0, 0]])[:, None] * np.ones((2000, 1))
+    (volume,) = _regions.log_volume_of_distance(GOOD, X, draws, [1.5], 0)
+    expected = 2 * 4 / 3 * np.pi * 1.5**3 - np.pi * 8 / 12
+    assert np.exp(volume).mean() == pytest.approx(expected, rel=0.01)
     # The union of overlapping balls is an interval, of one output.
     draws = np.linspace(-1, 1, 400)[:, None] * np.ones(40)
     (volume,) = _regions.log_volume_of_distance(GOOD, X, draws, [0.1], 0)
