@@ -23,7 +23,8 @@ from skcvae.datasets import make_ring, make_two_branches
 data = make_two_branches(n_samples=900, random_state=0)
 X, X_held = data.X[:600], data.X[600:]
 y, y_held = data.y[:600], data.y[600:]
-est = ConformalRegressor(CVAERegressor(max_epochs=150, random_state=0), random_state=0)
+cvae = CVAERegressor(max_epochs=150, random_state=0)
+est = ConformalRegressor(cvae, n_samples=100, random_state=0)
 est.fit(X, y).conformalize(X_held, y_held)
 
 # %%
@@ -54,14 +55,14 @@ plt.show()
 # -------------------------------
 # Both hold about 90 % of new rows. Those of the model by itself need not.
 
-new = make_two_branches(n_samples=600, random_state=1)
+new = make_two_branches(n_samples=300, random_state=1)
 
 
 def share_and_length(pieces):
     lower, upper = pieces[..., 0], pieces[..., 1]
     held = (lower <= new.y[:, None]) & (new.y[:, None] <= upper)
     return (
-        f"{held.any(axis=1).mean():.1%} inside, mean length {np.nansum(upper - lower) / 600:.2f}"
+        f"{held.any(axis=1).mean():.1%} inside, mean length {np.nansum(upper - lower) / 300:.2f}"
     )
 
 
@@ -76,7 +77,9 @@ print("regions          ", share_and_length(est.predict_region(new.X)))
 
 levels = np.array([0.5, 0.7, 0.9, 0.95])
 early = CVAERegressor(max_epochs=3, random_state=0)
-wrong = ConformalRegressor(early, random_state=0).fit(X, y).conformalize(X_held, y_held)
+wrong = (
+    ConformalRegressor(early, n_samples=100, random_state=0).fit(X, y).conformalize(X_held, y_held)
+)
 
 
 def inside(interval):
@@ -98,7 +101,7 @@ print("conformal   " + "".join(f"{inside(conformal[..., i]):8.1%}" for i in rang
 
 ring = make_ring(n_samples=1200, random_state=0)
 est = CVAERegressor(max_epochs=150, random_state=0)
-est = ConformalRegressor(est, random_state=0).fit(ring.X[:900], ring.y[:900])
+est = ConformalRegressor(est, n_samples=100, random_state=0).fit(ring.X[:900], ring.y[:900])
 est.conformalize(ring.X[900:], ring.y[900:])
 
 x = np.array([[1.5]])
