@@ -12,8 +12,8 @@ are all continuous, gives `ConformalRegressor` other rows, and measures on test 
   A ratio is the geometric mean over `--volume-rows` test rows.
 
 A tenth of the rows, drawn with seeds 0 to 9, are for the test, a fifth, but at most 1,000,
-calibrate, and up to 5,000 others are fitted. Forty epochs are few, but coverage does not depend
-on the fit. Shuffles that the JSON file has from the same protocol stay, so that the table can be
+calibrate, and up to 5,000 others are fitted. Forty epochs are few, and 25 draws of the large
+tables, 100 of the others, but coverage depends on neither. Shuffles that the JSON file has from the same protocol stay, so that the table can be
 made in pieces: `--tables jura enb --shuffles 0 1 2`.
 
 FOLDER holds `joint_tables.npz`, with arrays NAME__X and NAME__y; sources of the tables: Mulan's
@@ -47,7 +47,6 @@ def parse():
     parser.add_argument("--tables", nargs="+", default=TABLES, choices=TABLES)
     parser.add_argument("--shuffles", type=int, nargs="+", default=range(10))
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--samples", type=int, default=100, help="draws per row")
     parser.add_argument("--volume-rows", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
@@ -61,11 +60,12 @@ def measure(X, y, seed, args):
     test, held, fitted = np.split(order, [n_test, n_test + n_held])
     fitted = fitted[: AT_MOST["fit"]]
     est = CVAERegressor(max_epochs=args.epochs, random_state=seed).fit(X[fitted], y[fitted])
-    found = {"n_calibrate": n_held}
+    n_samples = 25 if n > 5000 else 100
+    found = {"n_calibrate": n_held, "n_samples": n_samples}
     some = test[: args.volume_rows]
     for region in REGIONS:
         wrapped = ConformalRegressor(
-            FrozenEstimator(est), region=region, n_samples=args.samples, random_state=seed
+            FrozenEstimator(est), region=region, n_samples=n_samples, random_state=seed
         )
         wrapped.conformalize(X[held], y[held])
         # The smallest table has the nine rows that are needed.
@@ -106,7 +106,7 @@ COLUMNS = {
 
 def table(record):
     rows = record["tables"]
-    ruler = "  ".join("=" * n for n in [10, 8, 9] + [9] * len(COLUMNS))
+    ruler = "  ".join("=" * n for n in [10, 8, 9, 5] + [9] * len(COLUMNS))
     lines = [
         "Regions of 90 %, mean over the shuffles. Left: coverage in % of joint regions, of",
         "intervals of single outputs, of these intervals together, and of the box of intervals",
@@ -114,7 +114,9 @@ def table(record):
         "outputs (int), and of the box of intervals that are to hold together (box).",
         "",
         ruler,
-        "  ".join([f"{'table':10}  shuffles  calibrate", *(f"{n:>9}" for n in COLUMNS.values())]),
+        "  ".join(
+            [f"{'table':10}  shuffles  calibrate  draws", *(f"{n:>9}" for n in COLUMNS.values())]
+        ),
         ruler,
     ]
     for name in TABLES:
@@ -125,7 +127,9 @@ def table(record):
                 f"{np.exp(mean[key]):9.3g}" if "/" in key else f"{100 * mean[key]:9.1f}"
                 for key in COLUMNS
             ]
-            counts = f"{name:10}  {len(own):8}  {mean['n_calibrate']:9.0f}"
+            counts = (
+                f"{name:10}  {len(own):8}  {mean['n_calibrate']:9.0f}  {mean['n_samples']:5.0f}"
+            )
             lines.append("  ".join([counts, *shown]))
     return "\n".join([*lines, ruler, ""])
 
@@ -133,7 +137,7 @@ def table(record):
 def main():
     args = parse()
     torch.set_num_threads(args.threads)
-    protocol = {name: getattr(args, name) for name in ("epochs", "samples", "volume_rows")}
+    protocol = {name: getattr(args, name) for name in ("epochs", "volume_rows")}
     path = args.out / "regions.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     tables = before["tables"] if before.get("protocol") == protocol else {}
