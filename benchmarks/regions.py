@@ -13,8 +13,9 @@ are all continuous, gives `ConformalRegressor` other rows, and measures on test 
 
 A tenth of the rows, drawn with seeds 0 to 9, are for the test, a fifth, but at most 1,000,
 calibrate, and up to 5,000 others are fitted. Forty epochs are few, and 25 draws of the large
-tables, 100 of the others, but coverage depends on neither. Shuffles that the JSON file has from the same protocol stay, so that the table can be
-made in pieces: `--tables jura enb --shuffles 0 1 2`.
+tables, 100 of the others, but coverage depends on neither. Shuffles that the JSON file has from
+the same protocol stay, so that the table can be made in pieces: `--tables jura enb --shuffles 0
+1 2`.
 
 FOLDER holds `joint_tables.npz`, with arrays NAME__X and NAME__y; sources of the tables: Mulan's
 multi-target regression sets (jura, enb, andro, atp1d, atp7d), household power consumption and
