@@ -44,7 +44,7 @@ for ax, title, parts in zip(
     strict=True,
 ):
     for part in np.moveaxis(parts, 1, 0):
-        ax.vlines(grid[:, 0], *part.T, color="#0072B2", alpha=0.35, linewidth=4)
+        ax.vlines(grid[:, 0], *part.T, color="#0072B2", alpha=0.35, linewidth=5)
     ax.plot(X[:200], y[:200], ".", color="black", markersize=3)
     ax.set(title=f"{title} of 90 %", xlabel="x")
 axes[0].set_ylabel("y")
@@ -53,7 +53,8 @@ plt.show()
 # %%
 # Coverage and length on new rows
 # -------------------------------
-# Both hold about 90 % of new rows. Those of the model by itself need not.
+# Both hold about 90 % of new rows; with 300 rows to calibrate and 300 new ones, the share found has a
+# standard error of 2.4 %.
 
 new = make_two_branches(n_samples=300, random_state=1)
 
