@@ -53,7 +53,7 @@ plt.show()
 # %%
 # Coverage and length on new rows
 # -------------------------------
-# Both hold about 90 % of new rows; with 300 rows to calibrate and 300 new ones, the share found has a
+# Both hold about 90 % of new rows. With 300 rows that calibrate and 300 new ones the share has a
 # standard error of 2.4 %.
 
 new = make_two_branches(n_samples=300, random_state=1)
