@@ -38,9 +38,10 @@ class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, P
     Parameters
     ----------
     estimator : estimator, pipeline or search, default=None
-        With `sample`, and for its region `log_prob` or `encode`, at the end of a pipeline or
-        in a search. None is ``CVAERegressor()``. A fitted one stays as it is inside
-        :class:`sklearn.frozen.FrozenEstimator`; `fit` may then be left out.
+        One of skcvae, or any with `sample`, and `log_prob` or `encode` where the region needs
+        it; also at the end of a pipeline, or in a search. None is ``CVAERegressor()``. A fitted
+        one stays as it is inside :class:`sklearn.frozen.FrozenEstimator`; `fit` may then be
+        left out.
     region : {"density", "distance", "latent"}, default="density"
         The kind of joint region:
 
@@ -53,7 +54,7 @@ class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, P
     n_samples : int, default=200
         Draws of p(y|x) per row.
     random_state : int, RandomState or None, default=None
-        Seeds the draws. `fit` passes it to nothing: the estimator has its own.
+        Seeds the draws of `conformalize` and of predictions; the estimator has its own.
 
     Attributes
     ----------
