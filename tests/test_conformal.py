@@ -471,8 +471,8 @@ def test_bad_input(cvae, table):
         est.contains(X, y, coverage=90)
     with pytest.raises(TypeError, match="Did you mean 'coverage'"):
         est.contains(X, y, covarage=0.9)
-    with pytest.raises(TypeError, match="ConformalRegressor has no parameter 'regoin'"):
-        ConformalRegressor(regoin="density")
+    with pytest.raises(TypeError, match="ConformalRegressor has no parameter 'regions'"):
+        ConformalRegressor(regions="density")
 
 
 def test_a_volume_beyond_the_draws_is_not_told_in_silence():
