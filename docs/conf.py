@@ -68,6 +68,7 @@ GALLERY = [
     "plot_unused_latents.py",
     "plot_calibration.py",
     "plot_pandas_intervals.py",
+    "plot_conformal_regions.py",
     "plot_ensemble.py",
     "plot_anomalies.py",
     "plot_autoencoders.py",

@@ -195,16 +195,19 @@ class Fitted:
         return self._by_draws(len(y), n_samples, blocks, self.y_coding.to_array)
 
     def log_prob(
-        self, X: Inputs, y: np.ndarray, *, estimate, n_samples: int, seed: int
+        self, X: Inputs, y: np.ndarray, *, estimate, n_samples: int, seed: int, smooth: bool
     ) -> list[np.ndarray]:
-        """Return log p(y|x) in the user's units and the effective sample size, each (n,)."""
+        """Return log p(y|x) in the user's units and the effective sample size, each (n,).
+
+        If it is to be smooth in y, the noise follows from x alone.
+        """
 
         def evaluate(rows, block, shown):
             x, target = self._inputs(X, rows), self._outputs(y[rows])
             if self.model.is_deterministic:
                 estimated = conditional_likelihood.exact(self.model, x, target)
             else:
-                noise = self._noise(n_samples, block, seed, x, target)
+                noise = self._noise(n_samples, block, seed, x, None if smooth else target)
                 estimated = estimate(self.model, x, target, _counted(noise, shown))
             return [part.cpu().numpy() for part in estimated]
 

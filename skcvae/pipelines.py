@@ -20,6 +20,7 @@ raises TypeError if the last step has no such method.
 """
 
 from sklearn.base import is_regressor
+from sklearn.frozen import FrozenEstimator
 
 
 def sample(estimator, X, n_samples=1, random_state=None, **params):
@@ -43,7 +44,7 @@ def sample(estimator, X, n_samples=1, random_state=None, **params):
     ndarray of shape (n_samples, n_rows, ...)
         Draws first, never squeezed.
     """
-    last, X = _last_step(estimator, X, "sample")
+    last, X = last_step(estimator, X, "sample")
     return last.sample(X, n_samples=n_samples, random_state=random_state, **params)
 
 
@@ -66,7 +67,7 @@ def predict_modes(estimator, X, n_modes=None, **params):
     ndarray of shape (n_modes, n_rows, ...)
         With ``return_weights=True`` the weights too.
     """
-    last, X = _last_step(estimator, X, "predict_modes")
+    last, X = last_step(estimator, X, "predict_modes")
     return last.predict_modes(X, n_modes=n_modes, **params)
 
 
@@ -93,7 +94,7 @@ def complete(estimator, X, y_partial, n_samples=1, mask=None, **params):
     ndarray of shape (n_samples, n_rows, ...)
         Complete y; observed entries are unchanged.
     """
-    last, X = _last_step(estimator, X, "complete")
+    last, X = last_step(estimator, X, "complete")
     return last.complete(X, y_partial, n_samples, mask, **params)
 
 
@@ -114,7 +115,7 @@ def log_prob(estimator, X, y, **params):
     ndarray of shape (n_rows,)
         With ``return_ess=True`` the effective sample sizes too.
     """
-    last, X = _last_step(estimator, X, "log_prob")
+    last, X = last_step(estimator, X, "log_prob")
     return last.log_prob(X, y, **params)
 
 
@@ -137,7 +138,7 @@ def probability(estimator, X, event, **params):
     probability, standard_error : ndarray of shape (n_rows,)
         The share of the draws for which the statement holds, and its standard error.
     """
-    last, X = _last_step(estimator, X, "probability")
+    last, X = last_step(estimator, X, "probability")
     return last.probability(X, event, **params)
 
 
@@ -158,7 +159,7 @@ def encode(estimator, X, y=None, **params):
     ndarray of shape (n_rows, ...)
         The posterior mean of the latent variables.
     """
-    last, X = _last_step(estimator, X, "encode")
+    last, X = last_step(estimator, X, "encode")
     return last.encode(X, y, **params)
 
 
@@ -181,7 +182,7 @@ def decode(estimator, X, z, **params):
     ndarray of shape (n_rows, ...) or (n_draws, n_rows, ...)
         In the units of y in `fit`.
     """
-    last, X = _last_step(estimator, X, "decode")
+    last, X = last_step(estimator, X, "decode")
     return last.decode(X, z, **params)
 
 
@@ -204,7 +205,7 @@ def decode_layers(estimator, X, z):
     gate : ndarray of shape (n_rows, height, width) or (n_draws, n_rows, height, width)
         The share of the foreground.
     """
-    last, X = _last_step(estimator, X, "decode_layers")
+    last, X = last_step(estimator, X, "decode_layers")
     return last.decode_layers(X, z)
 
 
@@ -225,17 +226,41 @@ def reconstruct(estimator, X, y, **params):
     ndarray of the shape of y
         In the units of y in `fit`.
     """
-    last, X = _last_step(estimator, X, "reconstruct")
+    last, X = last_step(estimator, X, "reconstruct")
     return last.reconstruct(X, y, **params)
 
 
-def _last_step(estimator, X, method):
-    """Return the estimator that has `method`, and X as it takes it."""
-    while not hasattr(estimator, method):
-        if hasattr(estimator, "best_estimator_"):
+def last_step(estimator, X, method):
+    """Return the estimator that has a method, and X as it takes it.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted; frozen ones too.
+    X : array-like
+        Inputs, which the steps before it transform; None where only the estimator is wanted.
+    method : str
+        The method.
+
+    Returns
+    -------
+    estimator : estimator
+        The last step, the best estimator of a search, or the estimator itself.
+    X : array-like
+        Transformed.
+
+    Raises
+    ------
+    TypeError
+        If the last step has no such method, or nothing to condition on.
+    """
+    while isinstance(estimator, FrozenEstimator) or not hasattr(estimator, method):
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         elif hasattr(estimator, "steps"):
-            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
+            X = estimator[:-1].transform(X) if len(estimator) > 1 and X is not None else X
             estimator = estimator[-1]
         else:
             raise TypeError(

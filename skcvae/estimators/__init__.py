@@ -2,6 +2,7 @@
 
 from skcvae import architectures, likelihoods, objectives, priors
 from skcvae.estimators.autoencoder import Autoencoder
+from skcvae.estimators.conformal import ConformalRegressor
 from skcvae.estimators.cvae import CVAERegressor
 from skcvae.estimators.ensemble import EnsembleRegressor
 from skcvae.estimators.gsnn import GSNNRegressor
@@ -17,6 +18,7 @@ __all__ = [
     "VAE",
     "Autoencoder",
     "CVAERegressor",
+    "ConformalRegressor",
     "EnsembleRegressor",
     "GSNNRegressor",
     "HybridStructuredPredictor",

@@ -163,7 +163,16 @@ class Mixture(ConditionalDensity, Members):
         )
 
     @_checks.named_keywords
-    def log_prob(self, X, y, *, n_samples=None, method="importance_sampling", random_state=None):
+    def log_prob(
+        self,
+        X,
+        y,
+        *,
+        n_samples=None,
+        method="importance_sampling",
+        random_state=None,
+        smooth=False,
+    ):
         """Estimate log p(y|x) of each row, in nats: of the mean of the members' densities.
 
         Parameters
@@ -178,6 +187,8 @@ class Mixture(ConditionalDensity, Members):
             As for the members.
         random_state : int, RandomState or None, default=None
             None takes the seeds of the fit: same model, same numbers.
+        smooth : bool, default=False
+            As for the members: whether the noise follows from x alone.
 
         Returns
         -------
@@ -185,10 +196,8 @@ class Mixture(ConditionalDensity, Members):
             Higher is better. Never below the mean of the members' values.
         """
         check_is_fitted(self)
-        log_p = [
-            member.log_prob(X, y, n_samples=n_samples, method=method, random_state=random_state)
-            for member in self.estimators_
-        ]
+        how = {"n_samples": n_samples, "method": method, "random_state": random_state}
+        log_p = [member.log_prob(X, y, smooth=smooth, **how) for member in self.estimators_]
         return logsumexp(log_p, axis=0) - math.log(len(log_p))
 
     encode, decode, reconstruct, predict_modes = map(

@@ -126,6 +126,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         method="importance_sampling",
         return_ess=False,
         random_state=None,
+        smooth=False,
     ):
         """Estimate log p(y|x) of each row, in nats, of y in its own units.
 
@@ -145,6 +146,9 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             Whether to return the effective sample size of the weights as well.
         random_state : int, RandomState or None, default=None
             None takes the seed of the fit: same model, same numbers.
+        smooth : bool, default=False
+            Whether the noise of a row follows from x alone, so that the estimate is a smooth
+            function of y, for curves and regions. Errors of rows with one x then go together.
 
         Returns
         -------
@@ -163,7 +167,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         """
         check_is_fitted(self)
         X, y = self._check_rows(X, y)
-        log_p, ess = estimates(self, X, y, n_samples, method, random_state)
+        log_p, ess = estimates(self, X, y, n_samples, method, random_state, smooth)
         return (log_p, ess) if return_ess else log_p
 
     @property
@@ -186,7 +190,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         return y
 
 
-def estimates(estimator, X, y, n_samples, method, random_state):
+def estimates(estimator, X, y, n_samples, method, random_state, smooth=False):
     """Return log p(y|x), or log p(y) where X is None, and the effective sample size.
 
     Parameters
@@ -203,6 +207,8 @@ def estimates(estimator, X, y, n_samples, method, random_state):
         One of METHODS.
     random_state : int, RandomState or None
         None takes the seed of the fit.
+    smooth : bool, default=False
+        Whether the noise follows from X alone.
 
     Returns
     -------
@@ -217,7 +223,8 @@ def estimates(estimator, X, y, n_samples, method, random_state):
     fitted, estimate = estimator._shown_fitted(), monte_carlo
     if method == "importance_sampling":
         estimate = partial(importance_sampling, widening=WIDENING, n_draws=n_samples)
-    log_p, ess = fitted.log_prob(X, y, estimate=estimate, n_samples=n_samples, seed=seed)
+    how = {"estimate": estimate, "n_samples": n_samples, "seed": seed, "smooth": smooth}
+    log_p, ess = fitted.log_prob(X, y, **how)
     drawn = method == "importance_sampling" and not fitted.model.is_deterministic
     if drawn and n_samples >= 10:
         _warn_if_coarse(ess, n_samples)

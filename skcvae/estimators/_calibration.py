@@ -1,0 +1,72 @@
+"""Scores of rows that calibrate, and their conformal quantiles."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import _num_samples
+
+ROUNDING = 1e-9  # of (n + 1) c
+
+
+class Calibration(NamedTuple):
+    """Scores of the rows that calibrate, and how they were made.
+
+    Parameters
+    ----------
+    region : str
+        The kind of joint region.
+    n_samples : int
+        Draws per row.
+    seed : int
+        Of the draws of predictions.
+    weight : ndarray of shape (n_rows,)
+        One part in the number of rows of the group of a row.
+    region_scores : ndarray of shape (n_rows,)
+        The score of each row.
+    interval_scores : ndarray of shape (n_rows, ...)
+        The score of each output; 0 for labels.
+    """
+
+    region: str
+    n_samples: int
+    seed: int
+    weight: np.ndarray
+    region_scores: np.ndarray
+    interval_scores: np.ndarray
+
+    def threshold(self, scores, coverage):
+        """Return the score up to which regions reach, for each output by itself."""
+        n = round(self.weight.sum())
+        if (n + 1) * coverage > n + ROUNDING:
+            needed = int(np.ceil(coverage / (1 - coverage) - ROUNDING))
+            raise ValueError(
+                f"coverage={coverage:g} needs at least {needed:,} rows, or groups, in "
+                f"conformalize, got {n:,}."
+            )
+        order = scores.argsort(axis=0)
+        place = (self.weight[order].cumsum(axis=0) < (n + 1) * coverage - ROUNDING).sum(axis=0)
+        return np.take_along_axis(np.sort(scores, axis=0), place[None], axis=0)[0]
+
+
+def outputs(y):
+    """Return y as an array of finite numbers."""
+    return check_array(y, dtype=float, ensure_2d=False, allow_nd=True, input_name="y")
+
+
+def check_rows(y, shape):
+    """Refuse y of shape (n_values, n_rows, ...) that are not of a shape (n_rows, ...)."""
+    if y.shape[1:] != shape:
+        raise ValueError(
+            f"y must have shape {shape}, for {shape[0]} rows of X and rows of y as in fit, got "
+            f"{y.shape[1:]}."
+        )
+
+
+def weight_of(groups, X):
+    """Return one part in the number of rows of the group of each row."""
+    if groups is None:
+        return np.ones(_num_samples(X))
+    check_consistent_length(X, groups)
+    _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return 1 / counts[group]

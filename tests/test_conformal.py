@@ -1,0 +1,494 @@
+"""Laws of conformal regions: coverage, whatever the estimator; nesting; pieces; volumes."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import chi2, norm
+from sklearn import config_context
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import skcvae
+from skcvae import ConformalRegressor, CVAERegressor, EnsembleRegressor, NNRegressor
+from skcvae.estimators import _regions
+from skcvae.likelihoods import Categorical, Columns, Gaussian
+
+REGIONS = ["density", "distance", "latent"]
+QUICK = {"max_epochs": 2, "random_state": 0}
+
+
+class Known(RegressorMixin, BaseEstimator):
+    """A mixture of Gaussians at `centers` of one scale, times a factor that should be one."""
+
+    def __init__(self, centers=(0.0,), scale=1.0, shift=0.0):
+        self.centers = centers
+        self.scale = scale
+        self.shift = shift
+
+    def fit(self, X, y, sample_weight=None):
+        self.weight_ = sample_weight
+        self.row_shape_ = np.shape(y)[1:]
+        return self
+
+    def predict(self, X):
+        return np.asarray(X)[:, 0] + self.shift
+
+    def _center(self, X):
+        return self.predict(X).reshape(-1, *[1] * len(self.row_shape_))
+
+    def sample(self, X, n_samples=1, random_state=None):
+        rng = np.random.RandomState(random_state)
+        lead = n_samples, len(X)
+        center = rng.choice(self.centers, (*lead, *[1] * len(self.row_shape_)))
+        return self._center(X) + center + self.scale * rng.normal(size=(*lead, *self.row_shape_))
+
+    def log_prob(self, X, y):
+        off = np.asarray(y) - self._center(X)
+        parts = np.stack([norm.logpdf(off, c, self.scale) for c in self.centers])
+        parts = parts.reshape(*parts.shape[:2], -1).sum(axis=-1)
+        return logsumexp(parts, axis=0) - np.log(len(self.centers))
+
+    def encode(self, X, y=None, return_std=False):
+        code = np.zeros((len(X), 1)) if y is None else (y - self._center(X)).reshape(len(X), -1)
+        return (code, np.ones_like(code)) if return_std else code
+
+
+GOOD = Known()
+BAD = {
+    "good": GOOD,
+    "far too narrow": Known(scale=0.05),
+    "far too wide": Known(scale=20.0),
+    "off": Known(shift=5.0),
+    "of two branches": Known(centers=(-3.0, 3.0), scale=0.3),
+}
+
+
+def rows(rng, n, row_shape=()):
+    X = rng.normal(size=(n, 1))
+    return X, X.reshape(n, *[1] * len(row_shape)) + rng.normal(size=(n, *row_shape))
+
+
+def calibrated(est, n=50, seed=0, row_shape=(), **params):
+    rng = np.random.default_rng(seed)
+    est = ConformalRegressor(est, n_samples=20, random_state=seed).set_params(**params)
+    X, y = rows(rng, n, row_shape)
+    return est.fit(X, y).conformalize(X, y), rng
+
+
+def inside(intervals, y):
+    """Return whether y is in its interval, or in one of the pieces."""
+    return (intervals[..., 0] <= y) & (y <= intervals[..., 1])
+
+
+# The promise.
+
+
+@pytest.mark.parametrize("est", BAD.values(), ids=BAD)
+def test_coverage_is_as_promised_whatever_the_estimator(est):
+    # Of the 19 rows that calibrate and one more, all orders are equally likely.
+    n, n_sets, n_new, coverage = 19, 120, 20, 0.75
+    hits = {}
+    for seed in range(n_sets):
+        rng = np.random.default_rng(seed)
+        for region in REGIONS:
+            wrapped = ConformalRegressor(est, region=region, n_samples=20, random_state=seed)
+            X, y = rows(rng, n)
+            wrapped.fit(X, y).conformalize(X, y)
+            X, y = rows(rng, n_new)
+            hits.setdefault(region, []).append(wrapped.contains(X, y, coverage).mean())
+        hits.setdefault("interval", []).append(
+            inside(wrapped.predict_interval(X, coverage), y).mean()
+        )
+    for region, shares in hits.items():
+        error = 3.5 * np.std(shares, ddof=1) / np.sqrt(n_sets)
+        assert coverage - error <= np.mean(shares), region
+        assert np.mean(shares) <= coverage + 1 / (n + 1) + error, region
+
+
+def test_coverage_of_many_rows_is_exact():
+    est, rng = calibrated(GOOD, n=2000, row_shape=(2,))
+    X, y = rows(rng, 4000, (2,))
+    error = 4 * np.sqrt(0.9 * 0.1 * (1 / 2000 + 1 / 4000))
+    intervals = est.predict_interval(X)
+    np.testing.assert_allclose(inside(intervals, y).mean(axis=0), 0.9, atol=error)
+    box = inside(est.predict_interval(X, joint=True), y).all(axis=1)
+    assert box.mean() == pytest.approx(0.9, abs=error)
+    assert inside(intervals, y).all(axis=1).mean() < 0.9 - error
+    assert est.contains(X, y).mean() == pytest.approx(0.9, abs=error)
+
+
+def test_the_quantile_is_that_of_n_and_one_more():
+    est, _ = calibrated(GOOD, n=19)
+    scores = np.sort(est.calibration_.region_scores)
+    for coverage, place in {0.05: 1, 0.5: 10, 0.9: 18, 0.91: 19, 0.95: 19}.items():
+        assert est.calibration_.threshold(scores, coverage) == scores[place - 1]
+    for n in (9, 29, 99, 299, 999):  # (n + 1) c is a whole number, whatever floats make of it
+        whole = est.calibration_._replace(weight=np.ones(n))
+        for c in (0.1, 0.3, 0.55, 0.7, 0.9):
+            place = int(np.ceil(round((n + 1) * c, 6)))
+            assert whole.threshold(np.arange(1.0, n + 1), c) == place
+
+
+def test_too_few_rows_are_refused():
+    est, rng = calibrated(GOOD, n=18)
+    X, y = rows(rng, 3)
+    for method in (est.contains, lambda X, y, c: est.predict_interval(X, c)):
+        with pytest.raises(ValueError, match=r"coverage=0.95 needs at least 19 rows.*got 18"):
+            method(X, y, (0.5, 0.95))
+
+
+def test_ties_do_not_cost_coverage():
+    rng = np.random.default_rng(0)
+    X, y = np.zeros((400, 1)), rng.integers(0, 3, 400).astype(float)
+    for region in ("density", "distance"):
+        est = ConformalRegressor(GOOD, region=region, random_state=0)
+        est.fit(X, y).conformalize(X[:200], y[:200])
+        assert est.contains(X[200:], y[200:], 0.8).mean() > 0.7
+        assert inside(est.predict_interval(X[200:], 0.8), y[200:]).mean() > 0.7
+
+
+def test_a_constant_estimator_has_intervals_of_the_size_of_its_errors():
+    est, rng = calibrated(Known(scale=0.0, centers=(1.0,)), n=500, region="distance")
+    X, y = rows(rng, 500)
+    assert inside(est.predict_interval(X), y).mean() == pytest.approx(0.9, abs=0.06)
+    assert est.contains(X, y).mean() == pytest.approx(0.9, abs=0.06)
+    assert np.isfinite(est.predict_interval(X)).all()
+
+
+# Groups.
+
+
+def visits(rng, n_groups):
+    """Return rows of groups of very different sizes, whose rows are nearly the same."""
+    size = np.where(rng.random(n_groups) < 0.1, 60, 1)
+    group = np.repeat(np.arange(n_groups), size)
+    # Large groups are close to what is expected, so that rows alike tell little of others.
+    off = rng.normal(size=n_groups) * np.where(size > 1, 0.1, 1)
+    return np.zeros((len(group), 1)), off[group], group
+
+
+def test_a_group_counts_as_one_row():
+    shares, by_rows = [], []
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        X, y, groups = visits(rng, 40)
+        est = ConformalRegressor(GOOD, region="distance", n_samples=20, random_state=0).fit(X, y)
+        new_X, new_y, new_groups = visits(rng, 40)
+        first = np.unique(new_groups, return_index=True)[1]
+        for found, given in ((shares, groups), (by_rows, None)):
+            est.conformalize(X, y, groups=given)
+            found.append(est.contains(new_X[first], new_y[first], 0.8).mean())
+    error = 3.5 * np.std(shares, ddof=1) / np.sqrt(len(shares))
+    assert 0.8 - error <= np.mean(shares) <= 0.8 + 2 / 41 + error
+    assert np.mean(by_rows) < 0.7
+
+
+def test_groups_of_one_row_change_nothing_and_too_few_groups_are_refused():
+    est, _ = calibrated(GOOD)
+    X, y = rows(np.random.default_rng(0), 50)
+    alone = copy.deepcopy(est).conformalize(X, y, groups=np.arange(50))
+    np.testing.assert_array_equal(alone.predict_interval(X), est.predict_interval(X))
+    est.conformalize(X, y, groups=np.repeat(["a", "b", "c", "d", "e"], 10))
+    with pytest.raises(ValueError, match="needs at least 9 rows, or groups, in .* got 5"):
+        est.contains(X, y)
+
+
+# Regions.
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_regions_are_nested(region):
+    est, rng = calibrated(Known(scale=1.5), region=region, row_shape=(2,))
+    X, y = rows(rng, 200, (2,))
+    coverages = (0.1, 0.5, 0.9)
+    held = est.contains(X, y, coverages)
+    assert held.shape == (200, 3) and (held[:, :-1] <= held[:, 1:]).all()
+    np.testing.assert_array_equal(held[:, 1], est.contains(X, y, 0.5))
+    many = est.contains(X, np.stack([y, y + 100, y]), coverages)
+    assert many.shape == (3, 200, 3) and not many[1].any()
+    np.testing.assert_array_equal(many[::2], [held, held])
+    intervals = est.predict_interval(X, coverages)
+    assert intervals.shape == (200, 2, 2, 3)
+    assert (np.diff(intervals[..., 0, :]) <= 0).all()
+    assert (np.diff(intervals[..., 1, :]) >= 0).all()
+    np.testing.assert_array_equal(intervals[..., 2], est.predict_interval(X, 0.9))
+    if region != "latent":
+        assert (np.diff(est.log_volume(X, (0.1, 0.5))) >= 0).all()
+
+
+def test_levels_and_quantiles_are_inverse():
+    rng = np.random.default_rng(0)
+    draws = np.sort(rng.normal(size=(9, 40)), axis=0)
+    y = 3 * rng.normal(size=40)
+    levels = _regions.level(draws, y)
+    assert (levels < 0).any() and (levels > 1).any()
+    np.testing.assert_allclose(_regions.quantile(draws, levels), y)
+    inner = np.array([0.0, 0.2, 1.0])[:, None] * np.ones(40)
+    for level in inner:
+        np.testing.assert_allclose(
+            _regions.quantile(draws, level), np.quantile(draws, level[0], 0)
+        )
+    tied = np.sort(rng.integers(0, 3, (9, 40)), axis=0).astype(float)
+    mass = _regions.centrality(tied, np.ones(40))
+    low, high = _regions.interval(tied, mass).T
+    assert ((low <= 1) & (1 <= high)).all()
+    low, high = _regions.interval(tied, mass - 0.01).T
+    assert ((low > 1) | (1 > high))[mass > 0.01].all()
+
+
+def test_scores_of_density_are_the_mass_of_regions():
+    X, _ = rows(np.random.default_rng(0), 1, (2,))
+    GOOD.fit(X, np.zeros((1, 2)))
+    y = X + np.linspace(0, 2, 9)[:, None, None] * np.ones(2)
+    found = _regions.density(GOOD, X, GOOD.sample(X, 20_000, 0), y)
+    expected = chi2(2).cdf(((y - X) ** 2).sum(axis=-1))
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+def test_volumes_are_those_of_balls():
+    X = np.zeros((40, 1))
+    GOOD.fit(X, np.zeros((40, 3)))
+    draws = GOOD.sample(X, 400, 0)
+    found = _regions.log_volume_of_density(GOOD, X, draws, [0.5, 0.9], 0)
+    expected = np.log(4 / 3 * np.pi * chi2(3).ppf([0.5, 0.9]) ** 1.5)
+    np.testing.assert_allclose(np.log(np.exp(found).mean(axis=1)), expected, atol=0.1)
+    # One ball, and two of the same center, have one volume; apart, they have two.
+    for centers, n_balls in (([0, 0], 1), ([-50, 50], 2)):
+        draws = np.broadcast_to(np.array(centers, float)[:, None, None], (2, 1, 3))
+        scale = max(np.std(centers), 1) if n_balls == 2 else 1
+        (volume,) = _regions.log_volume_of_distance(GOOD, X[:1], draws, [0.1], 0)
+        expected = np.log(n_balls * 4 / 3 * np.pi * (0.1 * scale) ** 3)
+        np.testing.assert_allclose(volume, expected)
+    # Two balls that overlap in a lens, with centers at a distance of two.
+    draws = np.array([[-1.0, 0, 0], [1, 0, 0]])[:, None] * np.ones((2000, 1))
+    (volume,) = _regions.log_volume_of_distance(GOOD, X, draws, [1.5], 0)
+    expected = 2 * 4 / 3 * np.pi * 1.5**3 - np.pi * 8 / 12
+    assert np.exp(volume).mean() == pytest.approx(expected, rel=0.01)
+    # The union of overlapping balls is an interval, of one output.
+    draws = np.linspace(-1, 1, 400)[:, None] * np.ones(40)
+    (volume,) = _regions.log_volume_of_distance(GOOD, X, draws, [0.1], 0)
+    assert np.exp(volume).mean() == pytest.approx(2 + 0.2 * draws[:, 0].std(), rel=0.02)
+
+
+def test_the_volume_of_one_output_is_the_length_of_its_pieces():
+    for region, coverage in (("density", 0.7), ("distance", 0.98)):  # where few gaps are filled
+        wide = Known(centers=(-1.0, 1.0), scale=0.9)
+        est, rng = calibrated(wide, n=600, region=region, n_samples=300)
+        X, _ = rows(rng, 30)
+        pieces = est.predict_region(X, coverage)
+        length = np.nansum(np.diff(pieces)[..., 0], axis=1)
+        volume = np.exp(est.log_volume(X, coverage))
+        assert np.median(volume / length) == pytest.approx(1, abs=0.15), region
+
+
+# Pieces.
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_pieces_hold_what_the_region_contains(region):
+    est, rng = calibrated(Known(centers=(-2.0, 2.0), scale=0.5), n=200, region=region)
+    X, y = rows(rng, 300)
+    pieces = est.predict_region(X, 0.7)
+    assert pieces.shape[0] == 300 and pieces.shape[2] == 2
+    held = inside(pieces, y[:, None]).any(axis=1)
+    # Narrow gaps are filled; ends are interpolated.
+    contained = est.contains(X, y, 0.7)
+    assert (held >= contained).mean() > 0.99 and (held != contained).mean() < 0.1
+
+
+def test_two_branches_have_two_pieces_of_the_right_ends():
+    est = Known(centers=(-2.0, 2.0), scale=0.5)
+    X = np.zeros((5, 1))
+    y = est.fit(X, np.zeros(5)).sample(np.zeros((400, 1)), 1, 0)[0]
+    wrapped = ConformalRegressor(FrozenEstimator(est), n_samples=1000, random_state=0)
+    pieces = wrapped.conformalize(np.zeros((400, 1)), y).predict_region(X, 0.9)
+    assert pieces.shape == (5, 2, 2)
+    half = 0.5 * norm.ppf(0.95)
+    expected = np.array([[-2 - half, -2 + half], [2 - half, 2 + half]])
+    np.testing.assert_allclose(pieces, np.broadcast_to(expected, (5, 2, 2)), atol=0.15)
+
+
+def test_pieces_of_a_function():
+    grid = np.linspace(-4, 4, 17)
+    (ends,) = [_regions._pieces(grid, np.abs(np.abs(grid) - 2) - 0.75, 0.1, lowest=-np.inf)]
+    np.testing.assert_allclose(ends, [[-2.75, -1.25], [1.25, 2.75]])
+    whole = _regions._pieces(grid, -np.ones(17), 0.1, lowest=0.0)
+    np.testing.assert_array_equal(whole, [[0, np.inf]])
+    assert _regions._pieces(grid, np.ones(17), 0.1, lowest=0.0).shape == (0, 2)
+    filled = _regions._pieces(grid, np.abs(np.abs(grid) - 2) - 1.75, 1.0, lowest=-np.inf)
+    np.testing.assert_allclose(filled, [[-3.75, 3.75]])
+    padded = _regions._padded([ends, whole, whole[:0]])
+    np.testing.assert_array_equal(np.isnan(padded[..., 0]).sum(axis=1), [0, 1, 2])
+    assert _regions._padded([whole[:0]]).shape == (1, 1, 2)
+
+
+# With the estimators of the package.
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 3))
+    return X, X[:, :2] + rng.normal(size=(80, 2))
+
+
+@pytest.fixture(scope="module")
+def cvae(table):
+    return CVAERegressor(**QUICK).fit(*table)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_same_calibration_gives_the_same_regions(cvae, table, region):
+    X, y = table
+    params = {"region": region, "n_samples": 10, "random_state": 3}
+    est = ConformalRegressor(FrozenEstimator(cvae), **params).conformalize(X, y)
+    assert est.estimator_.estimator is cvae
+    held, intervals = est.contains(X, y), est.predict_interval(X)
+    again = pickle.loads(pickle.dumps(est))
+    other = clone(est).conformalize(X, y)
+    # What was calibrated stays, whatever the parameters are then.
+    est.set_params(region="density", n_samples=30)
+    for one in (est, again, other):
+        np.testing.assert_array_equal(one.contains(X, y), held)
+        np.testing.assert_array_equal(one.predict_interval(X), intervals)
+    np.testing.assert_array_equal(est.predict(X), cvae.predict(X))
+    assert est.score(X, y) == cvae.score(X, y)
+    est.fit(X, y)
+    with pytest.raises(NotFittedError, match="call conformalize"):
+        est.contains(X, y)
+
+
+def test_pipelines_searches_and_ensembles(table):
+    X, y = table
+    member = NNRegressor(**QUICK)
+    pipeline = make_pipeline(StandardScaler(), member)
+    search = GridSearchCV(pipeline, {"nnregressor__lr": [1e-3]}, cv=2)
+    ensemble = EnsembleRegressor(member, n_estimators=2, random_state=0)
+    for est in (pipeline, search, ensemble):
+        fitted = ConformalRegressor(est, n_samples=10, random_state=0).fit(X, y)
+        frozen = ConformalRegressor(FrozenEstimator(fitted.estimator_), n_samples=10)
+        frozen.set_params(random_state=0).conformalize(X, y)
+        held = fitted.conformalize(X, y).contains(X, y)
+        np.testing.assert_array_equal(frozen.contains(X, y), held)
+        assert held.mean() > 0.8 and fitted.n_features_in_ == 3
+        assert fitted.predict_interval(X).shape == (80, 2, 2)
+    with pytest.raises(ValueError, match="no latent variables"):
+        ConformalRegressor(FrozenEstimator(member.fit(X, y)), region="latent").conformalize(X, y)
+    with pytest.raises(TypeError, match="no encode"):
+        fitted.set_params(region="latent").conformalize(X, y)
+
+
+def test_smooth_log_prob_is_smooth_in_y(cvae, table):
+    X, y = np.repeat(table[0][:1], 200, axis=0), np.zeros((200, 2))
+    y[:, 0] = np.linspace(-1, 1, 200)
+    rough, smooth = (
+        np.abs(np.diff(cvae.log_prob(X, y, n_samples=3, smooth=s), 2)).mean() for s in (0, 1)
+    )
+    assert smooth < rough / 10
+    ensemble = EnsembleRegressor(cvae, n_estimators=1)
+    ensemble.estimators_ = [cvae]
+    np.testing.assert_allclose(
+        ensemble.log_prob(X, y, smooth=True), cvae.log_prob(X, y, smooth=True)
+    )
+
+
+def test_regions_of_the_estimators_hold_their_share(cvae, table):
+    X = np.zeros((1, 1))
+    est = Known(centers=(-2.0, 2.0), scale=0.5).fit(X, np.zeros(1))
+    drawn = [(slice(0, 1), X, est.sample(X, 4000, 0))]
+    pieces = _regions.pieces(est, drawn, _regions.density, 0.9)
+    half = 0.5 * norm.ppf(0.95)
+    np.testing.assert_allclose(
+        pieces[0], [[-2 - half, -2 + half], [2 - half, 2 + half]], atol=0.06
+    )
+    with pytest.raises(ValueError, match=r"one output, got rows of shape \(2,\)"):
+        cvae.predict_region(table[0])
+
+
+def test_regions_of_positive_numbers_begin_at_zero_or_above(table):
+    X, y = table
+    est = NNRegressor(likelihood="gamma", **QUICK).fit(X, np.exp(3 * y[:, 0]))
+    pieces = est.predict_region(X, 0.9, n_samples=20)
+    assert (pieces[:, 0, 0] >= 0).all() and np.isfinite(pieces[:, 0]).all()
+    draws = est.sample(X, 400, 0)
+    share = inside(pieces[None], draws[..., None]).any(axis=-1).mean()
+    assert share == pytest.approx(0.9, abs=0.04)
+    counts = NNRegressor(likelihood="poisson", **QUICK).fit(X, np.round(np.exp(y[:, 0])))
+    with pytest.raises(ValueError, match=r"real or of positive numbers, got Poisson"):
+        counts.predict_region(X)
+
+
+def test_labels(table):
+    X, y = table
+    labels = (y[:, :1] > 0).astype(int)
+    est = ConformalRegressor(NNRegressor(likelihood="categorical", **QUICK), n_samples=10)
+    est.fit(X, labels).conformalize(X, labels)
+    assert est.contains(X, labels).mean() > 0.8
+    with pytest.raises(ValueError, match="expects numbers, got labels"):
+        est.predict_interval(X)
+    with pytest.raises(ValueError, match="region='distance' expects numbers"):
+        est.set_params(region="distance").conformalize(X, labels)
+    mixed = np.column_stack([y[:, 0], labels])
+    columns = Columns([("real", Gaussian(), [0]), ("label", Categorical(), [1])])
+    est = ConformalRegressor(NNRegressor(likelihood=columns, **QUICK), n_samples=10)
+    intervals = est.fit(X, mixed).conformalize(X, mixed).predict_interval(X, joint=True)
+    assert np.isnan(intervals[:, 1]).all() and inside(intervals[:, 0], y[:, 0]).mean() > 0.8
+
+
+def test_bad_input(cvae, table):
+    X, y = table
+    est = ConformalRegressor(FrozenEstimator(cvae), n_samples=5)
+    with pytest.raises(NotFittedError, match="call conformalize"):
+        est.predict_interval(X)
+    with pytest.raises(NotFittedError):
+        ConformalRegressor().conformalize(X, y)
+    for change, message in {
+        "region": ({"region": "ball"}, "'region' parameter of ConformalRegressor must be"),
+        "n_samples": ({"n_samples": 1}, "'n_samples' parameter"),
+    }.values():
+        with pytest.raises(ValueError, match=message):
+            clone(est).set_params(**change).conformalize(X, y)
+    for args, message in (
+        ((X, y[:9]), "inconsistent numbers of samples"),
+        ((X, y[:, 0]), r"y must have shape \(80, 2\), for 80 rows .* got \(80,\)"),
+        ((X, np.where(y > 2, np.nan, y)), "Input y contains NaN"),
+        ((X, y, [1, 2]), "inconsistent numbers of samples"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            est.conformalize(*args)
+        assert not hasattr(est, "calibration_")
+    est.set_params(region="latent").conformalize(X, y)
+    with pytest.raises(ValueError, match="expects region='density' or 'distance'"):
+        est.log_volume(X)
+    with pytest.raises(ValueError, match="Did you mean 0.9"):
+        est.contains(X, y, coverage=90)
+    with pytest.raises(TypeError, match="Did you mean 'coverage'"):
+        est.contains(X, y, covarage=0.9)
+    with pytest.raises(TypeError, match="ConformalRegressor has no parameter 'regions'"):
+        ConformalRegressor(regions="density")
+
+
+def test_a_volume_beyond_the_draws_is_not_told_in_silence():
+    est, rng = calibrated(BAD["far too narrow"])
+    with pytest.warns(UserWarning, match="reaches beyond the draws"):
+        est.log_volume(rows(rng, 3)[0])
+
+
+def test_metadata_goes_to_the_estimator(table):
+    X, y = table
+    weight = np.arange(80.0)
+    assert ConformalRegressor(GOOD).fit(X, y, sample_weight=weight).estimator_.weight_ is weight
+    with config_context(enable_metadata_routing=True):
+        est = ConformalRegressor(Known().set_fit_request(sample_weight=True))
+        assert est.fit(X, y, sample_weight=weight).estimator_.weight_ is weight
+
+
+def test_the_last_step(cvae, table):
+    assert skcvae.last_step(FrozenEstimator(cvae), None, "sample") == (cvae, None)
