@@ -4,6 +4,7 @@ Estimators are final and differ in their parameters, in the arrays of a row and 
 objective. Think twice before adding anything to these classes.
 """
 
+import contextlib
 import functools
 import warnings
 from operator import attrgetter
@@ -57,6 +58,12 @@ class Estimator(FittedAttributes, Persistent, Parameters):
 
     def _fit(self, arrays, sample_weight, validation):
         """Check, encode, build and train; the checkpoint is not deleted."""
+        with self._training(arrays, sample_weight, validation) as rows:
+            train(self.net_, rows)
+
+    @contextlib.contextmanager
+    def _training(self, arrays, sample_weight, validation):
+        """Check, encode and build; yield the rows to train `net_` on, and keep what it learned."""
         with _checks.restored_on_error(self):
             parts = _checks.check_parameters(self)
             self.seed_ = parts.seed
@@ -67,7 +74,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 validation = held_out and self.specification_.rows(held_out, parts.device)
                 module = self._module(parts.objective, rows, continues=parts.continues)
                 self.net_ = self._net(parts.training, module, parts.device, rows, validation)
-                train(self.net_, rows)
+                yield rows
                 if parts.finetuned is not None:
                     finetune(self, parts, selection, rows, validation)
             self._set_fitted(self.net_.module)
