@@ -23,8 +23,8 @@ from skcvae.estimators import _checks
 from skcvae.estimators._base import StructuredPredictor
 from skcvae.estimators._mixture import Mixture
 from skcvae.estimators._parameters import Parameters
-from skcvae.estimators._together import Job, Together, how_trained
 from skcvae.estimators._persistent import Savable
+from skcvae.estimators._together import Job, Together, how_trained
 from skcvae.estimators.cvae import CVAERegressor
 from skcvae.random import seed_from
 
