@@ -8,7 +8,9 @@ from skcvae.estimators import (
     EnsembleRegressor,
     GSNNRegressor,
     HybridStructuredPredictor,
+    HybridStructuredPredictorCV,
     NNRegressor,
+    StackedGridSearchCV,
 )
 from skcvae.io.document import load
 from skcvae.pipelines import (
@@ -33,7 +35,9 @@ __all__ = [
     "EnsembleRegressor",
     "GSNNRegressor",
     "HybridStructuredPredictor",
+    "HybridStructuredPredictorCV",
     "NNRegressor",
+    "StackedGridSearchCV",
     "Training",
     "__version__",
     "complete",

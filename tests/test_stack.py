@@ -19,7 +19,7 @@ from skcvae.architectures import MLP, Conv
 from skcvae.estimators import _together
 from skcvae.estimators._together import Job, Together
 from skcvae.likelihoods import Categorical, Columns, Gaussian, MultivariateGaussian, StudentT
-from skcvae.training import stack, together
+from skcvae.training import stack, stack_training, together
 
 TOLERANCE = 1e-4  # of single precision, after some steps
 
@@ -53,7 +53,7 @@ def assert_same_fit(one, other, tolerance=TOLERANCE):
 def assert_as_alone(members, *data, weight=None, rows=None):
     alone = list(map(clone, members))
     ended = fit_all(members, *data, weight=weight, rows=rows)
-    assert not any(fit.error or fit.alone for fit in ended)
+    assert not any(fit.error or fit.way.startswith("alone") for fit in ended)
     for member, single, r in zip(members, alone, rows or [slice(None)] * 9, strict=False):
         single.fit(data[0][r], data[1][r], sample_weight=None if weight is None else weight[r])
         assert_same_fit(member, single)
@@ -186,7 +186,7 @@ def test_one_that_diverges_harms_no_other(data):
 
 @pytest.mark.parametrize("event", ["on_epoch_begin", "on_epoch_end"])
 def test_an_interrupt_keeps_the_epochs_that_had_ended(data, monkeypatch, event):
-    epoch, count = stack.StackTraining.tell, [0]
+    epoch, count = stack_training.StackTraining.tell, [0]
 
     def interrupted(self, name):
         count[0] += name == event
@@ -196,7 +196,7 @@ def test_an_interrupt_keeps_the_epochs_that_had_ended(data, monkeypatch, event):
 
     est = EnsembleRegressor(NNRegressor(max_epochs=2), n_estimators=3, random_state=0)
     shorter = clone(est).fit(*data)
-    monkeypatch.setattr(stack.StackTraining, "tell", interrupted)
+    monkeypatch.setattr(stack_training.StackTraining, "tell", interrupted)
     with pytest.warns(ConvergenceWarning, match="keeps 3 of 3 members"):
         est.set_params(estimator__max_epochs=9).fit(*data)
     for member, expected in zip(est.estimators_, shorter.estimators_, strict=True):
@@ -255,19 +255,21 @@ def test_a_checkpoint_is_of_one_fit(data, tmp_path):
 def test_members_of_other_shapes_are_of_another_stack(data):
     layers = [{"architecture": MLP((n,))} for n in (4, 5, 4, 6)]
     ended = fit_all(varied(NNRegressor, *layers), *data)
-    assert [fit.alone for fit in ended] == [None, None, *["no other of its kind"] * 2]
-    assert _together.how_trained(ended) == "2 at once, 2 alone: no other of its kind"
+    expected = "2 in a stack of 2, 2 alone: no other of its kind"
+    assert _together.how_trained(ended) == expected
 
 
 def test_a_stack_is_cut_where_memory_has_no_room(data, monkeypatch):
     members = [NNRegressor(max_epochs=1, random_state=i) for i in range(6)]
     net, rows = begun(members[0], data)
     members[0].net_ = net
-    monkeypatch.setattr(stack, "train_stack", None)
     sizes, train = [], _together.train_stack
-    monkeypatch.setattr(
-        _together, "train_stack", lambda nets, r: sizes.append(len(nets)) or train(nets, r)
-    )
+
+    def noted(nets, rows):
+        sizes.append(len(nets))
+        return train(nets, rows)
+
+    monkeypatch.setattr(_together, "train_stack", noted)
     n_bytes = _together.Begun(members[0], None, rows).n_bytes
     monkeypatch.setattr(_together, "resident_bytes", lambda device: 2.5 * n_bytes)
     assert_as_alone(members, *data)
@@ -276,4 +278,4 @@ def test_a_stack_is_cut_where_memory_has_no_room(data, monkeypatch):
 
 def test_the_summary_says_how_members_were_trained(data):
     est = EnsembleRegressor(NNRegressor(max_epochs=1), n_estimators=3, random_state=0).fit(*data)
-    assert "trained       3 at once" in est.summary()
+    assert "trained       3 in a stack of 3" in est.summary()

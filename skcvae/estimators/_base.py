@@ -56,14 +56,9 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     _has_density = True
     _shape_names = ("x_shape_", "y_shape_")
 
-    def _fit(self, arrays, sample_weight, validation):
-        """Check, encode, build and train; the checkpoint is not deleted."""
-        with self._training(arrays, sample_weight, validation) as rows:
-            train(self.net_, rows)
-
     @contextlib.contextmanager
     def _training(self, arrays, sample_weight, validation):
-        """Check, encode and build; yield the rows to train `net_` on, and keep what it learned."""
+        """Check, encode, build; yield the rows to train on; keep what was learned."""
         with _checks.restored_on_error(self):
             parts = _checks.check_parameters(self)
             self.seed_ = parts.seed
@@ -266,8 +261,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as expected, or if the loss
-            turns infinite or NaN. The estimator is then unchanged.
+            If a parameter or the data are not as expected, or if the loss turns infinite or
+            NaN. The estimator is then unchanged.
         OSError
             If the checkpoint cannot be read or written.
         MemoryError
@@ -281,12 +276,12 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
 
         Notes
         -----
-        Rows are brought to the device once, as float32. Where that would take more
-        than half of a GPU's free memory, or elsewhere more than scikit-learn's
-        ``working_memory`` (one GiB), they are read batch by batch instead, so
-        that memory-mapped arrays stay on disk. The model is the same.
+        Rows are brought to the device once, as float32. Where that would take more than half of
+        a GPU's free memory, or elsewhere more than scikit-learn's ``working_memory`` (one GiB),
+        they are read batch by batch, so that memory maps stay on disk. The model is the same.
         """
-        self._fit((X, y), sample_weight, (X_val, y_val))
+        with self._training((X, y), sample_weight, (X_val, y_val)) as rows:
+            train(self.net_, rows)
         return self._finish()
 
     def _check_rows(self, X, y, *, likelihood=None, suffix=""):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from skcvae.data.batches import resident_bytes
 from skcvae.training.net import train
-from skcvae.training.stack import train_stack
+from skcvae.training.stack_training import train_stack
 from skcvae.training.together import kind, why_alone
 
 
@@ -34,13 +34,13 @@ class Ended(NamedTuple):
         Fitted, or as before where there is an error.
     error : Exception or None
         Why it could not be fitted.
-    alone : str or None
-        Why it was trained alone, or None where it was part of a stack.
+    way : str
+        How it was trained: with others, or alone and why.
     """
 
     estimator: object
     error: Exception | None
-    alone: str | None
+    way: str
 
     @property
     def is_interrupted(self) -> bool:
@@ -103,7 +103,7 @@ class Together:
         try:
             begun = Begun(job.estimator, context, context.__enter__())
         except Exception as error:
-            yield Ended(job.estimator, error, "an error")
+            yield Ended(job.estimator, error, "not trained")
             return
         net, rows = job.estimator.net_, begun.rows
         reason = why_alone(net, rows)
@@ -138,13 +138,13 @@ def _trained(fits: list[Begun], alone: str | None) -> list[Ended]:
             with contextlib.suppress(type(stop)):
                 fit.end(stop)
         raise
-    ended = []
+    way, ended = f"in a stack of {len(fits)}" if alone is None else f"alone: {alone}", []
     for fit, error in zip(fits, errors, strict=True):
-        ended.append(Ended(fit.estimator, fit.end(error), alone))
+        ended.append(Ended(fit.estimator, fit.end(error), way))
     return ended
 
 
 def how_trained(fits: list[Ended]) -> str:
     """Return in words how fits were trained, the most frequent way first."""
-    ways = Counter("at once" if fit.alone is None else f"alone: {fit.alone}" for fit in fits)
+    ways = Counter(fit.way for fit in fits)
     return ", ".join(f"{n} {way}" for way, n in ways.most_common())

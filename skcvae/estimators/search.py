@@ -1,0 +1,230 @@
+"""A grid search whose candidates and folds are trained at once.
+
+scikit-learn's search fits clones of an estimator one by one. Here all fits are made in
+advance, in stacks of those whose networks have equal shapes; then scikit-learn's search runs as
+ever, over an estimator that looks its fits up.
+"""
+
+import contextlib
+import math
+import time
+from itertools import chain
+
+import joblib
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
+from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.parallel import Parallel, delayed
+
+from skcvae.estimators._base import StructuredPredictor
+from skcvae.estimators._together import Job, Together, how_trained
+
+
+class StackedGridSearchCV(GridSearchCV):
+    """scikit-learn's grid search, with fits that are trained at once.
+
+    Candidates that differ in parameters without influence on the shapes of the networks, such
+    as `alpha`, `beta`, `kl_warmup`, `lr`, `omission`, `training__weight_decay` and
+    `random_state`, and all folds, are trained as one stack; candidates of other shapes as
+    another one. What cannot be stacked is fitted by itself, and so is a pipeline or another
+    estimator: the results are those of :class:`~sklearn.model_selection.GridSearchCV`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        An estimator of skcvae.
+    param_grid : dict or list of dicts
+        Names of parameters to lists of values.
+    scoring, refit, cv, verbose, error_score, return_train_score
+        As of :class:`~sklearn.model_selection.GridSearchCV`. By default the score is the
+        estimator's, the mean log-likelihood.
+    n_jobs : int or None, default=None
+        Processes, each of which trains an equal share of the fits; None is one.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Of the search with an estimator that is not skcvae's.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarrays
+        As of :class:`~sklearn.model_selection.GridSearchCV`; the fit time is an equal share
+        of the time that all fits took.
+    best_estimator_, best_params_, best_score_, best_index_, refit_time_, scorer_, n_splits_
+        As of :class:`~sklearn.model_selection.GridSearchCV`.
+    training_ : str
+        How the candidates were trained: how many at once, and why others alone.
+
+    See Also
+    --------
+    HybridStructuredPredictorCV : The search for `alpha`, as an estimator.
+
+    Examples
+    --------
+    >>> from skcvae import CVAERegressor, StackedGridSearchCV
+    >>> from skcvae.datasets import make_linear_gaussian
+    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
+    >>> est = CVAERegressor(max_epochs=5, random_state=0)
+    >>> search = StackedGridSearchCV(est, {"lr": [0.001, 0.003, 0.01]}, cv=3)
+    >>> search.fit(data.X, data.y).best_params_
+    {'lr': 0.01}
+    >>> search.training_
+    '9 in a stack of 9'
+    """
+
+    def fit(self, X, y=None, **params):
+        """Train all candidates on all folds, and search.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
+            Outputs.
+        **params
+            For `fit`, the scorer and the splitter, such as `sample_weight` and `groups`,
+            as of :class:`~sklearn.model_selection.GridSearchCV`.
+
+        Returns
+        -------
+        self : object
+            The fitted search.
+
+        Raises
+        ------
+        ValueError
+            If parameters or data are not as expected, or all fits failed.
+        """
+        if not isinstance(self.estimator, StructuredPredictor):
+            super().fit(X, y, **params)
+            self.training_ = f"alone: the estimator {type(self.estimator).__name__}"
+            return self
+        X, y = indexable(X, y)
+        fit_params, split_params = self._routed(params)
+        splitter = check_cv(self.cv, y)
+        folds = MadeFolds(splitter, list(splitter.split(X, y, **split_params)))
+        start = time.perf_counter()
+        fits = self._made(X, y, fit_params, [train for train, _ in folds.split()])
+        duration = (time.perf_counter() - start) / max(len(fits), 1)
+        with _replaced(self, estimator=MadeFits(self.estimator, fits), cv=folds, n_jobs=None):
+            with joblib.parallel_config(backend="sequential"):
+                super().fit(X, y, **params)
+        self.training_ = how_trained(list(fits.values()))
+        fits.clear()
+        if hasattr(self, "best_estimator_"):
+            self.best_estimator_ = self.best_estimator_.estimator
+        self.cv_results_["mean_fit_time"] += duration
+        return self
+
+    def _routed(self, params):
+        """Return the parameters of the estimator's `fit`, and those of the splitter."""
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", **params)
+            return routed.estimator.fit, routed.splitter.split
+        params = dict(params)
+        groups = {"groups": params.pop("groups")} if "groups" in params else {}
+        return params, groups
+
+    def _made(self, X, y, params, folds):
+        """Return all fits by what they were made of."""
+        jobs, weight = {}, params.get("sample_weight")
+        validation = params.get("X_val"), params.get("y_val")
+        for candidate in ParameterGrid(self.param_grid):
+            for rows in folds:
+                estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
+                arrays = _safe_indexing(X, rows), y if y is None else _safe_indexing(y, rows)
+                of_rows = weight if weight is None else np.asarray(weight)[rows]
+                job = Job(estimator, arrays, of_rows, validation)
+                jobs[_key(estimator, *arrays)] = job
+        size = math.ceil(len(jobs) / effective_n_jobs(self.n_jobs))
+        shares = np.split(np.arange(len(jobs)), range(size, len(jobs), size))
+        listed = list(jobs.values())
+        ended = Parallel(n_jobs=self.n_jobs)(
+            delayed(_fitted)([listed[i] for i in share]) for share in shares
+        )
+        return dict(zip(jobs, chain(*ended), strict=True))
+
+
+class MadeFits:
+    """An estimator whose `fit` looks up a fit that was made before."""
+
+    def __init__(self, estimator, fits):
+        self.estimator = estimator
+        self.fits = fits
+
+    def __sklearn_clone__(self):
+        return MadeFits(clone(self.estimator), self.fits)
+
+    def __sklearn_tags__(self):
+        return self.estimator.__sklearn_tags__()
+
+    def __getattr__(self, name):
+        if name.startswith("__") or "estimator" not in vars(self):  # while it is copied
+            raise AttributeError(name)
+        return getattr(self.estimator, name)
+
+    def set_params(self, **params):
+        """Set the parameters of the estimator."""
+        self.estimator.set_params(**params)
+        return self
+
+    def fit(self, X, y=None, **params):
+        """Take the fit to these rows, or its error; make one where there is none."""
+        made = self.fits.get(_key(self.estimator, X, y))
+        if made is None:
+            self.estimator.fit(X, y, **params)
+        elif made.error is not None:
+            raise made.error
+        else:
+            self.estimator = made.estimator
+        return self
+
+
+class MadeFolds:
+    """A splitter whose folds were drawn before."""
+
+    def __init__(self, splitter, folds):
+        self.splitter = splitter
+        self.folds = folds
+
+    def get_metadata_routing(self):
+        """Return what the splitter asks for."""
+        return self.splitter.get_metadata_routing()
+
+    def get_n_splits(self, X=None, y=None, **params):
+        """Return the number of folds."""
+        return len(self.folds)
+
+    def split(self, X=None, y=None, **params):
+        """Yield the rows to train on, and those to test on."""
+        return iter(self.folds)
+
+
+def _key(estimator, X, y):
+    """Return what tells a fit from the others of a search."""
+    return joblib.hash([type(estimator), estimator.get_params(), X, y])
+
+
+def _fitted(jobs):
+    """Return the fits of jobs, in their order; re-raise an interrupt."""
+    ended = {}
+    for fit in Together(jobs):
+        ended[id(fit.estimator)] = fit
+        if fit.is_interrupted:
+            raise KeyboardInterrupt
+        if fit.error is None:
+            fit.estimator._finish()
+    return [ended[id(job.estimator)] for job in jobs]
+
+
+@contextlib.contextmanager
+def _replaced(search, **params):
+    """Let a search have other parameters for a while."""
+    before = {name: getattr(search, name) for name in params}
+    try:
+        vars(search).update(params)
+        yield
+    finally:
+        vars(search).update(before)
