@@ -5,7 +5,7 @@
     python benchmarks/stack.py members
 
 A table of 1,000 rows, 8 columns and 2 outputs, the default networks, and a fixed number of
-epochs. All fits of a part alternate in one process, with one thread; times are of the processor
+epochs, which none stops before. All fits of a part alternate in one process, with one thread; times are of the processor
 that the process took, the recording of the step included, and ratios the median over pairs.
 """
 
@@ -25,6 +25,7 @@ from skcvae import (
     EnsembleRegressor,
     HybridStructuredPredictor,
     StackedGridSearchCV,
+    Training,
 )
 
 ALPHAS = {"alpha": [0.0, 0.25, 0.5, 0.75, 1.0]}
@@ -46,10 +47,16 @@ def cpu_time(fit):
     return time.process_time() - start, result
 
 
+def fixed(n_epochs):
+    """Return the parameters of fits that end after so many epochs, and not before."""
+    training = Training(patience=n_epochs)
+    return {"max_epochs": n_epochs, "training": training, "random_state": 0}
+
+
 def ensemble(n_pairs, n_epochs):
     """Time an ensemble of five beside one fit."""
     data, pairs = table(), []
-    member = CVAERegressor(max_epochs=n_epochs, random_state=0)
+    member = CVAERegressor(**fixed(n_epochs))
     for _ in range(n_pairs):
         one, _ = cpu_time(lambda: member.fit(*data))
         five, est = cpu_time(lambda: EnsembleRegressor(member, random_state=0).fit(*data))
@@ -60,7 +67,7 @@ def ensemble(n_pairs, n_epochs):
 def alpha(n_pairs, n_epochs):
     """Time fifteen fits, five values of alpha and three folds, beside one fit."""
     data, pairs = table(), []
-    est = HybridStructuredPredictor(max_epochs=n_epochs, random_state=0)
+    est = HybridStructuredPredictor(**fixed(n_epochs))
     for _ in range(n_pairs):
         one, _ = cpu_time(lambda: est.fit(*data))
         search = StackedGridSearchCV(est, ALPHAS, cv=3, refit=False)
@@ -79,7 +86,7 @@ def alpha(n_pairs, n_epochs):
 def members(n_pairs, n_epochs):
     """Time stacks of 1 to 64 members beside one fit."""
     data, pairs = table(), []
-    member = CVAERegressor(max_epochs=n_epochs, random_state=0)
+    member = CVAERegressor(**fixed(n_epochs))
     for _, n in product(range(n_pairs), MEMBERS):
         one, _ = cpu_time(lambda: member.fit(*data))
         est = EnsembleRegressor(member, n_estimators=n, random_state=0)

@@ -19,9 +19,9 @@ from torch.nn.utils import parameters_to_vector
 
 from skcvae.data.stacked import StackedBatch, StackedBatches
 from skcvae.inference.conditional_likelihood import double
-from skcvae.networks.stacked import stackable
 from skcvae.training.callbacks import ClipGradients
 from skcvae.training.net import Net, ObjectiveModule
+from skcvae.training.stackable import stackable
 
 RECORDED_AFTER = 100  # calls, since recording takes as long
 
