@@ -5,8 +5,9 @@
     python benchmarks/stack.py members
 
 A table of 1,000 rows, 8 columns and 2 outputs, the default networks, and a fixed number of
-epochs, which none stops before. All fits of a part alternate in one process, with one thread; times are of the processor
-that the process took, the recording of the step included, and ratios the median over pairs.
+epochs, which none stops before. All fits of a part alternate in one process, with one thread;
+times are of the processor that the process took, the recording of the step included, and ratios
+the median over pairs.
 """
 
 import argparse

@@ -36,14 +36,14 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         What is highest for the best `alpha`. None is `score`, the mean log-likelihood.
     n_jobs : int or None, default=None
         Processes, as of :class:`StackedGridSearchCV`.
-    prior, architecture, likelihood, latent_dim, initial_guess, n_train_samples, beta
-        As of :class:`HybridStructuredPredictor`.
+    architecture, likelihood, prior, latent_dim, initial_guess, n_train_samples, beta
+        As of :class:`CVAERegressor`.
     kl_warmup, x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y
-        As of :class:`HybridStructuredPredictor`.
+        As of :class:`CVAERegressor`.
     max_epochs, lr, batch_size, early_stopping, validation_fraction, training
-        As of :class:`HybridStructuredPredictor`.
+        As of :class:`CVAERegressor`.
     n_score_samples, device, random_state, verbose
-        As of :class:`HybridStructuredPredictor`.
+        As of :class:`CVAERegressor`.
 
     Attributes
     ----------

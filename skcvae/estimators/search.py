@@ -26,7 +26,7 @@ from skcvae.estimators._together import Job, Together, how_trained
 
 
 class StackedGridSearchCV(GridSearchCV):
-    """scikit-learn's grid search, with fits that are trained at once.
+    """A grid search with scikit-learn's parameters and results, whose fits are trained at once.
 
     Candidates that differ in parameters without influence on the shapes of the networks, such
     as `alpha`, `beta`, `kl_warmup`, `lr`, `omission`, `training__weight_decay` and
@@ -40,13 +40,23 @@ class StackedGridSearchCV(GridSearchCV):
         An estimator of skcvae.
     param_grid : dict or list of dicts
         Names of parameters to lists of values.
-    scoring, refit, cv, verbose, error_score, return_train_score
-        As of :class:`~sklearn.model_selection.GridSearchCV`. By default the score is the
-        estimator's, the mean log-likelihood.
+    scoring : str, callable, list, tuple or dict, default=None
+        What is highest for the best candidate. None is the estimator's `score`, the mean
+        log-likelihood.
     n_jobs : int or None, default=None
         Processes, each of which trains an equal share of the fits; None is one.
+    refit : bool, str or callable, default=True
+        Whether, and by which score, the best candidate is fitted to all rows.
+    cv : int, splitter or iterable, default=None
+        The folds; None is five.
+    verbose : int, default=0
+        Of scikit-learn's search, which reports after training.
     pre_dispatch : int or str, default="2*n_jobs"
         Of the search with an estimator that is not skcvae's.
+    error_score : "raise" or float, default=nan
+        The score of a fit that failed.
+    return_train_score : bool, default=False
+        Whether `cv_results_` has the scores of the training rows, too.
 
     Attributes
     ----------
