@@ -15,6 +15,7 @@ from skcvae import (
     CVAERegressor,
     EnsembleRegressor,
     NNRegressor,
+    StackedGridSearchCV,
     Training,
     architectures,
     likelihoods,
@@ -37,6 +38,8 @@ def made(kind):
         return kind([("real", "gaussian", [0])])
     if kind is likelihoods.MaskedImage:
         return kind(likelihoods.Gaussian())
+    if kind is StackedGridSearchCV:
+        return kind(CVAERegressor(), {})
     return kind()
 
 

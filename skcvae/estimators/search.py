@@ -20,6 +20,7 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.parallel import Parallel, delayed
 
+from skcvae.documented import Documented
 from skcvae.estimators._base import StructuredPredictor
 from skcvae.estimators._made import MadeFits, MadeFolds, key
 from skcvae.estimators._together import Job, Together, how_trained
@@ -84,6 +85,9 @@ class StackedGridSearchCV(GridSearchCV):
     >>> search.training_
     '9 in a stack of 9'
     """
+
+    _doc_link_module = Documented._doc_link_module
+    _doc_link_template = Documented._doc_link_template
 
     def fit(self, X, y=None, **params):
         """Train all candidates on all folds, and search.
