@@ -23,7 +23,7 @@ from skcvae.training.callbacks import ClipGradients
 from skcvae.training.net import Net, ObjectiveModule
 from skcvae.training.stackable import stackable
 
-RECORDED_AFTER = 100  # calls, since recording takes as long
+RECORDED_AFTER = 30  # calls; it takes as long as some 200 calls save
 
 
 class Member(nn.Module):
