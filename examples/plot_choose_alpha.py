@@ -1,14 +1,14 @@
 """
-===========================
-Choose alpha by grid search
-===========================
+================================
+Choose alpha by cross-validation
+================================
 
 The hybrid objective of Sohn, Lee and Yan (2015) is a weighted sum of two: the CVAE's,
 which trains with draws from the recognition network, given y, and the GSNN's,
 which trains with draws from the prior, as used in prediction. `alpha` is the
 weight of the first. The best weight depends on the data; since the score is the
-conditional log-likelihood, :class:`~sklearn.model_selection.GridSearchCV`
-can select it.
+conditional log-likelihood, cross-validation can select it.
+:class:`~skcvae.HybridStructuredPredictorCV` trains all values and folds at once.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -21,20 +21,17 @@ can select it.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.model_selection import GridSearchCV
 
-from skcvae import HybridStructuredPredictor
+from skcvae import HybridStructuredPredictorCV
 from skcvae.datasets import make_ring
 
 train = make_ring(n_samples=500, random_state=0)
 test = make_ring(n_samples=1000, random_state=1)
 
 alphas = [0.0, 0.7, 0.9, 1.0]
-search = GridSearchCV(
-    HybridStructuredPredictor(max_epochs=100, random_state=0), {"alpha": alphas}, cv=3, n_jobs=2
-)
-search.fit(train.X, train.y)
-print(f"best alpha: {search.best_params_['alpha']}")
+est = HybridStructuredPredictorCV(alphas, cv=3, max_epochs=100, random_state=0)
+est.fit(train.X, train.y)
+print(est.summary())
 
 # %%
 # The cross-validated log-likelihood, and draws of the best model
@@ -43,7 +40,7 @@ print(f"best alpha: {search.best_params_['alpha']}")
 # mean of log-likelihoods, which requires every draw to be near y. If y can be anywhere
 # on a ring, its draws stay in the middle. Here the CVAE's objective alone is best.
 
-mean, std = (search.cv_results_[f"{name}_test_score"] for name in ("mean", "std"))
+mean, std = (est.cv_results_[f"{name}_test_score"] for name in ("mean", "std"))
 exact = test.log_prob(test.X, test.y).mean()
 fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 left.errorbar(alphas, mean, std, marker="o", capsize=3)
@@ -51,10 +48,9 @@ left.axhline(exact, color="k", ls=":", label="exact")
 left.set(xlabel="alpha", ylabel="CLL, nats per row", title="validation")
 left.legend()
 x = np.full((1, 1), 1.5)
-best = search.best_estimator_
-draws = best.sample(x, n_samples=600, random_state=0)[:, 0]
+draws = est.sample(x, n_samples=600, random_state=0)[:, 0]
 right.scatter(*draws.T, s=4)
 right.set(title="draws of y for x = 1.5", aspect="equal")
 plt.show()
 
-print(f"test CLL {search.score(test.X, test.y):.3f}, exact {exact:.3f} nats per row")
+print(f"test CLL {est.score(test.X, test.y):.3f}, exact {exact:.3f} nats per row")

@@ -9,7 +9,9 @@ from skcvae.estimators import (
     EnsembleRegressor,
     GSNNRegressor,
     HybridStructuredPredictor,
+    HybridStructuredPredictorCV,
     NNRegressor,
+    StackedGridSearchCV,
 )
 from skcvae.io.document import load
 from skcvae.pipelines import (
@@ -36,7 +38,9 @@ __all__ = [
     "EnsembleRegressor",
     "GSNNRegressor",
     "HybridStructuredPredictor",
+    "HybridStructuredPredictorCV",
     "NNRegressor",
+    "StackedGridSearchCV",
     "Training",
     "__version__",
     "complete",

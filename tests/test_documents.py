@@ -11,7 +11,7 @@ from docutils.core import publish_doctree
 from numpydoc.validate import validate
 from skorch import NeuralNet
 
-from skcvae import CVAERegressor, EnsembleRegressor, Training
+from skcvae import CVAERegressor, EnsembleRegressor, HybridStructuredPredictorCV, Training
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -125,7 +125,8 @@ def test_docstrings_are_numpydoc(name):
 
 
 @pytest.mark.parametrize(
-    "estimator_class", [*ESTIMATORS, *UNSUPERVISED, EnsembleRegressor, Training]
+    "estimator_class",
+    [*ESTIMATORS, *UNSUPERVISED, EnsembleRegressor, HybridStructuredPredictorCV, Training],
 )
 def test_every_parameter_is_documented_with_its_default(estimator_class):
     text = inspect.getdoc(estimator_class)

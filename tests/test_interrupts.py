@@ -23,6 +23,7 @@ from skcvae import (
     Training,
     least_squares,
 )
+from skcvae.architectures import MLP
 from skcvae.data import batches
 from skcvae.training.callbacks import BestWeights, FiniteLoss
 from skcvae.training.net import Net
@@ -125,7 +126,8 @@ def test_the_warning_points_to_the_call_of_fit(any_class, data, interrupt_at):
 
 @pytest.mark.parametrize(("n_batches", "n_members"), [(12, 1), (33, 1), (54, 2), (58, 2)])
 def test_an_ensemble_keeps_the_members_that_had_ended(data, interrupt_at, n_batches, n_members):
-    member = GSNNRegressor(max_epochs=5, training=Training(patience=9))
+    dropout = MLP(dropout=0.1)  # for which members are fitted one after another
+    member = GSNNRegressor(max_epochs=5, training=Training(patience=9), architecture=dropout)
     est = EnsembleRegressor(member, n_estimators=4, random_state=0)
     whole = clone(est).fit(*data)
     interrupt_at(n_batches)  # 26 of each member: the start is validated too

@@ -16,6 +16,7 @@ from skcvae import (
     CVAERegressor,
     EnsembleRegressor,
     NNRegressor,
+    StackedGridSearchCV,
     Training,
     architectures,
     likelihoods,
@@ -38,6 +39,8 @@ def made(kind):
         return kind([("real", "gaussian", [0])])
     if kind is likelihoods.MaskedImage:
         return kind(likelihoods.Gaussian())
+    if kind is StackedGridSearchCV:
+        return kind(CVAERegressor(), {})
     return kind()
 
 

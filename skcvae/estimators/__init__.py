@@ -7,7 +7,9 @@ from skcvae.estimators.cvae import CVAERegressor
 from skcvae.estimators.ensemble import EnsembleRegressor
 from skcvae.estimators.gsnn import GSNNRegressor
 from skcvae.estimators.hybrid import HybridStructuredPredictor
+from skcvae.estimators.hybrid_cv import HybridStructuredPredictorCV
 from skcvae.estimators.nn import NNRegressor
+from skcvae.estimators.search import StackedGridSearchCV
 from skcvae.estimators.vae import VAE
 from skcvae.io import kinds
 from skcvae.priors.kernels import KERNELS
@@ -22,7 +24,9 @@ __all__ = [
     "EnsembleRegressor",
     "GSNNRegressor",
     "HybridStructuredPredictor",
+    "HybridStructuredPredictorCV",
     "NNRegressor",
+    "StackedGridSearchCV",
 ]
 
 kinds.register_estimators(

@@ -4,6 +4,7 @@ Estimators are final and differ in their parameters, in the arrays of a row and 
 objective. Think twice before adding anything to these classes.
 """
 
+import contextlib
 import functools
 import warnings
 from operator import attrgetter
@@ -55,8 +56,9 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     _has_density = True
     _shape_names = ("x_shape_", "y_shape_")
 
-    def _fit(self, arrays, sample_weight, validation, groups=None):
-        """Check, encode, build and train; the checkpoint is not deleted."""
+    @contextlib.contextmanager
+    def _training(self, arrays, sample_weight, validation, groups=None):
+        """Check, encode, build; yield the rows to train on; keep what was learned."""
         with _checks.restored_on_error(self):
             parts = _checks.check_parameters(self)
             self.seed_ = parts.seed
@@ -73,7 +75,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 validation = held_out and self.specification_.rows(held_out, parts.device)
                 module = self._module(parts.objective, rows, continues=parts.continues)
                 self.net_ = self._net(parts.training, module, parts.device, rows, validation)
-                train(self.net_, rows)
+                yield rows
                 if parts.finetuned is not None:
                     finetune(self, parts, selection, rows, validation)
             self._set_fitted(self.net_.module)
@@ -259,8 +261,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as expected, or if the loss
-            turns infinite or NaN. The estimator is then unchanged.
+            If a parameter or the data are not as expected, or if the loss turns infinite or
+            NaN. The estimator is then unchanged.
         OSError
             If the checkpoint cannot be read or written.
         MemoryError
@@ -276,12 +278,12 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
 
         Notes
         -----
-        Rows are brought to the device once, as float32. Where that would take more
-        than half of a GPU's free memory, or elsewhere more than scikit-learn's
-        ``working_memory`` (one GiB), they are read batch by batch instead, so
-        that memory-mapped arrays stay on disk. The model is the same.
+        Rows are brought to the device once, as float32. Where that would take more than half of
+        a GPU's free memory, or elsewhere more than scikit-learn's ``working_memory`` (one GiB),
+        they are read batch by batch, so that memory maps stay on disk. The model is the same.
         """
-        self._fit((X, y), sample_weight, (X_val, y_val), groups)
+        with self._training((X, y), sample_weight, (X_val, y_val), groups) as rows:
+            train(self.net_, rows)
         return self._finish()
 
     def _check_rows(self, X, y, *, likelihood=None, suffix=""):

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcvae.estimators import _checks
 from skcvae.estimators._base import Estimator
 from skcvae.serving import ServedVAE
+from skcvae.training.net import train
 
 
 class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
@@ -59,7 +60,8 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
             weights of the completed epochs.
         """
-        self._fit((X,), sample_weight, (X_val,), groups)
+        with self._training((X,), sample_weight, (X_val,), groups) as rows:
+            train(self.net_, rows)
         return self._finish()
 
     @_checks.named_keywords

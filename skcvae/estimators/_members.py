@@ -46,8 +46,9 @@ class Members:
 
     def _restore(self, state):
         """Set the fitted attributes that a file holds, if the members are consistent."""
-        if state.keys() != {"estimators_", "seed_"}:
-            raise ValueError(f"an ensemble has estimators_ and seed_, got {sorted(state)[:5]}")
+        if state.keys() != {"estimators_", "seed_", "training_"}:
+            expected = "estimators_, seed_ and training_"
+            raise ValueError(f"an ensemble has {expected}, got {sorted(state)[:5]}")
         members = state["estimators_"]
         if not (isinstance(members, list) and members and all(map(_is_fitted, members))):
             raise ValueError("an ensemble has fitted estimators of skcvae as its members")
@@ -66,7 +67,7 @@ class Members:
         }
         shared = {name: entry for name, entry in entries[0].items() if f"{name} 0" not in own}
         members = f"{len(entries)} of {type(self._first).__name__}"
-        return {"members": members, **shared, **own}
+        return {"members": members, "trained": self.training_, **shared, **own}
 
     # Mixtures.
 

@@ -6,10 +6,13 @@ With few rows, the members agree near the data and differ away from it; their di
 add to the spread of y.
 """
 
+import math
 import os
 import warnings
+from itertools import chain
 from numbers import Integral
 
+from joblib import effective_n_jobs
 from sklearn.base import MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
@@ -21,6 +24,7 @@ from skcvae.estimators._base import StructuredPredictor
 from skcvae.estimators._mixture import Mixture
 from skcvae.estimators._parameters import Parameters
 from skcvae.estimators._persistent import Savable
+from skcvae.estimators._together import Job, Together, how_trained
 from skcvae.estimators.cvae import CVAERegressor
 from skcvae.random import seed_from
 
@@ -44,12 +48,14 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
     n_estimators : int, default=5
         Number M of members.
     n_jobs : int or None, default=None
-        Members fitted at once, by joblib. None is one, -1 as many as there are cores.
+        Processes that fit the members, by joblib. None is one, -1 as many as there are cores.
+        Each trains its members as one stack where it can, which :mod:`skcvae.training.together`
+        decides; several processes on one GPU only share it.
     random_state : int, RandomState or None, default=None
         Seed of the members' seeds. None draws a new one; no global random state is
         read or written.
     verbose : int, default=0
-        Of joblib, about members done. ``estimator__verbose`` is that of the members.
+        Of joblib, about groups of members done. ``estimator__verbose`` is that of the members.
 
     Attributes
     ----------
@@ -63,6 +69,8 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         Names of the features, where X had names.
     seed_ : int
         The seed that followed from `random_state`.
+    training_ : str
+        How the members were trained, for `summary`: how many in stacks, and why others alone.
 
     See Also
     --------
@@ -136,27 +144,29 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         Warns
         -----
         ConvergenceWarning
-            If interrupted, by Ctrl-C: the ensemble keeps the completed members, or else the
-            interrupted first one. Members in other processes are lost, except for
-            their checkpoints, and the interrupt is re-raised.
+            If interrupted, by Ctrl-C: the ensemble keeps the completed members, or else those
+            that were interrupted, each with its best weights. Members in other processes are
+            lost, except for their checkpoints, and the interrupt is re-raised.
         """
         self._validate_params()
         self._check_checkpoint()
         seed, ended = seed_from(self.random_state), []
         try:
-            fitted = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
-                delayed(_fitted)(member, ended, (X, y), sample_weight, (X_val, y_val), groups)
-                for member in self._members(seed)
+            fits = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
+                delayed(_fitted)(members, ended, (X, y), sample_weight, (X_val, y_val), groups)
+                for members in self._groups(seed)
             )
         except KeyboardInterrupt:
             if not ended:
                 raise
-            fitted = [member for member in ended if not member.net_.interrupted] or ended
-            self._warn_of_interrupt(len(fitted))
+            kept = [fit for fit in ended if not fit.is_interrupted] or ended
+            self._warn_of_interrupt(len(kept))
         else:
-            for member in fitted:
-                member._remove_checkpoint()
-        self.estimators_, self.seed_ = fitted, seed
+            kept = list(chain(*fits))
+            for fit in kept:
+                fit.estimator._remove_checkpoint()
+        self.estimators_, self.seed_ = [fit.estimator for fit in kept], seed
+        self.training_ = how_trained(kept)
         return self
 
     def _check_checkpoint(self):
@@ -171,7 +181,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
     def _warn_of_interrupt(self, n_kept):
         warnings.warn(
             f"Training was interrupted; the ensemble keeps {n_kept} of {self.n_estimators} "
-            "members: the completed ones, or else the interrupted first member.",
+            "members: the completed ones, or else those that were interrupted.",
             ConvergenceWarning,
             stacklevel=4,
         )
@@ -188,6 +198,12 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
     def _prototype(self):
         return CVAERegressor() if self.estimator is None else self.estimator
 
+    def _groups(self, seed):
+        """Return the members, as many groups of them as are fitted at once."""
+        members = list(self._members(seed))
+        size = math.ceil(len(members) / min(effective_n_jobs(self.n_jobs), len(members)))
+        return [members[i : i + size] for i in range(0, len(members), size)]
+
     def _members(self, seed):
         """Yield unfitted members, each with a seed of its own."""
         rng = check_random_state(seed)
@@ -199,13 +215,17 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
             yield member
 
 
-def _fitted(member, ended, *given):
-    """Return a fitted member; re-raise its interrupt for the ensemble.
+def _fitted(members, ended, *given):
+    """Return the fits of some members; re-raise an interrupt or an error for the ensemble.
 
     Checkpoints are kept until all members are complete, so that a second fit restores them.
     """
-    member._fit(*given)
-    ended.append(member)
-    if member.net_.interrupted:
+    own = []
+    for fit in Together(Job(member, *given) for member in members):
+        if fit.error is not None:
+            raise fit.error
+        own.append(fit)
+        ended.append(fit)
+    if any(fit.is_interrupted for fit in own):
         raise KeyboardInterrupt
-    return member
+    return own

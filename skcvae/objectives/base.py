@@ -42,6 +42,8 @@ class Objective(Documented, ABC):
         Draws of noise for each of the L draws of z that the user asks for.
     penalty : str
         Name of the second term in the history.
+    varying : tuple of str
+        Parameters in which the members of a stack may differ; they are tensors there.
     """
 
     _parameter_constraints = {}
@@ -52,6 +54,7 @@ class Objective(Documented, ABC):
     weighs_kl = True
     noise_per_sample = 1
     penalty = "kl"
+    varying: tuple[str, ...] = ()
 
     @abstractmethod
     def bound(

@@ -57,10 +57,15 @@ class Hybrid(Objective):
         """Draws of noise per draw of z: two, or one at the ends."""
         return self.uses_recognition + self.draws_from_prior
 
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """Parameters in which members of a stack may differ: `alpha`, between the ends."""
+        return ("alpha",) if 0 < self.alpha < 1 else ()
+
     def bound(
         self, model: Model, given: Conditional, x: Tensor | None, y: Tensor, noise: Tensor
     ) -> Bound:
-        if self.alpha in (0, 1):
+        if isinstance(self.alpha, Real) and self.alpha in (0, 1):
             end = ELBO() if self.alpha else GSNN()
             return end.bound(model, given, x, y, noise)
         from_posterior, from_prior = noise.chunk(2)

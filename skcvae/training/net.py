@@ -114,7 +114,9 @@ class Net(NeuralNet):
             bound, *terms = self.evaluated(**inputs)
         return {"loss": self.get_loss(bound, weight), "y_pred": bound, "terms": terms}
 
-    def evaluated(self, arrays: tuple[Tensor, ...], noise: Tensor) -> tuple[Bound | Tensor, ...]:
+    def evaluated(
+        self, arrays: tuple[Tensor, ...], noise: Tensor, n_at_once: int = 1
+    ) -> tuple[Bound | Tensor, ...]:
         """Return the bound, log p(y|x), and the KL of each unit where the prior is Gaussian."""
         model = self.module.model
         x, y = arrays if len(arrays) > 1 else (None, *arrays)
@@ -124,9 +126,9 @@ class Net(NeuralNet):
             return bound, given.likelihood().log_prob(y)
         if given.prior is None:  # an autoencoder has no density
             return (bound,)
-        draws = noise.split(1)
+        blocks = noise.split(n_at_once)
         estimate = importance_sampling(
-            model, x, y, draws, given, widening=WIDENING, n_draws=len(draws)
+            model, x, y, blocks, given, widening=WIDENING, n_draws=len(noise)
         )
         # Moments of other priors have no closed form: too slow for every epoch.
         if model.recognition is None or not is_gaussian(given.prior):
@@ -161,14 +163,18 @@ class Net(NeuralNet):
             total += _summed(step, batch[1])
         if training:
             self.average.swap()
-        if not self.history[-1]["batches"]:
-            self.history.new_batch()  # skorch's Checkpoint names files after the last one
-        *terms, weight = self.reduced(total, training).tolist()
-        self._record(prefix, iterator.dataset.log_jacobian, *(term / weight for term in terms))
+        self.record(prefix, iterator.dataset.log_jacobian, self.reduced(total, training).tolist())
 
     def reduced(self, total: Tensor, training: bool) -> Tensor:
         """Return sums over all processes: by default there is one."""
         return total
+
+    def record(self, prefix: str, log_jacobian: tuple[float, float], totals: list[float]) -> None:
+        """Record an epoch in the history, from weighted sums of its terms and of the weights."""
+        if not self.history[-1]["batches"]:
+            self.history.new_batch()  # skorch's Checkpoint names files after the last one
+        *terms, weight = totals
+        self._record(prefix, log_jacobian, *(term / weight for term in terms))
 
     def _record(self, prefix, log_jacobian, reconstruction, kl, cll=None, *kl_of_units):
         full, coarse = log_jacobian

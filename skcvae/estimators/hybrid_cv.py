@@ -1,0 +1,251 @@
+"""The hybrid of the CVAE's and the GSNN's objective, with its weight chosen by the rows."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from skcvae.estimators import _checks
+from skcvae.estimators._base import StructuredPredictor
+from skcvae.estimators._parameters import KL, LATENT
+from skcvae.estimators.hybrid import HybridStructuredPredictor
+from skcvae.estimators.search import StackedGridSearchCV
+from skcvae.io import document
+from skcvae.objectives import Hybrid
+from skcvae.training.net import train
+
+
+class HybridStructuredPredictorCV(StructuredPredictor):
+    r"""A hybrid model whose `alpha` is chosen by cross-validation, and refitted on all rows.
+
+    .. math::
+
+        \alpha\,\mathcal L_{\mathrm{CVAE}} + (1 - \alpha)\,\mathcal L_{\mathrm{GSNN}}
+
+    All values and folds are trained at once, by :class:`StackedGridSearchCV`.
+
+    Parameters
+    ----------
+    alphas : array-like of floats, default=(0, 0.25, 0.5, 0.75, 1)
+        Values of `alpha` to compare.
+    cv : int, splitter or iterable, default=5
+        The folds, as of :class:`~sklearn.model_selection.GridSearchCV`.
+    scoring : str, callable or None, default=None
+        What is highest for the best `alpha`. None is `score`, the mean log-likelihood.
+    n_jobs : int or None, default=None
+        Processes, as of :class:`StackedGridSearchCV`.
+    architecture, likelihood, prior, latent_dim, initial_guess, n_train_samples, beta
+        As of :class:`CVAERegressor`.
+    kl_warmup, x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y
+        As of :class:`CVAERegressor`.
+    max_epochs, lr, batch_size, early_stopping, validation_fraction, training
+        As of :class:`CVAERegressor`.
+    n_score_samples, device, random_state, verbose
+        As of :class:`CVAERegressor`.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The best of `alphas`.
+    cv_results_ : dict of ndarrays
+        As of :class:`~sklearn.model_selection.GridSearchCV`: a row for each of `alphas`.
+    best_score_ : float
+        The mean score of `alpha_` over the folds.
+    training_ : str
+        How the candidates were trained: how many at once, and why others alone.
+    n_active_units_, history_, architecture_, likelihood_, prior_, latent_shape_, classes_
+        As of :class:`HybridStructuredPredictor`, of the fit to all rows.
+    net_, n_features_in_, feature_names_in_, x_shape_, y_shape_, seed_
+        As of :class:`HybridStructuredPredictor`, of the fit to all rows.
+
+    See Also
+    --------
+    HybridStructuredPredictor : The same with one value of `alpha`.
+    StackedGridSearchCV : The search for other parameters.
+
+    Examples
+    --------
+    >>> from skcvae import HybridStructuredPredictorCV
+    >>> from skcvae.datasets import make_ring
+    >>> data = make_ring(n_samples=200, random_state=0)
+    >>> est = HybridStructuredPredictorCV(cv=2, max_epochs=20, random_state=0)
+    >>> est.fit(data.X, data.y).alpha_
+    1.0
+    >>> est.cv_results_["mean_test_score"].shape
+    (5,)
+    """
+
+    _parameter_constraints = {
+        **LATENT,
+        **KL,
+        "alphas": ["array-like"],
+        "cv": ["cv_object"],
+        "scoring": [str, callable, None],
+        "n_jobs": [Integral, None],
+    }
+    warm_start = False
+
+    def __init__(
+        self,
+        alphas=(0, 0.25, 0.5, 0.75, 1),
+        *,
+        cv=5,
+        scoring=None,
+        n_jobs=None,
+        architecture="mlp",
+        likelihood="auto",
+        prior="gaussian",
+        latent_dim="auto",
+        initial_guess=False,
+        n_train_samples=1,
+        beta=0.0,
+        kl_warmup=0,
+        x_shape=None,
+        y_shape=None,
+        partial_y=False,
+        omission=0.0,
+        n_scales=1,
+        normalize_X=True,
+        normalize_y=True,
+        max_epochs="auto",
+        lr=0.003,
+        batch_size="auto",
+        early_stopping=True,
+        validation_fraction=0.1,
+        training=None,
+        n_score_samples=100,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.alphas = alphas
+        self.cv = cv
+        self.scoring = scoring
+        self.n_jobs = n_jobs
+        self.architecture = architecture
+        self.likelihood = likelihood
+        self.prior = prior
+        self.latent_dim = latent_dim
+        self.initial_guess = initial_guess
+        self.n_train_samples = n_train_samples
+        self.beta = beta
+        self.kl_warmup = kl_warmup
+        self.x_shape = x_shape
+        self.y_shape = y_shape
+        self.partial_y = partial_y
+        self.omission = omission
+        self.n_scales = n_scales
+        self.normalize_X = normalize_X
+        self.normalize_y = normalize_y
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.training = training
+        self.n_score_samples = n_score_samples
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def objective(self):
+        """What training maximises, with the chosen `alpha`."""
+        return Hybrid(getattr(self, "alpha_", 0.5))
+
+    @_checks.named_keywords
+    def fit(self, X, y=None, sample_weight=None, *, groups=None):
+        """Choose `alpha`, and fit the networks to all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Inputs.
+        y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
+            Outputs.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows in training, not negative.
+        groups : array-like of shape (n_rows,), default=None
+            For a splitter such as :class:`~sklearn.model_selection.GroupKFold`.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as expected. The estimator is then
+            unchanged.
+        """
+        with _checks.restored_on_error(self):
+            self._validate_params()
+            search = self._search(X, y, sample_weight, groups)
+            self.alpha_ = float(search.best_params_["alpha"])
+            self.best_score_, self.cv_results_ = search.best_score_, search.cv_results_
+            self.training_ = search.training_
+            with self._training((X, y), sample_weight, (None, None)) as rows:
+                train(self.net_, rows)
+        return self._finish()
+
+    def _search(self, X, y, sample_weight, groups):
+        """Return the fitted search for `alpha`."""
+        estimator = clone(HybridStructuredPredictor(**{**self._own_params(), "verbose": 0}))
+        if get_config()["enable_metadata_routing"]:
+            estimator.set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+        search = StackedGridSearchCV(
+            estimator,
+            {"alpha": self._checked_alphas()},
+            scoring=self.scoring,
+            cv=self.cv,
+            n_jobs=self.n_jobs,
+            refit=False,
+            error_score="raise",
+        )
+        given = {"sample_weight": sample_weight, "groups": groups}
+        return search.fit(X, y, **{k: v for k, v in given.items() if v is not None})
+
+    def _checked_alphas(self):
+        alphas = np.asarray(self.alphas, dtype=float)
+        if alphas.ndim != 1 or not alphas.size or not ((alphas >= 0) & (alphas <= 1)).all():
+            raise ValueError(
+                f"alphas must be a non-empty list of numbers in [0, 1], got {self.alphas!r}."
+            )
+        return alphas.tolist()
+
+    def _own_params(self):
+        shared = HybridStructuredPredictor._get_param_names()
+        return {k: v for k, v in self.get_params(deep=False).items() if k in shared}
+
+    def _summary_entries(self):
+        chosen = f"{self.alpha_:g} of {', '.join(f'{a:g}' for a in self.alphas)}"
+        return {"alpha": chosen, "searched": self.training_, **super()._summary_entries()}
+
+    @_checks.named_keywords
+    def save(self, path):
+        """Write the chosen model to a file, a :class:`HybridStructuredPredictor`.
+
+        The search is not written; pickle and joblib write it too.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. An existing one is replaced, once the new one is complete.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If a parameter is not plain data, such as a callback.
+        OSError
+            If the file cannot be written.
+        """
+        check_is_fitted(self)
+        chosen = HybridStructuredPredictor(self.alpha_, **self._own_params())
+        own = {"alpha_", "best_score_", "cv_results_", "training_", *self.get_params(deep=False)}
+        vars(chosen).update({k: v for k, v in vars(self).items() if k not in own})
+        document.save(chosen, path)

@@ -1,0 +1,98 @@
+"""Linear layers of several members as one batched product under :func:`torch.vmap`.
+
+torch maps a linear layer over members by a chain of views and expansions; this rule is one
+product.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class BatchedLinear(torch.autograd.Function):
+    """A linear layer whose rule under vmap is a batched product.
+
+    Gradients are taken outside of vmap, of the product.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the layer of one member.
+
+        Parameters
+        ----------
+        x : Tensor of shape (..., n_in)
+            Inputs.
+        weight : Tensor of shape (n_out, n_in)
+            Weights.
+        bias : Tensor of shape (n_out,) or None
+            Bias.
+
+        Returns
+        -------
+        Tensor of shape (..., n_out)
+            Outputs.
+        """
+        return F.linear(x, weight, bias)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        """Keep nothing: there is no backward pass inside of vmap."""
+
+    @staticmethod
+    def vmap(info, in_dims, x: Tensor, weight: Tensor, bias: Tensor | None):
+        """Return the layers of all members.
+
+        Parameters
+        ----------
+        info : object
+            Of torch: the number M of members.
+        in_dims : tuple of int or None
+            The axes of the members; weights have it first.
+        x : Tensor of shape (M, ..., n_in)
+            Inputs, or those of one member for all.
+        weight : Tensor of shape (M, n_out, n_in)
+            Weights.
+        bias : Tensor of shape (M, n_out) or None
+            Biases.
+
+        Returns
+        -------
+        outputs : Tensor of shape (M, ..., n_out)
+            Outputs.
+        out_dim : int
+            The axis of the members, 0.
+        """
+        x = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
+        rows, weight = x.reshape(info.batch_size, -1, x.shape[-1]), weight.transpose(1, 2)
+        h = rows @ weight if bias is None else torch.baddbmm(bias[:, None], rows, weight)
+        return h.reshape(*x.shape[:-1], h.shape[-1]), 0
+
+
+class StackableLinear(nn.Linear):
+    """A linear layer that several members evaluate as one product."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return BatchedLinear.apply(x, self.weight, self.bias)
+
+
+def stackable(module: nn.Module) -> nn.Module:
+    """Return a copy of a module whose linear layers are :class:`StackableLinear`.
+
+    Parameters
+    ----------
+    module : Module
+        Any module.
+
+    Returns
+    -------
+    Module
+        Of the same parameters.
+    """
+    module = copy.deepcopy(module)
+    for layer in module.modules():
+        if type(layer) is nn.Linear:
+            layer.__class__ = StackableLinear
+    return module

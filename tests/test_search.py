@@ -1,0 +1,188 @@
+"""Laws of a search whose fits are trained at once: it finds what scikit-learn's does."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, LeaveOneGroupOut
+from sklearn.pipeline import make_pipeline
+
+import skcvae
+from skcvae import (
+    CVAERegressor,
+    HybridStructuredPredictor,
+    HybridStructuredPredictorCV,
+    NNRegressor,
+    StackedGridSearchCV,
+)
+from skcvae.architectures import MLP
+
+QUICK = {"max_epochs": 2, "random_state": 0}
+GRID = {"lr": [0.001, 0.01], "omission": [0.0, 0.2]}
+
+
+def assert_same_results(found, expected):
+    assert found.keys() == expected.keys()
+    for name in found:
+        if "_time" in name:
+            assert found[name].shape == expected[name].shape
+        elif name.startswith(("split", "mean", "std")):
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-4)
+        else:
+            np.testing.assert_array_equal(found[name], expected[name])
+
+
+def searched(estimator, grid, data, fit=None, **params):
+    """Return a stacked search, and scikit-learn's, with the same results."""
+    found, expected = (
+        kind(estimator, grid, **params).fit(*data, **(fit or {}))
+        for kind in (StackedGridSearchCV, GridSearchCV)
+    )
+    assert_same_results(found.cv_results_, expected.cv_results_)
+    return found, expected
+
+
+@pytest.mark.parametrize("kind", [CVAERegressor, NNRegressor])
+def test_results_are_those_of_the_search_one_by_one(kind, data):
+    found, expected = searched(kind(**QUICK), GRID, data, cv=2)
+    assert found.training_ == "8 in a stack of 8"
+    assert found.best_params_ == expected.best_params_ and found.n_splits_ == 2
+    assert type(found.best_estimator_) is kind
+    np.testing.assert_array_equal(found.predict(data[0]), expected.predict(data[0]))
+    assert found.score(*data) == expected.score(*data)
+    assert skcvae.sample(found, data[0], 2).shape == (2, 60, 3)
+    assert found.estimator.get_params() == kind(**QUICK).get_params() and found.cv == 2
+    again = pickle.loads(pickle.dumps(found))
+    assert again.score(*data) == found.score(*data)
+    assert clone(found).get_params()["estimator__max_epochs"] == 2
+
+
+GROUPS = np.repeat(np.arange(6), 10)
+
+
+@pytest.mark.parametrize(
+    ("params", "fit"),
+    [
+        ({"cv": KFold(3, shuffle=True, random_state=1)}, {}),
+        ({"cv": LeaveOneGroupOut()}, {"groups": GROUPS // 2}),
+        ({"cv": 2}, {"sample_weight": np.linspace(0, 2, 60).tolist()}),
+        ({"cv": 2, "return_train_score": True, "scoring": "r2", "refit": False}, {}),
+        ({"cv": 2, "scoring": ["r2", "neg_mean_squared_error"], "refit": "r2"}, {}),
+    ],
+    ids=["shuffled", "groups", "weights", "train score", "several scores"],
+)
+def test_what_a_search_takes_is_passed_on(data, params, fit):
+    found, _ = searched(NNRegressor(**QUICK), {"lr": [0.001, 0.01]}, data, fit, **params)
+    assert "alone" not in found.training_
+
+
+def test_folds_may_be_an_iterator(data):
+    folds = list(KFold(2).split(data[0]))
+    found = StackedGridSearchCV(NNRegressor(**QUICK), {"lr": [0.01]}, cv=iter(folds)).fit(*data)
+    assert found.n_splits_ == 2
+
+
+def test_metadata_is_routed(data):
+    weight = np.linspace(0, 2, 60)
+    with sklearn.config_context(enable_metadata_routing=True):
+        est = NNRegressor(**QUICK).set_fit_request(sample_weight=True)
+        est.set_score_request(sample_weight=True)
+        fit = {"sample_weight": weight, "groups": GROUPS}
+        searched(est, {"lr": [0.001, 0.01]}, data, fit, cv=GroupKFold(2))
+        cv = HybridStructuredPredictorCV((0.2, 0.8), cv=GroupKFold(2), **QUICK)
+        cv.fit(*data, **fit)
+    assert cv.cv_results_["params"] == [{"alpha": 0.2}, {"alpha": 0.8}]
+
+
+def test_candidates_are_grouped_by_shape(data):
+    grid = [{"architecture": [MLP((4,)), MLP((5,))]}, {"architecture": [MLP(dropout=0.1)]}]
+    found, _ = searched(NNRegressor(**QUICK), grid, data, cv=2)
+    assert found.training_ == "4 in a stack of 2, 2 alone: layers Dropout"
+
+
+def test_seeds_may_be_candidates(data):
+    found, _ = searched(NNRegressor(max_epochs=2), {"random_state": [0, 1, 2]}, data, cv=2)
+    assert len(set(found.cv_results_["mean_test_score"])) == 3
+
+
+def test_fits_that_fail_have_the_error_score(data):
+    est = NNRegressor(**QUICK)
+    with pytest.warns(FitFailedWarning, match="Training diverged"):
+        found, _ = searched(est, {"lr": [0.01, 1e30]}, data, cv=2, error_score=-99.0)
+    assert found.cv_results_["mean_test_score"][1] == -99 and found.best_index_ == 0
+    with pytest.raises(ValueError, match="Training diverged"):
+        StackedGridSearchCV(est, {"lr": [1e30]}, cv=2, error_score="raise").fit(*data)
+    with pytest.raises(ValueError, match="no parameter|Invalid parameter"):
+        StackedGridSearchCV(est, {"nothing": [1]}, cv=2).fit(*data)
+
+
+def test_several_workers_share_the_fits(data):
+    with joblib.parallel_config(backend="threading"):
+        found, _ = searched(NNRegressor(**QUICK), GRID, data, cv=2, n_jobs=2)
+    assert found.training_ == "8 in a stack of 4"
+
+
+def test_another_estimator_is_searched_as_ever(data):
+    grid = {"nnregressor__lr": [0.001, 0.01]}
+    found, _ = searched(make_pipeline(PCA(2), NNRegressor(**QUICK)), grid, data, cv=2)
+    assert found.training_ == "alone: the estimator Pipeline"
+
+
+def test_an_interrupt_ends_the_search(data, monkeypatch):
+    def interrupted(self, batches):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skcvae.training.stack.Stack.train", interrupted)
+    est = NNRegressor(**QUICK)
+    search = StackedGridSearchCV(est, {"lr": [0.001, 0.01]}, cv=2)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(*data)
+    assert search.estimator is est and not hasattr(search, "cv_results_")
+
+
+# The search for alpha.
+
+
+@pytest.fixture(scope="module")
+def chosen():
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    y = X[:, :2] + np.random.default_rng(1).normal(size=(60, 2))
+    return HybridStructuredPredictorCV((0, 0.5, 1), cv=2, **QUICK).fit(X, y), X, y
+
+
+def test_alpha_is_that_of_the_grid_search(chosen):
+    est, X, y = chosen
+    expected = GridSearchCV(HybridStructuredPredictor(**QUICK), {"alpha": [0.0, 0.5, 1.0]}, cv=2)
+    expected.fit(X, y)
+    assert_same_results(est.cv_results_, expected.cv_results_)
+    assert est.alpha_ == expected.best_params_["alpha"]
+    assert est.best_score_ == pytest.approx(expected.best_score_, rel=1e-4)
+    np.testing.assert_array_equal(est.predict(X), expected.predict(X))
+    np.testing.assert_array_equal(est.sample(X, 2, 0), expected.best_estimator_.sample(X, 2, 0))
+    assert est.score(X, y) == expected.score(X, y)
+    assert est.training_ == "6 in a stack of 2"  # 0 and 1 have networks of their own
+    for entry in (f"{est.alpha_:g} of 0, 0.5, 1", est.training_):
+        assert entry in est.summary()
+
+
+def test_the_chosen_model_is_pickled_and_saved(chosen, tmp_path):
+    est, X, y = chosen
+    again = pickle.loads(pickle.dumps(est))
+    assert again.score(X, y) == est.score(X, y) and again.alpha_ == est.alpha_
+    est.save(tmp_path / "model")
+    loaded = skcvae.load(tmp_path / "model")
+    assert type(loaded) is HybridStructuredPredictor and loaded.alpha == est.alpha_
+    assert loaded.score(X, y) == est.score(X, y)
+
+
+@pytest.mark.parametrize("alphas", [[], [0.5, 1.5], [[0.5]], [np.nan]])
+def test_bad_alphas_are_named(data, alphas):
+    est = HybridStructuredPredictorCV(alphas, **QUICK)
+    with pytest.raises(ValueError, match="alphas must be"):
+        est.fit(*data)
+    assert not hasattr(est, "alpha_")

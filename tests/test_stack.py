@@ -1,0 +1,283 @@
+"""Law: each member of a stack is the model that a fit alone gives."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback
+
+from skcvae import (
+    CVAERegressor,
+    EnsembleRegressor,
+    GSNNRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
+    Training,
+)
+from skcvae.architectures import MLP, Conv
+from skcvae.estimators import _together
+from skcvae.estimators._together import Job, Together
+from skcvae.likelihoods import Categorical, Columns, Gaussian, MultivariateGaussian, StudentT
+from skcvae.training import stack, stack_training, together
+
+TOLERANCE = 1e-4  # of single precision, after some steps
+
+
+@pytest.fixture(params=[0, 1000], ids=["recorded", "not recorded"])
+def recorded_after(request, monkeypatch):
+    monkeypatch.setattr(stack, "RECORDED_AFTER", request.param)
+
+
+def fit_all(members, *data, weight=None, rows=None):
+    """Fit members in place, each to its own rows; return how they ended."""
+    rows = rows or [slice(None)] * len(members)
+    weights = [None if weight is None else weight[r] for r in rows]
+    arrays = [tuple(array[r] for array in data) for r in rows]
+    return list(Together(map(Job, members, arrays, weights)))
+
+
+def weights(est):
+    return torch.cat([p.detach().flatten() for p in est.net_.module.parameters()])
+
+
+def assert_same_fit(one, other, tolerance=TOLERANCE):
+    torch.testing.assert_close(weights(one), weights(other), rtol=tolerance, atol=tolerance)
+    assert len(one.history_) == len(other.history_)
+    for row, expected in zip(one.history_, other.history_, strict=True):
+        assert row.keys() == expected.keys()
+        for name in row.keys() - {"dur", "batches"}:
+            assert row[name] == pytest.approx(expected[name], rel=tolerance, abs=tolerance), name
+
+
+def assert_as_alone(members, *data, weight=None, rows=None):
+    alone = list(map(clone, members))
+    ended = fit_all(members, *data, weight=weight, rows=rows)
+    assert not any(fit.error or fit.way.startswith("alone") for fit in ended)
+    for member, single, r in zip(members, alone, rows or [slice(None)] * 9, strict=False):
+        single.fit(data[0][r], data[1][r], sample_weight=None if weight is None else weight[r])
+        assert_same_fit(member, single)
+
+
+def varied(kind, *changes, **params):
+    return [kind(max_epochs=3, random_state=i, **{**params, **c}) for i, c in enumerate(changes)]
+
+
+MEMBERS = {
+    "cvae": (CVAERegressor, {}),
+    "gsnn": (GSNNRegressor, {}),
+    "nn": (NNRegressor, {}),
+    "hybrid": (HybridStructuredPredictor, {}),
+    "guess": (CVAERegressor, {"initial_guess": True}),
+    "several draws": (CVAERegressor, {"n_train_samples": 3}),
+    "partial": (CVAERegressor, {"partial_y": True}),
+    "bins": (NNRegressor, {"architecture": MLP(bins=4)}),
+    "elu": (NNRegressor, {"architecture": MLP(activation="elu")}),
+    "heteroscedastic": (NNRegressor, {"likelihood": Gaussian(heteroscedastic=True)}),
+    "multivariate": (NNRegressor, {"likelihood": MultivariateGaussian()}),
+    "gaussian mixture": (NNRegressor, {"likelihood": "gaussian_mixture"}),
+    "student": (NNRegressor, {"likelihood": StudentT()}),
+    "poisson": (NNRegressor, {"likelihood": "poisson"}),
+    "negative binomial": (NNRegressor, {"likelihood": "negative_binomial"}),
+    "gamma": (NNRegressor, {"likelihood": "gamma"}),
+    "log normal": (NNRegressor, {"likelihood": "log_normal"}),
+    "hurdle": (NNRegressor, {"likelihood": "hurdle"}),
+    "bernoulli": (NNRegressor, {"likelihood": "bernoulli"}),
+    "table": (
+        NNRegressor,
+        {"likelihood": Columns([("a", Gaussian(), [0, 1]), ("b", Categorical(), [2])])},
+    ),
+    "standard": (CVAERegressor, {"prior": "standard"}),
+    "mixture": (CVAERegressor, {"prior": "mixture"}),
+    "no average": (NNRegressor, {"training": Training(ema_decay=0.0, max_grad_norm=None)}),
+    "adam": (NNRegressor, {"training": Training(optimizer="Adam", weight_decay=0.1)}),
+    "sgd": (NNRegressor, {"training": Training(optimizer="SGD")}),
+}
+MEANS = {"bernoulli", "table", "poisson", "negative binomial", "gamma", "log normal", "hurdle"}
+
+
+def targets(name, y):
+    """Return y such that the likelihood of a family accepts it."""
+    if name == "partial":
+        return np.where(np.arange(y.size).reshape(y.shape) % 7, y, np.nan)
+    if name == "table":
+        return np.c_[y[:, :2], y[:, 2] > np.median(y[:, 2])]
+    if name == "bernoulli":
+        return (y > y.mean(0)).astype(float)
+    return np.round(np.abs(y)) + (name in {"gamma", "log normal"}) if name in MEANS else y
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_members_are_fits_alone(name, data):
+    kind, params = MEMBERS[name]
+    assert_as_alone(varied(kind, {}, {}, **params), data[0], targets(name, data[1]))
+
+
+def test_parameters_that_change_no_shape_differ_between_members(data, recorded_after):
+    members = varied(
+        HybridStructuredPredictor,
+        {"alpha": 0.3, "lr": 0.01},
+        {"alpha": 0.9, "beta": 1.0, "kl_warmup": 2},
+        {"omission": 0.3, "training": Training(weight_decay=0.5)},
+    )
+    assert len({together.kind(*begun(member, data)) for member in members}) == 1
+    assert_as_alone(members, *data)
+
+
+def begun(member, data):
+    """Return the net and the rows of a fit that is not trained."""
+    try:
+        with member._training(data, None, (None, None)) as rows:
+            found = member.net_, rows
+            raise StopIteration
+    except StopIteration:
+        return found
+
+
+def test_members_have_rows_and_weights_of_their_own(data, recorded_after):
+    rows = [np.arange(60) % 3 != fold for fold in range(3)]
+    rows[1][0] = False  # one row less, in the last batch
+    # Neither clipping nor Adam, which would hide the scale of a gradient.
+    training = Training(optimizer="SGD", max_grad_norm=None)
+    members = varied(CVAERegressor, {}, {}, {}, batch_size=16, training=training)
+    assert_as_alone(members, *data, weight=np.linspace(0, 2, 60), rows=rows)
+
+
+def test_members_that_stop_leave_the_stack(data, monkeypatch):
+    monkeypatch.setattr(stack, "RECORDED_AFTER", 50)
+    left, keep = [], stack.Stack.keep
+
+    def noted(self, kept):
+        left.append(len(kept))
+        keep(self, kept)
+
+    monkeypatch.setattr(stack.Stack, "keep", noted)
+    members = [
+        NNRegressor(lr=0.02, random_state=i, training=Training(patience=3)) for i in range(4)
+    ]
+    alone = [clone(member).fit(*data) for member in members]
+    fit_all(members, *data)
+    assert left and len({len(member.history_) for member in members}) > 2
+    for member, single in zip(members, alone, strict=True):
+        assert len(member.history_) == len(single.history_)
+        torch.testing.assert_close(weights(member), weights(single), rtol=0.01, atol=0.01)
+
+
+def test_members_may_have_epochs_of_their_own(data):
+    assert_as_alone([NNRegressor(max_epochs=n, random_state=n) for n in (1, 4, 2)], *data)
+
+
+def test_weights_of_a_member_hold_no_others(data):
+    members = varied(NNRegressor, {}, {})
+    fit_all(members, *data)
+    for member in members:
+        for parameter in member.net_.module.parameters():
+            assert parameter.untyped_storage().nbytes() == parameter.nbytes
+
+
+def test_one_that_diverges_harms_no_other(data):
+    members = varied(NNRegressor, {}, {"lr": 1e30}, {})
+    alone = clone(members[2]).fit(*data)
+    errors = [fit.error for fit in fit_all(members, *data)]
+    assert errors[0] is errors[2] is None and "diverged" in str(errors[1])
+    assert not hasattr(members[1], "net_")
+    assert_same_fit(members[2], alone)
+    with pytest.raises(ValueError, match="diverged"):
+        EnsembleRegressor(members[1], random_state=0).fit(*data)
+
+
+@pytest.mark.parametrize("event", ["on_epoch_begin", "on_epoch_end"])
+def test_an_interrupt_keeps_the_epochs_that_had_ended(data, monkeypatch, event):
+    epoch, count = stack_training.StackTraining.tell, [0]
+
+    def interrupted(self, name):
+        count[0] += name == event
+        if count[0] == 3:
+            raise KeyboardInterrupt
+        epoch(self, name)
+
+    est = EnsembleRegressor(NNRegressor(max_epochs=2), n_estimators=3, random_state=0)
+    shorter = clone(est).fit(*data)
+    monkeypatch.setattr(stack_training.StackTraining, "tell", interrupted)
+    with pytest.warns(ConvergenceWarning, match="keeps 3 of 3 members"):
+        est.set_params(estimator__max_epochs=9).fit(*data)
+    for member, expected in zip(est.estimators_, shorter.estimators_, strict=True):
+        assert_same_fit(member, expected)
+    count[0] = 2
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(*data)
+    assert len(est.estimators_) == 3
+
+
+# What is fitted one after another, and what says so.
+
+
+class Silent(Callback):
+    pass
+
+
+class OwnNN(torch.optim.AdamW):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"architecture": MLP(dropout=0.1)}, "layers Dropout"),
+        ({"objective": "iwae"}, "the objective IWAE"),
+        ({"prior": "flow"}, "layers LazyComposedTransform"),
+        ({"training": Training(callbacks=[Silent()])}, "callbacks Silent"),
+        ({"training": Training(lr_schedule="one_cycle")}, "callbacks LRScheduler"),
+        ({"training": Training(precision="bfloat16")}, "precision='bfloat16'"),
+        ({"training": Training(optimizer=OwnNN)}, "the optimizer OwnNN"),
+        ({"batch_size": 10_000, "architecture": MLP((128, 128))}, "large products"),
+    ],
+)
+def test_others_are_fitted_one_after_another(data, params, reason):
+    est = EnsembleRegressor(CVAERegressor(max_epochs=2, **params), n_estimators=2, random_state=0)
+    est.fit(*data)
+    assert est.training_.startswith(f"2 alone: {reason}") and est.training_ in est.summary()
+    for member in est.estimators_:
+        assert torch.equal(weights(member), weights(clone(member).fit(*data)))
+
+
+def test_convolutions_are_fitted_one_after_another():
+    X = np.random.default_rng(0).random((40, 8, 8))
+    est = EnsembleRegressor(NNRegressor(architecture=Conv(), max_epochs=1), n_estimators=2)
+    est.set_params(random_state=0).fit(X, X)
+    assert "2 alone: layers" in est.training_ and "Conv2d" in est.training_
+
+
+def test_a_checkpoint_is_of_one_fit(data, tmp_path):
+    training = Training(checkpoint=tmp_path / "state")
+    est = EnsembleRegressor(NNRegressor(max_epochs=1, training=training), random_state=0)
+    assert "5 alone: callbacks Checkpoint" in est.fit(*data).training_
+
+
+def test_members_of_other_shapes_are_of_another_stack(data):
+    layers = [{"architecture": MLP((n,))} for n in (4, 5, 4, 6)]
+    ended = fit_all(varied(NNRegressor, *layers), *data)
+    expected = "2 in a stack of 2, 2 alone: no other of its kind"
+    assert _together.how_trained(ended) == expected
+
+
+def test_a_stack_is_cut_where_memory_has_no_room(data, monkeypatch):
+    members = [NNRegressor(max_epochs=1, random_state=i) for i in range(6)]
+    net, rows = begun(members[0], data)
+    members[0].net_ = net
+    sizes, train = [], _together.train_stack
+
+    def noted(nets, rows):
+        sizes.append(len(nets))
+        return train(nets, rows)
+
+    monkeypatch.setattr(_together, "train_stack", noted)
+    n_bytes = _together.Begun(members[0], None, rows).n_bytes
+    monkeypatch.setattr(_together, "resident_bytes", lambda device: 2.5 * n_bytes)
+    assert_as_alone(members, *data)
+    assert sizes == [3, 3]
+
+
+def test_the_summary_says_how_members_were_trained(data):
+    est = EnsembleRegressor(NNRegressor(max_epochs=1), n_estimators=3, random_state=0).fit(*data)
+    assert "trained       3 in a stack of 3" in est.summary()
