@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import RidgeCV
 from torch import Tensor, nn
@@ -73,7 +74,8 @@ def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -
     left_out = intercept
     if x is not None:
         ridge = RidgeCV(PENALTIES, scoring="r2", store_cv_results=True, alpha_per_target=True)
-        ridge.fit(x, y, sample_weight=weight)
+        with config_context(enable_metadata_routing=False):  # else the scorer has to be asked
+            ridge.fit(x, y, sample_weight=weight)
         coef, intercept = np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
         chosen = np.abs(PENALTIES - np.reshape(ridge.alpha_, (-1, 1))).argmin(axis=1)
         left_out = ridge.cv_results_[:, np.arange(y.shape[1]), chosen]
@@ -138,10 +140,10 @@ def start(model: Model, rows) -> None:
     noise, head, generation = model.output.likelihood, model.output.head, model.generation
     trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
     if generation is None:
-        noise.start(covariance)
+        noise.start_at(covariance)
     else:
         loadings, variance = factors(covariance, generation.first[-1].in_features)
-        noise.start(variance.diag())
+        noise.start_at(variance.diag())
         share = torch.zeros_like(coef) if trunks else coef
         trunks[generation] = [*[share][: len(x)], loadings]
         _start_encoders(model, coef, intercept, loadings, variance)
@@ -204,7 +206,7 @@ def set_affine(
 
 def _has_skips(model) -> bool:
     """Return whether a model is for real numbers, and all its networks have skip connections."""
-    if not isinstance(model, Model) or not hasattr(model.output.likelihood, "start"):
+    if not isinstance(model, Model) or not hasattr(model.output.likelihood, "start_at"):
         return False
     for part in (model.baseline, model.generation, model.prior, model.recognition):
         trunk = getattr(part, "trunk", part if part is model.generation else None)

@@ -90,7 +90,7 @@ def test_folds_may_be_an_iterator(data):
 def test_metadata_is_routed(data):
     weight = np.linspace(0, 2, 60)
     with sklearn.config_context(enable_metadata_routing=True):
-        est = NNRegressor(**QUICK).set_fit_request(sample_weight=True)
+        est = NNRegressor(**QUICK).set_fit_request(sample_weight=True, groups=False)
         est.set_score_request(sample_weight=True)
         fit = {"sample_weight": weight, "groups": GROUPS}
         searched(est, {"lr": [0.001, 0.01]}, data, fit, cv=GroupKFold(2))

@@ -17,7 +17,7 @@ from skcvae.training.together import kind, why_alone
 
 
 class Job(NamedTuple):
-    """One fit: an estimator, and the arrays, weights, validation arrays and groups that it gets."""
+    """One fit: an estimator, and the arrays, weights, validation rows and groups that it gets."""
 
     estimator: object
     arrays: tuple

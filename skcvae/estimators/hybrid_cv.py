@@ -40,7 +40,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         As of :class:`CVAERegressor`.
     kl_warmup, x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y
         As of :class:`CVAERegressor`.
-    max_epochs, lr, batch_size, early_stopping, validation_fraction, training
+    max_epochs, lr, batch_size, early_stopping, validation, validation_fraction, training
         As of :class:`CVAERegressor`.
     n_score_samples, device, random_state, verbose
         As of :class:`CVAERegressor`.
@@ -113,6 +113,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         lr=0.003,
         batch_size="auto",
         early_stopping=True,
+        validation="random",
         validation_fraction=0.1,
         training=None,
         n_score_samples=100,
@@ -143,6 +144,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         self.lr = lr
         self.batch_size = batch_size
         self.early_stopping = early_stopping
+        self.validation = validation
         self.validation_fraction = validation_fraction
         self.training = training
         self.n_score_samples = n_score_samples

@@ -158,7 +158,7 @@ class LearnedScale(LikelihoodModule):
         self.family: Family = family
         self.raw_scale = nn.Parameter(torch.full(y_shape, raw_scale_of(init_scale)))
 
-    def start(self, covariance: Tensor) -> None:
+    def start_at(self, covariance: Tensor) -> None:
         """Start at the noise of a linear model: a covariance of shape (n_outputs, n_outputs)."""
         scale = (covariance.diagonal().sqrt() - self.min_scale).clamp_min(self.min_scale)
         self.raw_scale.copy_(raw_scale_of(scale).view_as(self.raw_scale))

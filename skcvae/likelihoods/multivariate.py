@@ -85,7 +85,7 @@ class _Learned(LikelihoodModule):
         start = torch.zeros(size, size) if rank is None else torch.randn(size, rank)
         self.ties = nn.Parameter(start)
 
-    def start(self, covariance: Tensor) -> None:
+    def start_at(self, covariance: Tensor) -> None:
         """Start at the noise of a linear model: a covariance of shape (n_outputs, n_outputs)."""
         tril = torch.linalg.cholesky(covariance)
         scale = tril.diagonal() if self.rank is None else covariance.diagonal().sqrt()

@@ -157,12 +157,7 @@ class BestWeights(Callback):
         """Load the weights of the start, and compare them with those of the best epoch."""
         net.module.load_state_dict(self.start)
         _, held_out = net.get_split_datasets(self.rows)
-        net.history.new_epoch()
-        batches = net.get_iterator(held_out, training=False)
-        net.run_single_epoch(batches, False, "valid", net.validation_step)
-        score = _validation_score(net.history[-1])
-        del net.history[-1:]
-        return score > self.kept_["best"]
+        return net.validation_score(held_out) > self.kept_["best"]
 
 
 def _validation_score(row: dict) -> float:

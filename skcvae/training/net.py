@@ -176,6 +176,17 @@ class Net(NeuralNet):
         *terms, weight = totals
         self._record(prefix, log_jacobian, *(term / weight for term in terms))
 
+    def validation_score(self, rows) -> float:
+        """Return what early stopping goes by: the CLL of rows, or else the negative loss."""
+        total, (full, coarse) = 0.0, rows.log_jacobian
+        for batch in self.get_iterator(rows, training=False):
+            total += _summed(self.validation_step(batch), batch[1])
+        *terms, weight = self.reduced(total, False).tolist()
+        reconstruction, kl, *cll = (term / weight for term in terms)
+        if cll:
+            return cll[0] + full
+        return reconstruction + full + coarse - self.criterion_.kl_weight * kl
+
     def _record(self, prefix, log_jacobian, reconstruction, kl, cll=None, *kl_of_units):
         full, coarse = log_jacobian
         reconstruction += full + coarse
