@@ -17,10 +17,13 @@ from skcvae.pipelines import (
     decode_layers,
     encode,
     log_prob,
+    predict_interval,
     predict_modes,
+    predict_quantiles,
     probability,
     reconstruct,
     sample,
+    to_torch,
 )
 from skcvae.progressions import progression
 from skcvae.training.options import Training
@@ -43,9 +46,12 @@ __all__ = [
     "load",
     "log_prob",
     "metrics",
+    "predict_interval",
     "predict_modes",
+    "predict_quantiles",
     "probability",
     "progression",
     "reconstruct",
     "sample",
+    "to_torch",
 ]
