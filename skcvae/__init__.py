@@ -10,7 +10,7 @@ from skcvae.estimators import (
     HybridStructuredPredictor,
     NNRegressor,
 )
-from skcvae.io.document import load
+from skcvae.io.document import load, save
 from skcvae.pipelines import (
     complete,
     decode,
@@ -53,5 +53,6 @@ __all__ = [
     "progression",
     "reconstruct",
     "sample",
+    "save",
     "to_torch",
 ]

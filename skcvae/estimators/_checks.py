@@ -97,6 +97,14 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
         )
     if issparse(y):
         raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
+    columns = getattr(y, "columns", [y.name] if hasattr(y, "to_frame") else [])
+    names = np.asarray([*columns], dtype=object)
+    named = set(map(type, columns)) == {str}
+    if shape is None:
+        vars(estimator).pop("target_names_in_", None)
+        vars(estimator).update({"target_names_in_": names} if named else {})
+    elif named and len(names) > 1:
+        check_names(estimator, names, name)
     y = _numbers(y, name)
     if not np.isscalar(y):
         y = check_array(
@@ -118,6 +126,8 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
                 f"{name} has rows of shape {y.shape[1:]}, expected {shape} as in fit."
             )
         y = y.reshape(n_rows, *shape)
+    if shape is None and hasattr(likelihood, "name_columns"):
+        likelihood.name_columns(y, names)
     holes = np.isnan(y.min())
     if holes and not partial:
         where = "only if partial_y=True in fit, and in complete"
@@ -129,6 +139,15 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
     if not (holes and np.isnan(y).all()):
         likelihood.check_targets(y)
     return y
+
+
+def check_names(estimator, names, name):
+    """Refuse outputs with other names, or in another order, than in fit."""
+    expected = getattr(estimator, "target_names_in_", names)
+    if names.tolist() != expected.tolist():
+        raise ValueError(
+            f"{name} has columns {[*names]}, expected {[*expected]} as in fit, in this order."
+        )
 
 
 def masked(mask, y):

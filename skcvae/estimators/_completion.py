@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from skcvae.estimators import _checks
+from skcvae.estimators._frames import framed, row_index
 from skcvae.random import seed_from, spawned
 
 
@@ -23,6 +24,7 @@ class Completion:
         n_steps=20,
         observation_noise=True,
         random_state=None,
+        as_frame=False,
     ):
         """Sample the missing entries of y given X and the observed ones.
 
@@ -50,6 +52,9 @@ class Completion:
             draw of y.
         random_state : int, RandomState or None, default=None
             None makes new draws at each call.
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given: a row for each draw and row.
 
         Returns
         -------
@@ -68,16 +73,10 @@ class Completion:
         """
         check_is_fitted(self)
         check_counts(n_samples, n_steps)
+        index = row_index(as_frame, X)
         X, y = self._check_partial(X, y_partial, mask)
-        return completions(
-            self,
-            X,
-            y,
-            n_samples,
-            random_state,
-            n_steps=n_steps,
-            observation_noise=observation_noise,
-        )
+        how = {"n_steps": n_steps, "observation_noise": observation_noise}
+        return framed(self, completions(self, X, y, n_samples, random_state, **how), index)
 
     def _log_prob_observed(self, X, y_partial, mask, n_steps, seed):
         """Estimate log p(y_o|x) of the observed entries of each row, in the units of y."""

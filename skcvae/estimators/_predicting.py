@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 from skcvae.estimators import _checks
 from skcvae.estimators._completion import Completion
 from skcvae.estimators._density import ConditionalDensity
+from skcvae.estimators._frames import framed, row_index
 from skcvae.estimators._latent_space import LatentSpace
 from skcvae.estimators._modes import Modes
 from skcvae.inference import conditional_likelihood
@@ -33,7 +34,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
     )
 
     @_checks.named_keywords
-    def predict(self, X, n_samples=None, return_std=False, return_proba=False):
+    def predict(self, X, n_samples=None, return_std=False, return_proba=False, *, as_frame=False):
         """Predict y: its mean, or the most likely labels.
 
         Parameters
@@ -50,6 +51,10 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         return_proba : bool, default=False
             Whether to return the probability of each class as well. For labels
             only.
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given. Not of
+            probabilities.
 
         Returns
         -------
@@ -72,12 +77,14 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             _checks.no_labels(self, "return_std=True")
         if return_proba:
             _checks.only_labels(self, "return_proba=True")
-        X = _checks.inputs(self, X)
+        index, X = row_index(as_frame, X), _checks.inputs(self, X)
         if return_proba:
             return self._labels(self._expected(X, n_samples, self.y_coding_.to_proba), True)
         if return_std:
-            return self._mean_and_std(X, n_samples)
-        return self._like_y(self._expected(X, n_samples, self.y_coding_.to_array))
+            return tuple(framed(self, part, index) for part in self._mean_and_std(X, n_samples))
+        return framed(
+            self, self._like_y(self._expected(X, n_samples, self.y_coding_.to_array)), index
+        )
 
     def _expected(self, X, n_samples, read):
         if n_samples is None:
@@ -105,7 +112,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         return (y, proba.reshape(*lead, *self.y_shape_)) if return_proba else y
 
     @_checks.named_keywords
-    def sample(self, X, n_samples=1, random_state=None, *, observation_noise=True):
+    def sample(self, X, n_samples=1, random_state=None, *, observation_noise=True, as_frame=False):
         """Draw joint outputs y ~ p(y|x).
 
         Parameters
@@ -120,6 +127,9 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             False draws z alone and returns E[y|x,z]: pixels as probabilities
             rather than as 0 and 1, curves without the noise around them, the most
             likely labels.
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given: a row for each draw and row.
 
         Returns
         -------
@@ -129,11 +139,11 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        X = _checks.inputs(self, X)
+        index, X = row_index(as_frame, X), _checks.inputs(self, X)
         draws = self._shown_fitted().sample(
             X, n_samples, seed_from(random_state), observation_noise=observation_noise
         )
-        return self._like_y(draws)
+        return framed(self, self._like_y(draws), index)
 
     @_checks.named_keywords
     def log_prob(

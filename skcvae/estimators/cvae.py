@@ -134,6 +134,8 @@ class CVAERegressor(StructuredPredictor):
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of str
         Names of the features, where X had names.
+    target_names_in_ : ndarray of str
+        Names of the outputs, where y was a DataFrame or had a name.
     x_shape_ : tuple of int
         Shape of one row of X.
     y_shape_ : tuple of int

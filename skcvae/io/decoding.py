@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skcvae.io import kinds
+from skcvae.io import kinds, steps
 from skcvae.version import __version__
 
 FLOATS = ("inf", "-inf", "nan")  # which JSON lacks
@@ -31,6 +31,7 @@ class Decoder:
             "optimizer": _optimizer,
             "texts": _texts,
             "tuple": lambda content: tuple(self.decoded(instance(list, content))),
+            **steps.decoders(self.decoded, instance),
         }
 
     def decoded(self, value):
@@ -46,6 +47,8 @@ class Decoder:
             return self.kinds[kind](content)
         if kind in kinds.ESTIMATORS:
             return self._estimator(kinds.ESTIMATORS[kind], instance(dict, content))
+        if kind in steps.STEPS:
+            return steps.step_of(kind, self._dict(content))
         return _made(self._class(kind), self._dict(content))
 
     def _class(self, kind):

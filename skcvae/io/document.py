@@ -18,13 +18,57 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
-from skcvae.io import files, kinds
+from skcvae.io import files, kinds, steps
 from skcvae.io.decoding import Decoder, instance
 from skcvae.version import __version__
 
 
 def save(estimator, path):
-    """Write a fitted estimator to a file: what the estimators' own `save` does."""
+    """Write a fitted pipeline, search or estimator to a file, for :func:`skcvae.load`.
+
+    It is one safetensors file: weights and other arrays, and a JSON document with
+    parameters, history and versions. There is no pickle in it, so that a file from a
+    stranger cannot run code. The estimators' own `save` does the same.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted. Of a search its ``best_estimator_`` is saved. Steps of a pipeline may be estimators
+        of skcvae and these of scikit-learn: Pipeline, FeatureUnion, ColumnTransformer,
+        SimpleImputer, MissingIndicator, VarianceThreshold, PCA, TruncatedSVD, OneHotEncoder,
+        OrdinalEncoder, KBinsDiscretizer, Binarizer, Normalizer, PolynomialFeatures, all scalers,
+        PowerTransformer, QuantileTransformer, and FunctionTransformer of numpy's functions such as
+        ``np.log1p``.
+    path : str or path-like
+        The file. An existing one is replaced, once the new one is complete.
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    ValueError
+        If a parameter or a step is not plain data, such as a callback, a function of your own or
+        another transformer. Pickle, joblib and skops write those.
+    OSError
+        If the file cannot be written. An existing one is then unchanged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import skcvae
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skcvae.datasets import make_two_branches
+    >>> data = make_two_branches(n_samples=200, random_state=0)
+    >>> est = make_pipeline(StandardScaler(), skcvae.CVAERegressor(max_epochs=5, random_state=0))
+    >>> est = est.fit(data.X, data.y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     skcvae.save(est, f"{folder}/branches.skcvae")
+    ...     again = skcvae.load(f"{folder}/branches.skcvae")
+    >>> again.score(data.X, data.y) == est.score(data.X, data.y)
+    True
+    """
+    estimator = getattr(estimator, "best_estimator_", estimator)
     check_is_fitted(estimator)
     arrays = {}
     coded = _coded(estimator, "", arrays)
@@ -35,7 +79,7 @@ def save(estimator, path):
 
 
 def load(path, classes=()):
-    """Read an estimator that `save` wrote.
+    """Read a pipeline or an estimator that `save` wrote.
 
     Parameters
     ----------
@@ -48,7 +92,7 @@ def load(path, classes=()):
     Returns
     -------
     estimator
-        Fitted, with the parameters and the answers of the one that was saved. Without
+        Fitted, a pipeline if one was saved, with the same parameters and answers. Without
         CUDA one that was fitted there is on the CPU.
 
     Raises
@@ -82,7 +126,7 @@ def load(path, classes=()):
         content = json.loads(document)
         _check_version(instance(dict, instance(dict, content)["versions"])["skcvae"])
         estimator = Decoder(arrays, classes).decoded(content["estimator"])
-        if type(estimator) not in kinds.ESTIMATORS.values():
+        if type(estimator) not in {*kinds.ESTIMATORS.values(), steps.STEPS["Pipeline"]}:
             raise ValueError(f"expected an estimator in it, got {estimator!r}")
         check_is_fitted(estimator)
         if arrays:
@@ -129,8 +173,13 @@ def _coded(value, name, arrays):
         return {"tuple": _coded_list(value, name, arrays)}
     if type(value) is dict and all(type(key) is str for key in value):
         return {"dict": _coded_dict(value, name, arrays)}
-    if type(value) is np.ndarray:
+    if type(value) is np.ndarray and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
         return _coded_array(value, name, arrays)
+    if type(value) is np.ndarray and value.ndim == 1 and set(map(type, value)) == {str}:
+        return {"texts": value.tolist()}
+    plain = steps.coded(value, name, lambda part, name: _coded(part, name, arrays))
+    if plain is not None:
+        return plain
     kind = _kind_of(value)
     if kind is not None:
         return {kind: _coded_object(value, name, arrays)}
@@ -148,17 +197,13 @@ def _coded_dict(values, name, arrays):
 
 
 def _coded_array(array, name, arrays):
-    if array.dtype == object and array.ndim == 1 and all(type(text) is str for text in array):
-        return {"texts": array.tolist()}
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise _not_plain(name, array)
     arrays[name] = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
     return {"array": name}
 
 
 def _kind_of(value):
     """Return the name of an object's class in a file, or None where a file cannot hold it."""
-    for table in (kinds.ESTIMATORS, kinds.PARAMETER_OBJECTS, kinds.RECORDS):
+    for table in (kinds.ESTIMATORS, kinds.PARAMETER_OBJECTS, kinds.RECORDS, steps.STEPS):
         for name, cls in table.items():
             if type(value) is cls:
                 return name
@@ -169,6 +214,8 @@ def _kind_of(value):
 def _coded_object(value, name, arrays):
     if type(value) in kinds.RECORDS.values():
         return _coded_dict(value._asdict(), name, arrays)
+    if type(value) in steps.STEPS.values():
+        return _coded_dict(steps.state_of(value), name, arrays)
     if hasattr(value, "_parameter_constraints"):
         value._validate_params()
     if type(value) not in kinds.ESTIMATORS.values():
@@ -201,7 +248,7 @@ def _not_plain(name, value):
     return ValueError(
         f"{name or 'The estimator'} cannot be saved, got {value!r}: a file holds numbers, texts, "
         "torch's optimizers, and objects of skcvae's classes or of your own that derive from "
-        "sklearn.base.BaseEstimator, which says by its parameters how they are built again; no "
-        "code. Set it to one of these or to None, or use joblib.dump, whose files only their own "
-        "author should load."
+        "sklearn.base.BaseEstimator, which says by its parameters how they are built again, and "
+        f"of scikit-learn {', '.join(steps.STEPS)}; no code. Set it to one of these or to None, "
+        "or use joblib.dump, whose files only their own author should load."
     )

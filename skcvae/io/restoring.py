@@ -32,7 +32,11 @@ ALWAYS = {
     "_history": [list],
     "_weights": [dict],
 }
-SOMETIMES = {"feature_names_in_": [np.ndarray], "n_active_units_": [Integral]}
+SOMETIMES = {
+    "feature_names_in_": [np.ndarray],
+    "n_active_units_": [Integral],
+    "target_names_in_": [np.ndarray],
+}
 SPECIFICATION = {
     "architecture": [ARCHITECTURE],
     "likelihood": [LIKELIHOOD],
@@ -97,9 +101,10 @@ def _check_shapes(state, specification, names):
 
 
 def _check_names(state):
-    names = state.get("feature_names_in_")
-    fits = names is None or (names.dtype == object and names.shape == state["x_shape_"])
-    _agree(fits, "feature_names_in_", "x_shape_")
+    for key, shape in (("feature_names_in_", "x_shape_"), ("target_names_in_", "y_shape_")):
+        names, of_one = state.get(key), state.get(shape) or (1,)
+        fits = names is None or (names.dtype == object and names.shape == of_one)
+        _agree(fits, key, shape)
 
 
 def _check_coding(likelihood, coding, row_shape):
