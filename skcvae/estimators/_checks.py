@@ -105,6 +105,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
         vars(estimator).update({"target_names_in_": names} if named else {})
     elif named and len(names) > 1:
         check_names(estimator, names, name)
+    y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
     y = _numbers(y, name)
     if not np.isscalar(y):
         y = check_array(
@@ -134,7 +135,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
         accepted = where if hasattr(estimator, "complete") else "nowhere"
         raise ValueError(
             f"Input {name} contains NaN. {type(estimator).__name__} accepts NaN, for "
-            f"entries that were not observed, {accepted}."
+            f"entries that were not observed or whose label is ignored, {accepted}."
         )
     if not (holes and np.isnan(y).all()):
         likelihood.check_targets(y)
@@ -148,21 +149,6 @@ def check_names(estimator, names, name):
         raise ValueError(
             f"{name} has columns {[*names]}, expected {[*expected]} as in fit, in this order."
         )
-
-
-def masked(mask, y):
-    """Return y as floats, with NaN where the mask is True."""
-    y = _numbers(y, "y_partial")
-    if mask is None or issparse(y):
-        return y
-    y, mask = np.array(y, dtype=float), np.asarray(mask)
-    if mask.dtype != bool or mask.shape != y.shape:
-        raise ValueError(
-            f"mask must be boolean and of the shape of y_partial, {y.shape}, got {mask.dtype} of "
-            f"shape {mask.shape}."
-        )
-    y[mask] = np.nan
-    return y
 
 
 def check_weights(sample_weight, X):

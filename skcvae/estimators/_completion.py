@@ -3,8 +3,10 @@
 from numbers import Integral
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
+from skcvae.data import reading
 from skcvae.estimators import _checks
 from skcvae.estimators._frames import framed, row_index
 from skcvae.random import seed_from, spawned
@@ -85,15 +87,48 @@ class Completion:
         (completed,) = self._fitted.complete(
             X, y, 1, y_seed, n_steps=n_steps, observation_noise=True
         )
-        completed = np.where(np.isnan(y), self._like_y(completed), y)
+        completed = np.where(np.isnan(y), self._shaped(completed), y)
         return self._fitted.log_prob_observed(
             X, y, completed, n_samples=self.n_score_samples, seed=z_seed
         )
 
     def _check_partial(self, X, y_partial, mask):
         X = _checks.inputs(self, X)
-        y = _checks.masked(mask, y_partial)
+        y = masked(mask, y_partial)
         return X, self._check_targets(y, len(X), name="y_partial", partial=True)
+
+
+def masked(mask, y):
+    """Return y with NaN where a mask is True.
+
+    Parameters
+    ----------
+    mask : array-like of bool of the shape of y, or None
+        None returns y unchanged.
+    y : array-like
+        Outputs, as the user passed them.
+
+    Returns
+    -------
+    array-like of the shape of y
+        Floats, or objects where y holds texts.
+    """
+    if mask is None or issparse(y):
+        return y
+    has_texts = np.asarray(y).dtype.kind in "OU"
+    y = (
+        np.array(y, dtype=object)
+        if has_texts
+        else np.array(reading.numbers(y, "y_partial"), dtype=float)
+    )
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != y.shape:
+        raise ValueError(
+            f"mask must be boolean and of the shape of y_partial, {y.shape}, got {mask.dtype} of "
+            f"shape {mask.shape}."
+        )
+    y[mask] = np.nan
+    return y
 
 
 def check_counts(n_samples, n_steps):
@@ -126,6 +161,6 @@ def completions(estimator, X, y, n_samples, random_state, **params):
         Complete rows.
     """
     drawn = estimator._shown_fitted().complete(X, y, n_samples, seed_from(random_state), **params)
-    completed = estimator._like_y(drawn)
+    completed = estimator._shaped(drawn)
     np.copyto(completed, y, where=~np.isnan(y), casting="unsafe")
-    return completed
+    return estimator._labelled(completed)

@@ -114,9 +114,9 @@ def _check_coding(likelihood, coding, row_shape):
         _check_scaling(coding, row_shape, "y_coding")
     elif isinstance(coding, OneHot):
         classes = likelihood.classes
-        known = isinstance(classes, np.ndarray) and classes.dtype.kind in "iu"
+        known = isinstance(classes, np.ndarray) and classes.dtype.kind in "iubO"
         known = known and np.array_equal(likelihood.classes_of(classes), classes)
-        _agree(known and np.array_equal(coding.classes, classes), "likelihood", "classes")
+        _agree(known and np.array_equal(coding.classes, likelihood.codes), "likelihood", "classes")
         whole = all(type(side) is int and side > 0 for side in coding.row_shape)
         _agree(whole and coding.row_shape == row_shape, "y_coding", "its rows")
     else:
