@@ -23,6 +23,7 @@ from skcvae.pipelines import (
     probability,
     reconstruct,
     sample,
+    tabular_pipeline,
     to_torch,
 )
 from skcvae.progressions import progression
@@ -54,5 +55,6 @@ __all__ = [
     "reconstruct",
     "sample",
     "save",
+    "tabular_pipeline",
     "to_torch",
 ]

@@ -77,6 +77,7 @@ CASES = {
         ),
         FRAME,
     ),
+    "select_columns": (skcvae.tabular_pipeline(NNRegressor())[0], FRAME),
 }  # fmt: skip
 
 

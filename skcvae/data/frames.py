@@ -1,7 +1,7 @@
 """Tables of features, as arrays or as DataFrames of pandas or polars: one column by its name."""
 
 from collections.abc import Hashable
-from numbers import Integral
+from numbers import Integral, Number
 
 import numpy as np
 
@@ -102,3 +102,55 @@ def with_column(X, name, values):
     moved = X.astype(np.result_type(X, np.min_scalar_type(values)))
     moved[:, name] = values
     return moved
+
+
+class select_columns:  # noqa: N801, as scikit-learn's make_column_selector
+    """Select the columns of a DataFrame of pandas or polars by what they hold.
+
+    Parameters
+    ----------
+    kind : {"numbers", "categories"}
+        Texts, booleans and categories are "categories".
+    """
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __repr__(self):
+        return f"select_columns({self.kind!r})"
+
+    def __call__(self, X):
+        """Return the names of the columns."""
+        if not hasattr(X, "columns"):
+            raise ValueError(
+                "X must be a DataFrame of pandas or polars, whose columns say by their types what "
+                f"they hold, got {type(X).__name__}."
+            )
+        return [name for name in X.columns if _kind(X[name], name) == self.kind]
+
+
+def _kind(series, name):
+    """Return what a column holds; refuse what is neither numbers nor categories."""
+    dtype = str(series.dtype).lower()
+    if dtype == "object" and _holds_objects_of(series, Number):
+        return "numbers"
+    if dtype.startswith(("int", "uint", "float", "double", "decimal")):
+        return "numbers"
+    if dtype.startswith(("str", "large_str", "bool", "cat", "enum", "dictionary")):
+        return "categories"
+    if dtype == "object" and _holds_objects_of(series, str | bool | np.bool_):
+        return "categories"
+    raise ValueError(
+        f"Column {name!r} of X holds neither numbers nor categories ({series.dtype}). Turn it "
+        "into numbers first, such as a date into days since a first one, or leave it out."
+    )
+
+
+def _holds_objects_of(series, kind) -> bool:
+    """Return whether the entries that are not missing are of a kind; booleans are no numbers."""
+    entries = [v for v in series if not (v is None or v != v or type(v).__name__ == "NAType")]
+    if kind is Number:
+        return bool(entries) and all(
+            isinstance(v, Number) and not isinstance(v, bool | np.bool_) for v in entries
+        )
+    return all(isinstance(v, kind) for v in entries)

@@ -30,6 +30,8 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from skcvae.data.frames import select_columns
+
 STEPS = {
     cls.__name__: cls
     for cls in (
@@ -55,6 +57,7 @@ STEPS = {
         TruncatedSVD,
         VarianceThreshold,
         make_column_selector,
+        select_columns,
     )
 }
 TYPES = {"bool": bool, "float": float, "int": int, "object": object, "str": str}

@@ -137,6 +137,8 @@ class Columns(Likelihood, _BaseComposition):
         self._check_groups()
         if y.ndim != 2:
             raise ValueError(f"Columns expects y of shape (n_rows, n_columns), got {y.shape}.")
+        if not all(_is_resolved(columns) for *_, columns in self.groups):
+            self.name_columns(y, [])
         named = sorted(column for *_, columns in self.groups for column in columns)
         if named != list(range(y.shape[1])):
             raise ValueError(
@@ -196,6 +198,10 @@ def _is_list(columns) -> bool:
         and len(columns) > 0
         and all(isinstance(c, Integral | str) and not isinstance(c, bool) for c in columns)
     )
+
+
+def _is_resolved(columns) -> bool:
+    return not isinstance(columns, slice) and all(isinstance(c, Integral) for c in columns)
 
 
 def indices(columns, names: list, n_columns: int) -> list[int]:

@@ -32,6 +32,7 @@ from skcvae.pipelines.density import (
 )
 from skcvae.pipelines.last_step import to_torch
 from skcvae.pipelines.latent import decode, decode_layers, encode, reconstruct
+from skcvae.pipelines.tables import tabular_pipeline
 
 __all__ = [
     "complete",
@@ -45,5 +46,6 @@ __all__ = [
     "probability",
     "reconstruct",
     "sample",
+    "tabular_pipeline",
     "to_torch",
 ]
