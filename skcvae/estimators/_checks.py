@@ -74,9 +74,10 @@ def _numbers(values, name):
     return reading.numbers(values, name)
 
 
-def inputs(estimator, X, *, name="X", reset=False, finite=True):
+def inputs(estimator, X, *, name="X", reset=False, finite=None):
     """Return X as an array of finite numbers, or NaN, rows of the shape seen in fit."""
     X = _numbers(X, name)
+    finite = finite or ("allow-nan" if estimator.partial_X else True)
     X = validate_data(estimator, X, reset=reset, allow_nd=True, ensure_all_finite=finite)
     if not reset and X.shape[1:] != estimator.x_shape_:
         raise ValueError(

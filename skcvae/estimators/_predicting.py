@@ -256,7 +256,7 @@ def _warn_of_degeneracy(ess, n_samples):
         warnings.warn(
             f"The effective sample size of log_prob is {np.median(ess):.2f} of {n_samples} draws "
             "for the median row: one draw carries the estimate, which is then too low. Take a "
-            "larger n_samples or train longer.",
+            "larger n_samples, train longer, or with a smaller lr if the loss did not settle.",
             UserWarning,
             stacklevel=5,
         )

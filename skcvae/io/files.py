@@ -69,8 +69,9 @@ def read(path) -> tuple[str, dict[str, np.ndarray]]:
         raise OSError(
             errno.EINVAL, "expected a regular file, got a directory or special file", str(path)
         )
-    with open(path, "rb"):
-        pass  # raises Python's own error if the file is unreadable
+    with open(path, "rb") as file:  # raises Python's own error if it is unreadable
+        if file.read(9)[8:] != b"{":
+            raise ValueError("it is no safetensors file, as save writes, but of another format")
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
         if metadata.get("format") != FORMAT:

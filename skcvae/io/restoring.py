@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from skcvae.architectures.base import ARCHITECTURE
 from skcvae.data.coding import Scaling
+from skcvae.data.gaps import Flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
 from skcvae.likelihoods.base import LIKELIHOOD
@@ -40,7 +41,7 @@ SOMETIMES = {
 SPECIFICATION = {
     "architecture": [ARCHITECTURE],
     "likelihood": [LIKELIHOOD],
-    "x_coding": [Scaling, None],
+    "x_coding": [Flagged, Scaling, None],
     "y_coding": [OneHot, Scaling, Table],
     "prior": [PRIOR, None],
     "latent_shape": [tuple, None],
@@ -86,6 +87,8 @@ def _agree(holds: bool, *names: str) -> None:
 
 
 def _check_shapes(state, specification, names):
+    if isinstance(specification.x_coding, Flagged):
+        _agree(isinstance(specification.x_coding.scaling, Scaling), "x_coding", "its scaling")
     shapes = {name: state[name] for name in names}
     if specification.latent_shape is not None:
         shapes["latent_shape"] = specification.latent_shape
@@ -97,7 +100,8 @@ def _check_shapes(state, specification, names):
         _agree(math.prod(state[name]) == math.prod(coding.row_shape), name, "its coding")
     _agree(state["n_features_in_"] == state["x_shape_"][0], "n_features_in_", "x_shape_")
     if specification.x_coding is not None:
-        _check_scaling(specification.x_coding, specification.x_coding.row_shape, "x_coding")
+        scaling = getattr(specification.x_coding, "scaling", specification.x_coding)
+        _check_scaling(scaling, scaling.row_shape, "x_coding")
 
 
 def _check_names(state):
@@ -146,7 +150,7 @@ def _check_architecture(specification, weights):
     bins = getattr(architecture, "bins", None)
     _agree(bins is None or isinstance(bins, np.ndarray), "architecture", "bins")
     conditional = specification.x_coding is not None
-    x_shape = specification.x_coding.row_shape if conditional else ()
+    x_shape = specification.x_coding.code_shape if conditional else ()
     resolved = architecture.resolve(1, x_shape, code_shape)
     _agree(repr(resolved.get_params()) == repr(architecture.get_params()), "architecture", "sizes")
     latent_shape, prior = specification.latent_shape, specification.prior
