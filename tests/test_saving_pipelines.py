@@ -1,12 +1,10 @@
 """Files of pipelines: the answers of the one that was saved, and nothing in them is run."""
 
-import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors import safe_open
 from safetensors.numpy import save
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -31,10 +29,10 @@ from sklearn.preprocessing import (
     SplineTransformer,
     StandardScaler,
 )
+from test_saving import write_edited
 
 import skcvae
 from skcvae import NNRegressor
-from skcvae.io import files
 from skcvae.io.steps import STEPS
 
 rng = np.random.default_rng(0)
@@ -151,15 +149,6 @@ def test_pipelines_that_end_elsewhere_are_refused(tmp_path):
         written(tmp_path, pipeline)
 
 
-def rewritten(path, edit):
-    """Write a file again with an edited document, as a stranger might."""
-    with safe_open(path, framework="numpy") as file:
-        document = json.loads(file.metadata()["document"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}
-    edit(document["estimator"]["Pipeline"])
-    path.write_bytes(files._bytes(json.dumps(document), arrays))
-
-
 def state_of_first(pipeline):
     (state,) = pipeline["steps"][0]["tuple"][1].values()
     return state
@@ -186,7 +175,7 @@ EDITS = {
 def test_edited_files_are_refused(case, last, tmp_path):
     step = FunctionTransformer(np.log1p).fit(X)
     path = written(tmp_path, Pipeline([("first", step), ("last", last)]))
-    rewritten(path, EDITS[case])
+    write_edited(path, lambda document, _: EDITS[case](document["estimator"]["Pipeline"]))
     with pytest.raises(ValueError, match="cannot be loaded"):
         skcvae.load(path)
 
@@ -195,4 +184,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     path.write_bytes(save({"a": X}))
     with pytest.raises(ValueError, match="cannot be loaded"):
+        skcvae.load(path)
+    path.write_text("name,size\n")
+    with pytest.raises(ValueError, match="it is no safetensors file"):
         skcvae.load(path)

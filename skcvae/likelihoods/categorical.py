@@ -58,7 +58,7 @@ class Categorical(Likelihood):
         Returns
         -------
         array-like of the same shape
-            y itself if it holds numbers and there is nothing to ignore; else float64, NaN where
+            Of y itself if it holds numbers and there is nothing to ignore; else float64, NaN where
             not observed. `classes` is set if it is None and labels are texts or booleans.
         """
         codes = labels.codes_of(y, self.classes, self.ignore_label)

@@ -121,7 +121,7 @@ class Columns(Likelihood, _BaseComposition):
         self._check_groups()
         names, n_columns = list(names), y.shape[-1]
         self.groups = [
-            (*pair, indices(columns, names, n_columns)) for *pair, columns in self.groups
+            (*pair, _indices(columns, names, n_columns)) for *pair, columns in self.groups
         ]
 
     def check_targets(self, y):
@@ -204,28 +204,8 @@ def _is_resolved(columns) -> bool:
     return not isinstance(columns, slice) and all(isinstance(c, Integral) for c in columns)
 
 
-def indices(columns, names: list, n_columns: int) -> list[int]:
-    """Return columns, as indices or by their names, as indices.
-
-    Parameters
-    ----------
-    columns : list or slice of int or str
-        A slice of names includes both ends.
-    names : list of str
-        Names of all columns, empty if they have none.
-    n_columns : int
-        Their number.
-
-    Returns
-    -------
-    list of int
-        In the order of `columns`.
-
-    Raises
-    ------
-    ValueError
-        If there is no column of a name.
-    """
+def _indices(columns, names: list, n_columns: int) -> list[int]:
+    """Return columns, given by indices or names, as indices; slices of names include both ends."""
     if isinstance(columns, slice):
         ends = [_index(end, names) for end in (columns.start, columns.stop)]
         if isinstance(columns.stop, str):
