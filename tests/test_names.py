@@ -148,7 +148,7 @@ def test_columns_by_name_are_those_by_index(case, tmp_path):
         for columns in (BY_NAME[case], ([0], [1], [2]))
     )
     found, expected = (
-        NNRegressor(likelihood=lik, **QUICK).fit(X, Y) for lik in (by_name, by_index)
+        NNRegressor(likelihood=one, **QUICK).fit(X, Y) for one in (by_name, by_index)
     )
     assert found.score(X, Y) == expected.score(X, Y)
     assert [columns for *_, columns in found.likelihood_.groups] == [[0], [1], [2]]
