@@ -4,6 +4,7 @@ import torch
 from sklearn import config_context
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -125,3 +126,9 @@ def test_a_transformer_of_y_is_refused_with_what_to_do(data):
     for other in (est, make_pipeline(PCA(2), est).fit(*data)):
         with pytest.raises(TypeError, match="TransformedTargetRegressor has no sample.*inside"):
             skcvae.sample(other, data[0])
+
+
+def test_a_frozen_estimator_is_looked_into(pipeline, data):
+    frozen = FrozenEstimator(pipeline)
+    expected = skcvae.sample(pipeline, data[0], 2, 0)
+    np.testing.assert_array_equal(skcvae.sample(frozen, data[0], 2, 0), expected)

@@ -3,14 +3,14 @@
 import numpy as np
 
 from skcvae.data.frames import column_names
-from skcvae.pipelines.last_step import last_step
+from skcvae.pipelines import last_step
 
 
 def output_names(estimator, y):
     """Return the names of the outputs: those of y, else those seen in fit, else None."""
     names = column_names(y)
     if names is None:
-        last, _ = last_step(estimator, "sample")
+        last, _ = last_step(estimator, None, "sample")
         names = getattr(last, "target_names_in_", None)
     return None if names is None else [str(name) for name in names]
 

@@ -30,8 +30,8 @@ from skcvae.pipelines.density import (
     probability,
     sample,
 )
-from skcvae.pipelines.last_step import to_torch
 from skcvae.pipelines.latent import decode, decode_layers, encode, reconstruct
+from skcvae.pipelines.steps import last_step, to_torch
 from skcvae.pipelines.tables import tabular_pipeline
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "decode",
     "decode_layers",
     "encode",
+    "last_step",
     "log_prob",
     "predict_interval",
     "predict_modes",

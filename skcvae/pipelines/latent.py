@@ -1,6 +1,6 @@
 """Latent variables of the last step of a pipeline."""
 
-from skcvae.pipelines.last_step import of_last_step
+from skcvae.pipelines.steps import of_last_step
 
 
 @of_last_step

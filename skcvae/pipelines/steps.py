@@ -4,6 +4,7 @@ import functools
 
 from sklearn.base import is_regressor
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.frozen import FrozenEstimator
 
 
 def of_last_step(function):
@@ -23,7 +24,7 @@ def of_last_step(function):
 
     @functools.wraps(function)
     def call(estimator, X, *args, **params):
-        last, inside = last_step(estimator, method, X)
+        last, inside = last_step(estimator, X, method)
         if not is_regressor(last):
             raise TypeError(
                 f"{type(last).__name__} has nothing to condition on: use its own {method}, after "
@@ -50,21 +51,21 @@ def to_torch(estimator):
         As `to_torch` of the last step: its x are what the first steps of a pipeline return,
         ``pipeline[:-1].transform(X)``.
     """
-    last, _ = last_step(estimator, "to_torch")
+    last, _ = last_step(estimator, None, "to_torch")
     return last.to_torch()
 
 
-def last_step(estimator, method, X=None):
+def last_step(estimator, X, method):
     """Return the estimator that has a method, and X as it takes it.
 
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted.
+        Fitted; frozen ones too.
+    X : array-like or None
+        Inputs as the first step takes them; None where only the estimator is wanted.
     method : str
         The method's name.
-    X : array-like, default=None
-        Inputs as the first step takes them.
 
     Returns
     -------
@@ -78,8 +79,10 @@ def last_step(estimator, method, X=None):
     TypeError
         If the last step has no such method.
     """
-    while not hasattr(estimator, method):
-        if hasattr(estimator, "best_estimator_"):
+    while isinstance(estimator, FrozenEstimator) or not hasattr(estimator, method):
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         elif hasattr(estimator, "steps"):
             first, estimator = estimator[:-1], estimator[-1]
