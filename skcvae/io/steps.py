@@ -108,8 +108,8 @@ def coded(value, name, code):
     if isinstance(value, np.ufunc) and FUNCTIONS.get(value.__name__) is value:
         return {"function": value.__name__}
     if type(value) is dict:
-        pairs = enumerate(value.items())
-        return {"pairs": [[code(part, f"{name}.{i}") for part in pair] for i, pair in pairs]}
+        items = enumerate(value.items())
+        return {"items": [[code(part, f"{name}.{i}") for part in pair] for i, pair in items]}
     if type(value) is np.ndarray and value.dtype.kind in "OU":
         listed = enumerate(value.ravel().tolist())
         entries = [code(entry, f"{name}.{i}") for i, entry in listed]
@@ -138,7 +138,7 @@ def decoders(decoded, instance) -> dict:
         "dtype": dtype,
         "entries": entries,
         "function": found(FUNCTIONS),
-        "pairs": lambda content: {decoded(key): decoded(part) for key, part in content},
+        "items": lambda content: {decoded(key): decoded(part) for key, part in content},
         "slice": lambda content: slice(*map(decoded, instance(list, content))),
         "type": found(TYPES),
     }
