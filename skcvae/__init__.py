@@ -13,7 +13,7 @@ from skcvae.estimators import (
     NNRegressor,
     StackedGridSearchCV,
 )
-from skcvae.io.document import load
+from skcvae.io.document import load, save
 from skcvae.pipelines import (
     complete,
     decode,
@@ -21,10 +21,14 @@ from skcvae.pipelines import (
     encode,
     last_step,
     log_prob,
+    predict_interval,
     predict_modes,
+    predict_quantiles,
     probability,
     reconstruct,
     sample,
+    tabular_pipeline,
+    to_torch,
 )
 from skcvae.progressions import progression
 from skcvae.training.options import Training
@@ -51,9 +55,14 @@ __all__ = [
     "load",
     "log_prob",
     "metrics",
+    "predict_interval",
     "predict_modes",
+    "predict_quantiles",
     "probability",
     "progression",
     "reconstruct",
     "sample",
+    "save",
+    "tabular_pipeline",
+    "to_torch",
 ]

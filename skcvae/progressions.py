@@ -3,11 +3,11 @@ r"""Attribute progression: y along one feature of x, for z fixed.
 .. math:: y_t = E[y \mid x_t, z], \quad x_{t,j} = (1 - t) \min_j + t \max_j, \quad t \in [0, 1]
 """
 
-from collections.abc import Hashable
 from numbers import Integral
 
 import numpy as np
 
+from skcvae.data.frames import column, table, with_column
 from skcvae.pipelines import decode, encode
 
 
@@ -54,38 +54,21 @@ def progression(estimator, X, feature, values=7, z=None):
     >>> skcvae.progression(est, data.X[:4], 1, [-1, 0, 1]).shape
     (3, 4, 3)
     """
-    X, name = _table(X, feature)
+    X, name = table(X, feature)
     values = _values(values, X, name)
     z = encode(estimator, X) if z is None else z
-    return np.stack([decode(estimator, _moved(X, name, value), z) for value in values])
-
-
-def _table(X, feature):
-    """Return X as a table whose columns can be replaced, and the column of a feature."""
-    is_frame = hasattr(X, "columns")
-    X = X if is_frame else np.asarray(X)
-    if not is_frame and X.ndim != 2:
-        raise ValueError(f"X must have shape (n_rows, n_features), got {X.shape}.")
-    names = list(X.columns) if is_frame else range(X.shape[1])
-    is_name = is_frame and isinstance(feature, Hashable) and feature in names
-    is_number = isinstance(feature, Integral) and -len(names) <= feature < len(names)
-    if isinstance(feature, bool | np.bool_) or not (is_name or is_number):
-        raise ValueError(
-            f"feature must be one of the {len(names)} columns of X, or a name in a DataFrame, "
-            f"got {feature!r}."
-        )
-    return X, feature if is_name else names[feature]
+    return np.stack([decode(estimator, with_column(X, name, value), z) for value in values])
 
 
 def _values(values, X, name):
     """Return the values of the feature."""
-    column = _numbers(X[name] if hasattr(X, "columns") else X[:, name])
+    known = _numbers(column(X, name))
     if isinstance(values, Integral):
-        return _steps(values, column, name)
+        return _steps(values, known, name)
     array = _array(values)
     if array.ndim != 1 or not array.size:
         raise ValueError(f"values must be a number of steps or a list of values, got {values!r}.")
-    if column is not None and (array.dtype.kind not in "biuf" or not np.isfinite(array).all()):
+    if known is not None and (array.dtype.kind not in "biuf" or not np.isfinite(array).all()):
         raise ValueError(
             f"values must be finite numbers, as feature {name!r} of X has, got {values!r}."
         )
@@ -122,16 +105,3 @@ def _steps(n_values, column, name):
             "X, expected numbers there of which two differ. Pass a list of values."
         )
     return np.linspace(numbers.min(), numbers.max(), n_values)
-
-
-def _moved(X, name, value):
-    """Return X with one value in a column."""
-    if hasattr(X, "with_columns"):  # polars, which takes text for the name of a column
-        return X.with_columns(type(X[name])(name, [value] * len(X)))
-    if hasattr(X, "columns"):
-        moved = X.copy()
-        moved[name] = value
-        return moved
-    moved = X.astype(np.result_type(X, np.min_scalar_type(value)))
-    moved[:, name] = value
-    return moved

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skcvae.data.coding import Scaling, plan
+from skcvae.data.gaps import Flagged, flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
 from skcvae.distributions import reparameterize
@@ -33,7 +34,7 @@ class Served(nn.Module):
         self.noise_shape = self.model.noise_shape
         self.x_row, self.y_row = fitted.x_coding.row_shape, fitted.y_coding.row_shape
         self.y_shape = y_shape
-        self.x_encoder = Standardised(fitted.x_coding)
+        self.x_encoder = encoder(fitted.x_coding)
         self.y_encoder = encoder(fitted.y_coding)
         self.decoder = decoder(fitted.y_coding)
         self.register_buffer("points", moments.points(self.model).to(fitted.exact_dtype))
@@ -152,9 +153,9 @@ class ServedVAE(nn.Module):
         return x.reshape(-1, *self.x_shape)
 
 
-def encoder(coding: Scaling | OneHot | Table) -> nn.Module:
+def encoder(coding: Scaling | Flagged | OneHot | Table) -> nn.Module:
     """Return the module that does what `to_tensor` of a coding does."""
-    kinds = {Scaling: Standardised, OneHot: Encoded, Table: Split}
+    kinds = {Scaling: Standardised, Flagged: Filled, OneHot: Encoded, Table: Split}
     return kinds[type(coding)](coding)
 
 
@@ -177,6 +178,17 @@ class Standardised(nn.Module):
         code = (array - self.loc) / self.scale
         excess = (code.abs() - self.limit).clamp_min(0)
         return code + code.sign() * (excess.log1p() - excess)
+
+
+class Filled(Standardised):
+    """Numbers in the networks' units, zero for NaN, and the flags of NaN."""
+
+    def __init__(self, coding: Flagged):
+        super().__init__(coding.scaling)
+        self.code_shape = coding.code_shape
+
+    def forward(self, array: Tensor) -> Tensor:
+        return flagged(super().forward(array), self.code_shape)
 
 
 class Encoded(nn.Module):

@@ -10,6 +10,7 @@ import torch
 from skcvae.autoencoder import EncoderDecoder, encoder_decoder
 from skcvae.data.batches import Rows, Selection, StreamedRows
 from skcvae.data.coding import FORWARD_NUMBERS, FORWARD_ROWS, Scaling, columns_of, slices
+from skcvae.data.gaps import Flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.data.table import Table
@@ -28,7 +29,7 @@ class Specification(NamedTuple):
     ----------
     architecture, likelihood : object
         With every size a number.
-    x_coding, y_coding : Scaling, OneHot or Table
+    x_coding, y_coding : Scaling, Flagged, OneHot or Table
         From the user's units of X and y to the networks'. `x_coding` is None in a model with
         nothing to condition on.
     prior : object or None
@@ -53,7 +54,7 @@ class Specification(NamedTuple):
 
     architecture: object
     likelihood: object
-    x_coding: Scaling | None
+    x_coding: Scaling | Flagged | None
     y_coding: Scaling | OneHot | Table
     prior: object = None
     latent_shape: Shape | None = None
@@ -148,6 +149,7 @@ def specify(
     y_shape: Shape | None = None,
     normalize_X: bool = True,
     normalize_y: bool = True,
+    partial_X: bool = False,
     **flags,
 ) -> Specification:
     """Return the specification that follows from parameters and rows.
@@ -170,8 +172,11 @@ def specify(
         shape = architecture.latent_shape(latent_dim, (math.prod(code_shape),))
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
     X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
+    if partial_X:
+        check_observed(X, None, "X")
     x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X, limited=True)
-    architecture = architecture.resolve(n_rows, X.shape[1:], code_shape)
+    x_coding = Flagged(x_coding) if partial_X else x_coding
+    architecture = architecture.resolve(n_rows, x_coding.code_shape, code_shape)
     if hasattr(architecture, "fit_bins") and architecture.bins is not None:
         some = X[sampled(len(X), X[0].size + y[0].size, seed)]
         architecture = architecture.fit_bins(
@@ -196,7 +201,7 @@ def check_no_bins(architecture) -> None:
         )
 
 
-def check_observed(y: np.ndarray, likelihood) -> None:
+def check_observed(y: np.ndarray, likelihood, name: str = "y") -> None:
     """Raise an error if a column, or a channel of images, is never observed, or may not be so."""
     if not getattr(likelihood, "accepts_missing", True):
         raise ValueError(
@@ -205,8 +210,9 @@ def check_observed(y: np.ndarray, likelihood) -> None:
         )
     missing = np.isnan(columns_of(y)).all(axis=0)
     if missing.any():
+        noun = "columns" if name == "X" else "outputs"
         raise ValueError(
-            "y has outputs that are NaN in every row, expected each observed at least once; "
+            f"{name} has {noun} that are NaN in every row, expected each observed at least once; "
             f"these columns or channels never are: {np.flatnonzero(missing)[:5].tolist()}."
         )
 
@@ -215,6 +221,13 @@ def row_shape(given, array: np.ndarray, name: str) -> Shape:
     """Return the shape in which the networks see one row of an array."""
     own = array.shape[1:] or (1,)
     if given is None:
+        if len(own) == 3 and own[2] in (1, 3, 4) and min(own[:2]) > 4:
+            array_name = {"x_shape": "X"}.get(name, "y")
+            raise ValueError(
+                f"{array_name} has rows of shape {own}, images with channels last, expected "
+                f"channels first: np.moveaxis(..., -1, 1). If it has {own[0]} channels, say so by "
+                f"{name}={own}."
+            )
         return own
     shape = tuple(given)
     whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skcvae import (
+    VAE,
     CVAERegressor,
     EnsembleRegressor,
     HybridStructuredPredictor,
@@ -619,3 +620,29 @@ def test_classes_to_load_are_a_list(tmp_path):
     for classes in (Gaussian, [Gaussian()]):
         with pytest.raises(TypeError, match="classes must be a list of classes"):
             load(tmp_path / "any", classes=classes)
+
+
+@pytest.mark.parametrize("estimator_class", [CVAERegressor, NNRegressor])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("architecture", ["mlp", "conv"])
+def test_images_with_channels_last_are_refused(estimator_class, channels, architecture):
+    rng = np.random.default_rng(0)
+    images, numbers = rng.normal(size=(9, 8, 6, channels)), rng.normal(size=(9, 3))
+    est = estimator_class(architecture=architecture, max_epochs=1)
+    for name, X, y in (("X", images, numbers), ("y", numbers, images)):
+        message = rf"{name} has rows of shape \(8, 6, {channels}\), images with channels last"
+        with pytest.raises(ValueError, match=message):
+            est.fit(X, y)
+    est.fit(numbers, np.moveaxis(images, -1, 1))
+    assert est.set_params(y_shape=(8, 6, channels), architecture="mlp").fit(numbers, images)
+    with pytest.raises(ValueError, match="X has rows of shape .*by x_shape="):
+        VAE(max_epochs=1).fit(images)
+
+
+def test_sequences_are_not_read_as_images():
+    X = np.random.default_rng(0).normal(size=(9, 20, 3))
+    message = r"got rows of shape \(20, 3\), which are sequences.*\(1, 20, 3\)"
+    for arrays in ((X, X[:, :, 0]), (X[:, :, 0], X)):
+        with pytest.raises(ValueError, match=message):
+            NNRegressor(architecture="conv", max_epochs=1).fit(*arrays)
+    NNRegressor(max_epochs=1).fit(X, X)

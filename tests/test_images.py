@@ -175,11 +175,11 @@ def test_labels_of_one_output_have_a_mass_that_sums_to_one(estimator_class):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, float, bool])
-def test_labels_come_back_as_integers(estimator_class, dtype):
+def test_labels_come_back_as_integers_or_booleans(estimator_class, dtype):
     X, y = data("categorical")
     y = (y == 7).astype(dtype)
     est = estimator_class(architecture="conv", likelihood="categorical", **QUICK).fit(X, y)
-    kind = dtype if np.dtype(dtype).kind in "iu" else np.int64
+    kind = dtype if np.dtype(dtype).kind in "iub" else np.int64
     assert est.classes_.tolist() == [0, 1]
     for found in (est.predict(X), est.sample(X), est.complete(X, hide(y)), est.classes_):
         assert found.dtype == kind

@@ -396,9 +396,9 @@ def test_one_class_is_none(y):
         Categorical().classes_of(np.array(y))
 
 
-@pytest.mark.parametrize("classes", [(0, 0, 1), (0, 0.5), ("a", "b"), (0, np.nan)])
+@pytest.mark.parametrize("classes", [(0, 0, 1), (0, 0.5), ("a", "a"), ("a", None), (0, np.nan)])
 def test_classes_are_distinct_integers(classes):
-    with pytest.raises(ValueError, match="'classes' parameter of Categorical must be distinct"):
+    with pytest.raises(ValueError, match="'classes' parameter of Categorical must be .*distinct"):
         Categorical(classes=classes).classes_of(np.array([0, 1]))
 
 
@@ -570,7 +570,6 @@ def test_columns_are_of_a_table(y):
         [("a", Gaussian, [0])],
         [("a", Gaussian(), 0)],
         [("a", Gaussian(), [])],
-        [("a", Gaussian(), ["size"])],
         [("a", Gaussian(), [True])],
         [(0, Gaussian(), [0])],
         [("a", columns((Gaussian(), [0])), [0])],

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
+import torch
 from sklearn import config_context
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import skcvae
 from skcvae import CVAERegressor, HybridStructuredPredictor
@@ -103,3 +107,28 @@ def test_weights_and_validation_rows_are_routed(data):
     inside = pipeline[0].transform(X)
     again = CVAERegressor(**QUICK).fit(inside, y, X_val=inside[:9], y_val=y[:9])
     np.testing.assert_array_equal(pipeline.predict(X), again.predict(inside))
+
+
+def test_intervals_quantiles_and_modules_are_those_of_the_last_step(pipeline, data):
+    X, _ = data
+    inside, last = pipeline[:-1].transform(X), pipeline[-1]
+    for found, expected in (
+        (skcvae.predict_interval(pipeline, X, 0.8), last.predict_interval(inside, 0.8)),
+        (skcvae.predict_quantiles(pipeline, X=X), last.predict_quantiles(inside)),
+        (skcvae.to_torch(pipeline)(torch.tensor(inside)).numpy(), last.predict(inside)),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_transformer_of_y_is_refused_with_what_to_do(data):
+    est = TransformedTargetRegressor(CVAERegressor(**QUICK), transformer=StandardScaler())
+    est.fit(*data)
+    for other in (est, make_pipeline(PCA(2), est).fit(*data)):
+        with pytest.raises(TypeError, match="TransformedTargetRegressor has no sample.*inside"):
+            skcvae.sample(other, data[0])
+
+
+def test_a_frozen_estimator_is_looked_into(pipeline, data):
+    frozen = FrozenEstimator(pipeline)
+    expected = skcvae.sample(pipeline, data[0], 2, 0)
+    np.testing.assert_array_equal(skcvae.sample(frozen, data[0], 2, 0), expected)

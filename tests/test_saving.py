@@ -145,6 +145,7 @@ CASES = {
         IMAGES.reshape(40, 30),
     ),
     "holes": (CVAERegressor(partial_y=True, objective=ELBO()), X, HOLES),
+    "gaps": (NNRegressor(partial_X=True), np.where(X > 1, np.nan, X), REAL),
     "names": (NNRegressor(), pd.DataFrame(X, columns=list("abc")), REAL),
     "ensemble": (EnsembleRegressor(CVAERegressor(max_epochs=1), n_estimators=2), X, REAL),
     "ensemble of labels": (
@@ -425,7 +426,7 @@ NOT_PLAIN = {
     "training__optimizer": (OwnAdam, "training.optimizer"),
     "training__optimizer_params": (
         {"betas": np.array([object()])},
-        "training.optimizer_params.betas",
+        "training.optimizer_params.betas.0",
     ),
     "training__compile": ({"options": {"cpp.cxx": "sh"}}, "training.compile"),
     "random_state": (np.random.RandomState(0), "random_state"),

@@ -88,6 +88,14 @@ class Conv(Architecture):
                 f"(channels, height, width), got rows of shape {found}. Set x_shape or y_shape if "
                 "images are flattened, or use architecture='mlp'."
             )
+        for shape in (x_shape, y_shape):
+            if len(shape) == 2 and shape[1] < 4 and shape[0] >= 8:
+                raise ValueError(
+                    f"architecture='conv' expects images, got rows of shape {shape}, which are "
+                    "sequences of shape (length, channels), or very narrow images. Use "
+                    f"architecture='mlp', or say by x_shape or y_shape that it is an image, "
+                    f"{(1, *shape)}."
+                )
         if self.kernel_size % 2 == 0:
             raise ValueError(
                 f"The 'kernel_size' parameter of {type(self).__name__} must be odd. "

@@ -8,10 +8,12 @@ import numpy as np
 from scipy.stats import binom
 
 from skcvae.displays._axes import BLUE, COLOURS, GREY, axes_for, plain, pyplot, style
+from skcvae.displays._names import output_names
 from skcvae.metrics import pit
 from skcvae.pipelines import sample
 
 KINDS = ("pit", "coverage")
+MULTIOUTPUT = ("pooled", "raw_values")
 CHANCE = 0.95  # pointwise probability of the grey region for calibrated models
 
 
@@ -28,11 +30,15 @@ class CalibrationDisplay:
     name : str, default=None
         Name of the model in the legend. Named coverage curves on the same axes have
         different colours.
+    output_names : list of str, default=None
+        Names of the outputs in the legend. None uses their indices.
 
     Attributes
     ----------
     line_ : Line2D or None
-        The coverage curve, with ``kind="coverage"``.
+        The coverage curve, with ``kind="coverage"``; the last of several.
+    lines_ : list of Line2D or of StepPatch
+        The curve of each output, with ``multioutput="raw_values"``.
     bars_ : BarContainer or None
         The histogram, with ``kind="pit"``.
     ax_ : Axes
@@ -53,9 +59,10 @@ class CalibrationDisplay:
     >>> display = display.plot(kind="coverage")
     """
 
-    def __init__(self, *, pit, name=None):
+    def __init__(self, *, pit, name=None, output_names=None):
         self.pit = pit
         self.name = name
+        self.output_names = output_names
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, n_samples=100, random_state=0, **kwargs):
@@ -82,10 +89,13 @@ class CalibrationDisplay:
             The display, plotted.
         """
         pyplot(cls.__name__)
+        kwargs = {"output_names": output_names(estimator, y), **kwargs}
         return cls.from_predictions(y, sample(estimator, X, n_samples, random_state), **kwargs)
 
     @classmethod
-    def from_predictions(cls, y_true, draws, *, random_state=0, name=None, ax=None, **kwargs):
+    def from_predictions(
+        cls, y_true, draws, *, random_state=0, name=None, output_names=None, ax=None, **kwargs
+    ):
         """Plot the calibration of given draws.
 
         Parameters
@@ -98,6 +108,8 @@ class CalibrationDisplay:
             Seed for breaking ties in :func:`~skcvae.metrics.pit`.
         name : str, default=None
             Name of the model in the legend.
+        output_names : sequence of str, default=None
+            Names of the outputs in the legend. None uses their indices.
         ax : Axes, default=None
             Axes to plot on. None creates a figure.
         **kwargs
@@ -125,9 +137,20 @@ class CalibrationDisplay:
         'share of outputs inside'
         """
         pyplot(cls.__name__)
-        return cls(pit=pit(y_true, draws, random_state), name=name).plot(ax, **kwargs)
+        found = pit(y_true, draws, random_state)
+        return cls(pit=found, name=name, output_names=output_names).plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, kind="pit", n_bins=20, ref_line=True, bar_kw=None, line_kw=None):
+    def plot(
+        self,
+        ax=None,
+        *,
+        kind="pit",
+        multioutput="pooled",
+        n_bins=20,
+        ref_line=True,
+        bar_kw=None,
+        line_kw=None,
+    ):
         """Plot the histogram or the coverage curve.
 
         Parameters
@@ -138,6 +161,10 @@ class CalibrationDisplay:
             "pit" is a histogram of the PIT, flat for a calibrated model. "coverage" is
             the share of outputs inside central intervals against their nominal
             coverage, on the diagonal for a calibrated model.
+        multioutput : {"pooled", "raw_values"}, default="pooled"
+            "pooled" is one histogram or curve of all outputs together, in which one output
+            may make up for another; the label of the axis says so. "raw_values" is a curve
+            for each output, of a table with at most six.
         n_bins : int, default=20
             Number of bins of the histogram.
         ref_line : bool, default=True
@@ -157,44 +184,74 @@ class CalibrationDisplay:
         Raises
         ------
         ValueError
-            If `kind` is unknown.
+            If `kind` or `multioutput` is unknown, or there are too many outputs for a curve each.
         """
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {KINDS}, got {kind!r}.")
+        if multioutput not in MULTIOUTPUT:
+            raise ValueError(f"multioutput must be one of {MULTIOUTPUT}, got {multioutput!r}.")
+        outputs = self._outputs() if multioutput == "raw_values" else {}
         self.ax_ = axes_for(ax, (1, 1), self, figsize=(4.2, 3.6))[0, 0]
         self.figure_ = self.ax_.figure
         plain(self.ax_)
-        self.line_ = self.bars_ = None
+        self.line_, self.bars_, self.lines_ = None, None, []
         if kind == "pit":
-            self._plot_pit(n_bins, ref_line, bar_kw)
+            self._plot_pit(outputs, n_bins, ref_line, bar_kw, line_kw)
         else:
-            self._plot_coverage(ref_line, line_kw)
-        if self.name is not None:
+            self._plot_coverage(outputs, ref_line, line_kw)
+        if self.name is not None or outputs:
             self.ax_.legend(frameon=False, loc="best")
         return self
 
-    def _plot_pit(self, n_bins, ref_line, bar_kw):
+    def _outputs(self):
+        """Return the PIT of each output by its name in the legend."""
+        table = self.pit.reshape(len(self.pit), -1)
+        names = self.output_names or [f"y[{i}]" for i in range(table.shape[1])]
+        if table.shape[1] > len(COLOURS) or len(names) != table.shape[1]:
+            raise ValueError(
+                f"multioutput='raw_values' plots a curve for each of at most {len(COLOURS)} "
+                f"outputs, with as many output_names, got {table.shape[1]} and {len(names)}. See "
+                "interval_coverage(..., multioutput='raw_values')."
+            )
+        prefix = "" if self.name is None else f"{self.name}, "
+        return {f"{prefix}{name}": u for name, u in zip(names, table.T, strict=True)}
+
+    def _pooled(self, outputs):
+        """Return what the label of the axis says of several outputs."""
+        n_outputs = self.pit[0].size
+        return "" if outputs or n_outputs == 1 else f", {n_outputs} outputs pooled"
+
+    def _plot_pit(self, outputs, n_bins, ref_line, bar_kw, line_kw):
         ends = np.linspace(0, 1, n_bins + 1)
-        density, _ = np.histogram(self.pit, ends, density=True)
-        bars = style(bar_kw, color=BLUE, alpha=0.75, label=self.name)
-        self.bars_ = self.ax_.bar(ends[:-1], density, 0.9 / n_bins, align="edge", **bars)
+        if outputs:
+            for (label, u), colour in zip(outputs.items(), COLOURS, strict=False):
+                density, _ = np.histogram(u, ends, density=True)
+                steps = style(line_kw, color=colour, linewidth=1.5, label=label)
+                self.lines_.append(self.ax_.stairs(density, ends, **steps))
+        else:
+            density, _ = np.histogram(self.pit, ends, density=True)
+            bars = style(bar_kw, color=BLUE, alpha=0.75, label=self.name)
+            self.bars_ = self.ax_.bar(ends[:-1], density, 0.9 / n_bins, align="edge", **bars)
         if ref_line:
             self.ax_.axhspan(*self._chance(1 / n_bins) * n_bins, color=GREY, zorder=0)
             self.ax_.axhline(1, color="0.3", linewidth=1, linestyle="--")
-        self.ax_.set(xlabel="probability integral transform", ylabel="density", xlim=(0, 1))
+        label = f"density{self._pooled(outputs)}"
+        self.ax_.set(xlabel="probability integral transform", ylabel=label, xlim=(0, 1))
 
-    def _plot_coverage(self, ref_line, line_kw):
+    def _plot_coverage(self, outputs, ref_line, line_kw):
         coverage = np.linspace(0, 1, 101)
-        needed = np.sort(np.abs(2 * self.pit[~np.isnan(self.pit)] - 1))
-        inside = np.searchsorted(needed, coverage, side="right") / len(needed)
         if ref_line:
             self.ax_.fill_between(coverage, *self._chance(coverage), color=GREY, linewidth=0)
             self.ax_.plot([0, 1], [0, 1], color="0.3", linewidth=1, linestyle="--")
-        n_named = len(self.ax_.get_legend_handles_labels()[0])
-        colour = COLOURS[n_named % len(COLOURS)]
-        line = style(line_kw, color=colour, linewidth=2, label=self.name)
-        (self.line_,) = self.ax_.plot(coverage, inside, **line)
-        self.ax_.set(xlabel="nominal coverage", ylabel="share of outputs inside", aspect="equal")
+        for label, u in (outputs or {self.name: self.pit}).items():
+            needed = np.sort(np.abs(2 * u[~np.isnan(u)] - 1))
+            inside = np.searchsorted(needed, coverage, side="right") / len(needed)
+            n_named = len(self.ax_.get_legend_handles_labels()[0])
+            line = style(line_kw, color=COLOURS[n_named % len(COLOURS)], linewidth=2, label=label)
+            self.lines_ += self.ax_.plot(coverage, inside, **line)
+        self.line_ = self.lines_[-1]
+        label = f"share of outputs inside{self._pooled(outputs)}"
+        self.ax_.set(xlabel="nominal coverage", ylabel=label, aspect="equal")
         self.ax_.set(xlim=(0, 1), ylim=(0, 1))
 
     def _chance(self, probability):

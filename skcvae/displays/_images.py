@@ -53,6 +53,12 @@ def as_images(name, array):
                 f"{np.nanmax(array)}. Divide bytes by 255 before fit."
             )
         return np.moveaxis(array, 1, -1).clip(0, 1)
+    if array.ndim == 4:
+        raise ValueError(
+            f"{name} must be images of shape (n_rows, channels, height, width) with 1 or 3 "
+            f"channels, got {array.shape}. Plot some of the channels, such as an image without "
+            "its mask, by join=lambda X, y: y[:, :3]."
+        )
     if array.ndim != 3:
         raise ValueError(
             f"{name} must be images of shape (n_rows, height, width) or (n_rows, channels, "

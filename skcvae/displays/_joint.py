@@ -3,6 +3,7 @@
 import numpy as np
 
 from skcvae.displays._axes import BLUE, VERMILION, axes_for, plain, pyplot, style
+from skcvae.displays._names import output_names, positions
 from skcvae.pipelines import sample
 
 MOST_OUTPUTS = 8  # larger grids are not readable
@@ -68,7 +69,8 @@ class JointSamplesDisplay:
         random_state : int, RandomState or None, default=0
             Seed of the draws.
         **kwargs
-            Passed to :meth:`from_predictions`.
+            Passed to :meth:`from_predictions`. `output_names` are by default those of y, or of
+            y in `fit`.
 
         Returns
         -------
@@ -83,6 +85,7 @@ class JointSamplesDisplay:
         pyplot(cls.__name__)
         if len(X) != 1:
             raise ValueError(f"X must have one row, such as X[:1], got {len(X)}.")
+        kwargs = {"output_names": output_names(estimator, y), **kwargs}
         return cls.from_predictions(y, sample(estimator, X, n_samples, random_state), **kwargs)
 
     @classmethod
@@ -97,8 +100,8 @@ class JointSamplesDisplay:
             True outputs; NaN if missing.
         draws : array-like of shape (n_samples, 1, n_outputs)
             Draws of the outputs, as returned by `sample`.
-        outputs : sequence of int, default=None
-            Indices of the outputs to plot. None plots all.
+        outputs : sequence of int or str, default=None
+            Indices or names of the outputs to plot. None plots all.
         output_names : sequence of str of shape (n_outputs,), default=None
             Names of all outputs. None uses their indices.
         ax : ndarray of Axes of shape (n_shown, n_shown), default=None
@@ -137,11 +140,11 @@ class JointSamplesDisplay:
             raise ValueError(
                 f"output_names must have length {n_outputs}, got {len(output_names)}."
             )
-        shown = list(range(n_outputs) if outputs is None else outputs)
+        shown = positions(range(n_outputs) if outputs is None else outputs, output_names)
         if not 2 <= len(shown) <= MOST_OUTPUTS or not set(shown) <= set(range(n_outputs)):
             raise ValueError(
-                f"outputs must be 2 to {MOST_OUTPUTS} indices between 0 and {n_outputs - 1}, "
-                f"got {shown}."
+                f"outputs must be 2 to {MOST_OUTPUTS} indices between 0 and {n_outputs - 1}, or "
+                f"their names, got {shown}."
             )
         names = output_names if output_names is not None else [f"y[{i}]" for i in range(n_outputs)]
         return cls(

@@ -1,9 +1,14 @@
 """Prediction bands over a single feature."""
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
+from skcvae.data.frames import column, column_names, table, with_column
 from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style
+from skcvae.displays._names import output_names, positions, selected
 from skcvae.pipelines import sample
+
+OTHERS = 20  # rows of which the other features are taken
 
 
 class PredictiveBandDisplay:
@@ -74,6 +79,8 @@ class PredictiveBandDisplay:
         X,
         y=None,
         *,
+        feature=None,
+        output=None,
         n_samples=2000,
         grid_resolution=100,
         random_state=0,
@@ -85,10 +92,16 @@ class PredictiveBandDisplay:
         ----------
         estimator : Pipeline, search or estimator
             A fitted estimator with a method `sample`, or a pipeline or search of one.
-        X : array-like or DataFrame of shape (n_rows, 1)
-            Inputs.
-        y : array-like of shape (n_rows,) or (n_rows, 1), default=None
+        X : array-like or DataFrame of shape (n_rows, n_features)
+            Inputs, as the first step of a pipeline takes them.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
             True outputs. None plots no points.
+        feature : int or str, default=None
+            The feature on the horizontal axis: its column, or its name in a DataFrame. The
+            others are those of 20 rows of X in equal shares, so that the bands are those of a
+            mixture, as a partial dependence is a mean. None if X has one column.
+        output : int or str, default=None
+            The output on the vertical axis: its column, or its name. None if y has one.
         n_samples : int, default=2000
             Draws per grid point.
         grid_resolution : int, default=100
@@ -106,15 +119,27 @@ class PredictiveBandDisplay:
         Raises
         ------
         ValueError
-            If X or y has more than one column.
+            If X or y has more than one column, and `feature` or `output` is None.
         """
         pyplot(cls.__name__)
-        values = _single("X", X)
-        grid = np.linspace(values.min(), values.max(), grid_resolution)[:, None]
-        framed = type(X)(grid, columns=X.columns) if hasattr(X, "iloc") else grid
-        names = {"x_name": getattr(X, "columns", [None])[0], "y_name": getattr(y, "name", None)}
-        draws = sample(estimator, framed, n_samples, random_state)
-        shown = {} if y is None else {"X": values, "y_true": y}
+        if feature is None:
+            _single("X", X, "feature")
+        X, feature_name = table(X, 0 if feature is None else feature)
+        x = np.asarray(column(X, feature_name), dtype=float)
+        known = np.isfinite(x)
+        grid = np.linspace(x[known].min(), x[known].max(), grid_resolution)
+        n_rows = 1 if feature is None else OTHERS
+        draws = _draws(estimator, X, feature_name, grid, n_rows, n_samples, random_state)
+        y_names = output_names(estimator, y)
+        if output is not None:
+            draws, y = selected(output, y_names, draws, y)
+        elif draws.ndim > 2:
+            _single("y", draws[0], "output")
+        names = {
+            "x_name": feature_name if column_names(X) else None,
+            "y_name": y_names and y_names[positions([output or 0], y_names)[0]],
+        }
+        shown = {} if y is None else {"X": x[known], "y_true": np.asarray(y)[known]}
         return cls.from_predictions(grid, draws, **shown, **{**names, **kwargs})
 
     @classmethod
@@ -246,11 +271,21 @@ class PredictiveBandDisplay:
         return self.ax_.fill_between(self.x, *self.bands[i].T, **look)
 
 
-def _single(name, array):
-    """Return a single column as a flat array."""
-    array = np.asarray(array, dtype=float)
-    if array.ndim not in (1, 2) or array.shape[1:] not in {(), (1,)} or not array.size:
+def _draws(estimator, X, feature, grid, n_rows, n_samples, random_state):
+    """Return draws along a feature; the others are those of some rows, in equal shares."""
+    rows = np.unique(np.linspace(0, len(X) - 1, n_rows).astype(int))
+    moved = _safe_indexing(X, rows.repeat(len(grid)))
+    moved = with_column(moved, feature, np.tile(grid, len(rows)))
+    draws = sample(estimator, moved, -(-n_samples // len(rows)), random_state)
+    return draws.reshape(-1, len(grid), *draws.shape[2:])
+
+
+def _single(name, array, parameter=None):
+    """Return a single column as a flat array; `parameter` selects one of several."""
+    shape = np.shape(array)
+    if len(shape) not in (1, 2) or shape[1:] not in {(), (1,)} or not shape[0]:
+        hint = "" if parameter is None else f" Select one of several by {parameter}=..."
         raise ValueError(
-            f"{name} must be a single column, of shape (n,) or (n, 1), got shape {array.shape}."
+            f"{name} must be a single column, of shape (n,) or (n, 1), got shape {shape}.{hint}"
         )
-    return array.ravel()
+    return np.asarray(array, dtype=float).ravel()

@@ -29,7 +29,7 @@ class FittedAttributes:
     @property
     def classes_(self):
         """The labels, where labels are modelled."""
-        return self.specification_.y_coding.classes
+        return self._labelled(self.specification_.y_coding.classes)
 
     @property
     def history_(self):
@@ -41,6 +41,15 @@ class FittedAttributes:
         self._fitted = Fitted(module.model, *coding)
 
     def _like_y(self, array):
+        """Return an array with rows like those that are modelled: their shape, their labels."""
+        return self._labelled(self._shaped(array))
+
+    def _labelled(self, array):
+        """Return labels as the user has them; other numbers are unchanged."""
+        labels_of = getattr(self.specification_.likelihood, "labels_of", None)
+        return array if labels_of is None else labels_of(array)
+
+    def _shaped(self, array):
         """Return an array with rows of the shape of those that are modelled."""
         row_shape = self.specification_.y_coding.row_shape
         lead = array.shape[: array.ndim - len(row_shape)]

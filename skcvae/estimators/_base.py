@@ -224,8 +224,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
     _roles = {
         name: name
         for name in (
-            "latent_dim", "initial_guess", "x_shape", "y_shape", "partial_y", "n_scales",
-            "normalize_X", "normalize_y",
+            "latent_dim", "initial_guess", "x_shape", "y_shape", "partial_X", "partial_y",
+            "n_scales", "normalize_X", "normalize_y",
         )
     }  # fmt: skip
 
@@ -297,8 +297,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = True
+        tags.input_tags.allow_nan = self.partial_X
+        tags.target_tags.multi_output = tags.target_tags.single_output = True
         # score is a log-likelihood, not a coefficient of determination.
         tags.regressor_tags.poor_score = True
         return tags

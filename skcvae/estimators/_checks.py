@@ -74,9 +74,10 @@ def _numbers(values, name):
     return reading.numbers(values, name)
 
 
-def inputs(estimator, X, *, name="X", reset=False, finite=True):
+def inputs(estimator, X, *, name="X", reset=False, finite=None):
     """Return X as an array of finite numbers, or NaN, rows of the shape seen in fit."""
     X = _numbers(X, name)
+    finite = finite or ("allow-nan" if estimator.partial_X else True)
     X = validate_data(estimator, X, reset=reset, allow_nd=True, ensure_all_finite=finite)
     if not reset and X.shape[1:] != estimator.x_shape_:
         raise ValueError(
@@ -97,6 +98,15 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
         )
     if issparse(y):
         raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
+    columns = getattr(y, "columns", [y.name] if hasattr(y, "to_frame") else [])
+    names = np.asarray([*columns], dtype=object)
+    named = set(map(type, columns)) == {str}
+    if shape is None:
+        vars(estimator).pop("target_names_in_", None)
+        vars(estimator).update({"target_names_in_": names} if named else {})
+    elif named and len(names) > 1:
+        check_names(estimator, names, name)
+    y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
     y = _numbers(y, name)
     if not np.isscalar(y):
         y = check_array(
@@ -118,32 +128,28 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
                 f"{name} has rows of shape {y.shape[1:]}, expected {shape} as in fit."
             )
         y = y.reshape(n_rows, *shape)
+    if shape is None and hasattr(likelihood, "name_columns"):
+        likelihood.name_columns(y, names)
     holes = np.isnan(y.min())
     if holes and not partial:
         where = "only if partial_y=True in fit, and in complete"
         accepted = where if hasattr(estimator, "complete") else "nowhere"
         raise ValueError(
             f"Input {name} contains NaN. {type(estimator).__name__} accepts NaN, for "
-            f"entries that were not observed, {accepted}."
+            f"entries that were not observed or whose label is ignored, {accepted}."
         )
     if not (holes and np.isnan(y).all()):
         likelihood.check_targets(y)
     return y
 
 
-def masked(mask, y):
-    """Return y as floats, with NaN where the mask is True."""
-    y = _numbers(y, "y_partial")
-    if mask is None or issparse(y):
-        return y
-    y, mask = np.array(y, dtype=float), np.asarray(mask)
-    if mask.dtype != bool or mask.shape != y.shape:
+def check_names(estimator, names, name):
+    """Refuse outputs with other names, or in another order, than in fit."""
+    expected = getattr(estimator, "target_names_in_", names)
+    if names.tolist() != expected.tolist():
         raise ValueError(
-            f"mask must be boolean and of the shape of y_partial, {y.shape}, got {mask.dtype} of "
-            f"shape {mask.shape}."
+            f"{name} has columns {[*names]}, expected {[*expected]} as in fit, in this order."
         )
-    y[mask] = np.nan
-    return y
 
 
 def check_weights(sample_weight, X):

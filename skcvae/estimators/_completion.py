@@ -3,9 +3,12 @@
 from numbers import Integral
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
+from skcvae.data import reading
 from skcvae.estimators import _checks
+from skcvae.estimators._frames import framed, row_index
 from skcvae.random import seed_from, spawned
 
 
@@ -23,6 +26,7 @@ class Completion:
         n_steps=20,
         observation_noise=True,
         random_state=None,
+        as_frame=False,
     ):
         """Sample the missing entries of y given X and the observed ones.
 
@@ -50,6 +54,9 @@ class Completion:
             draw of y.
         random_state : int, RandomState or None, default=None
             None makes new draws at each call.
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given: a row for each draw and row.
 
         Returns
         -------
@@ -68,16 +75,10 @@ class Completion:
         """
         check_is_fitted(self)
         check_counts(n_samples, n_steps)
+        index = row_index(as_frame, X)
         X, y = self._check_partial(X, y_partial, mask)
-        return completions(
-            self,
-            X,
-            y,
-            n_samples,
-            random_state,
-            n_steps=n_steps,
-            observation_noise=observation_noise,
-        )
+        how = {"n_steps": n_steps, "observation_noise": observation_noise}
+        return framed(self, completions(self, X, y, n_samples, random_state, **how), index)
 
     def _log_prob_observed(self, X, y_partial, mask, n_steps, seed):
         """Estimate log p(y_o|x) of the observed entries of each row, in the units of y."""
@@ -86,15 +87,48 @@ class Completion:
         (completed,) = self._fitted.complete(
             X, y, 1, y_seed, n_steps=n_steps, observation_noise=True
         )
-        completed = np.where(np.isnan(y), self._like_y(completed), y)
+        completed = np.where(np.isnan(y), self._shaped(completed), y)
         return self._fitted.log_prob_observed(
             X, y, completed, n_samples=self.n_score_samples, seed=z_seed
         )
 
     def _check_partial(self, X, y_partial, mask):
         X = _checks.inputs(self, X)
-        y = _checks.masked(mask, y_partial)
+        y = masked(mask, y_partial)
         return X, self._check_targets(y, len(X), name="y_partial", partial=True)
+
+
+def masked(mask, y):
+    """Return y with NaN where a mask is True.
+
+    Parameters
+    ----------
+    mask : array-like of bool of the shape of y, or None
+        None returns y unchanged.
+    y : array-like
+        Outputs, as the user passed them.
+
+    Returns
+    -------
+    array-like of the shape of y
+        Floats, or objects where y holds texts.
+    """
+    if mask is None or issparse(y):
+        return y
+    has_texts = np.asarray(y).dtype.kind in "OU"
+    y = (
+        np.array(y, dtype=object)
+        if has_texts
+        else np.array(reading.numbers(y, "y_partial"), dtype=float)
+    )
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != y.shape:
+        raise ValueError(
+            f"mask must be boolean and of the shape of y_partial, {y.shape}, got {mask.dtype} of "
+            f"shape {mask.shape}."
+        )
+    y[mask] = np.nan
+    return y
 
 
 def check_counts(n_samples, n_steps):
@@ -127,6 +161,6 @@ def completions(estimator, X, y, n_samples, random_state, **params):
         Complete rows.
     """
     drawn = estimator._shown_fitted().complete(X, y, n_samples, seed_from(random_state), **params)
-    completed = estimator._like_y(drawn)
+    completed = estimator._shaped(drawn)
     np.copyto(completed, y, where=~np.isnan(y), casting="unsafe")
-    return completed
+    return estimator._labelled(completed)

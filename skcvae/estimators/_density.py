@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from skcvae.estimators import _checks, _regions
+from skcvae.estimators._frames import framed, row_index
 
 
 class ConditionalDensity:
@@ -36,7 +37,7 @@ class ConditionalDensity:
         return float(np.average(log_p, weights=_checks.check_weights(sample_weight, log_p)))
 
     @_checks.named_keywords
-    def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95), n_samples=1000):
+    def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95), n_samples=1000, *, as_frame=False):
         """Estimate quantiles of each output from draws.
 
         Parameters
@@ -47,6 +48,10 @@ class ConditionalDensity:
             Levels in [0, 1].
         n_samples : int, default=1000
             Draws per row; of an ensemble, over all members.
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given: columns
+            for each output and level.
 
         Returns
         -------
@@ -60,11 +65,16 @@ class ConditionalDensity:
             If y are labels.
         """
         check_is_fitted(self)
+        index = row_index(as_frame, X)
+        levels = _checks.check_levels(quantiles)
+        ends = ("quantile", levels) if levels.ndim else None
+        return framed(self, self._quantiles(X, levels, n_samples), index, ends)
+
+    def _quantiles(self, X, levels, n_samples):
+        """Return quantiles, on the last axis where there are several levels."""
         _checks.no_labels(self, "a quantile")
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        levels = _checks.check_levels(quantiles)
-        drawn = self._drawn(X, n_samples)
-        blocks = [np.quantile(draws, levels, axis=0) for _, _, draws in drawn]
+        blocks = [np.quantile(drawn, levels, axis=0) for _, _, drawn in self._drawn(X, n_samples)]
         found = np.concatenate(blocks, axis=levels.ndim)
         found[..., self.y_coding_.labels] = np.nan
         return np.moveaxis(found, 0, -1) if levels.ndim else found
@@ -119,7 +129,7 @@ class ConditionalDensity:
         return counts / n_samples, np.sqrt(share * (1 - share) / (n_samples + 4))
 
     @_checks.named_keywords
-    def predict_interval(self, X, coverage=0.9, n_samples=1000):
+    def predict_interval(self, X, coverage=0.9, n_samples=1000, *, as_frame=False):
         """Estimate the central interval of each output from draws.
 
         Parameters
@@ -130,15 +140,22 @@ class ConditionalDensity:
             The probability that the interval holds the output, in (0, 1).
         n_samples : int, default=1000
             Draws per row.
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given: columns
+            for each output and end.
 
         Returns
         -------
         ndarray of shape (n_rows, ..., 2)
             Lower and upper end, marginal for each output.
         """
+        check_is_fitted(self)
+        index = row_index(as_frame, X)
         _checks.coverage(coverage)
-        tail = (1 - coverage) / 2
-        return self.predict_quantiles(X, (tail, 1 - tail), n_samples)
+        tails = np.array([(1 - coverage) / 2, 1 - (1 - coverage) / 2])
+        intervals = self._quantiles(X, tails, n_samples)
+        return framed(self, intervals, index, ("end", ["lower", "upper"]))
 
     @_checks.named_keywords
     def predict_region(self, X, coverage=0.9, n_samples=200):

@@ -25,6 +25,11 @@ class Members:
         return self._first.feature_names_in_
 
     @property
+    def target_names_in_(self):
+        """Names of the outputs, where y had names."""
+        return self._first.target_names_in_
+
+    @property
     def classes_(self):
         """The labels, where y are labels."""
         return self._first.classes_

@@ -9,6 +9,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, check_scalar
 
 from skcvae.estimators import _checks
 from skcvae.estimators._density import ConditionalDensity
+from skcvae.estimators._frames import framed, row_index
 from skcvae.estimators._members import Members
 from skcvae.random import seed_from, spawned
 
@@ -33,7 +34,7 @@ class Mixture(ConditionalDensity, Members):
     """The methods of a fitted ensemble."""
 
     @_checks.named_keywords
-    def predict(self, X, return_std=False, return_proba=False, *, method="mean"):
+    def predict(self, X, return_std=False, return_proba=False, *, method="mean", as_frame=False):
         """Predict y: the mean of the members' means, or the most likely labels.
 
         Parameters
@@ -49,6 +50,9 @@ class Mixture(ConditionalDensity, Members):
             members'. For labels only.
         method : {"mean", "latent_mean"}, default="mean"
             As for the members: E[y|x], or E[y|x,z*] at z* = E[z|x].
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given. Not of probabilities.
 
         Returns
         -------
@@ -67,15 +71,17 @@ class Mixture(ConditionalDensity, Members):
         """
         check_is_fitted(self)
         _checks.prediction(self, return_std, return_proba, method)
+        index = row_index(as_frame, X)
         if hasattr(self, "classes_"):
             labels, proba = self._most_likely(X, method)
-            return (labels, proba) if return_proba else labels
+            return (labels, proba) if return_proba else framed(self, labels, index)
         if return_std:
-            return self._mean_and_std(X)
-        return self._mean([member.predict(X, method=method) for member in self.estimators_])
+            return tuple(framed(self, part, index) for part in self._mean_and_std(X))
+        mean = self._mean([member.predict(X, method=method) for member in self.estimators_])
+        return framed(self, mean, index)
 
     @_checks.named_keywords
-    def sample(self, X, n_samples=1, random_state=None, *, observation_noise=True):
+    def sample(self, X, n_samples=1, random_state=None, *, observation_noise=True, as_frame=False):
         """Draw joint outputs y ~ p(y|x), for each draw and row from a member by chance.
 
         Parameters
@@ -88,6 +94,9 @@ class Mixture(ConditionalDensity, Members):
             None makes new draws at each call.
         observation_noise : bool, default=True
             False draws the member and z alone and returns E[y|x,z].
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given: a row for each draw and row.
 
         Returns
         -------
@@ -103,7 +112,9 @@ class Mixture(ConditionalDensity, Members):
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         n_members, n_rows = len(self.estimators_), _num_samples(X)
         weights = np.full((n_members, n_rows), 1 / n_members)
-        return self._mixed(draw, n_rows, n_samples, seed_from(random_state), weights)
+        index = row_index(as_frame, X)
+        draws = self._mixed(draw, n_rows, n_samples, seed_from(random_state), weights)
+        return framed(self, draws, index)
 
     @_checks.named_keywords
     def complete(
@@ -116,6 +127,7 @@ class Mixture(ConditionalDensity, Members):
         n_steps=20,
         observation_noise=True,
         random_state=None,
+        as_frame=False,
     ):
         r"""Sample the missing entries of y given X and the observed ones.
 
@@ -139,6 +151,9 @@ class Mixture(ConditionalDensity, Members):
             False ends in E[y|x,z] or the most likely labels.
         random_state : int, RandomState or None, default=None
             None makes new draws at each call.
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given: a row for each draw and row.
 
         Returns
         -------
@@ -152,15 +167,16 @@ class Mixture(ConditionalDensity, Members):
 
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        index = row_index(as_frame, X)
         weight_seed, draw_seed = spawned(seed_from(random_state), 2)
         seeds = spawned(weight_seed, len(self.estimators_))
         log_p = [
             member._log_prob_observed(X, y_partial, mask, n_steps, seed)
             for member, seed in zip(self.estimators_, seeds, strict=True)
         ]
-        return self._mixed(
-            draw, _num_samples(X), n_samples, draw_seed, softmax(np.maximum(log_p, LOWEST), axis=0)
-        )
+        weights = softmax(np.maximum(log_p, LOWEST), axis=0)
+        completed = self._mixed(draw, _num_samples(X), n_samples, draw_seed, weights)
+        return framed(self, completed, index)
 
     @_checks.named_keywords
     def log_prob(

@@ -58,6 +58,7 @@ SHARED = {
     "likelihood": CHOICES["likelihood"],
     "x_shape": ["array-like", None],
     "y_shape": ["array-like", None],
+    "partial_X": ["boolean"],
     "partial_y": ["boolean"],
     "omission": [Interval(Real, 0, 1, closed="left")],
     "n_scales": [Interval(Integral, 1, 3, closed="both")],

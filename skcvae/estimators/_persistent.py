@@ -53,7 +53,8 @@ class Persistent(Savable):
         skcvae.serving.Served
             A copy on the CPU, for serving: ``module(x)`` is `predict` at its defaults, and
             ``module(x, noise)`` has a draw of z for each draw of the noise. Its methods
-            `encode`, `decode` and `reconstruct` are those of the estimator.
+            `encode`, `decode` and `reconstruct` are those of the estimator. Labels that are texts
+            or booleans are their positions in `classes_`.
         """
         check_is_fitted(self)
         return Served(self._fitted, self._row_shape).cpu()

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 from skcvae.estimators import _checks
 from skcvae.estimators._completion import Completion
 from skcvae.estimators._density import ConditionalDensity
+from skcvae.estimators._frames import framed, row_index
 from skcvae.estimators._latent_space import LatentSpace
 from skcvae.estimators._modes import Modes
 from skcvae.inference.conditional_likelihood import WIDENING, importance_sampling, monte_carlo
@@ -32,7 +33,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
     )
 
     @_checks.named_keywords
-    def predict(self, X, return_std=False, return_proba=False, *, method="mean"):
+    def predict(self, X, return_std=False, return_proba=False, *, method="mean", as_frame=False):
         """Predict y: its mean E[y|x], or the most likely labels.
 
         Parameters
@@ -51,6 +52,9 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             "latent_mean" is the paper's deterministic inference, E[y|x,z*] at z* = E[z|x]:
             one pass through the networks, for images sharper, and farther from the mean
             where p(y|x) is skewed or has several modes.
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given. Not of probabilities.
 
         Returns
         -------
@@ -68,16 +72,16 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         """
         check_is_fitted(self)
         _checks.prediction(self, return_std, return_proba, method)
-        X, fitted = _checks.inputs(self, X), self._shown_fitted()
+        index, X, fitted = row_index(as_frame, X), _checks.inputs(self, X), self._shown_fitted()
         read = self.y_coding_.to_proba if return_proba else self.y_coding_.to_array
         if method == "latent_mean":
             y = fitted.deterministic(X, read)
         elif return_std:
             found = fitted.moments(X, read, self.y_coding_.spread_to_array)
-            return tuple(map(self._like_y, found))
+            return tuple(framed(self, self._like_y(part), index) for part in found)
         else:
             (y,) = fitted.moments(X, read)
-        return self._labels(y, True) if return_proba else self._like_y(y)
+        return self._labels(y, True) if return_proba else framed(self, self._like_y(y), index)
 
     def _labels(self, proba, return_proba):
         """Return the most likely labels, and their probabilities if asked for."""
@@ -86,7 +90,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         return (y, proba.reshape(*lead, *self.y_shape_)) if return_proba else y
 
     @_checks.named_keywords
-    def sample(self, X, n_samples=1, random_state=None, *, observation_noise=True):
+    def sample(self, X, n_samples=1, random_state=None, *, observation_noise=True, as_frame=False):
         """Draw joint outputs y ~ p(y|x).
 
         Parameters
@@ -101,6 +105,9 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             False draws z alone and returns E[y|x,z]: pixels as probabilities
             rather than as 0 and 1, curves without the noise around them, the most
             likely labels.
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given: a row for each draw and row.
 
         Returns
         -------
@@ -110,11 +117,11 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        X = _checks.inputs(self, X)
+        index, X = row_index(as_frame, X), _checks.inputs(self, X)
         draws = self._shown_fitted().sample(
             X, n_samples, seed_from(random_state), observation_noise=observation_noise
         )
-        return self._like_y(draws)
+        return framed(self, self._like_y(draws), index)
 
     @_checks.named_keywords
     def log_prob(

@@ -7,7 +7,7 @@ from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from skcvae.estimators import _checks
-from skcvae.estimators._completion import check_counts, completions
+from skcvae.estimators._completion import check_counts, completions, masked
 from skcvae.estimators._predicting import estimates
 from skcvae.random import seed_from
 
@@ -144,7 +144,7 @@ class RowDensity(DensityMixin):
         """
         check_is_fitted(self)
         check_counts(n_samples, n_steps)
-        (X,) = self._check_rows(_checks.masked(mask, X_partial), name="X_partial", partial=True)
+        (X,) = self._check_rows(masked(mask, X_partial), name="X_partial", partial=True)
         return completions(
             self,
             None,

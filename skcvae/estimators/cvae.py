@@ -61,6 +61,10 @@ class CVAERegressor(StructuredPredictor):
         Shape of one row where images come flat, such as (3, 32, 32). Predictions
         and draws have the shape of y in `fit` all the same. None takes rows as
         they are.
+    partial_X : bool, default=False
+        Whether X may have NaN entries, which were not observed. The networks read the mean in
+        their place, and beside each number a flag that says whether it is a fill. Otherwise NaN
+        is an error.
     partial_y : bool, default=False
         Whether y may have NaN entries, which were not observed: they are marginalised
         out, and the recognition network reads which they are. Otherwise NaN is an error.
@@ -139,6 +143,8 @@ class CVAERegressor(StructuredPredictor):
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of str
         Names of the features, where X had names.
+    target_names_in_ : ndarray of str
+        Names of the outputs, where y was a DataFrame or had a name.
     x_shape_ : tuple of int
         Shape of one row of X.
     y_shape_ : tuple of int
@@ -187,6 +193,7 @@ class CVAERegressor(StructuredPredictor):
         kl_warmup=0,
         x_shape=None,
         y_shape=None,
+        partial_X=False,
         partial_y=False,
         omission=0.0,
         n_scales=1,
@@ -216,6 +223,7 @@ class CVAERegressor(StructuredPredictor):
         self.kl_warmup = kl_warmup
         self.x_shape = x_shape
         self.y_shape = y_shape
+        self.partial_X = partial_X
         self.partial_y = partial_y
         self.omission = omission
         self.n_scales = n_scales

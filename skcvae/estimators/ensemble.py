@@ -67,6 +67,8 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of str
         Names of the features, where X had names.
+    target_names_in_ : ndarray of str
+        Names of the outputs, where y was a DataFrame or had a name.
     seed_ : int
         The seed that followed from `random_state`.
     training_ : str

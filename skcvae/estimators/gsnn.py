@@ -26,7 +26,7 @@ class GSNNRegressor(StructuredPredictor):
         :class:`skcvae.priors.Flow`.
     architecture, likelihood, latent_dim, initial_guess, n_train_samples, x_shape, y_shape
         As of :class:`CVAERegressor`.
-    partial_y, omission, n_scales, normalize_X, normalize_y, max_epochs, lr, batch_size
+    partial_X, partial_y, omission, n_scales, normalize_X, normalize_y, max_epochs, lr, batch_size
         As of :class:`CVAERegressor`.
     early_stopping, validation, validation_fraction, training, n_score_samples, warm_start
         As of :class:`CVAERegressor`.
@@ -78,6 +78,7 @@ class GSNNRegressor(StructuredPredictor):
         n_train_samples=1,
         x_shape=None,
         y_shape=None,
+        partial_X=False,
         partial_y=False,
         omission=0.0,
         n_scales=1,
@@ -104,6 +105,7 @@ class GSNNRegressor(StructuredPredictor):
         self.n_train_samples = n_train_samples
         self.x_shape = x_shape
         self.y_shape = y_shape
+        self.partial_X = partial_X
         self.partial_y = partial_y
         self.omission = omission
         self.n_scales = n_scales

@@ -26,9 +26,9 @@ class HybridStructuredPredictor(StructuredPredictor):
         :class:`skcvae.priors.Flow`, or :class:`skcvae.priors.Mixture` with `alpha` 1.
     architecture, likelihood, latent_dim, initial_guess, n_train_samples, beta, kl_warmup
         As of :class:`CVAERegressor`.
-    x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y, max_epochs
+    x_shape, y_shape, partial_X, partial_y, omission, n_scales, normalize_X, normalize_y
         As of :class:`CVAERegressor`.
-    lr, batch_size, early_stopping, validation, validation_fraction, training
+    max_epochs, lr, batch_size, early_stopping, validation, validation_fraction, training
         As of :class:`CVAERegressor`.
     n_score_samples, warm_start, device, random_state, verbose
         As of :class:`CVAERegressor`.
@@ -87,6 +87,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         kl_warmup=0,
         x_shape=None,
         y_shape=None,
+        partial_X=False,
         partial_y=False,
         omission=0.0,
         n_scales=1,
@@ -116,6 +117,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         self.kl_warmup = kl_warmup
         self.x_shape = x_shape
         self.y_shape = y_shape
+        self.partial_X = partial_X
         self.partial_y = partial_y
         self.omission = omission
         self.n_scales = n_scales

@@ -38,11 +38,11 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         Processes, as of :class:`StackedGridSearchCV`.
     architecture, likelihood, prior, latent_dim, initial_guess, n_train_samples, beta
         As of :class:`CVAERegressor`.
-    kl_warmup, x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y
+    kl_warmup, x_shape, y_shape, partial_X, partial_y, omission, n_scales, normalize_X
         As of :class:`CVAERegressor`.
-    max_epochs, lr, batch_size, early_stopping, validation, validation_fraction, training
+    normalize_y, max_epochs, lr, batch_size, early_stopping, validation, validation_fraction
         As of :class:`CVAERegressor`.
-    n_score_samples, device, random_state, verbose
+    training, n_score_samples, device, random_state, verbose
         As of :class:`CVAERegressor`.
 
     Attributes
@@ -104,6 +104,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         kl_warmup=0,
         x_shape=None,
         y_shape=None,
+        partial_X=False,
         partial_y=False,
         omission=0.0,
         n_scales=1,
@@ -135,6 +136,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         self.kl_warmup = kl_warmup
         self.x_shape = x_shape
         self.y_shape = y_shape
+        self.partial_X = partial_X
         self.partial_y = partial_y
         self.omission = omission
         self.n_scales = n_scales
@@ -170,7 +172,8 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         sample_weight : array-like of shape (n_rows,), default=None
             Weights of the rows in training, not negative.
         groups : array-like of shape (n_rows,), default=None
-            For a splitter such as :class:`~sklearn.model_selection.GroupKFold`.
+            For a splitter such as :class:`~sklearn.model_selection.GroupKFold`, and for the
+            rows that the fit to all rows holds out.
 
         Returns
         -------
@@ -189,7 +192,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
             self.alpha_ = float(search.best_params_["alpha"])
             self.best_score_, self.cv_results_ = search.best_score_, search.cv_results_
             self.training_ = search.training_
-            with self._training((X, y), sample_weight, (None, None)) as rows:
+            with self._training((X, y), sample_weight, (None, None), groups) as rows:
                 train(self.net_, rows)
         return self._finish()
 
@@ -197,7 +200,8 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         """Return the fitted search for `alpha`."""
         estimator = clone(HybridStructuredPredictor(**{**self._own_params(), "verbose": 0}))
         if get_config()["enable_metadata_routing"]:
-            estimator.set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+            estimator.set_fit_request(sample_weight=True, groups=True)
+            estimator.set_score_request(sample_weight=False)
         search = StackedGridSearchCV(
             estimator,
             {"alpha": self._checked_alphas()},

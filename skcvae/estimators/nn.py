@@ -23,11 +23,11 @@ class NNRegressor(StructuredPredictor):
         ``CVAERegressor(initial_guess=True)`` made deterministic.
     latent_dim : "auto" or int, default="auto"
         Size of z where `initial_guess` is True, as of :class:`CVAERegressor`.
-    architecture, x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y
+    architecture, x_shape, y_shape, partial_X, partial_y, omission, n_scales
         As of :class:`CVAERegressor`.
-    max_epochs, lr, batch_size, early_stopping, validation, validation_fraction, training
+    normalize_X, normalize_y, max_epochs, lr, batch_size, early_stopping, validation
         As of :class:`CVAERegressor`.
-    n_score_samples, warm_start, device, random_state, verbose
+    validation_fraction, training, n_score_samples, warm_start, device, random_state, verbose
         As of :class:`CVAERegressor`.
 
     Attributes
@@ -72,6 +72,7 @@ class NNRegressor(StructuredPredictor):
         y_shape=None,
         initial_guess=False,
         latent_dim="auto",
+        partial_X=False,
         partial_y=False,
         omission=0.0,
         n_scales=1,
@@ -96,6 +97,7 @@ class NNRegressor(StructuredPredictor):
         self.y_shape = y_shape
         self.initial_guess = initial_guess
         self.latent_dim = latent_dim
+        self.partial_X = partial_X
         self.partial_y = partial_y
         self.omission = omission
         self.n_scales = n_scales

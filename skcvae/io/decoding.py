@@ -6,7 +6,7 @@ import re
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skcvae.io import kinds
+from skcvae.io import kinds, steps
 from skcvae.version import __version__
 
 FLOATS = ("inf", "-inf", "nan")  # which JSON lacks
@@ -46,6 +46,7 @@ class PlainDecoder:
             "pairs": self._pairs,
             "texts": _texts,
             "tuple": lambda content: tuple(self.decoded(instance(list, content))),
+            **steps.decoders(self.decoded, instance),
         }
 
     def decoded(self, value):
@@ -92,6 +93,8 @@ class Decoder(PlainDecoder):
         self.kinds["optimizer"] = _optimizer
 
     def _object(self, kind, content):
+        if kind in steps.STEPS:
+            return steps.step_of(kind, self._dict(content))
         if kind in kinds.ESTIMATORS:
             return self._estimator(kinds.ESTIMATORS[kind], instance(dict, content))
         for table in (kinds.PARAMETER_OBJECTS, kinds.RECORDS, kinds.SPLITTERS, self.custom):

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
-from skcvae.io import files, kinds
+from skcvae.io import files, kinds, steps
 from skcvae.io.decoding import Decoder, instance, parsed
 from skcvae.io.encoding import Encoder, join
 from skcvae.version import __version__
@@ -25,7 +25,51 @@ FORMAT = "skcvae 1"
 
 
 def save(estimator, path):
-    """Write a fitted estimator to a file: what the estimators' own `save` does."""
+    """Write a fitted pipeline, search or estimator to a file, for :func:`skcvae.load`.
+
+    It is one safetensors file: weights and other arrays, and a JSON document with
+    parameters, history and versions. There is no pickle in it, so that a file from a
+    stranger cannot run code. The estimators' own `save` does the same.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted. Of a search its ``best_estimator_`` is saved. Steps of a pipeline may be estimators
+        of skcvae and these of scikit-learn: Pipeline, FeatureUnion, ColumnTransformer,
+        SimpleImputer, MissingIndicator, VarianceThreshold, PCA, TruncatedSVD, OneHotEncoder,
+        OrdinalEncoder, KBinsDiscretizer, Binarizer, Normalizer, PolynomialFeatures, all scalers,
+        PowerTransformer, QuantileTransformer, and FunctionTransformer of numpy's functions such as
+        ``np.log1p``.
+    path : str or path-like
+        The file. An existing one is replaced, once the new one is complete.
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    ValueError
+        If a parameter or a step is not plain data, such as a callback, a function of your own or
+        another transformer. Pickle, joblib and skops write those.
+    OSError
+        If the file cannot be written. An existing one is then unchanged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import skcvae
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skcvae.datasets import make_two_branches
+    >>> data = make_two_branches(n_samples=200, random_state=0)
+    >>> est = make_pipeline(StandardScaler(), skcvae.CVAERegressor(max_epochs=5, random_state=0))
+    >>> est = est.fit(data.X, data.y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     skcvae.save(est, f"{folder}/branches.skcvae")
+    ...     again = skcvae.load(f"{folder}/branches.skcvae")
+    >>> again.score(data.X, data.y) == est.score(data.X, data.y)
+    True
+    """
+    estimator = getattr(estimator, "best_estimator_", estimator)
     check_is_fitted(estimator)
     arrays = {}
     coded = _EstimatorEncoder(arrays).encoded(estimator)
@@ -36,7 +80,7 @@ def save(estimator, path):
 
 
 def load(path, classes=()):
-    """Read an estimator that `save` wrote.
+    """Read a pipeline or an estimator that `save` wrote.
 
     Parameters
     ----------
@@ -49,7 +93,7 @@ def load(path, classes=()):
     Returns
     -------
     estimator
-        Fitted, with the parameters and the answers of the one that was saved. Without
+        Fitted, a pipeline if one was saved, with the same parameters and answers. Without
         CUDA one that was fitted there is on the CPU.
 
     Raises
@@ -83,7 +127,7 @@ def load(path, classes=()):
         content = parsed(document)
         _check_version(instance(dict, instance(dict, content)["versions"])["skcvae"])
         estimator = Decoder(arrays, classes).decoded(content["estimator"])
-        if type(estimator) not in kinds.ESTIMATORS.values():
+        if type(estimator) not in {*kinds.ESTIMATORS.values(), steps.STEPS["Pipeline"]}:
             raise ValueError(f"expected an estimator in it, got {estimator!r}")
         check_is_fitted(estimator)
         if arrays:
@@ -103,6 +147,9 @@ class _EstimatorEncoder(Encoder):
     """Encodes objects too, by their kinds."""
 
     def _object(self, value, name):
+        plain = steps.coded(value, name, self.encoded)
+        if plain is not None:
+            return plain
         kind = _kind_of(value)
         if kind is not None:
             return {kind: self._fields(value, name)}
@@ -113,6 +160,8 @@ class _EstimatorEncoder(Encoder):
     def _fields(self, value, name):
         if type(value) in kinds.RECORDS.values():
             return self._dict(value._asdict(), name)
+        if type(value) in steps.STEPS.values():
+            return self._dict(steps.state_of(value), name)
         if type(value) in kinds.SPLITTERS.values():
             names = inspect.signature(type(value)).parameters
             return self._dict({key: getattr(value, key) for key in names}, name)
@@ -141,7 +190,8 @@ class _EstimatorEncoder(Encoder):
 
 def _kind_of(value):
     """Return the name of an object's class in a file, or None where a file cannot hold it."""
-    for table in (kinds.ESTIMATORS, kinds.PARAMETER_OBJECTS, kinds.RECORDS, kinds.SPLITTERS):
+    tables = (kinds.PARAMETER_OBJECTS, kinds.RECORDS, kinds.SPLITTERS, steps.STEPS)
+    for table in (kinds.ESTIMATORS, *tables):
         for name, cls in table.items():
             if type(value) is cls:
                 return name
@@ -152,8 +202,8 @@ def _kind_of(value):
 def _not_plain(name, value):
     return ValueError(
         f"{name or 'The estimator'} cannot be saved, got {value!r}: a file holds numbers, texts, "
-        "torch's optimizers, scikit-learn's splitters, and objects of skcvae's classes or of your "
-        "own that derive from sklearn.base.BaseEstimator, which says by its parameters how they "
-        "are built again; no code. Set it to one of these or to None, or use joblib.dump, whose "
-        "files only their own author should load."
+        "torch's optimizers, scikit-learn's splitters, objects of skcvae's classes or of your own "
+        "that derive from sklearn.base.BaseEstimator, which says by its parameters how they are "
+        f"built again, and of scikit-learn {', '.join(steps.STEPS)}; no code. Set it to one of "
+        "these or to None, or use joblib.dump, whose files only their own author should load."
     )

@@ -54,8 +54,9 @@ def read(path, *, format: str) -> tuple[str, dict[str, np.ndarray]]:
     """Return the document and the arrays of a file, in memory of the order of its size."""
     path = os.fsdecode(path)
     _check_regular(path)
-    with open(path, "rb"):
-        pass  # raises Python's own error if the file is unreadable
+    with open(path, "rb") as file:  # raises Python's own error if it is unreadable
+        if file.read(9)[8:] != b"{":
+            raise ValueError("it is no safetensors file, as save writes, but of another format")
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
         if metadata.get("format") != format:

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from skcvae.architectures.base import ARCHITECTURE
 from skcvae.data.coding import Scaling
+from skcvae.data.gaps import Flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
 from skcvae.likelihoods.base import LIKELIHOOD
@@ -33,11 +34,15 @@ ALWAYS = {
     "_history": [list],
     "_weights": [dict],
 }
-SOMETIMES = {"feature_names_in_": [np.ndarray], "n_active_units_": [Integral]}
+SOMETIMES = {
+    "feature_names_in_": [np.ndarray],
+    "n_active_units_": [Integral],
+    "target_names_in_": [np.ndarray],
+}
 SPECIFICATION = {
     "architecture": [ARCHITECTURE],
     "likelihood": [LIKELIHOOD],
-    "x_coding": [Scaling, None],
+    "x_coding": [Flagged, Scaling, None],
     "y_coding": [OneHot, Scaling, Table],
     "prior": [PRIOR, None],
     "latent_shape": [tuple, None],
@@ -107,6 +112,8 @@ def recorded(row: dict) -> set[str]:
 
 
 def _check_shapes(state, specification, names):
+    if isinstance(specification.x_coding, Flagged):
+        _agree(isinstance(specification.x_coding.scaling, Scaling), "x_coding", "its scaling")
     shapes = {name: state[name] for name in names}
     if specification.latent_shape is not None:
         shapes["latent_shape"] = specification.latent_shape
@@ -118,13 +125,15 @@ def _check_shapes(state, specification, names):
         _agree(math.prod(state[name]) == math.prod(coding.row_shape), name, "its coding")
     _agree(state["n_features_in_"] == state["x_shape_"][0], "n_features_in_", "x_shape_")
     if specification.x_coding is not None:
-        _check_scaling(specification.x_coding, specification.x_coding.row_shape, "x_coding")
+        scaling = getattr(specification.x_coding, "scaling", specification.x_coding)
+        _check_scaling(scaling, scaling.row_shape, "x_coding")
 
 
 def _check_names(state):
-    names = state.get("feature_names_in_")
-    fits = names is None or (names.dtype == object and names.shape == state["x_shape_"])
-    _agree(fits, "feature_names_in_", "x_shape_")
+    for key, shape in (("feature_names_in_", "x_shape_"), ("target_names_in_", "y_shape_")):
+        names, of_one = state.get(key), state.get(shape) or (1,)
+        fits = names is None or (names.dtype == object and names.shape == of_one)
+        _agree(fits, key, shape)
 
 
 def _check_coding(likelihood, coding, row_shape):
@@ -134,9 +143,9 @@ def _check_coding(likelihood, coding, row_shape):
         _check_scaling(coding, row_shape, "y_coding")
     elif isinstance(coding, OneHot):
         classes = likelihood.classes
-        known = isinstance(classes, np.ndarray) and classes.dtype.kind in "iu"
+        known = isinstance(classes, np.ndarray) and classes.dtype.kind in "iubO"
         known = known and np.array_equal(likelihood.classes_of(classes), classes)
-        _agree(known and np.array_equal(coding.classes, classes), "likelihood", "classes")
+        _agree(known and np.array_equal(coding.classes, likelihood.codes), "likelihood", "classes")
         whole = all(type(side) is int and side > 0 for side in coding.row_shape)
         _agree(whole and coding.row_shape == row_shape, "y_coding", "its rows")
     else:
@@ -180,7 +189,7 @@ def _check_architecture(specification, weights):
     bins = getattr(architecture, "bins", None)
     _agree(bins is None or isinstance(bins, np.ndarray), "architecture", "bins")
     conditional = specification.x_coding is not None
-    x_shape = specification.x_coding.row_shape if conditional else ()
+    x_shape = specification.x_coding.code_shape if conditional else ()
     resolved = architecture.resolve(1, x_shape, code_shape)
     _agree(repr(resolved.get_params()) == repr(architecture.get_params()), "architecture", "sizes")
     latent_shape, prior = specification.latent_shape, specification.prior

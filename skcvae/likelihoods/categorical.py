@@ -1,9 +1,12 @@
 """Class labels, such as label maps."""
 
+from numbers import Integral
+
 import numpy as np
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from skcvae.data import label_names as labels
 from skcvae.data.labels import OneHot
 from skcvae.distributions import SoftOneHot
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule
@@ -12,15 +15,18 @@ from skcvae.likelihoods.base import Likelihood, LikelihoodModule
 class Categorical(Likelihood):
     r"""Labels: :math:`p(y \mid x, z) = \prod_j \pi_{j, y_j}`, a class for each output.
 
-    Each output is an integer label, as in label maps. Labels are one-hot encoded for
-    the networks. `predict` returns labels, and the class probabilities :math:`\pi` too
-    with ``return_proba=True``.
+    Each output is a label, as in label maps: an integer, a text or a boolean. Labels are
+    one-hot encoded for the networks. `predict` returns labels, and the class probabilities
+    :math:`\pi` too with ``return_proba=True``.
 
     Parameters
     ----------
-    classes : sequence of int, default=None
+    classes : sequence of int, str or bool, default=None
         All possible labels. None uses the labels of the training data; any other
         label raises an error later.
+    ignore_label : int or str, default=None
+        The label of outputs that are not known, such as 255 in label maps. They are as NaN:
+        not observed, which expects ``partial_y=True`` of the estimator, and drawn by `complete`.
 
     Examples
     --------
@@ -32,10 +38,56 @@ class Categorical(Likelihood):
 
     coding = OneHot
 
-    _parameter_constraints = {"classes": ["array-like", None]}
+    _parameter_constraints = {
+        "classes": ["array-like", None],
+        "ignore_label": [Integral, str, None],
+    }
 
-    def __init__(self, classes=None):
+    def __init__(self, classes=None, ignore_label=None):
         self.classes = classes
+        self.ignore_label = ignore_label
+
+    def codes_of(self, y):
+        """Return labels as numbers: texts and booleans by their position in `classes`.
+
+        Parameters
+        ----------
+        y : array-like
+            Labels. None, NaN and `ignore_label` are not observed.
+
+        Returns
+        -------
+        array-like of the same shape
+            Of y itself if it holds numbers and there is nothing to ignore; else float64, NaN where
+            not observed. `classes` is set if it is None and labels are texts or booleans.
+        """
+        codes = labels.codes_of(y, self.classes, self.ignore_label)
+        if codes is None:
+            return y
+        if self.classes is None and codes.classes is not None:
+            self.set_params(classes=codes.classes)
+        return codes.numbers
+
+    def labels_of(self, codes):
+        """Return the labels that the numbers of `codes_of` stand for.
+
+        Parameters
+        ----------
+        codes : ndarray
+            Labels as numbers.
+
+        Returns
+        -------
+        ndarray of the same shape
+            The labels of y in `fit`.
+        """
+        return np.asarray(self.classes)[codes] if labels.have_names(self.classes) else codes
+
+    @property
+    def codes(self):
+        """The classes as numbers."""
+        classes = np.asarray(self.classes)
+        return np.arange(len(classes)) if labels.have_names(classes) else classes
 
     def check_targets(self, y):
         fractional = np.isfinite(y) & (y % 1 != 0)
@@ -44,6 +96,9 @@ class Categorical(Likelihood):
                 "likelihood='categorical' expects integer labels in y, got "
                 f"{y[fractional][0]:g}. Use likelihood='gaussian' for real numbers."
             )
+        if self.classes is None:
+            labels.refuse_one_hot(y)
+            labels.refuse_ignored(y)
 
     def classes_of(self, y):
         """Return all possible labels.
@@ -56,7 +111,7 @@ class Categorical(Likelihood):
         Returns
         -------
         ndarray of shape (n_classes,)
-            Sorted integers.
+            Sorted labels.
 
         Raises
         ------
@@ -64,6 +119,8 @@ class Categorical(Likelihood):
             If `classes` are not distinct integers, or are fewer than two.
         """
         self._validate_params()
+        if labels.have_names(self.classes):
+            return labels.distinct(self.classes)
         given = np.unique(y[np.isfinite(y)] if self.classes is None else self.classes)
         expected = len(given) if self.classes is None else len(self.classes)
         if given.dtype.kind not in "iufb" or (given % 1 != 0).any() or len(given) != expected:
@@ -81,12 +138,12 @@ class Categorical(Likelihood):
 
     def fit_coding(self, y, weight=None, *, normalize=True):
         self.set_params(classes=self.classes_of(y))
-        coding = OneHot(self.classes, y.shape[1:])
+        coding = OneHot(self.codes, y.shape[1:])
         coding.check(y, "y")
         return coding
 
     def code_shape(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
-        return OneHot(np.asarray(self.classes), tuple(row_shape)).code_shape
+        return OneHot(self.codes, tuple(row_shape)).code_shape
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         return _ClassLogits(y_shape, len(self.classes))

@@ -33,8 +33,9 @@ class Columns(Likelihood, _BaseComposition):
     ----------
     groups : list of (name, likelihood, columns)
         As in :class:`sklearn.compose.ColumnTransformer`: a name, a likelihood object
-        of this module, and the list of column indices. Parameters are set by name, as
-        in ``likelihood__name__init_scale``.
+        of this module, and a list of columns or a slice, as indices or, where y is a
+        DataFrame, as names; slices of names include both ends. Parameters are set by
+        name, as in ``likelihood__name__init_scale``.
 
     Examples
     --------
@@ -102,6 +103,27 @@ class Columns(Likelihood, _BaseComposition):
         """
         return self._set_params("_named_likelihoods", **params)
 
+    def name_columns(self, y, names):
+        """Set the columns of each group to indices.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_rows, n_columns)
+            The targets.
+        names : sequence of str
+            Names of the columns, empty if y has none.
+
+        Raises
+        ------
+        ValueError
+            If a group names a column that y does not have.
+        """
+        self._check_groups()
+        names, n_columns = list(names), y.shape[-1]
+        self.groups = [
+            (*pair, _indices(columns, names, n_columns)) for *pair, columns in self.groups
+        ]
+
     def check_targets(self, y):
         for (name, likelihood, _), part in zip(self.groups, self.split(y), strict=True):
             try:
@@ -115,6 +137,8 @@ class Columns(Likelihood, _BaseComposition):
         self._check_groups()
         if y.ndim != 2:
             raise ValueError(f"Columns expects y of shape (n_rows, n_columns), got {y.shape}.")
+        if not all(_is_resolved(columns) for *_, columns in self.groups):
+            self.name_columns(y, [])
         named = sorted(column for *_, columns in self.groups for column in columns)
         if named != list(range(y.shape[1])):
             raise ValueError(
@@ -150,7 +174,7 @@ class Columns(Likelihood, _BaseComposition):
             if not _is_group(group):
                 raise ValueError(
                     "The 'groups' parameter of Columns must be a non-empty list of (name, "
-                    "likelihood, list of column indices), with likelihoods other than Columns. "
+                    "likelihood, list of columns), with likelihoods other than Columns. "
                     f"Got {self.groups!r} instead."
                 )
         self._validate_names([name for name, *_ in self.groups])
@@ -164,10 +188,39 @@ def _is_group(group) -> bool:
         isinstance(name, str)
         and LIKELIHOOD.is_satisfied_by(likelihood)
         and not isinstance(likelihood, type | Columns)
-        and isinstance(columns, list | tuple | np.ndarray)
-        and len(columns) > 0
-        and all(isinstance(c, Integral) and not isinstance(c, bool) for c in columns)
+        and (isinstance(columns, slice) or _is_list(columns))
     )
+
+
+def _is_list(columns) -> bool:
+    return (
+        isinstance(columns, list | tuple | np.ndarray)
+        and len(columns) > 0
+        and all(isinstance(c, Integral | str) and not isinstance(c, bool) for c in columns)
+    )
+
+
+def _is_resolved(columns) -> bool:
+    return not isinstance(columns, slice) and all(isinstance(c, Integral) for c in columns)
+
+
+def _indices(columns, names: list, n_columns: int) -> list[int]:
+    """Return columns, given by indices or names, as indices; slices of names include both ends."""
+    if isinstance(columns, slice):
+        ends = [_index(end, names) for end in (columns.start, columns.stop)]
+        if isinstance(columns.stop, str):
+            ends[1] += 1
+        return list(range(n_columns)[slice(*ends, columns.step)])
+    return [_index(column, names) for column in columns]
+
+
+def _index(column, names):
+    if not isinstance(column, str):
+        return column
+    if column not in names:
+        known = f"the columns of y are {names}" if names else "the columns of y have no names"
+        raise ValueError(f"Columns names a column {column!r}, but {known}.")
+    return names.index(column)
 
 
 class _Groups(LikelihoodModule):

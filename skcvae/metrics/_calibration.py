@@ -3,27 +3,34 @@
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from skcvae.metrics._draws import draws_of, observed_outputs, weights_of_outputs
+from skcvae.metrics._draws import draws_of, from_frame, observed_outputs, weights_of_outputs
 from skcvae.random import seed_from
 
+MULTIOUTPUT = ("pooled", "raw_values")
 
-def interval_coverage(y_true, intervals, sample_weight=None):
+
+def interval_coverage(y_true, intervals, sample_weight=None, *, multioutput="pooled"):
     """Coverage of prediction intervals: the share of outputs inside their intervals.
 
     Parameters
     ----------
     y_true : array-like of shape (n_rows,) or (n_rows, ...)
         True outputs; NaN if missing.
-    intervals : array-like of shape (n_rows, ..., 2)
+    intervals : array-like of shape (n_rows, ..., 2), or DataFrame
         Closed intervals, lower and upper bound for each output, as returned by
-        `predict_interval`.
+        `predict_interval`, also with ``as_frame=True``.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows.
+    multioutput : {"pooled", "raw_values"}, default="pooled"
+        "pooled" is the share of all observed outputs together, in which intervals of one output
+        that are too wide make up for others that are too narrow. "raw_values" is the share for
+        each output by itself.
 
     Returns
     -------
-    float
-        Between 0 and 1. For calibrated intervals it equals their nominal coverage, up
+    float or ndarray of shape (...)
+        Between 0 and 1; an array of one for each output with "raw_values", NaN if an output is
+        never observed. For calibrated intervals it equals their nominal coverage, up
         to sampling error.
 
     Raises
@@ -37,19 +44,29 @@ def interval_coverage(y_true, intervals, sample_weight=None):
     >>> from skcvae.metrics import interval_coverage
     >>> interval_coverage([1.0, 2.0], [[0.5, 1.5], [2.5, 3.0]])
     0.5
+    >>> interval_coverage(
+    ...     [[1.0, 2.0], [3.0, 4.0]],
+    ...     [[[0.5, 1.5], [2.5, 3.0]], [[2.5, 3.5], [3.5, 4.5]]],
+    ...     multioutput="raw_values",
+    ... )
+    array([1. , 0.5])
     """
     y_true, observed = observed_outputs(y_true)
-    intervals = np.asarray(intervals, dtype=float)
+    if multioutput not in MULTIOUTPUT:
+        raise ValueError(f"multioutput must be one of {MULTIOUTPUT}, got {multioutput!r}.")
+    intervals = from_frame(intervals, y_true)
     if intervals.shape != (*y_true.shape, 2):
         raise ValueError(
             f"intervals must have shape {(*y_true.shape, 2)} for y_true of shape {y_true.shape}, "
             f"got {intervals.shape}."
         )
-    lower, upper = intervals[observed].T
     assert_all_finite(intervals[observed], input_name="intervals")
-    inside = (lower <= y_true[observed]) & (y_true[observed] <= upper)
-    weight = weights_of_outputs(sample_weight, y_true)
-    return float(np.average(inside, weights=weight[observed]))
+    inside = (intervals[..., 0] <= y_true) & (y_true <= intervals[..., 1])
+    weight = np.where(observed, weights_of_outputs(sample_weight, y_true), 0)
+    if multioutput == "pooled":
+        return float(np.average(inside, weights=weight))
+    with np.errstate(invalid="ignore"):
+        return (inside * weight).sum(axis=0) / weight.sum(axis=0)
 
 
 def pit(y_true, draws, random_state=None):

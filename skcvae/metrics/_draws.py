@@ -16,9 +16,21 @@ def observed_outputs(y_true):
     return y_true, observed
 
 
+def from_frame(array, y_true):
+    """Return draws or intervals in the layout of arrays, also from frames (`as_frame=True`)."""
+    if getattr(getattr(array, "index", None), "nlevels", 1) > 1:
+        draws = array.index.get_level_values(0).to_numpy()
+        array = array.to_numpy().reshape(-1, *y_true.shape)
+        if (draws.reshape(len(array), -1) != draws.reshape(len(array), -1)[:, :1]).any():
+            raise ValueError("A frame of draws must have all rows of one draw together.")
+    elif getattr(getattr(array, "columns", None), "nlevels", 1) > 1:
+        array = array.to_numpy().reshape(*y_true.shape, -1)
+    return np.asarray(array, dtype=float)
+
+
 def draws_of(draws, y_true, observed, *, at_least):
     """Return draws as floats; check their shape, and that draws of observed y are finite."""
-    draws = np.asarray(draws, dtype=float)
+    draws = from_frame(draws, y_true)
     if draws.shape[1:] != y_true.shape or len(draws) < at_least:
         raise ValueError(
             f"draws must have shape (n_samples, {', '.join(map(str, y_true.shape))}) for y_true "

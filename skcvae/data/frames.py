@@ -1,0 +1,156 @@
+"""Tables of features, as arrays or as DataFrames of pandas or polars: one column by its name."""
+
+from collections.abc import Hashable
+from numbers import Integral, Number
+
+import numpy as np
+
+
+def column_names(frame):
+    """Return the names of the columns of a DataFrame, or of a Series; None of an array.
+
+    Parameters
+    ----------
+    frame : DataFrame, Series or array-like
+        Of pandas, polars or numpy.
+
+    Returns
+    -------
+    list or None
+        Of one entry for each column.
+    """
+    if hasattr(frame, "columns"):
+        return list(frame.columns)
+    has_name = hasattr(frame, "to_frame") and frame.name not in (None, "")
+    return [frame.name] if has_name else None
+
+
+def table(X, feature):
+    """Return X as a table whose columns can be replaced, and the column of a feature.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_rows, n_features)
+        Inputs.
+    feature : int or str
+        The feature: its column, or its name in a DataFrame.
+
+    Returns
+    -------
+    X : ndarray or DataFrame
+        The table.
+    name : int or str
+        By which the column is found.
+    """
+    is_frame = hasattr(X, "columns")
+    X = X if is_frame else np.asarray(X)
+    if not is_frame and X.ndim != 2:
+        raise ValueError(f"X must have shape (n_rows, n_features), got {X.shape}.")
+    names = list(X.columns) if is_frame else range(X.shape[1])
+    is_name = is_frame and isinstance(feature, Hashable) and feature in names
+    is_number = isinstance(feature, Integral) and -len(names) <= feature < len(names)
+    if isinstance(feature, bool | np.bool_) or not (is_name or is_number):
+        raise ValueError(
+            f"feature must be one of the {len(names)} columns of X, or a name in a DataFrame, "
+            f"got {feature!r}."
+        )
+    return X, feature if is_name else names[feature]
+
+
+def column(X, name):
+    """Return a column of a table.
+
+    Parameters
+    ----------
+    X : ndarray or DataFrame
+        The table.
+    name : int or str
+        By which the column is found.
+
+    Returns
+    -------
+    ndarray or Series
+        Of one entry for each row.
+    """
+    return X[name] if hasattr(X, "columns") else X[:, name]
+
+
+def with_column(X, name, values):
+    """Return a table with other values in a column.
+
+    Parameters
+    ----------
+    X : ndarray or DataFrame
+        The table.
+    name : int or str
+        By which the column is found.
+    values : object or ndarray of shape (n_rows,)
+        A value for all rows, or one for each.
+
+    Returns
+    -------
+    ndarray or DataFrame
+        A copy.
+    """
+    if hasattr(X, "with_columns"):  # polars, which takes text for the name of a column
+        listed = values if isinstance(values, np.ndarray) else [values] * len(X)
+        return X.with_columns(type(X[name])(name, listed))
+    if hasattr(X, "columns"):
+        moved = X.copy()
+        moved[name] = values
+        return moved
+    moved = X.astype(np.result_type(X, np.min_scalar_type(values)))
+    moved[:, name] = values
+    return moved
+
+
+class select_columns:  # noqa: N801, as scikit-learn's make_column_selector
+    """Select the columns of a DataFrame of pandas or polars by what they hold.
+
+    Parameters
+    ----------
+    kind : {"numbers", "categories"}
+        Texts, booleans and categories are "categories".
+    """
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __repr__(self):
+        return f"select_columns({self.kind!r})"
+
+    def __call__(self, X):
+        """Return the names of the columns."""
+        if not hasattr(X, "columns"):
+            raise ValueError(
+                "X must be a DataFrame of pandas or polars, whose columns say by their types what "
+                f"they hold, got {type(X).__name__}."
+            )
+        return [name for name in X.columns if _kind(X[name], name) == self.kind]
+
+
+def _kind(series, name):
+    """Return what a column holds; refuse what is neither numbers nor categories."""
+    dtype = str(series.dtype).lower()
+    if dtype == "object" and _holds_objects_of(series, Number):
+        return "numbers"
+    if dtype.startswith(("int", "uint", "float", "double", "decimal")):
+        return "numbers"
+    if dtype.startswith(("str", "large_str", "bool", "cat", "enum", "dictionary")):
+        return "categories"
+    if dtype == "object" and _holds_objects_of(series, str | bool | np.bool_):
+        return "categories"
+    raise ValueError(
+        f"Column {name!r} of X holds neither numbers nor categories ({series.dtype}). Turn it "
+        "into numbers first, such as a date into days since a first one, or leave it out."
+    )
+
+
+def _holds_objects_of(series, kind) -> bool:
+    """Return whether the entries that are not missing are of a kind; booleans are no numbers."""
+    entries = [v for v in series if not (v is None or v != v or type(v).__name__ == "NAType")]
+    if kind is Number:
+        return bool(entries) and all(
+            isinstance(v, Number) and not isinstance(v, bool | np.bool_) for v in entries
+        )
+    return all(isinstance(v, kind) for v in entries)

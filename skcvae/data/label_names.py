@@ -1,0 +1,111 @@
+"""Labels that are texts or booleans, labels to ignore, and what only looks like labels."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+UNKNOWN_LABEL = 255  # of label maps in bytes, by convention
+
+
+class Codes(NamedTuple):
+    """Labels as numbers.
+
+    Parameters
+    ----------
+    numbers : ndarray
+        Float64, NaN where a label is not known.
+    classes : ndarray or None
+        The texts or booleans that these are positions of; None for integers.
+    """
+
+    numbers: np.ndarray
+    classes: np.ndarray | None
+
+
+def have_names(classes) -> bool:
+    """Return whether classes are texts or booleans, rather than integers."""
+    return classes is not None and np.asarray(classes).dtype.kind in "OUb"
+
+
+def distinct(classes) -> np.ndarray:
+    """Return texts or booleans sorted; refuse others, and what occurs twice."""
+    listed = np.asarray(classes).tolist()
+    kinds = set(map(type, listed))
+    if kinds not in ({str}, {bool}) or len(set(listed)) != len(listed) or len(listed) < 2:
+        raise ValueError(
+            "The 'classes' parameter of Categorical must be at least two distinct integers, texts "
+            f"or booleans, or None. Got {classes!r} instead."
+        )
+    return np.array(sorted(listed), dtype=bool if kinds == {bool} else object)
+
+
+def codes_of(y, classes, ignore_label) -> Codes | None:
+    """Return labels as numbers, or None if they are integers already."""
+    array = _array(y)
+    if array is None or (array.dtype.kind not in "OUb" and not have_names(classes)):
+        return _without_ignored(array, ignore_label)
+    if array.dtype.kind == "b" and not have_names(classes):
+        return Codes(array.astype(float), distinct([False, True]) if classes is None else None)
+    entries = array.ravel().tolist()
+    named = [entry for entry in entries if isinstance(entry, str | bool | np.bool_)]
+    if not named and not have_names(classes):
+        return _without_ignored(array, ignore_label)
+    found = {entry for entry in named if entry != ignore_label}
+    classes = distinct(sorted(found, key=str) if classes is None else classes)
+    position = {label: i for i, label in enumerate(classes.tolist())}
+    numbers = [
+        np.nan if _is_missing(entry, ignore_label) else position.get(entry, -1)
+        for entry in entries
+    ]
+    numbers = np.array(numbers, dtype=float).reshape(array.shape)
+    if (numbers < 0).any():
+        unknown = sorted({str(entries[i]) for i in np.flatnonzero(numbers.ravel() < 0)})
+        raise ValueError(
+            f"y has labels {unknown[:5]} that were not in y in fit, expected among "
+            f"{classes.tolist()}. Name all that may occur by likelihood=Categorical(classes=...)."
+        )
+    return Codes(numbers, classes)
+
+
+def _array(y):
+    """Return labels as an array, or None where they have no shape or are tensors."""
+    try:
+        return np.asarray(y) if hasattr(y, "iloc") or not hasattr(y, "numpy") else None
+    except ValueError:  # rows of several lengths, which are refused later
+        return None
+
+
+def _is_missing(entry, ignore_label) -> bool:
+    is_ignored = ignore_label is not None and entry == ignore_label
+    return entry is None or is_ignored or type(entry).__name__ == "NAType" or entry != entry
+
+
+def _without_ignored(array, ignore_label) -> Codes | None:
+    """Return numbers with NaN for a label, or None if there is none to ignore."""
+    if array is None or ignore_label is None:
+        return None
+    numbers = array.astype(float)
+    return Codes(np.where(numbers == ignore_label, np.nan, numbers), None)
+
+
+def refuse_one_hot(y: np.ndarray) -> None:
+    """Refuse labels that are the rows of an identity matrix."""
+    for axis in (1, -1) if y.ndim in (2, 4) and len(y) > 1 else ():
+        if y.shape[axis] > 1 and ((y == 0) | (y == 1)).all() and (y.sum(axis=axis) == 1).all():
+            raise ValueError(
+                f"y of shape {y.shape} is one-hot, with classes along axis {axis}: expected "
+                f"labels, y.argmax(axis={axis}). If they are labels of their own, say so by "
+                "likelihood=Categorical(classes=[0, 1])."
+            )
+
+
+def refuse_ignored(y: np.ndarray) -> None:
+    """Refuse 255 beside smaller labels, which stands for pixels without a label."""
+    found = np.unique(y[np.isfinite(y)])
+    if len(found) > 2 and found[-1] == UNKNOWN_LABEL > found[-2] + 1:
+        raise ValueError(
+            f"y has the label {UNKNOWN_LABEL} beside {found[:-1][:5].tolist()}, which stands for "
+            "outputs without a label in many data sets: pass likelihood=Categorical("
+            f"ignore_label={UNKNOWN_LABEL}) and partial_y=True, or, if it is a class, "
+            "Categorical(classes=[...]) with all of them."
+        )

@@ -1,0 +1,101 @@
+"""The last step of a pipeline, or of the best pipeline of a search."""
+
+import functools
+
+from sklearn.base import is_regressor
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.frozen import FrozenEstimator
+
+
+def of_last_step(function):
+    """Return a function that calls the method of its name of the last step.
+
+    Parameters
+    ----------
+    function : callable
+        Its name, its signature and its documentation are those of the result.
+
+    Returns
+    -------
+    callable
+        Takes a fitted pipeline, search or estimator, X, and the method's other arguments.
+    """
+    method = function.__name__
+
+    @functools.wraps(function)
+    def call(estimator, X, *args, **params):
+        last, inside = last_step(estimator, X, method)
+        if not is_regressor(last):
+            raise TypeError(
+                f"{type(last).__name__} has nothing to condition on: use its own {method}, after "
+                "the first steps of a pipeline, pipeline[:-1].transform(X)."
+            )
+        if params.get("as_frame") is True and hasattr(X, "iloc"):
+            params["as_frame"] = X.index
+        return getattr(last, method)(inside, *args, **params)
+
+    return call
+
+
+def to_torch(estimator):
+    """Return the networks of the last step as one torch module.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+
+    Returns
+    -------
+    torch.nn.Module
+        As `to_torch` of the last step: its x are what the first steps of a pipeline return,
+        ``pipeline[:-1].transform(X)``.
+    """
+    last, _ = last_step(estimator, None, "to_torch")
+    return last.to_torch()
+
+
+def last_step(estimator, X, method):
+    """Return the estimator that has a method, and X as it takes it.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted; frozen ones too.
+    X : array-like or None
+        Inputs as the first step takes them; None where only the estimator is wanted.
+    method : str
+        The method's name.
+
+    Returns
+    -------
+    estimator : estimator
+        The last step.
+    X : array-like or None
+        Transformed by the first steps.
+
+    Raises
+    ------
+    TypeError
+        If the last step has no such method.
+    """
+    while isinstance(estimator, FrozenEstimator) or not hasattr(estimator, method):
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            first, estimator = estimator[:-1], estimator[-1]
+            X = first.transform(X) if X is not None and len(first) else X
+        elif isinstance(estimator, TransformedTargetRegressor):
+            raise TypeError(
+                f"TransformedTargetRegressor has no {method}. The estimators of skcvae "
+                "standardise y inside: put the estimator in its place, and for positive y take "
+                "likelihood='log_normal' rather than a logarithm."
+            )
+        else:
+            raise TypeError(
+                f"estimator must be, or end in, a fitted estimator with a method {method!r}, "
+                f"got {type(estimator).__name__}."
+            )
+    return estimator, X

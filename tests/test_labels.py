@@ -1,0 +1,174 @@
+"""Labels as users have them: texts, booleans, missing ones; one-hot codes are refused."""
+
+import functools
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+
+import skcvae
+from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor
+from skcvae.likelihoods import Categorical
+
+N, QUICK = 40, {"max_epochs": 2, "random_state": 0}
+rng = np.random.default_rng(0)
+X = rng.normal(size=(N, 3))
+NUMBERS = rng.integers(0, 3, (N, 2)) * (X[:, :1] > -1)
+TEXTS = np.array(["cat", "dog", "eel"], dtype=object)[NUMBERS]
+BOOLS = NUMBERS > 0
+CLASSES = {
+    "CVAERegressor": CVAERegressor(likelihood="categorical", **QUICK),
+    "GSNNRegressor": GSNNRegressor(likelihood="categorical", **QUICK),
+    "NNRegressor": NNRegressor(likelihood="categorical", **QUICK),
+    "EnsembleRegressor": EnsembleRegressor(
+        NNRegressor(likelihood="categorical", max_epochs=2), n_estimators=2, random_state=0
+    ),
+}
+each = pytest.mark.parametrize("name", CLASSES)
+NAMED = {"texts": (TEXTS, ["cat", "dog", "eel"]), "booleans": (BOOLS, [False, True])}
+
+
+@functools.cache
+def fitted(name, kind):
+    y = {**NAMED, "numbers": (NUMBERS, None), "zeros and ones": (BOOLS * 1, None)}[kind][0]
+    return skcvae.__dict__[name](**CLASSES[name].get_params(deep=False)).fit(X, y)
+
+
+@each
+@pytest.mark.parametrize(("kind", "plain"), [("texts", "numbers"), ("booleans", "zeros and ones")])
+def test_answers_are_those_of_integers_by_other_names(name, kind, plain):
+    y, classes = NAMED[kind]
+    est, other = fitted(name, kind), fitted(name, plain)
+    numbers = NUMBERS if plain == "numbers" else BOOLS * 1
+    assert est.classes_.tolist() == classes
+    named = np.array(classes, dtype=object)
+    assert est.score(X, y) == other.score(X, numbers)
+    predicted, proba = est.predict(X, return_proba=True)
+    np.testing.assert_array_equal(predicted, named[other.predict(X)])
+    np.testing.assert_array_equal(proba, other.predict(X, return_proba=True)[1])
+    np.testing.assert_array_equal(est.sample(X, 3, 0), named[other.sample(X, 3, 0)])
+    hidden = np.arange(2 * N).reshape(N, 2) % 3 == 0
+    found = est.complete(X, y, 2, hidden, random_state=0)
+    expected = other.complete(X, numbers, 2, hidden, random_state=0)
+    np.testing.assert_array_equal(found, named[expected.astype(int)])
+    np.testing.assert_array_equal(found[:, ~hidden], np.stack([y[~hidden]] * 2))
+
+
+def test_latent_methods_name_labels():
+    est, other = fitted("CVAERegressor", "texts"), fitted("CVAERegressor", "numbers")
+    z = est.encode(X, TEXTS)
+    np.testing.assert_array_equal(z, other.encode(X, NUMBERS))
+    named = np.array(["cat", "dog", "eel"])
+    np.testing.assert_array_equal(est.decode(X, z), named[other.decode(X, z)])
+    np.testing.assert_array_equal(est.reconstruct(X, TEXTS), named[other.reconstruct(X, NUMBERS)])
+    module = est.to_torch()  # a torch module has numbers alone
+    np.testing.assert_array_equal(named[module(torch.tensor(X)).numpy()], est.predict(X))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        TEXTS.astype(str),
+        TEXTS.tolist(),
+        pd.DataFrame(TEXTS, columns=["a", "b"]),
+        pd.DataFrame(TEXTS, columns=["a", "b"]).astype("category"),
+        pl.DataFrame(TEXTS.tolist(), schema=["a", "b"], orient="row"),
+    ],
+    ids=["str", "list", "pandas", "categories", "polars"],
+)
+def test_texts_are_read_from_everything_that_holds_them(y):
+    est = fitted("NNRegressor", "texts")
+    assert est.score(X, y) == est.score(X, TEXTS)
+
+
+@each
+@pytest.mark.parametrize("kind", NAMED)
+def test_copies_and_files_name_labels(name, kind, tmp_path):
+    est = fitted(name, kind)
+    est.save(tmp_path / "est.skcvae")
+    for other in (pickle.loads(pickle.dumps(est)), skcvae.load(tmp_path / "est.skcvae")):
+        assert other.classes_.tolist() == NAMED[kind][1]
+        np.testing.assert_array_equal(other.predict(X), est.predict(X))
+
+
+def test_frames_hold_texts():
+    y = pd.Series(TEXTS[:, 0], name="animal")
+    frame = NNRegressor(likelihood="categorical", **QUICK).fit(X, y).predict(X, as_frame=True)
+    assert list(frame.columns) == ["animal"] and set(frame["animal"]) <= {"cat", "dog", "eel"}
+
+
+def test_classes_may_name_more_than_occur():
+    likelihood = Categorical(classes=["eel", "fox", "cat", "dog"])
+    est = NNRegressor(likelihood=likelihood, **QUICK).fit(X, TEXTS)
+    assert est.classes_.tolist() == ["cat", "dog", "eel", "fox"]
+    assert likelihood.classes == ["eel", "fox", "cat", "dog"]
+
+
+IGNORED = np.where(rng.random(NUMBERS.shape) < 0.3, 255, NUMBERS)
+
+
+@pytest.mark.parametrize("estimator_class", [CVAERegressor, NNRegressor])
+def test_an_ignored_label_is_not_observed(estimator_class):
+    params = {"partial_y": True, **QUICK}
+    est = estimator_class(likelihood=Categorical(ignore_label=255), **params).fit(X, IGNORED)
+    holes = np.where(IGNORED == 255, np.nan, IGNORED)
+    other = estimator_class(likelihood="categorical", **params).fit(X, holes)
+    assert est.classes_.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(est.log_prob(X, IGNORED), other.log_prob(X, holes))
+    whole = est.complete(X, IGNORED, random_state=0)[0]
+    np.testing.assert_array_equal(whole[IGNORED != 255], IGNORED[IGNORED != 255])
+    assert set(np.unique(whole)) <= {0, 1, 2}
+
+
+def test_an_ignored_text_is_not_observed():
+    y = np.where(IGNORED == 255, "?", TEXTS)
+    likelihood = Categorical(ignore_label="?")
+    est = NNRegressor(likelihood=likelihood, partial_y=True, **QUICK).fit(X, y)
+    assert est.classes_.tolist() == ["cat", "dog", "eel"]
+
+
+ONE_HOT = np.eye(3)[NUMBERS[:, 0]]
+MAPS = np.eye(3)[rng.integers(0, 3, (N, 5, 6))]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (ONE_HOT, r"one-hot, .* axis 1: expected labels, y.argmax\(axis=1\)"),
+        (MAPS, r"one-hot, .* axis -1: expected labels, y.argmax\(axis=-1\)"),
+        (np.moveaxis(MAPS, -1, 1), r"y.argmax\(axis=1\)"),
+        (IGNORED, r"label 255 beside \[0, 1, 2\].*Categorical\(ignore_label=255\)"),
+        (np.where(BOOLS, "a", None), "at least two distinct"),
+        (np.vstack([TEXTS[:-1], [[1, 2]]]), r"labels \['1', '2'\] that were not"),
+    ],
+)
+def test_what_is_no_label_is_refused_with_what_to_do(y, message):
+    with pytest.raises(ValueError, match=message):
+        NNRegressor(likelihood="categorical", partial_y=True, **QUICK).fit(X, y)
+
+
+def test_what_is_refused_may_be_said_to_be_labels():
+    NNRegressor(likelihood=Categorical([0, 1]), **QUICK).fit(X, ONE_HOT)
+    NNRegressor(likelihood=Categorical([0, 1, 2, 255]), **QUICK).fit(X, IGNORED)
+    two_values = np.where(BOOLS, 255, 0)
+    assert NNRegressor(likelihood="categorical", **QUICK).fit(X, two_values).classes_.tolist() == [
+        0,
+        255,
+    ]
+
+
+def test_ignored_labels_need_partial_y():
+    with pytest.raises(ValueError, match="whose label is ignored, only if partial_y=True"):
+        NNRegressor(likelihood=Categorical(ignore_label=255), **QUICK).fit(X, IGNORED)
+
+
+def test_labels_of_another_kind_are_refused():
+    est = fitted("NNRegressor", "texts")
+    for y in (NUMBERS, np.where(BOOLS, "cat", "fox")):
+        with pytest.raises(ValueError, match=r"not in y in fit, expected among \['cat'"):
+            est.score(X, y)
+    with pytest.raises(ValueError, match="likelihood='categorical'"):
+        NNRegressor(**QUICK).fit(X, TEXTS)

@@ -1,0 +1,190 @@
+"""Files of pipelines: the answers of the one that was saved, and nothing in them is run."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import save
+from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    SplineTransformer,
+    StandardScaler,
+)
+from test_saving import write_edited
+
+import skcvae
+from skcvae import NNRegressor
+from skcvae.io.steps import STEPS
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(40, 3)) ** 2 + 0.1
+HOLES = np.where(rng.random(X.shape) < 0.2, np.nan, X)
+WORDS = np.array(["a", "b", None], dtype=object)[rng.integers(0, 3, (40, 2))]
+FRAME = pd.DataFrame({"size": HOLES[:, 0], "kind": WORDS[:, 0], "count": range(40)})
+Y = X[:, :2] + rng.normal(size=(40, 2))
+fill = SimpleImputer()
+
+CASES = {
+    "Binarizer": (Binarizer(threshold=1.0), X),
+    "ColumnTransformer": (
+        ColumnTransformer([("a", StandardScaler(), [0, 2]), ("b", "drop", slice(1, 2))]), X,
+    ),
+    "FeatureUnion": (FeatureUnion([("a", PCA(1)), ("b", "passthrough")]), X),
+    "FunctionTransformer": (FunctionTransformer(np.log1p, inverse_func=np.expm1), X),
+    "KBinsDiscretizer": (KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"), X),
+    "MaxAbsScaler": (MaxAbsScaler(), X),
+    "MinMaxScaler": (MinMaxScaler((-1, 1)), X),
+    "MissingIndicator": (MissingIndicator(features="all"), HOLES),
+    "Normalizer": (Normalizer(), X),
+    "OneHotEncoder": (OneHotEncoder(min_frequency=5, sparse_output=False), WORDS),
+    "OrdinalEncoder": (OrdinalEncoder(encoded_missing_value=-1), WORDS),
+    "PCA": (PCA(2, whiten=True), X),
+    "Pipeline": (make_pipeline(SimpleImputer(), PCA(2)), HOLES),
+    "PolynomialFeatures": (PolynomialFeatures(), X),
+    "PowerTransformer": (PowerTransformer(), X),
+    "QuantileTransformer": (QuantileTransformer(n_quantiles=10), X),
+    "RobustScaler": (RobustScaler(), X),
+    "SimpleImputer": (SimpleImputer(strategy="median", add_indicator=True), HOLES),
+    "StandardScaler": (StandardScaler(), X),
+    "TruncatedSVD": (TruncatedSVD(2, random_state=0), X),
+    "VarianceThreshold": (VarianceThreshold(), X),
+    "make_column_selector": (
+        make_column_transformer(
+            (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_exclude="number")),
+            (SimpleImputer(add_indicator=True), ["size"]),
+            remainder="passthrough",
+        ),
+        FRAME,
+    ),
+    "select_columns": (skcvae.tabular_pipeline(NNRegressor())[0], FRAME),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def last():
+    """Return a fitted last step: what comes before it is set below."""
+    return NNRegressor(max_epochs=1, random_state=0).fit(X, Y)
+
+
+def written(folder, pipeline):
+    path = folder / "pipeline.skcvae"
+    skcvae.save(pipeline, path)
+    return path
+
+
+def test_every_step_that_a_file_may_hold_has_a_case():
+    assert set(CASES) == set(STEPS)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_transformers_of_a_file_transform_alike(case, last, tmp_path):
+    step, rows = CASES[case]
+    pipeline = Pipeline([("first", step.fit(rows)), ("last", last)])
+    again = skcvae.load(written(tmp_path, pipeline))
+    assert type(again) is Pipeline and list(again.named_steps) == ["first", "last"]
+    dense = lambda found: getattr(found, "toarray", lambda: found)()  # noqa: E731
+    np.testing.assert_array_equal(dense(again[0].transform(rows)), dense(step.transform(rows)))
+    address = re.compile(" at 0x[0-9a-f]+")
+    assert address.sub("", repr(again[0])) == address.sub("", repr(step))
+
+
+def test_pipelines_of_frames_and_searches_answer_alike(tmp_path):
+    encode = make_column_transformer(
+        (OneHotEncoder(), ["kind"]), (SimpleImputer(add_indicator=True), ["size", "count"])
+    )
+    pipeline = make_pipeline(encode.set_output(transform="default"), NNRegressor(max_epochs=2))
+    grid = {"nnregressor__lr": [0.01]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(FRAME, pd.DataFrame(Y, columns=["u", "v"]))
+    again = skcvae.load(written(tmp_path, search))
+    np.testing.assert_array_equal(again.predict(FRAME), search.predict(FRAME))
+    assert again.score(FRAME, Y) == search.score(FRAME, Y)
+    found = skcvae.predict_interval(again, FRAME, as_frame=True)
+    pd.testing.assert_frame_equal(found, skcvae.predict_interval(search, FRAME, as_frame=True))
+    assert list(found.columns.get_level_values(0).unique()) == ["u", "v"]
+    assert again[-1].get_params()["lr"] == 0.01
+
+
+def double(X):
+    return 2 * X
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        (FunctionTransformer(double), "double"),
+        (SplineTransformer(), "SplineTransformer"),
+        (ColumnTransformer([("a", StandardScaler(), lambda X: [0])]), "lambda"),
+        (make_pipeline(StandardScaler(), memory="cache"), "memory"),
+    ],
+)
+def test_steps_that_a_file_cannot_hold_are_refused(step, name, last, tmp_path):
+    pipeline = Pipeline([("first", step.fit(X)), ("last", last)])
+    with pytest.raises(ValueError, match=name):
+        written(tmp_path, pipeline)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pipelines_that_end_elsewhere_are_refused(tmp_path):
+    pipeline = make_pipeline(StandardScaler(), RandomForestRegressor(1)).fit(X, Y)
+    with pytest.raises(ValueError, match=r"RandomForestRegressor.*joblib"):
+        written(tmp_path, pipeline)
+
+
+def state_of_first(pipeline):
+    (state,) = pipeline["steps"][0]["tuple"][1].values()
+    return state
+
+
+EDITS = {
+    "a function by its name": lambda p: state_of_first(p).update(func={"function": "os.system"}),
+    "a function that is no ufunc": lambda p: state_of_first(p).update(func={"function": "load"}),
+    "a type that is no number": lambda p: state_of_first(p).update(func={"type": "memmap"}),
+    "another class": lambda p: p.update(steps=[{"tuple": ["a", {"SplineTransformer": {}}]}]),
+    "a folder of pickles": lambda p: p.update(memory="cache"),
+    "a private name": lambda p: state_of_first(p).update(__class__="dict"),
+    "a dtype of objects": lambda p: state_of_first(p).update(
+        func={"dtype": "O,O"}
+    ),
+    "a shape": lambda p: state_of_first(p).update(
+        func={"entries": ["O", [10**9, 10**9], []]}
+    ),
+    "an unfitted pipeline": lambda p: p.update(steps=[]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_edited_files_are_refused(case, last, tmp_path):
+    step = FunctionTransformer(np.log1p).fit(X)
+    path = written(tmp_path, Pipeline([("first", step), ("last", last)]))
+    write_edited(path, lambda document, _: EDITS[case](document["estimator"]["Pipeline"]))
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        skcvae.load(path)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(save({"a": X}))
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        skcvae.load(path)
+    path.write_text("name,size\n")
+    with pytest.raises(ValueError, match="it is no safetensors file"):
+        skcvae.load(path)

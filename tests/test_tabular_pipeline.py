@@ -1,0 +1,121 @@
+"""A DataFrame with categories and gaps, in one call: encoded, fitted, searched, saved."""
+
+import datetime
+import decimal
+import functools
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+import skcvae
+from skcvae import EnsembleRegressor, NNRegressor
+
+N = 90
+rng = np.random.default_rng(0)
+NUMBERS = rng.normal(size=N)
+KINDS = rng.choice(["a", "b", "c"], N)
+X = pd.DataFrame(
+    {
+        "size": np.where(rng.random(N) < 0.3, np.nan, NUMBERS),
+        "count": pd.array(rng.integers(0, 9, N), dtype="Int64"),
+        "kind": np.where(rng.random(N) < 0.2, None, KINDS),
+        "flag": rng.random(N) < 0.5,
+        "object": pd.Series([*rng.integers(0, 3, N - 1), None], dtype=object),
+        "level": pd.Categorical(rng.choice(["low", "high"], N)),
+    }
+)
+Y = pd.DataFrame({"u": NUMBERS, "v": KINDS == "a"}, dtype=float) + rng.normal(size=(N, 2)) / 10
+
+
+def pipeline(**params):
+    params = {"max_epochs": 2, "random_state": 0} | params
+    return skcvae.tabular_pipeline(NNRegressor(**params))
+
+
+@functools.cache
+def fitted():
+    return pipeline().fit(X, Y)
+
+
+def test_columns_are_encoded_by_their_types():
+    names = fitted()[0].get_feature_names_out().tolist()
+    kinds = ["kind_a", "kind_b", "kind_c", "kind_nan", "flag_False", "flag_True"]
+    assert [name.split("__")[1] for name in names] == [
+        *["size", "count", "object", "missingindicator_size", "missingindicator_object"],
+        *[*kinds, "level_high", "level_low"],
+    ]
+    encoded = fitted()[0].transform(X)
+    assert np.isfinite(encoded).all() and encoded.shape == (N, len(names))
+    gaps = X["size"].isna()
+    np.testing.assert_array_equal(encoded[:, 3], gaps)
+    assert np.ptp(encoded[gaps, 0]) == 0
+
+
+def test_pandas_and_polars_are_encoded_alike():
+    columns = {"size": X["size"].to_numpy(), "flag": X["flag"].to_numpy()}
+    texts = {"kind": [*KINDS[1:], None], "level": X["level"].tolist()}
+    pandas = pd.DataFrame({**columns, **texts})
+    polars = pl.DataFrame({**columns, **texts}, nan_to_null=True)
+    polars = polars.with_columns(pl.col("level").cast(pl.Categorical))
+    expected, found = (pipeline().fit(frame, Y)[0].transform(frame) for frame in (pandas, polars))
+    np.testing.assert_allclose(found, expected)
+
+
+def test_categories_and_gaps_that_were_not_seen_are_answered():
+    new = X[:5].assign(kind="z", level="none", count=pd.array([pd.NA] * 5, dtype="Int64"))
+    assert np.isfinite(skcvae.predict_interval(fitted(), new, n_samples=20)).all()
+
+
+def test_gaps_and_categories_are_learned():
+    """y is the number where it is known, and depends on whether it is."""
+    gaps = X["size"].isna().to_numpy()
+    y = np.where(gaps, 5.0, NUMBERS)
+    est = pipeline(max_epochs=100, lr=0.03, early_stopping=False).fit(X, y)
+    predicted = est.predict(X)
+    assert np.abs(predicted[gaps] - 5).mean() < 0.5 and np.abs(predicted - y)[~gaps].mean() < 0.5
+
+
+def test_pipelines_of_tables_are_searched_copied_and_saved(tmp_path):
+    grid = {"columntransformer__simpleimputer__strategy": ["mean", "median"]}
+    search = GridSearchCV(pipeline(), grid, cv=2).fit(X, Y)
+    skcvae.save(search, tmp_path / "table.skcvae")
+    again = skcvae.load(tmp_path / "table.skcvae")
+    assert again.score(X, Y) == search.score(X, Y)
+    frame = skcvae.sample(again, X, 2, 0, as_frame=True)
+    pd.testing.assert_frame_equal(frame, skcvae.sample(search, X, 2, 0, as_frame=True))
+    assert np.isfinite(cross_val_score(pipeline(), X, Y, cv=2)).all()
+
+
+def test_an_ensemble_may_be_the_last_step():
+    members = EnsembleRegressor(NNRegressor(max_epochs=1), n_estimators=2, random_state=0)
+    est = skcvae.tabular_pipeline(members).fit(X, Y)
+    assert list(skcvae.predict_quantiles(est, X, 0.5, as_frame=True).columns) == ["u", "v"]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (pd.date_range("2020-01-01", periods=N), "datetime64"),
+        ([datetime.date(2020, 1, 1)] * N, "object"),
+        ([[1, 2]] * N, "object"),
+        (["a", 1] * (N // 2), "object"),
+    ],
+)
+def test_other_columns_are_named(values, dtype):
+    frame = X.assign(other=pd.Series(values))
+    with pytest.raises(ValueError, match=f"Column 'other' of X holds neither .*{dtype}"):
+        pipeline().fit(frame, Y)
+
+
+def test_decimals_are_numbers():
+    frame = X[["kind"]].assign(price=[decimal.Decimal("1.5")] * (N - 1) + [None])
+    names = pipeline().fit(frame, Y)[0].get_feature_names_out()
+    assert "simpleimputer__price" in names
+
+
+def test_arrays_are_refused():
+    with pytest.raises(ValueError, match="X must be a DataFrame of pandas or polars"):
+        pipeline().fit(X[["size"]].to_numpy(), Y)
