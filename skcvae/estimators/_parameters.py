@@ -19,6 +19,7 @@ NAMED = {
         "bernoulli": likelihoods.Bernoulli,
         "categorical": likelihoods.Categorical,
         "color_field": likelihoods.ColorField,
+        "correlated_logits": likelihoods.CorrelatedLogits,
         "gamma": likelihoods.Gamma,
         "gaussian": likelihoods.Gaussian,
         "gaussian_mixture": likelihoods.GaussianMixture,
@@ -34,6 +35,7 @@ NAMED = {
         "gsnn": objectives.GSNN,
         "hybrid": objectives.Hybrid,
         "iwae": objectives.IWAE,
+        "monte_carlo": objectives.MonteCarloLikelihood,
     },
     "prior": {
         "flow": priors.Flow,

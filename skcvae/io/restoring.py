@@ -108,9 +108,10 @@ def _check_coding(likelihood, coding, row_shape):
     if isinstance(coding, Scaling):
         _check_scaling(coding, row_shape, "y_coding")
     elif isinstance(coding, OneHot):
-        classes = likelihood.classes
+        labels = getattr(likelihood, "likelihood", likelihood)
+        classes = getattr(labels, "classes", None)
         known = isinstance(classes, np.ndarray) and classes.dtype.kind in "iu"
-        known = known and np.array_equal(likelihood.classes_of(classes), classes)
+        known = known and np.array_equal(labels.classes_of(classes), classes)
         _agree(known and np.array_equal(coding.classes, classes), "likelihood", "classes")
         whole = all(type(side) is int and side > 0 for side in coding.row_shape)
         _agree(whole and coding.row_shape == row_shape, "y_coding", "its rows")

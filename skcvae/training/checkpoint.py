@@ -21,7 +21,6 @@ from skcvae.data.batches import Rows, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
 from skcvae.documented import described
 from skcvae.io.checkpoint_file import CheckpointFile, digest_of
-from skcvae.networks.layers import Dropout
 from skcvae.training.callbacks import ProgressLine
 from skcvae.version import __version__
 
@@ -125,8 +124,8 @@ def _digest(tensors: Iterable[Tensor]) -> str:
 
 
 def _generators(net) -> list[Generator]:
-    dropped = [layer.generator for layer in net.module.modules() if isinstance(layer, Dropout)]
-    return [net.iterator_train__source, *dropped]
+    layers = [layer for layer in net.module.modules() if hasattr(layer, "generator")]
+    return [net.iterator_train__source, *(layer.generator for layer in layers)]
 
 
 def _state(net) -> dict:
