@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from torch.utils.data import Dataset
 
+from skcvae.data.annotations import Annotated
 from skcvae.data.batches import Items, Selection
 from skcvae.documented import described
 from skcvae.estimators import _checks
@@ -48,6 +49,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     beta = 0.0
     kl_warmup = 0
     omission = 0.0
+    annotations = False
 
     _roles: dict[str, str]  # arguments of `specify`, and the parameters that give them
     _noiseless = False
@@ -55,13 +57,16 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     _has_density = True
     _shape_names = ("x_shape_", "y_shape_")
 
-    def _fit(self, arrays, sample_weight, validation):
+    def _fit(self, arrays, sample_weight, validation, groups=None):
         """Check, encode, build and train; the checkpoint is not deleted."""
         with _checks.restored_on_error(self):
             parts = _checks.check_parameters(self)
             self.seed_ = parts.seed
+            if self.annotations:
+                *arrays, sample_weight, groups = Annotated.of(*arrays, sample_weight)[:4]
+                validation = Annotated.of_validation(*validation)
             selection = self._checked_rows(arrays, sample_weight, parts)
-            kept, held_out = self._split(selection, validation)
+            kept, held_out = self._split(selection, validation, groups)
             with parts.training.running(parts.device):
                 rows = self.specification_.rows(kept, parts.device)
                 validation = held_out and self.specification_.rows(held_out, parts.device)
@@ -152,7 +157,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             **roles,
         )
 
-    def _split(self, selection, validation):
+    def _split(self, selection, validation, groups=None):
         """Return the rows to train on, and those to validate on, or None."""
         if set(map(type, validation)) != {type(None)}:
             return selection, self._checked_validation(validation)
@@ -163,11 +168,13 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 "early_stopping=True holds out a share of the rows and needs at least 2, got "
                 "n_samples = 1. Set early_stopping=False or give rows to validate on."
             )
+        numbers = np.arange(len(selection.index))
+        labels = numbers if groups is None else groups[selection.index]
         parts = train_test_split(
-            np.arange(len(selection.index)),
-            test_size=self.validation_fraction,
-            random_state=self.seed_,
+            np.unique(labels), test_size=self.validation_fraction, random_state=self.seed_
         )
+        if groups is not None:
+            parts = (numbers[np.isin(labels, part)] for part in parts)
         return map(selection.subset, parts)
 
     def _checked_validation(self, arrays):
@@ -244,9 +251,10 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
             Inputs. A torch Dataset has items (x, y) and a length; it is read item by item,
             and scaling, labels and `bins` follow from a random part of it.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs; None where X is a Dataset.
+            Outputs; None where X is a Dataset. With `annotations`, (n_rows, n_annotations, ...).
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights, not negative. Rows of weight zero are ignored.
+            Weights, not negative. Rows of weight zero are ignored. With `annotations`, also
+            (n_rows, n_annotations).
         X_val, y_val : array-like, default=None
             Rows for early stopping, instead of a share of X and y. X_val may be a
             Dataset.

@@ -61,6 +61,7 @@ SHARED = {
     "x_shape": ["array-like", None],
     "y_shape": ["array-like", None],
     "partial_y": ["boolean"],
+    "annotations": ["boolean"],
     "omission": [Interval(Real, 0, 1, closed="left")],
     "n_scales": [Interval(Integral, 1, 3, closed="both")],
     "normalize_X": ["boolean"],

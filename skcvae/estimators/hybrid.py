@@ -26,9 +26,9 @@ class HybridStructuredPredictor(StructuredPredictor):
         :class:`skcvae.priors.Flow`, or :class:`skcvae.priors.Mixture` with `alpha` 1.
     architecture, likelihood, latent_dim, initial_guess, n_train_samples, beta, kl_warmup
         As of :class:`CVAERegressor`.
-    x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y, max_epochs
+    x_shape, y_shape, partial_y, annotations, omission, n_scales, normalize_X, normalize_y
         As of :class:`CVAERegressor`.
-    lr, batch_size, early_stopping, validation_fraction, training, n_score_samples
+    max_epochs, lr, batch_size, early_stopping, validation_fraction, training, n_score_samples
         As of :class:`CVAERegressor`.
     warm_start, device, random_state, verbose
         As of :class:`CVAERegressor`.
@@ -88,6 +88,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         x_shape=None,
         y_shape=None,
         partial_y=False,
+        annotations=False,
         omission=0.0,
         n_scales=1,
         normalize_X=True,
@@ -116,6 +117,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         self.x_shape = x_shape
         self.y_shape = y_shape
         self.partial_y = partial_y
+        self.annotations = annotations
         self.omission = omission
         self.n_scales = n_scales
         self.normalize_X = normalize_X

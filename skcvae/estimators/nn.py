@@ -23,11 +23,11 @@ class NNRegressor(StructuredPredictor):
         ``CVAERegressor(initial_guess=True)`` made deterministic.
     latent_dim : "auto" or int, default="auto"
         Size of z where `initial_guess` is True, as of :class:`CVAERegressor`.
-    architecture, x_shape, y_shape, partial_y, omission, n_scales, normalize_X, normalize_y
+    architecture, x_shape, y_shape, partial_y, annotations, omission, n_scales
         As of :class:`CVAERegressor`.
-    max_epochs, lr, batch_size, early_stopping, validation_fraction, training
+    normalize_X, normalize_y, max_epochs, lr, batch_size, early_stopping, validation_fraction
         As of :class:`CVAERegressor`.
-    n_score_samples, warm_start, device, random_state, verbose
+    training, n_score_samples, warm_start, device, random_state, verbose
         As of :class:`CVAERegressor`.
 
     Attributes
@@ -73,6 +73,7 @@ class NNRegressor(StructuredPredictor):
         initial_guess=False,
         latent_dim="auto",
         partial_y=False,
+        annotations=False,
         omission=0.0,
         n_scales=1,
         normalize_X=True,
@@ -96,6 +97,7 @@ class NNRegressor(StructuredPredictor):
         self.initial_guess = initial_guess
         self.latent_dim = latent_dim
         self.partial_y = partial_y
+        self.annotations = annotations
         self.omission = omission
         self.n_scales = n_scales
         self.normalize_X = normalize_X

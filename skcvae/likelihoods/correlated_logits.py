@@ -130,8 +130,8 @@ class _Logits(LikelihoodModule):
         self.start = raw_scale_of(init_scale)
         self.out_shape = (n_draws, *y_shape)  # of the widest tensor, to plan memory by
         self.generator: Generator | None = None
-        size = rank + diagonal * torch.Size(y_shape).numel()
-        self.register_buffer("noise", latin_hypercube(n_draws, size))
+        self.n_own = diagonal * torch.Size(y_shape).numel()
+        self.register_buffer("noise", self.draws(torch.empty(n_draws, rank + self.n_own)))
 
     def forward(self, parameters: Tensor) -> Distribution:
         axis = -len(self.parameter_shape)
@@ -140,26 +140,31 @@ class _Logits(LikelihoodModule):
             loc.squeeze(axis),
             self.init_scale * factor,
             scale_of(raw_scale.squeeze(axis) + self.start, MIN_SCALE) if self.sizes[-1] else None,
-            self._new_noise(parameters) if self.training else self.noise.to(parameters),
+            self._noise(parameters),
             self._labels_given,
             -axis - 1,
         )
 
-    def _new_noise(self, parameters: Tensor) -> Tensor:
-        """Return noise for each row: a network would adapt to noise that is always the same."""
+    def _noise(self, parameters: Tensor) -> Tensor:
+        """Return the noise; in training anew for each row, since a network would adapt to it."""
+        if not self.training:
+            return self.noise.to(parameters)
         batch = parameters.shape[: -len(self.parameter_shape)]
-        noise = parameters.new_empty((*batch, *self.noise.shape))
-        return noise.normal_(generator=self.generator)
+        return self.draws(parameters.new_empty((*batch, *self.noise.shape)))
+
+    def draws(self, out: Tensor) -> Tensor:
+        """Fill (n_draws, size) standard normal numbers, u as a Latin hypercube."""
+        n_draws, rank = out.shape[-2], self.sizes[1]
+        uniform, order = (
+            torch.empty_like(out[..., :rank]).uniform_(generator=self.generator) for _ in range(2)
+        )
+        uniform = (uniform + order.argsort(-2)) / n_draws
+        out.normal_(generator=self.generator)
+        out[..., :rank] = torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6))
+        return out
 
     def _labels_given(self, logits: Tensor) -> Distribution:
         return self.labels(logits.unsqueeze(-len(self.parameter_shape)))
 
     def read(self, y: Tensor) -> Tensor:
         return self.labels.read(y)
-
-
-def latin_hypercube(n_draws: int, size: int) -> Tensor:
-    """Return standard normal draws, by torch's generator, one in each of n strata per column."""
-    order, within = torch.rand(2, n_draws, size, dtype=torch.float64)
-    uniform = (order.argsort(0) + within) / n_draws
-    return torch.special.ndtri(uniform.clamp_min(1e-9)).float()

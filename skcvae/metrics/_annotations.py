@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.utils import assert_all_finite
 
+from skcvae.data.annotations import present_annotations
 from skcvae.pipelines import sample
 
 
@@ -41,7 +42,7 @@ def generalized_energy_distance(y, draws, *, labels=None):
     ----------
     y : array-like of shape (n_annotations, n_rows, ...)
         Label maps, annotations first. An annotation of a row is absent where all of it is
-        NaN, or -1; each row has at least one.
+        NaN, or -1 in an array of integers; each row has at least one.
     draws : array-like of shape (n_draws, n_rows, ...)
         Draws of label maps, as returned by `sample`.
     labels : sequence of int, default=None
@@ -168,7 +169,7 @@ def sample_diversity(draws, *, labels=None):
     ----------
     draws : array-like of shape (n_draws, n_rows, ...)
         Draws of label maps, as returned by `sample`, or annotations, of which some may be
-        absent: all of them NaN, or -1. Rows with a single one are left out.
+        absent. Rows with a single one are left out.
     labels : sequence of int, default=None
         As in :func:`generalized_energy_distance`.
 
@@ -237,30 +238,24 @@ def ged_scorer(estimator, X, y, *, n_samples=16, random_state=0):
     return -generalized_energy_distance(np.moveaxis(np.asarray(y), 1, 0), draws)
 
 
-def present_annotations(y):
-    """Return annotations as floats, and which are present: (n_annotations, n_rows)."""
-    y = np.asarray(y, dtype=float)
+def _checked(y):
+    """Return annotations, and which are present; refuse rows without, and holes."""
+    y = np.asarray(y)
     if y.ndim < 3:
         raise ValueError(f"y must have shape (n_annotations, n_rows, ...), got {y.shape}.")
-    flat = y.reshape(*y.shape[:2], -1)
-    absent = (np.isnan(flat) | (flat == -1)).all(axis=-1)
-    partly = np.argwhere(np.isnan(flat).any(axis=-1) & ~absent)
-    if len(partly):
-        raise ValueError(
-            "y must have annotations that are whole, or NaN all over where absent, got one that "
-            f"is NaN in part: annotation {partly[0][0]} of row {partly[0][1]}."
-        )
-    bare = np.flatnonzero(absent.all(axis=0))
+    present = present_annotations(y)
+    bare = np.flatnonzero(~present.any(axis=0))
     if len(bare):
         raise ValueError(f"y must have an annotation of each row, got none of row {bare[0]}.")
-    return y, ~absent
+    assert_all_finite(y[present], input_name="y")
+    return y, present
 
 
 def _distances(y, draws, labels):
     """Return the distances of each row; without draws those of annotations alone."""
-    y, present = present_annotations(y)
-    draws = np.empty((0, *y.shape[1:])) if draws is None else np.asarray(draws, dtype=float)
-    if draws.shape[1:] != y.shape[1:] or draws.shape[:1] == ():
+    y, present = _checked(y)
+    draws = np.empty((0, *y.shape[1:])) if draws is None else np.asarray(draws)
+    if draws.shape[1:] != y.shape[1:]:
         raise ValueError(
             f"draws must have shape (n_draws, {', '.join(map(str, y.shape[1:]))}) for y of shape "
             f"{y.shape}, got {draws.shape}."
