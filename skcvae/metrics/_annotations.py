@@ -271,8 +271,8 @@ def _distances(y, draws, labels):
 
 
 def _of_row(annotations, draws, labels):
-    coded = (np.reshape(part, (len(part), -1)) for part in (annotations, draws))
-    s, d = (np.stack([part == k for k in labels]).astype(np.float32) for part in coded)
+    flat = (np.reshape(part, (len(part), annotations[0].size)) for part in (annotations, draws))
+    s, d = (np.stack([part == k for k in labels]).astype(float) for part in flat)
     return Distances(*(_distance(*pair) for pair in ((s, d), (s, s), (d, d))))
 
 
