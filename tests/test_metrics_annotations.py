@@ -1,4 +1,4 @@
-"""Metrics of draws against several annotators: closed forms, invariances and absent annotations."""
+"""Metrics of several annotators: closed forms, invariances, absent annotations."""
 
 import itertools
 
