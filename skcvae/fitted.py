@@ -160,7 +160,7 @@ class Fitted:
                 for drawn in slices(n_samples, size)
             )
             x = self._inputs(X, rows)
-            return moments.draws(self.model, x, noise, outputs if observation_noise else None)
+            return moments.draws(self.model, x, noise, outputs, observation_noise)
 
         n_rows = 1 if X is None else len(X)
         return self._by_draws(n_rows, n_samples, blocks, self.y_coding.to_array)

@@ -13,6 +13,7 @@ import skcvae
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor
 from skcvae.datasets import Quadrants, make_linear_gaussian
 from skcvae.displays import (
+    AnnotationsDisplay,
     CalibrationDisplay,
     JointSamplesDisplay,
     PredictiveBandDisplay,
@@ -74,7 +75,9 @@ def each_display(images):
     rng = np.random.default_rng(0)
     y, draws = rng.normal(size=(50, 1)), rng.normal(size=(20, 50, 1))
     X, labels, est = images
+    maps = (labels[None, :3] > 0.5).astype(int)
     return [
+        AnnotationsDisplay.from_predictions(X[:3], maps, maps),
         CalibrationDisplay.from_predictions(y, draws),
         CalibrationDisplay.from_predictions(y, draws, kind="coverage"),
         JointSamplesDisplay.from_predictions(y[:3].T, draws[:, :3].swapaxes(1, 2)),
@@ -409,3 +412,39 @@ def test_what_has_no_history_is_refused():
         TrainingDisplay.from_estimator(make_pipeline(StandardScaler(), PCA()))
     with pytest.raises(TypeError, match="fitted .* got CVAERegressor"):
         TrainingDisplay.from_estimator(CVAERegressor())
+
+
+# Several annotators.
+
+
+def test_disagreement_is_the_share_of_pairs_that_differ():
+    y = np.zeros((4, 2, 3, 3), dtype=int)
+    y[0, 0, 0, 0] = y[:2, 0, 1, 1] = 5
+    y[2:, 1] = -1
+    draws = np.array([0, 0, 5])[:, None, None, None] * np.ones((3, 2, 3, 3))
+    X = np.zeros((2, 3, 3))
+    display = AnnotationsDisplay.from_predictions(X, y, draws, n_shown=3)
+    found = display.disagreement_["annotations"]
+    assert found[0, 0, 0] == pytest.approx(1 / 2) and found[0, 1, 1] == pytest.approx(2 / 3)
+    assert found.sum() == pytest.approx(1 / 2 + 2 / 3)
+    assert display.disagreement_["draws"] == pytest.approx(2 / 3)
+    titles = [ax.get_title() for ax in display.ax_[0]]
+    assert titles == [
+        "input", *(f"annotation {i}" for i in (1, 2, 3)), *(f"draw {i}" for i in (1, 2, 3)),
+        "annotations\ndisagree", "draws\ndisagree",
+    ]  # fmt: skip
+    assert display.images_[1, 3] is None and not display.ax_[1, 3].axison
+    with pytest.raises(ValueError, match="y must have shape .* and draws .* got"):
+        AnnotationsDisplay.from_predictions(X, y[:, :1], draws)
+    with pytest.raises(ValueError, match=r"maps of integer labels, got 0\.5 in draws"):
+        AnnotationsDisplay.from_predictions(X, y, 0 * draws + 0.5)
+
+
+def test_annotations_beside_draws_of_an_estimator():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 4, 4)), rng.integers(0, 2, size=(30, 2, 4, 4))
+    est = CVAERegressor(likelihood="bernoulli", annotations=True, **QUICK).fit(X, y)
+    display = AnnotationsDisplay.from_estimator(est, X[:2], y[:2], n_samples=5)
+    draws = est.sample(X[:2], 5, 0, observation_noise=False)
+    assert (display.draws == (draws > 0.5)).all()
+    assert (display.annotations == y[:2].swapaxes(0, 1)).all()

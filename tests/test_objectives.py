@@ -11,7 +11,16 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from skcvae import CVAERegressor
 from skcvae.datasets import make_linear_gaussian
-from skcvae.objectives import ELBO, GSNN, IWAE, Bound, Deterministic, Hybrid
+from skcvae.inference.conditional_likelihood import monte_carlo
+from skcvae.objectives import (
+    ELBO,
+    GSNN,
+    IWAE,
+    Bound,
+    Deterministic,
+    Hybrid,
+    MonteCarloLikelihood,
+)
 from skcvae.training.callbacks import Warmup
 from skcvae.training.net import Loss, ObjectiveModule
 
@@ -246,3 +255,62 @@ def test_the_importance_weighted_bound_trains_with_masses_in_float64(likelihood)
         likelihood=likelihood, objective="iwae", n_train_samples=2, max_epochs=3, random_state=0
     )
     assert np.isfinite(est.fit(X, y).score(X, y))
+
+
+# The log of the mean.
+
+
+def test_the_log_of_the_mean_is_the_estimate_of_the_log_likelihood():
+    model, x, y, _ = make(orthogonal=False)
+    eps = noise(7, len(x))
+    bound = bound_of(MonteCarloLikelihood(), model, x, y, eps)
+    estimate = monte_carlo(model, x, y, eps.split(3))
+    torch.testing.assert_close(value(bound).double(), estimate.log_prob)
+    assert (bound.kl == 0).all()
+
+
+def test_the_log_of_the_mean_is_above_the_mean_of_the_logs_and_equal_with_one_draw():
+    model, x, y, _ = make(orthogonal=False)
+    eps = noise(20, len(x))
+    above, mean = (
+        value(bound_of(of, model, x, y, eps)) for of in (MonteCarloLikelihood(), GSNN())
+    )
+    assert (above > mean).all()
+    one, other = (
+        value(bound_of(of, model, x, y, eps[:1])) for of in (MonteCarloLikelihood(), GSNN())
+    )
+    torch.testing.assert_close(one, other)
+
+
+@torch.no_grad()
+def test_the_log_of_the_mean_grows_towards_the_log_likelihood_with_the_draws():
+    model, x, y, exact = make(orthogonal=False)
+    eps = noise(8192, len(x))
+    means = []
+    for k in (8, 64, 512, 8192):
+        found = [value(bound_of(MonteCarloLikelihood(), model, x, y, e)) for e in eps.split(k)]
+        means.append(torch.stack(found).mean())
+    assert all(fewer < more for fewer, more in pairwise(means))
+    assert abs(means[-1] - exact.mean()) < 0.1
+
+
+def test_the_log_of_the_mean_lets_draws_differ_where_the_mean_of_the_logs_does_not():
+    """Two answers for every x: from the prior alone, only one of the two objectives finds both."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 1))
+    y = rng.choice([-1.0, 1.0], size=(200, 1)) * np.ones(3) + 0.1 * rng.normal(size=(200, 3))
+    share = {}
+    for objective in ("gsnn", "monte_carlo"):
+        est = CVAERegressor(
+            objective=objective, n_train_samples=10, latent_dim=1, max_epochs=20, lr=0.01,
+            random_state=0,
+        ).fit(X, y)  # fmt: skip
+        means = est.sample(X, 20, random_state=0, observation_noise=False).mean(axis=-1)
+        share[objective] = (abs(means) > 0.5).mean()
+    assert share["gsnn"] < 0.1 and share["monte_carlo"] > 0.8
+
+
+def test_the_log_of_the_mean_has_no_term_to_weigh():
+    X = torch.randn(20, 2).numpy()
+    with pytest.raises(ValueError, match="objective='monte_carlo'.*expects beta=0"):
+        CVAERegressor(objective="monte_carlo", beta=0.5).fit(X, X)

@@ -43,6 +43,7 @@ from skcvae.likelihoods import (
     Categorical,
     ColorField,
     Columns,
+    CorrelatedLogits,
     Gamma,
     Gaussian,
     GaussianMixture,
@@ -55,7 +56,7 @@ from skcvae.likelihoods import (
     StudentT,
 )
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule
-from skcvae.objectives import ELBO, GSNN, IWAE, Bound, Hybrid, Objective
+from skcvae.objectives import ELBO, GSNN, IWAE, Bound, Hybrid, MonteCarloLikelihood, Objective
 from skcvae.priors import Flow, GaussianProcess, Mixture
 
 rng = np.random.default_rng(0)
@@ -115,6 +116,16 @@ CASES = {
     "positive": (CVAERegressor(likelihood=LogNormal(True)), X, np.exp(REAL)),
     "zeros": (CVAERegressor(likelihood=Hurdle(Gamma())), X, np.exp(REAL) * (REAL > -1)),
     "labels": (CVAERegressor(likelihood="categorical", objective=IWAE()), X, LABELS),
+    "correlated labels": (NNRegressor(likelihood=CorrelatedLogits(rank=2)), X, LABELS),
+    "correlated pixels": (
+        CVAERegressor(
+            architecture=CONV,
+            likelihood=CorrelatedLogits(Bernoulli(), rank=2, diagonal=True),
+            objective=MonteCarloLikelihood(),
+        ),
+        IMAGES,
+        IMAGES > 0,
+    ),
     "hybrid objective": (CVAERegressor(objective=Hybrid(0.3)), X, REAL),
     "columns": (CVAERegressor(likelihood=Columns(GROUPS), partial_y=True), X, MIXED),
     "field": (

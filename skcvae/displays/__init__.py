@@ -5,6 +5,7 @@ store their data, the axes in `ax_` and the figure in `figure_`. Matplotlib is i
 when a display is drawn.
 """
 
+from skcvae.displays._annotations import AnnotationsDisplay
 from skcvae.displays._calibration import CalibrationDisplay
 from skcvae.displays._joint import JointSamplesDisplay
 from skcvae.displays._predictive_band import PredictiveBandDisplay
@@ -13,6 +14,7 @@ from skcvae.displays._samples import SamplesDisplay
 from skcvae.displays._training import TrainingDisplay
 
 __all__ = [
+    "AnnotationsDisplay",
     "CalibrationDisplay",
     "JointSamplesDisplay",
     "PredictiveBandDisplay",

@@ -2,6 +2,7 @@
 
 from skcvae.distributions.field import FieldGaussian, FieldNoise
 from skcvae.distributions.flow import NormalizingFlow
+from skcvae.distributions.gaussian_logits import GaussianLogits
 from skcvae.distributions.latent import (
     MIN_SCALE,
     DiagonalGaussian,
@@ -24,6 +25,7 @@ __all__ = [
     "DiagonalGaussian",
     "FieldGaussian",
     "FieldNoise",
+    "GaussianLogits",
     "MaskedPixels",
     "NormalizingFlow",
     "Product",

@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch.utils.data import Dataset
 
 from skcvae import least_squares
+from skcvae.data.annotations import Annotated
 from skcvae.data.batches import Items, Selection
 from skcvae.documented import described
 from skcvae.estimators import _checks
@@ -49,6 +50,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     beta = 0.0
     kl_warmup = 0
     omission = 0.0
+    annotations = False
 
     _roles: dict[str, str]  # arguments of `specify`, and the parameters that give them
     _noiseless = False
@@ -62,6 +64,11 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         with _checks.restored_on_error(self):
             parts = _checks.check_parameters(self)
             self.seed_ = parts.seed
+            if self.annotations:
+                annotated = Annotated.of(*arrays, sample_weight)
+                arrays, sample_weight = annotated[:2], annotated.weight
+                groups = groups if validation[0] is not None else annotated.groups(groups)
+                validation = Annotated.of_validation(*validation)
             selection = self._checked_rows(arrays, sample_weight, parts)
             kept, held_out = selection, None
             if set(map(type, validation)) != {type(None)}:
@@ -243,9 +250,10 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
             Inputs. A torch Dataset has items (x, y) and a length; it is read item by item,
             and scaling, labels and `bins` follow from a random part of it.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs; None where X is a Dataset.
+            Outputs; None where X is a Dataset. With `annotations`, (n_rows, n_annotations, ...).
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights, not negative. Rows of weight zero are ignored.
+            Weights, not negative. Rows of weight zero are ignored. With `annotations`, also
+            (n_rows, n_annotations).
         groups : array-like of shape (n_rows,), default=None
             Labels of groups, such as subjects: rows of a group are all to train on, or all
             to validate on.

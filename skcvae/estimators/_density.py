@@ -6,6 +6,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
+from skcvae.data.annotations import weights_of_annotations
 from skcvae.estimators import _checks, _regions
 from skcvae.estimators._frames import framed, row_index
 
@@ -22,18 +23,22 @@ class ConditionalDensity:
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs.
+            Outputs. With `annotations`, (n_rows, n_annotations, ...).
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows.
+            Weights of the rows. With `annotations`, also (n_rows, n_annotations).
 
         Returns
         -------
         float
-            Nats per row; higher is better. Scores compare between estimators
+            Nats per row, or annotation; higher is better. Scores compare between estimators
             whose likelihoods are of one kind: a density in the same units of y,
             or a mass, or the same grey targets.
         """
         log_p = self.log_prob(X, y)
+        if log_p.ndim > 1:  # a value for each annotation, NaN where absent
+            present = ~np.isnan(log_p)
+            sample_weight = weights_of_annotations(sample_weight, present)
+            log_p = log_p[present]
         return float(np.average(log_p, weights=_checks.check_weights(sample_weight, log_p)))
 
     @_checks.named_keywords

@@ -19,6 +19,7 @@ NAMED = {
         "bernoulli": likelihoods.Bernoulli,
         "categorical": likelihoods.Categorical,
         "color_field": likelihoods.ColorField,
+        "correlated_logits": likelihoods.CorrelatedLogits,
         "gamma": likelihoods.Gamma,
         "gaussian": likelihoods.Gaussian,
         "gaussian_mixture": likelihoods.GaussianMixture,
@@ -34,6 +35,7 @@ NAMED = {
         "gsnn": objectives.GSNN,
         "hybrid": objectives.Hybrid,
         "iwae": objectives.IWAE,
+        "monte_carlo": objectives.MonteCarloLikelihood,
     },
     "prior": {
         "flow": priors.Flow,
@@ -60,6 +62,7 @@ SHARED = {
     "y_shape": ["array-like", None],
     "partial_X": ["boolean"],
     "partial_y": ["boolean"],
+    "annotations": ["boolean"],
     "omission": [Interval(Real, 0, 1, closed="left")],
     "n_scales": [Interval(Integral, 1, 3, closed="both")],
     "normalize_X": ["boolean"],

@@ -7,6 +7,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
+from skcvae.data.annotations import Annotated
 from skcvae.estimators import _checks
 from skcvae.estimators._completion import Completion
 from skcvae.estimators._density import ConditionalDensity
@@ -142,7 +143,8 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs. With `partial_y`, NaN entries are marginalised out.
+            Outputs. With `partial_y`, NaN entries are marginalised out. With `annotations`,
+            (n_rows, n_annotations, ...).
         n_samples : int, default=None
             Draws of z per row; None takes `n_score_samples`.
         method : {"importance_sampling", "monte_carlo"}, default="importance_sampling"
@@ -159,10 +161,10 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
 
         Returns
         -------
-        log_prob : ndarray of shape (n_rows,)
-            Higher is better. Biased low, by less as `n_samples` grows. The
-            noise follows from the row itself, so a row's value does not depend
-            on the other rows.
+        log_prob : ndarray of shape (n_rows,), or (n_rows, n_annotations) with `annotations`
+            Higher is better; NaN for absent annotations. Biased low, by less as
+            `n_samples` grows. The noise follows from the row itself, so a row's value does
+            not depend on the other rows.
         ess : ndarray of shape (n_rows,)
             Only if `return_ess`: from 1, one draw carries everything, to
             `n_samples`, all weights are equal.
@@ -173,8 +175,11 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             If the weights vary so much that the mean over rows is too low by 0.3 nats or more.
         """
         check_is_fitted(self)
-        X, y = self._check_rows(X, y)
+        annotated = Annotated.of(X, y) if self.annotations else None
+        X, y = self._check_rows(*(annotated[:2] if annotated else (X, y)))
         log_p, ess = estimates(self, X, y, n_samples, method, random_state, smooth)
+        if annotated:
+            log_p, ess = annotated.by_row(log_p), annotated.by_row(ess)
         return (log_p, ess) if return_ess else log_p
 
     @property

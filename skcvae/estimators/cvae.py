@@ -68,6 +68,11 @@ class CVAERegressor(StructuredPredictor):
     partial_y : bool, default=False
         Whether y may have NaN entries, which were not observed: they are marginalised
         out, and the recognition network reads which they are. Otherwise NaN is an error.
+    annotations : bool, default=False
+        Whether y has several annotations of each row, of shape (n_rows, n_annotations, ...),
+        such as the label maps of several experts, or repeated measurements. Each is a y of its
+        x, and those of one x are all to train on, or all to validate on. An absent one is NaN
+        all over, or -1 in an array of integers. `predict` and `sample` return one annotation.
     omission : float, default=0.0
         Input omission noise, against overfitting: in training this share of the
         numbers of each x is set to zero, or of an image one square of a side up to
@@ -195,6 +200,7 @@ class CVAERegressor(StructuredPredictor):
         y_shape=None,
         partial_X=False,
         partial_y=False,
+        annotations=False,
         omission=0.0,
         n_scales=1,
         normalize_X=True,
@@ -225,6 +231,7 @@ class CVAERegressor(StructuredPredictor):
         self.y_shape = y_shape
         self.partial_X = partial_X
         self.partial_y = partial_y
+        self.annotations = annotations
         self.omission = omission
         self.n_scales = n_scales
         self.normalize_X = normalize_X

@@ -26,7 +26,9 @@ class GSNNRegressor(StructuredPredictor):
         :class:`skcvae.priors.Flow`.
     architecture, likelihood, latent_dim, initial_guess, n_train_samples, x_shape, y_shape
         As of :class:`CVAERegressor`.
-    partial_X, partial_y, omission, n_scales, normalize_X, normalize_y, max_epochs, lr, batch_size
+    partial_X, partial_y, annotations, omission, n_scales, normalize_X, normalize_y, max_epochs
+        As of :class:`CVAERegressor`.
+    lr, batch_size
         As of :class:`CVAERegressor`.
     early_stopping, validation, validation_fraction, training, n_score_samples, warm_start
         As of :class:`CVAERegressor`.
@@ -80,6 +82,7 @@ class GSNNRegressor(StructuredPredictor):
         y_shape=None,
         partial_X=False,
         partial_y=False,
+        annotations=False,
         omission=0.0,
         n_scales=1,
         normalize_X=True,
@@ -107,6 +110,7 @@ class GSNNRegressor(StructuredPredictor):
         self.y_shape = y_shape
         self.partial_X = partial_X
         self.partial_y = partial_y
+        self.annotations = annotations
         self.omission = omission
         self.n_scales = n_scales
         self.normalize_X = normalize_X

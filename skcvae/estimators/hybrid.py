@@ -26,11 +26,11 @@ class HybridStructuredPredictor(StructuredPredictor):
         :class:`skcvae.priors.Flow`, or :class:`skcvae.priors.Mixture` with `alpha` 1.
     architecture, likelihood, latent_dim, initial_guess, n_train_samples, beta, kl_warmup
         As of :class:`CVAERegressor`.
-    x_shape, y_shape, partial_X, partial_y, omission, n_scales, normalize_X, normalize_y
+    x_shape, y_shape, partial_X, partial_y, annotations, omission, n_scales, normalize_X
         As of :class:`CVAERegressor`.
-    max_epochs, lr, batch_size, early_stopping, validation, validation_fraction, training
+    normalize_y, max_epochs, lr, batch_size, early_stopping, validation, validation_fraction
         As of :class:`CVAERegressor`.
-    n_score_samples, warm_start, device, random_state, verbose
+    training, n_score_samples, warm_start, device, random_state, verbose
         As of :class:`CVAERegressor`.
 
     Attributes
@@ -89,6 +89,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         y_shape=None,
         partial_X=False,
         partial_y=False,
+        annotations=False,
         omission=0.0,
         n_scales=1,
         normalize_X=True,
@@ -119,6 +120,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         self.y_shape = y_shape
         self.partial_X = partial_X
         self.partial_y = partial_y
+        self.annotations = annotations
         self.omission = omission
         self.n_scales = n_scales
         self.normalize_X = normalize_X

@@ -23,7 +23,7 @@ class NNRegressor(StructuredPredictor):
         ``CVAERegressor(initial_guess=True)`` made deterministic.
     latent_dim : "auto" or int, default="auto"
         Size of z where `initial_guess` is True, as of :class:`CVAERegressor`.
-    architecture, x_shape, y_shape, partial_X, partial_y, omission, n_scales
+    architecture, x_shape, y_shape, partial_X, partial_y, annotations, omission, n_scales
         As of :class:`CVAERegressor`.
     normalize_X, normalize_y, max_epochs, lr, batch_size, early_stopping, validation
         As of :class:`CVAERegressor`.
@@ -74,6 +74,7 @@ class NNRegressor(StructuredPredictor):
         latent_dim="auto",
         partial_X=False,
         partial_y=False,
+        annotations=False,
         omission=0.0,
         n_scales=1,
         normalize_X=True,
@@ -99,6 +100,7 @@ class NNRegressor(StructuredPredictor):
         self.latent_dim = latent_dim
         self.partial_X = partial_X
         self.partial_y = partial_y
+        self.annotations = annotations
         self.omission = omission
         self.n_scales = n_scales
         self.normalize_X = normalize_X

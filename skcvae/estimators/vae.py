@@ -5,7 +5,8 @@ from skcvae.estimators._parameters import CHOICES, KL, LATENT
 from skcvae.estimators._row_density import RowDensity
 
 CONDITIONAL = {
-    "initial_guess", "latent_dim", "n_scales", "normalize_y", "omission", "partial_y", "y_shape"
+    "annotations", "initial_guess", "latent_dim", "n_scales", "normalize_y", "omission",
+    "partial_y", "y_shape",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Generator, Tensor
+from torch.distributions import Distribution
 
 from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
@@ -99,7 +100,11 @@ def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, T
 
 
 def draws(
-    model: Model, x: Tensor | None, noise: Iterable[Tensor], outputs: Generator | None
+    model: Model,
+    x: Tensor | None,
+    noise: Iterable[Tensor],
+    outputs: Generator,
+    observation_noise: bool = True,
 ) -> Iterator[Tensor]:
     """Yield joint draws of y ~ p(y|x), or of E[y|x,z], each with its own z.
 
@@ -111,8 +116,10 @@ def draws(
         Inputs; None where the model has nothing to condition on.
     noise : iterable of Tensors of shape (n_draws, n, ...)
         Standard normal noise in blocks of draws, which are processed one at a time.
-    outputs : Generator or None
-        Random generator of y given z, on the device of the model. None yields E[y|x,z].
+    outputs : Generator
+        Random generator of y given z, on the device of the model.
+    observation_noise : bool, default=True
+        False yields E[y|x,z], or where logits are random the mean given drawn ones.
 
     Yields
     ------
@@ -125,12 +132,14 @@ def draws(
             p = given.likelihood().expand(eps.shape[:2])
         else:
             p = given.likelihood(reparameterize(given.prior, eps))
-        if outputs is None:
-            yield p.mean
-        else:
-            with drawing_from(outputs):
-                y = p.sample()
-            yield y
+        with drawing_from(outputs):
+            y = p.sample() if observation_noise else _sample_mean(p)
+        yield y
+
+
+def _sample_mean(p: Distribution) -> Tensor:
+    p = getattr(p, "whole", p)
+    return p.sample_mean() if hasattr(p, "sample_mean") else p.mean
 
 
 def _centre(model: Model, given: Conditional, x: Tensor) -> Tensor:

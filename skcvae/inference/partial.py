@@ -22,7 +22,7 @@ from torch.distributions import (
     MultivariateNormal,
 )
 
-from skcvae.distributions import FieldGaussian, MaskedPixels, Product
+from skcvae.distributions import FieldGaussian, GaussianLogits, MaskedPixels, Product
 from skcvae.likelihoods.base import LikelihoodModule
 
 
@@ -192,6 +192,16 @@ def _(p: MixtureSameFamily, y: Tensor) -> Distribution:
     weights = Categorical(logits=_log_joint(p, y), validate_args=False)
     components = p.component_distribution
     return MixtureSameFamily(weights, components.expand(weights.logits.shape), validate_args=False)
+
+
+@log_prob_of_observed.register
+def _(p: GaussianLogits, y: Tensor) -> Tensor:
+    return log_prob_of_observed(p.mixture, y)
+
+
+@given_observed.register
+def _(p: GaussianLogits, y: Tensor) -> Distribution:
+    return given_observed(p.mixture, y)
 
 
 def _log_joint(p: MixtureSameFamily, y: Tensor) -> Tensor:

@@ -142,10 +142,11 @@ def _check_coding(likelihood, coding, row_shape):
     if isinstance(coding, Scaling):
         _check_scaling(coding, row_shape, "y_coding")
     elif isinstance(coding, OneHot):
-        classes = likelihood.classes
+        labels = getattr(likelihood, "likelihood", likelihood)
+        classes = getattr(labels, "classes", None)
         known = isinstance(classes, np.ndarray) and classes.dtype.kind in "iubO"
-        known = known and np.array_equal(likelihood.classes_of(classes), classes)
-        _agree(known and np.array_equal(coding.classes, likelihood.codes), "likelihood", "classes")
+        known = known and np.array_equal(labels.classes_of(classes), classes)
+        _agree(known and np.array_equal(coding.classes, labels.codes), "likelihood", "classes")
         whole = all(type(side) is int and side > 0 for side in coding.row_shape)
         _agree(whole and coding.row_shape == row_shape, "y_coding", "its rows")
     else:

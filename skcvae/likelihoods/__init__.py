@@ -12,6 +12,7 @@ r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 `Poisson`                    counts
 `NegativeBinomial`           overdispersed counts
 `Categorical`                class labels
+`CorrelatedLogits`           class labels or binary outputs that depend on each other
 `Columns`                    tables with columns of several of these types
 `MaskedImage`                images with a mask of their foreground
 ===========================  =======================================================
@@ -20,8 +21,8 @@ A likelihood is a small parameter object, as a kernel is for a Gaussian process.
 Its `build` returns a :class:`~skcvae.likelihoods.LikelihoodModule` that reads the
 network's output, a tensor of shape ``(*batch, *parameter_shape)``, as a
 :class:`torch.distributions.Distribution` over y. Outputs are independent given z,
-which ties them together; not so in a mixture, in the multivariate Gaussian and in a colour
-field.
+which ties them together; not so in a mixture, in the multivariate Gaussian, in a colour
+field and with correlated logits.
 """
 
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule, RealOutputs
@@ -29,6 +30,7 @@ from skcvae.likelihoods.bernoulli import Bernoulli
 from skcvae.likelihoods.categorical import Categorical
 from skcvae.likelihoods.color_field import ColorField
 from skcvae.likelihoods.columns import Columns
+from skcvae.likelihoods.correlated_logits import CorrelatedLogits
 from skcvae.likelihoods.counts import NegativeBinomial, Poisson
 from skcvae.likelihoods.gaussian import Gaussian
 from skcvae.likelihoods.hurdle import Hurdle
@@ -43,6 +45,7 @@ __all__ = [
     "Categorical",
     "ColorField",
     "Columns",
+    "CorrelatedLogits",
     "Gamma",
     "Gaussian",
     "GaussianMixture",

@@ -16,7 +16,6 @@ from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches, StreamedR
 from skcvae.data.coding import plan
 from skcvae.documented import Documented
 from skcvae.io.checkpoint_file import seed_of
-from skcvae.networks.layers import Dropout
 from skcvae.random import generator, seed_from
 from skcvae.suggestions import unknown_parameter
 from skcvae.training.accepted_callbacks import check_callbacks
@@ -168,10 +167,10 @@ class Training(_Options):
             )
         optimizer = self._optimizer()
         number = 0 if self.accelerator is None else self.accelerator.process_index
-        dropout = generator(seed + 2 + number, device)
+        drawing = generator(seed + 2 + number, device)
         for layer in module.modules():
-            if isinstance(layer, Dropout):
-                layer.generator = dropout
+            if hasattr(layer, "generator"):  # dropout, and likelihoods that draw in training
+                layer.generator = drawing
         return kind(
             module,
             loss,

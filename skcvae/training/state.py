@@ -13,7 +13,6 @@ from skorch.history import History
 from torch import Generator, Tensor
 
 from skcvae.io.restoring import check_history, check_weights, recorded
-from skcvae.networks.layers import Dropout
 from skcvae.training.callbacks import BestWeights, ProgressLine
 
 
@@ -68,7 +67,7 @@ def checked(net, state: dict) -> dict:
 
 
 def _generators(net) -> list[Generator]:
-    dropped = [layer.generator for layer in net.module.modules() if isinstance(layer, Dropout)]
+    dropped = [layer.generator for layer in net.module.modules() if hasattr(layer, "generator")]
     return [net.iterator_train__source, *dropped]
 
 

@@ -1,0 +1,180 @@
+"""Several annotations of each row, such as the label maps of several experts, as rows (x, y)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+from torch.utils.data import Dataset
+
+
+class Annotated(NamedTuple):
+    """A row (x, y) for each annotation that is present.
+
+    Parameters
+    ----------
+    X, y : ndarrays of shape (n_present, ...)
+        Inputs, repeated, and one annotation each.
+    weight : ndarray of shape (n_present,) or None
+        Sample weights.
+    row : ndarray of shape (n_present,)
+        The number of the row that an annotation is of.
+    present : ndarray of shape (n_rows, n_annotations)
+        Which annotations are present.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    row: np.ndarray
+    present: np.ndarray
+
+    @classmethod
+    def of(cls, X, y, sample_weight=None, name: str = "y") -> "Annotated":
+        """Return the annotations of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, ...)
+            Inputs.
+        y : array-like of shape (n_rows, n_annotations, ...)
+            Annotations.
+        sample_weight : array-like of shape (n_rows,) or (n_rows, n_annotations), default=None
+            Weights of rows, or of annotations.
+        name : str, default="y"
+            What errors call y.
+
+        Returns
+        -------
+        Annotated
+            One row per annotation.
+
+        Raises
+        ------
+        ValueError
+            If X is a Dataset, y is not of that shape or has no annotation, or weights are not.
+        """
+        y = np.asarray(y)
+        if isinstance(X, Dataset):
+            raise ValueError("annotations=True expects arrays X and y, got a Dataset.")
+        if y.ndim < 2 or len(y) != len(X):
+            raise ValueError(
+                f"annotations=True expects {name} of shape (n_rows, n_annotations, ...) with a "
+                f"row for each of the {len(X)} rows of X, got {y.shape}."
+            )
+        present = present_annotations(y)
+        row = np.nonzero(present)[0]
+        if not len(row):
+            raise ValueError(f"{name} must have an annotation, got only absent ones.")
+        weight = weights_of_annotations(sample_weight, present)
+        return cls(_safe_indexing(X, row), y[present], weight, row, present)
+
+    @classmethod
+    def of_validation(cls, X_val, y_val) -> tuple:
+        """Return rows to validate on, one for each annotation; None stays None.
+
+        Parameters
+        ----------
+        X_val, y_val : array-like or None
+            As of :meth:`of`.
+
+        Returns
+        -------
+        tuple
+            The same two, annotation by annotation.
+        """
+        if X_val is None or y_val is None:
+            return X_val, y_val
+        return tuple(cls.of(X_val, y_val, name="y_val")[:2])
+
+    def groups(self, groups=None) -> np.ndarray:
+        """Return the groups of annotations: those of their rows, by default the rows themselves.
+
+        Parameters
+        ----------
+        groups : array-like of shape (n_rows,), default=None
+            Groups of rows.
+
+        Returns
+        -------
+        ndarray of shape (n_present,)
+            A group for each annotation.
+
+        Raises
+        ------
+        ValueError
+            If there is not one group for each row.
+        """
+        if groups is None:
+            return self.row
+        if len(groups) != len(self.present):
+            raise ValueError(
+                f"groups must have one label for each of {len(self.present)} rows, got "
+                f"{len(groups)}."
+            )
+        return np.asarray(groups)[self.row]
+
+    def by_row(self, values: np.ndarray) -> np.ndarray:
+        """Return one value per annotation as (n_rows, n_annotations), NaN where absent.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_present,)
+            Of the annotations that are present.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_annotations)
+            The same values.
+        """
+        out = np.full(self.present.shape, np.nan)
+        out[self.present] = values
+        return out
+
+
+def present_annotations(y: np.ndarray) -> np.ndarray:
+    """Return which annotations are present: not NaN all over, nor -1 all over in integers.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows, n_annotations, ...) or (n_annotations, n_rows, ...)
+        Annotations.
+
+    Returns
+    -------
+    ndarray of bool of the first two sides of y
+        False where absent.
+    """
+    flat = y.reshape(*y.shape[:2], -1)
+    absent = flat == -1 if y.dtype.kind in "iu" else flat != flat
+    return ~absent.all(axis=-1)
+
+
+def weights_of_annotations(sample_weight, present: np.ndarray) -> np.ndarray | None:
+    """Return the weight of each annotation that is present.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,) or (n_rows, n_annotations), or None
+        Weights of rows, or of annotations.
+    present : ndarray of bool of shape (n_rows, n_annotations)
+        Which annotations are present.
+
+    Returns
+    -------
+    ndarray of shape (n_present,) or None
+        None without weights.
+
+    Raises
+    ------
+    ValueError
+        If the weights are of another shape.
+    """
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight)
+    if weight.shape not in (present.shape, present.shape[:1]):
+        raise ValueError(
+            "sample_weight must have a weight for each row or each annotation, shape "
+            f"{present.shape[:1]} or {present.shape}, got {weight.shape}."
+        )
+    return np.broadcast_to(weight.reshape(len(weight), -1), present.shape)[present]

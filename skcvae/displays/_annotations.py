@@ -1,0 +1,226 @@
+"""Grids of label maps of several annotators beside draws, and where each disagree."""
+
+import numpy as np
+
+from skcvae.data.annotations import present_annotations
+from skcvae.displays._axes import axes_for, pyplot, style
+from skcvae.displays._images import (
+    check_rows,
+    grey,
+    inputs_as_images,
+    names_of_labels,
+    show_image,
+)
+from skcvae.pipelines import sample
+
+
+class AnnotationsDisplay:
+    """Grid with one row per x: input, annotations, draws, and maps of their disagreement.
+
+    The disagreement of a pixel is the probability that two different annotations, or draws,
+    have different labels there, over all of them, of which the grid shows the first ones.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions` to create a display. All
+    parameters are stored as attributes.
+
+    Parameters
+    ----------
+    annotations : ndarray of shape (n_annotations, n_rows, height, width)
+        Label maps; NaN where absent.
+    draws : ndarray of shape (n_draws, n_rows, height, width)
+        Draws of label maps.
+    X : ndarray of shape (n_rows, height, width[, 3]), default=None
+        Inputs. None omits their column.
+    label_names : dict of int to str
+        Names of the labels.
+    n_shown : int, default=3
+        Number of annotations, and of draws, in the grid.
+
+    Attributes
+    ----------
+    ax_ : ndarray of Axes of shape (n_rows, n_columns)
+        Axes of the grid.
+    images_ : ndarray of AxesImage of shape (n_rows, n_columns)
+        Images of the grid; None where a row has fewer annotations.
+    disagreement_ : dict of str to ndarray of shape (n_rows, height, width)
+        The maps of disagreement, "annotations" and "draws".
+    figure_ : Figure
+        Figure of the plot.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcvae.displays import AnnotationsDisplay
+    >>> y = np.zeros((2, 1, 4, 4), dtype=int)
+    >>> y[1, 0, :2] = 1
+    >>> display = AnnotationsDisplay.from_predictions(None, y, y[[1, 1, 1]])
+    >>> display.ax_.shape, display.disagreement_["annotations"][0, 0, 0]
+    ((1, 7), 1.0)
+    """
+
+    def __init__(self, *, annotations, draws, X=None, label_names, n_shown=3):
+        self.annotations = annotations
+        self.draws = draws
+        self.X = X
+        self.label_names = label_names
+        self.n_shown = n_shown
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, n_samples=16, random_state=0, observation_noise=False, **kwargs
+    ):
+        """Plot annotations, and draws of an estimator.
+
+        Parameters
+        ----------
+        estimator : Pipeline, search or estimator
+            A fitted estimator with a method `sample`, or a pipeline or search of one.
+        X : array-like of shape (n_rows, ...)
+            Inputs, at most 20.
+        y : array-like of shape (n_rows, n_annotations, height, width)
+            Label maps, as in `fit` with ``annotations=True``.
+        n_samples : int, default=16
+            Draws per row.
+        random_state : int, RandomState or None, default=0
+            Seed of the draws.
+        observation_noise : bool, default=False
+            Whether to draw each label, rather than take the likeliest given z.
+        **kwargs
+            Passed to :meth:`from_predictions`.
+
+        Returns
+        -------
+        display : AnnotationsDisplay
+            The display, plotted.
+
+        Raises
+        ------
+        ValueError
+            If there are more than 20 rows, or outputs are not label maps.
+        """
+        pyplot(cls.__name__)
+        check_rows(len(X))
+        draws = sample(estimator, X, n_samples, random_state, observation_noise=observation_noise)
+        y = np.moveaxis(np.asarray(y), 1, 0)
+        return cls.from_predictions(X, y, np.rint(draws).astype(int), **kwargs)
+
+    @classmethod
+    def from_predictions(cls, X, y, draws, *, label_names=None, n_shown=3, ax=None, **kwargs):
+        """Plot annotations and given draws.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, ...) or None
+            Inputs, at most 20 rows. They are plotted if they are images of shape
+            (n_rows, [channels,] height, width).
+        y : array-like of shape (n_annotations, n_rows, height, width)
+            Label maps, annotations first. An absent one is NaN all over, or -1 in an array of
+            integers.
+        draws : array-like of shape (n_draws, n_rows, height, width)
+            Draws of label maps, as returned by `sample`.
+        label_names : dict of int to str, default=None
+            Names of the labels. None takes the labels.
+        n_shown : int, default=3
+            Number of annotations, and of draws, in the grid.
+        ax : ndarray of Axes of shape (n_rows, n_columns), default=None
+            Axes to plot on. None creates a figure.
+        **kwargs
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        display : AnnotationsDisplay
+            The display, plotted.
+
+        Raises
+        ------
+        ValueError
+            If there are more than 20 rows, or the shapes do not match or are not of maps.
+        """
+        y, draws = np.asarray(y), np.asarray(draws, dtype=float)
+        if y.ndim != 4 or draws.shape[1:] != y.shape[1:]:
+            raise ValueError(
+                "y must have shape (n_annotations, n_rows, height, width) and draws (n_draws, "
+                f"n_rows, height, width), got {y.shape} and {draws.shape}."
+            )
+        check_rows(y.shape[1])
+        annotations = y.astype(float)
+        annotations[~present_annotations(y)] = np.nan
+        for name, maps in (("y", annotations), ("draws", draws)):
+            strange = maps[maps % 1 > 0]
+            if strange.size:
+                raise ValueError(
+                    f"y and draws must be maps of integer labels, got {strange[0]:g} in {name}."
+                )
+        return cls(
+            annotations=annotations,
+            draws=draws,
+            X=inputs_as_images(X, draws, None) if X is not None else None,
+            label_names=names_of_labels(label_names, [annotations, draws]),
+            n_shown=n_shown,
+        ).plot(ax, **kwargs)
+
+    def plot(self, ax=None, *, imshow_kw=None):
+        """Plot the grid.
+
+        Parameters
+        ----------
+        ax : ndarray of Axes of shape (n_rows, n_columns), default=None
+            Axes to plot on. None creates a figure.
+        imshow_kw : dict, default=None
+            Keywords passed to `imshow` for the maps of disagreement, such as `cmap`.
+
+        Returns
+        -------
+        self : AnnotationsDisplay
+            The display, plotted.
+        """
+        self.disagreement_ = {
+            "annotations": self._disagreement(self.annotations),
+            "draws": self._disagreement(self.draws),
+        }
+        columns, (n_rows, height, width) = self._columns(imshow_kw), self.draws.shape[1:]
+        size = (0.95 * len(columns), 0.95 * height / width * n_rows + 0.4)
+        self.ax_ = axes_for(ax, (n_rows, len(columns)), self, figsize=size)
+        self.figure_ = self.ax_[0, 0].figure
+        self.images_ = np.empty(self.ax_.shape, dtype=object)
+        for j, (title, images, look) in enumerate(columns):
+            self.ax_[0, j].set_title(title, fontsize="small")
+            for i, image in enumerate(images):
+                if np.isnan(image).all():
+                    self.ax_[i, j].set_axis_off()
+                else:
+                    self.images_[i, j] = show_image(self.ax_[i, j], image, look)
+        return self
+
+    def _columns(self, imshow_kw):
+        """Return title, images and look of each column."""
+        colours = pyplot(type(self).__name__).get_cmap("viridis", len(self.label_names))
+        labels = {"cmap": colours, "vmin": -0.5, "vmax": len(self.label_names) - 0.5}
+        heat = style(imshow_kw, cmap="magma", vmin=0, vmax=1)
+        columns = [] if self.X is None else [("input", self.X, grey(self.X))]
+        for name, maps in (("annotation", self._present_first()), ("draw", self.draws)):
+            for i, images in enumerate(self._numbered(maps[: self.n_shown])):
+                columns.append((f"{name} {i + 1}", images, labels))
+        for name, images in self.disagreement_.items():
+            columns.append((f"{name}\ndisagree", images, heat))
+        return columns
+
+    def _present_first(self):
+        """Return the annotations of each row with absent ones last."""
+        order = np.isnan(self.annotations).all(axis=(2, 3)).argsort(axis=0, kind="stable")
+        return np.take_along_axis(self.annotations, order[..., None, None], axis=0)
+
+    def _numbered(self, maps):
+        """Return maps as indices of `label_names`."""
+        numbers = np.full(maps.shape, np.nan)
+        for number, label in enumerate(self.label_names):
+            numbers[maps == label] = number
+        return numbers
+
+    def _disagreement(self, maps):
+        """Return the share of pairs of maps that differ, for each pixel; zero without a pair."""
+        counts = np.stack([(maps == label).sum(axis=0) for label in self.label_names])
+        n = counts.sum(axis=0)
+        same = (counts * (counts - 1)).sum(axis=0)
+        return 1 - np.divide(same, n * (n - 1), out=np.ones(n.shape), where=n > 1)

@@ -1,0 +1,170 @@
+"""Class labels or binary outputs whose logits are correlated: stochastic segmentation networks."""
+
+from numbers import Integral, Real
+
+import torch
+from sklearn.base import clone
+from sklearn.utils._param_validation import Interval
+from torch import Generator, Tensor, nn
+from torch.distributions import Distribution
+
+from skcvae.distributions import GaussianLogits, raw_scale_of, scale_of
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.likelihoods.bernoulli import Bernoulli
+from skcvae.likelihoods.categorical import Categorical
+
+MIN_SCALE = 1e-3
+
+
+class CorrelatedLogits(Likelihood):
+    r"""Labels with correlated logits: :math:`p(y \mid x, z) = E_\eta \prod_j p(y_j \mid \eta_j)`.
+
+    The logits are Gaussian,
+    :math:`\eta \sim N(\mu(x, z), \, W W^\top + \mathrm{diag}(\sigma^2))` with :math:`W(x, z)` of
+    `rank` columns, which ties the outputs of a row together without latent variables. With
+    :class:`~skcvae.NNRegressor` this is a stochastic segmentation network; with z each draw of z
+    has a covariance of its own. `sample` draws logits, then labels; with
+    ``observation_noise=False`` it returns the likeliest labels, or the means, given the logits.
+
+    The expectation is a mean over `n_draws` draws of the noise, so `log_prob` is biased low as
+    any such estimate, the less the more draws. Training draws anew in each step; a
+    fitted model has one Latin hypercube of draws, so that the same row has the same score.
+
+    Parameters
+    ----------
+    likelihood : Categorical or Bernoulli, default=None
+        The distribution of the labels given their logits. None is ``Categorical()``.
+    rank : int, default=10
+        Number of columns of W.
+    diagonal : bool, default=False
+        Whether there is a diagonal part, predicted for each row. Labels are drawn
+        independently given their logits as it is, so that independent noise of the logits adds
+        little but variance of the estimate.
+    n_draws : int, default=32
+        Number of draws of the noise.
+    init_scale : float, default=1.0
+        Factor of the network's outputs that are read as W, and initial :math:`\sigma`.
+
+    References
+    ----------
+    Monteiro et al. (2020), *Stochastic Segmentation Networks: Modelling Spatially Correlated
+    Aleatoric Uncertainty*, NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcvae import NNRegressor
+    >>> from skcvae.likelihoods import Bernoulli, CorrelatedLogits
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(40, 2))
+    >>> y = np.repeat(rng.integers(0, 2, size=(40, 1)), 5, axis=1)
+    >>> likelihood = CorrelatedLogits(Bernoulli(), rank=2)
+    >>> est = NNRegressor(likelihood=likelihood, max_epochs=2, random_state=0).fit(X, y)
+    >>> est.sample(X, n_samples=7, random_state=0).shape
+    (7, 40, 5)
+    """
+
+    accepts_means = False
+
+    _parameter_constraints = {
+        "likelihood": [Categorical, Bernoulli, None],
+        "rank": [Interval(Integral, 1, None, closed="left")],
+        "diagonal": ["boolean"],
+        "n_draws": [Interval(Integral, 1, None, closed="left")],
+        "init_scale": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, likelihood=None, *, rank=10, diagonal=False, n_draws=32, init_scale=1.0):
+        self.likelihood = likelihood
+        self.rank = rank
+        self.diagonal = diagonal
+        self.n_draws = n_draws
+        self.init_scale = init_scale
+
+    @property
+    def coding(self) -> type:
+        """The class of what `fit_coding` returns, that of the labels."""
+        return self._labels().coding
+
+    def _labels(self):
+        return Categorical() if self.likelihood is None else self.likelihood
+
+    def check_targets(self, y):
+        self._validate_params()
+        self._labels().check_targets(y)
+
+    def fit_coding(self, y, weight=None, *, normalize=True):
+        labels = clone(self._labels())
+        coding = labels.fit_coding(y, weight, normalize=normalize)
+        self.set_params(likelihood=labels)
+        return coding
+
+    def code_shape(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self._labels().code_shape(row_shape)
+
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        self._validate_params()
+        labels = self._labels().build(y_shape)
+        return _Logits(labels, self.rank, self.diagonal, self.n_draws, self.init_scale)
+
+
+class _Logits(LikelihoodModule):
+    """Read (mean, columns of W, raw scale) as correlated logits.
+
+    The generator of the noise is set during training, as that of dropout.
+    """
+
+    def __init__(
+        self,
+        labels: LikelihoodModule,
+        rank: int,
+        diagonal: bool,
+        n_draws: int,
+        init_scale: float,
+    ):
+        _, *y_shape = labels.parameter_shape
+        super().__init__((1 + rank + diagonal, *y_shape))
+        self.labels = labels
+        self.sizes = (1, rank, int(diagonal))
+        self.init_scale = init_scale
+        self.start = raw_scale_of(init_scale)
+        self.out_shape = (n_draws, *y_shape)  # of the widest tensor, to plan memory by
+        self.generator: Generator | None = None
+        self.n_own = diagonal * torch.Size(y_shape).numel()
+        self.register_buffer("noise", self.draws(torch.empty(n_draws, rank + self.n_own)))
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        axis = -len(self.parameter_shape)
+        loc, factor, raw_scale = parameters.split(self.sizes, axis)
+        return GaussianLogits(
+            loc.squeeze(axis),
+            self.init_scale * factor,
+            scale_of(raw_scale.squeeze(axis) + self.start, MIN_SCALE) if self.sizes[-1] else None,
+            self._noise(parameters),
+            self._labels_given,
+            -axis - 1,
+        )
+
+    def _noise(self, parameters: Tensor) -> Tensor:
+        """Return the noise; in training anew for each row, since a network would adapt to it."""
+        if not self.training:
+            return self.noise.to(parameters)
+        batch = parameters.shape[: -len(self.parameter_shape)]
+        return self.draws(parameters.new_empty((*batch, *self.noise.shape)))
+
+    def draws(self, out: Tensor) -> Tensor:
+        """Fill (n_draws, size) standard normal numbers, u as a Latin hypercube."""
+        n_draws, rank = out.shape[-2], self.sizes[1]
+        uniform, order = (
+            torch.empty_like(out[..., :rank]).uniform_(generator=self.generator) for _ in range(2)
+        )
+        uniform = (uniform + order.argsort(-2)) / n_draws
+        out.normal_(generator=self.generator)
+        out[..., :rank] = torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6))
+        return out
+
+    def _labels_given(self, logits: Tensor) -> Distribution:
+        return self.labels(logits.unsqueeze(-len(self.parameter_shape)))
+
+    def read(self, y: Tensor) -> Tensor:
+        return self.labels.read(y)

@@ -1,0 +1,146 @@
+"""Several annotations of each row: each is a row of its own, those of one x stay together."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import GridSearchCV
+from torch.utils.data import TensorDataset
+
+from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, load
+from skcvae.data.annotations import Annotated, present_annotations
+from skcvae.metrics import ged_scorer
+
+PARAMS = {"max_epochs": 2, "early_stopping": False, "random_state": 0}
+rng = np.random.default_rng(0)
+X = rng.normal(size=(30, 2))
+REAL = rng.normal(size=(30, 3, 4))
+REAL[5, 1], REAL[7, :2] = np.nan, np.nan
+MAPS = rng.integers(0, 3, size=(30, 3, 4, 5))
+MAPS[5, 1], MAPS[7, :2] = -1, -1
+THERE = np.ones((30, 3), dtype=bool)
+THERE[5, 1], THERE[7, :2] = False, False
+ROW = np.nonzero(THERE)[0]
+CASES = {
+    "table": (CVAERegressor(**PARAMS), REAL),
+    "single output": (NNRegressor(**PARAMS), REAL[..., 0]),
+    "maps": (CVAERegressor(likelihood="categorical", **PARAMS), MAPS),
+}
+each_case = pytest.mark.parametrize("case", CASES)
+
+
+def fitted(case, weight=None, **params):
+    est, y = CASES[case]
+    return type(est)(**{**est.get_params(deep=False), "annotations": True, **params}).fit(
+        X, y, weight
+    )
+
+
+@pytest.mark.parametrize("y", [REAL, REAL[..., 0], MAPS, MAPS.astype(np.int8)])
+def test_what_is_absent_is_nan_or_in_integers_minus_one(y):
+    assert (present_annotations(y) == THERE).all()
+
+
+def test_minus_one_is_a_number_like_any_other_unless_all_of_a_map_of_integers_is():
+    maps = np.array([[[-1, 0], [-1, -1]]])
+    assert present_annotations(maps).tolist() == [[True, False]]
+    assert present_annotations(maps.astype(float)).all()
+    assert present_annotations(np.array([[[np.nan, 1.0]]])).all()
+
+
+@each_case
+def test_each_annotation_is_a_row_of_its_own(case):
+    est, y = CASES[case]
+    expected = type(est)(**est.get_params(deep=False)).fit(X[ROW], y[THERE])
+    found = fitted(case)
+    assert found.y_shape_ == y.shape[2:]
+    assert (found.sample(X, 3, random_state=0) == expected.sample(X, 3, random_state=0)).all()
+    log_p = found.log_prob(X, y)
+    assert (np.isnan(log_p) == ~THERE).all()
+    np.testing.assert_array_equal(log_p[THERE], expected.log_prob(X[ROW], y[THERE]))
+    assert found.score(X, y) == pytest.approx(expected.score(X[ROW], y[THERE]))
+
+
+def test_weights_are_of_rows_or_of_annotations():
+    weight = np.random.default_rng(1).uniform(0, 1, size=(30, 3))
+    weight[3, 2] = 0
+    est, y = CASES["table"]
+    expected = CVAERegressor(**est.get_params(deep=False)).fit(X[ROW], y[THERE], weight[THERE])
+    found = fitted("table", weight)
+    assert (found.predict(X) == expected.predict(X)).all()
+    expected = expected.score(X[ROW], y[THERE], weight[THERE])
+    assert found.score(X, y, weight) == pytest.approx(expected)
+    by_row, spread = (
+        fitted("table", w).predict(X) for w in (weight[:, 0], weight[:, :1] * np.ones(3))
+    )
+    assert (by_row == spread).all() and (by_row != found.predict(X)).any()
+
+
+def test_annotations_of_one_x_are_on_one_side_of_the_split(monkeypatch):
+    sides = []
+    est = CVAERegressor(annotations=True, max_epochs=1, random_state=0, validation_fraction=0.3)
+    specify = CVAERegressor._net
+
+    def noted(self, training, module, device, rows=None, validation=None):
+        sides.extend([rows.arrays[0], validation.arrays[0]])
+        return specify(self, training, module, device, rows, validation)
+
+    monkeypatch.setattr(CVAERegressor, "_net", noted)
+    est.fit(X, REAL)
+    kept, held_out = ({tuple(row) for row in side.tolist()} for side in sides)
+    assert kept.isdisjoint(held_out) and len(kept) + len(held_out) == len(X)
+    assert len(sides[0]) + len(sides[1]) == THERE.sum()
+    assert 5 <= len(held_out) <= 12
+
+
+def test_rows_to_validate_on_have_annotations_too():
+    est = CVAERegressor(annotations=True, max_epochs=2, random_state=0)
+    est.fit(X[:20], REAL[:20], X_val=X[20:], y_val=REAL[20:])
+    assert np.isfinite(est.history_[-1]["valid_cll"])
+    with pytest.raises(ValueError, match="expects y_val of shape"):
+        est.fit(X[:20], REAL[:20], X_val=X[20:], y_val=np.zeros(10))
+
+
+def test_an_entry_may_be_missing_where_the_annotation_is_not():
+    y = REAL.copy()
+    y[0, 0, 2] = np.nan
+    est = CVAERegressor(annotations=True, partial_y=True, **PARAMS).fit(X, y)
+    assert (np.isnan(est.log_prob(X, y)) == ~THERE).all()
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        CVAERegressor(annotations=True, **PARAMS).fit(X, y)
+
+
+def test_with_the_rest_of_the_package(tmp_path):
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    est = NNRegressor(annotations=True, likelihood="categorical", **PARAMS).fit(frame, MAPS)
+    assert est.feature_names_in_.tolist() == ["a", "b"]
+    est.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.log_prob(frame, MAPS), est.log_prob(frame, MAPS))
+    search = GridSearchCV(est, {"lr": [0.001, 0.01]}, cv=2, scoring=ged_scorer).fit(X, MAPS)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    both = EnsembleRegressor(est, n_estimators=2, random_state=0).fit(X, MAPS)
+    assert both.sample(X, 4, random_state=0).shape == (4, 30, 4, 5)
+    assert np.isfinite(both.score(X, MAPS))
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "weight", "match"),
+    [
+        (X, REAL[:9], None, r"row for each of the 30 rows of X, got \(9, 3, 4\)"),
+        (X, REAL[:, 0, 0], None, r"expects y of shape \(n_rows, n_annotations, ...\)"),
+        (X, np.full((30, 2, 2), -1), None, "y must have an annotation, got only absent ones"),
+        (X, REAL, np.ones(3), r"sample_weight must have .* \(30,\) or \(30, 3\), got \(3,\)"),
+        (TensorDataset(), None, None, "expects arrays X and y, got a Dataset"),
+    ],
+)
+def test_bad_annotations(X, y, weight, match):
+    est = CVAERegressor(annotations=True)
+    with pytest.raises(ValueError, match=match):
+        est.fit(X, y, weight)
+    assert not hasattr(est, "net_")
+
+
+def test_values_return_to_their_annotations():
+    values = np.arange(THERE.sum())
+    found = Annotated.of(X, REAL).by_row(values)
+    assert (found[THERE] == values).all() and np.isnan(found[~THERE]).all()

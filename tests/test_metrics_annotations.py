@@ -1,0 +1,140 @@
+"""Metrics of several annotators: closed forms, invariances, absent annotations."""
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.metrics import jaccard_score
+
+from skcvae.metrics import (
+    best_of_n_iou,
+    generalized_energy_distance,
+    intersection_over_union,
+    matched_iou,
+    sample_diversity,
+)
+
+OF_BOTH = [generalized_energy_distance, matched_iou, best_of_n_iou]
+of_both = pytest.mark.parametrize("metric", OF_BOTH, ids=lambda f: f.__name__)
+
+
+@pytest.fixture
+def maps():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 3, (4, 5, 6, 3)), rng.integers(0, 3, (6, 5, 6, 3))
+
+
+def distance(a, b, labels=(1, 2)):
+    """Return d of two maps by scikit-learn."""
+    ious = jaccard_score(a.ravel(), b.ravel(), labels=labels, average=None, zero_division=1)
+    return 1 - ious.mean()
+
+
+def by_pairs(a, b):
+    return np.array([[distance(s, t) for t in b] for s in a])
+
+
+def test_the_energy_distance_is_that_of_all_pairs(maps):
+    y, draws = maps
+    expected = [
+        2 * by_pairs(s, d).mean() - by_pairs(s, s).mean() - by_pairs(d, d).mean()
+        for s, d in zip(y.swapaxes(0, 1), draws.swapaxes(0, 1), strict=True)
+    ]
+    assert generalized_energy_distance(y, draws) == pytest.approx(np.mean(expected))
+
+
+def test_the_best_matching_is_the_best_of_all(maps):
+    y, draws = maps[0], maps[1][:4]
+    best = []
+    for s, d in zip(y.swapaxes(0, 1), draws.swapaxes(0, 1), strict=True):
+        iou = 1 - by_pairs(s, d)
+        best.append(max(iou[range(4), list(p)].mean() for p in itertools.permutations(range(4))))
+    assert matched_iou(y, draws) == pytest.approx(np.mean(best))
+
+
+def test_the_nearest_draw_of_each_annotation(maps):
+    y, draws = maps
+    pairs = zip(y.swapaxes(0, 1), draws.swapaxes(0, 1), strict=True)
+    expected = np.mean([(1 - by_pairs(s, d)).max(axis=1) for s, d in pairs])
+    assert best_of_n_iou(y, draws) == pytest.approx(expected)
+    assert best_of_n_iou(y, draws) > best_of_n_iou(y, draws[:2])
+
+
+def test_the_diversity_is_of_different_draws(maps):
+    y, _ = maps
+    expected = [
+        np.mean([distance(a, b) for a, b in itertools.combinations(s, 2)])
+        for s in y.swapaxes(0, 1)
+    ]
+    assert sample_diversity(y) == pytest.approx(np.mean(expected))
+    assert sample_diversity(y[[0, 0, 0]]) == 0
+
+
+@of_both
+def test_the_same_maps_are_the_best(metric, maps):
+    y, draws = maps
+    best = 0 if metric is generalized_energy_distance else 1
+    order = np.random.default_rng(1).permutation(4)
+    assert metric(y, y[order]) == pytest.approx(best, abs=1e-6)
+    # As often as annotators give them: repeated all together they are still the same.
+    assert metric(y, np.concatenate([y, y])) == pytest.approx(best, abs=1e-6)
+    assert abs(metric(y, draws) - best) > 0.1
+
+
+@of_both
+def test_the_order_of_annotations_draws_and_rows_does_not_matter(metric, maps):
+    y, draws = maps
+    rng = np.random.default_rng(1)
+    rows = rng.permutation(5)
+    found = metric(y[rng.permutation(4)][:, rows], draws[rng.permutation(6)][:, rows])
+    assert found == pytest.approx(metric(y, draws))
+
+
+@of_both
+@pytest.mark.parametrize("dtype", [int, float, np.int8])
+def test_absent_annotations_are_as_if_they_were_not_there(metric, dtype, maps):
+    y, draws = (part.astype(dtype) for part in maps)
+    y[1:3, 0] = -1 if y.dtype.kind == "i" else np.nan
+    parts = [metric(maps[0][[0, 3], :1], draws[:, :1]), metric(maps[0][:, 1:], draws[:, 1:])]
+    assert metric(y, draws) == pytest.approx((parts[0] + 4 * parts[1]) / 5)
+    if metric is generalized_energy_distance:
+        rest = maps[0][:, 1:]
+        expected = (sample_diversity(maps[0][[0, 3], :1]) + 4 * sample_diversity(rest)) / 5
+        assert sample_diversity(y) == pytest.approx(expected)
+
+
+@of_both
+def test_labels_are_all_but_the_background_unless_named(metric, maps):
+    y, draws = maps
+    assert metric(y, draws) == metric(y, draws, labels=[1, 2])
+    one = metric(y == 2, draws == 2, labels=[True])
+    assert metric(y, draws, labels=[2]) == pytest.approx(one)
+    names = np.array([0, 7, 3])
+    assert metric(names[y], names[draws]) == pytest.approx(metric(y, draws))
+    best = 0 if metric is generalized_energy_distance else 1
+    assert metric(0 * y, 0 * draws) == best  # nothing but background: no two maps differ
+
+
+def test_of_single_maps_it_is_the_intersection_over_union(maps):
+    y, draws = maps[0][:1, :1], maps[1][:1, :1]
+    iou = intersection_over_union(y == 1, draws == 1, label=True)
+    assert matched_iou(y, draws, labels=[1]) == pytest.approx(iou)
+    assert best_of_n_iou(y, draws, labels=[1]) == pytest.approx(iou)
+    assert generalized_energy_distance(y, draws, labels=[1]) == pytest.approx(2 * (1 - iou))
+
+
+@of_both
+def test_bad_annotations(metric, maps):
+    y, draws = maps
+    with pytest.raises(ValueError, match=r"draws must have shape \(n_draws, 5, 6, 3\) for y"):
+        metric(y, draws[:, :4])
+    with pytest.raises(ValueError, match="y must have an annotation of each row, got none of row"):
+        metric(np.where(np.arange(5)[:, None, None] == 2, -1, y), draws)
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        metric(np.where(y == 0, np.nan, y), draws)
+    with pytest.raises(ValueError, match="Input draws contains NaN"):
+        metric(y, np.where(draws == 0, np.nan, draws))
+    with pytest.raises(ValueError, match=r"y must have shape \(n_annotations, n_rows, ...\)"):
+        metric(y[:, :, 0, 0], draws)
+    with pytest.raises(ValueError, match="draws must have a row with two maps"):
+        sample_diversity(draws[:1])
