@@ -142,7 +142,7 @@ def test_every_parameter_is_documented_with_its_default(estimator_class):
 
 
 def test_examples_compile_and_open_with_a_title():
-    examples = sorted((ROOT / "examples").glob("plot_*.py"))
+    examples = sorted((ROOT / "examples").rglob("plot_*.py"))
     assert len(examples) >= 4
     for path in examples:
         tree = compile(path.read_text(), path, "exec", flags=0x400)  # an ast, not run
