@@ -20,7 +20,8 @@ import matplotlib.pyplot as plt
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.rst"
-PAGES = [README, *(DOCS / "guide" / f"{name}.rst" for name in ("tour", "displays"))]
+NAMES = ("tour", "sequences", "anomalies", "missing_values", "displays")
+PAGES = [README, *(DOCS / "guide" / f"{name}.rst" for name in NAMES)]
 PARTS = re.compile(
     r"^\.\. code-block:: (?P<language>python|none)\n\n(?P<block>(?:    .*\n|\n)+)"
     r"|^\.\. figure:: \.\./(?P<figure>_static/pages/\w+\.png)$",
