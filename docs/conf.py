@@ -33,8 +33,10 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
     "navigation_with_keys": False,
-    # Scripts need the room for their code.
-    "secondary_sidebar_items": {"**": ["page-toc"], "auto_examples/**/plot_*": []},
+    # Scripts of the gallery need the room for their code.
+    "secondary_sidebar_items": {
+        pages: ["page-toc"] for pages in ("*", "guide/*", "generated/*", "auto_examples/index")
+    },
     # Those of pyproject.toml that lead elsewhere.
     "external_links": [
         {"name": name, "url": url} for name, url in URLS.items() if name != "Documentation"
