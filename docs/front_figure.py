@@ -1,4 +1,7 @@
-"""The figure of the front page: joint draws of a table's outputs, and of images."""
+"""The figure of the front page: joint draws of a table's outputs, and of images.
+
+It is written whole, and as two halves, which a phone shows one below the other.
+"""
 
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from skcvae import CVAERegressor, NNRegressor
 from skcvae.datasets import load_digits_quadrants
 
-FIGURE = Path(__file__).parent / "_static" / "front.png"
+FIGURES = Path(__file__).parent / "_static"
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
@@ -57,4 +60,7 @@ def draw(est, X_test, y_test):
         for ax in axes.flat:
             ax.set(xticks=[], yticks=[], facecolor="#9ecae1")
         draw_digits(axes)
-        fig.savefig(FIGURE, dpi=110)
+        fig.savefig(FIGURES / "front.png", dpi=110)
+        for name, half in {"table": left, "images": right}.items():
+            box = half.bbox.transformed(fig.dpi_scale_trans.inverted())
+            fig.savefig(FIGURES / f"front_{name}.png", dpi=110, bbox_inches=box)

@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python docs/run_pages.py [PAGE ...]
 
 runs the Python blocks of each page in order. What a block prints, the progress line of a fit included,
-goes into the ``none`` block after it; the figure it draws goes into the file below
+goes into the ``text`` block after it; the figure it draws goes into the file below
 ``docs/_static/pages`` that the page shows after it. README's code also makes the front page's
 figure (``front_figure.py``). All pages take some minutes on one core.
 """
@@ -23,7 +23,7 @@ README = DOCS.parent / "README.rst"
 NAMES = ("tour", "sequences", "anomalies", "missing_values", "displays")
 PAGES = [README, *(DOCS / "guide" / f"{name}.rst" for name in NAMES)]
 PARTS = re.compile(
-    r"^\.\. code-block:: (?P<language>python|none)\n\n(?P<block>(?:    .*\n|\n)+)"
+    r"^\.\. code-block:: (?P<language>python|text)\n\n(?P<block>(?:    .*\n|\n)+)"
     r"|^\.\. figure:: \.\./(?P<figure>_static/pages/\w+\.png)$",
     re.M,
 )
@@ -49,8 +49,8 @@ def run_page(path):
         nonlocal printed
         if part["language"] == "python":
             printed = run(re.sub(r"^    ", "", part["block"], flags=re.M), names)
-        elif part["language"] == "none":
-            return f".. code-block:: none\n\n{indented(printed)}\n"
+        elif part["language"] == "text":
+            return f".. code-block:: text\n\n{indented(printed)}\n"
         elif part["figure"]:
             plt.savefig(DOCS / part["figure"], dpi=100, bbox_inches="tight")
             plt.close("all")

@@ -9,8 +9,6 @@ output is uniform if the model is calibrated. Among calibrated models, the energ
 prefers the sharper one.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Calibrated and miscalibrated draws
 # ----------------------------------

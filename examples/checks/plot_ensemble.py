@@ -9,8 +9,6 @@ are where they agree, and less certain where they disagree. Its score is at leas
 of the members' scores.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Eight members
 # -------------

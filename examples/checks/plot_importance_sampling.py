@@ -10,8 +10,6 @@ sampling draws from the recognition network, given y, and weights the draws.
 Here both are compared with the exact value of a linear-Gaussian model.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # A model with an exact likelihood
 # --------------------------------

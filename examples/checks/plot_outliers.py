@@ -8,8 +8,6 @@ has heavy tails with learned degrees of freedom, so that outliers hardly affect 
 It is the default for a single output.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Data with 5 % outliers
 # ----------------------

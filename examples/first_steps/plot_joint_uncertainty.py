@@ -9,8 +9,6 @@ correlated, so an interval of the total requires joint draws, whole paths of eig
 as returned by `sample`.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Simulated demand
 # ----------------

@@ -9,8 +9,6 @@ wide for bicycles and too narrow for vans in the evening. A pipeline with a cond
 VAE samples p(y|x), and the width of its intervals depends on the row.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
 # The data
 # --------

@@ -13,8 +13,6 @@ the likelihood is one of binary images. This is the task of Sohn, Lee and Yan (2
 used MNIST.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Three models with one interface
 # -------------------------------

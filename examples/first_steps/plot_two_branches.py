@@ -8,8 +8,6 @@ conditional VAE predicts the distribution: its draws fall on both branches, and 
 log-likelihood is close to the optimum.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Data with a known density
 # -------------------------

@@ -9,8 +9,6 @@ gate. One attribute is then moved from its lowest to its highest value with z fi
 foreground follows, the background stays.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
 # Digits before a background
 # --------------------------

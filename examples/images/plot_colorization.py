@@ -10,8 +10,6 @@ their weights, and a likelihood of colour fields makes each of them smooth.
 Requires scikit-image: ``pip install skcvae[color]``.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Patches of two photographs
 # --------------------------

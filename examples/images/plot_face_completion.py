@@ -14,8 +14,6 @@ multi-output estimators". If they cannot be loaded or downloaded, scikit-learn's
 are used instead. The first line of the output names the data of the figure.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # The data
 # --------

@@ -13,8 +13,6 @@ The data are label maps of the 1,797 digits that scikit-learn ships, background,
 edge and ink, to be predicted from thumbnails of 2 x 2 pixels.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Fit on complete label maps
 # --------------------------

@@ -14,8 +14,6 @@ edge or ink. This is easy for complete digits, but requires knowledge of digits 
 is occluded. Both additions are measured on complete and on occluded test digits.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Four training settings
 # ----------------------

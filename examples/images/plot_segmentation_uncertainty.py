@@ -14,8 +14,6 @@ of scikit-learn's digits, background, edge and ink, are predicted from thumbnail
 of 2 x 2 pixels. The first line of the output names the data of the figure.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # The data
 # --------

@@ -8,8 +8,6 @@ untrusted sources. For serving, its networks are exported as a torch program tha
 neither skcvae nor scikit-learn.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Fit, save, load
 # ---------------

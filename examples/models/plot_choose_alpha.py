@@ -11,8 +11,6 @@ conditional log-likelihood, cross-validation can select it.
 :class:`~skcvae.HybridStructuredPredictorCV` trains all values and folds at once.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Points on a ring
 # ----------------

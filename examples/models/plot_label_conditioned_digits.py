@@ -10,8 +10,6 @@ The model is then used as a generative classifier, which predicts the label with
 likelihood of an image.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Sample digits by label
 # ----------------------

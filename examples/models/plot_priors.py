@@ -8,8 +8,6 @@ prior p(z|x), the generation network maps a connected region of z to both modes,
 draws fall in between. A mixture of Gaussians can have a component for each mode.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # The same model with two priors
 # ------------------------------

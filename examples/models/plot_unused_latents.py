@@ -8,8 +8,6 @@ explains y, z increases the KL term more than the reconstruction. The KL term of
 shows it. With a small initial noise scale, z is needed from the first step.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # One model with two initial scales
 # ---------------------------------

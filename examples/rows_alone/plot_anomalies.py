@@ -8,8 +8,6 @@ are unlike the rows it was trained on. Here it stands beside scikit-learn's `Ker
 `IsolationForest`.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Two moons
 # ---------

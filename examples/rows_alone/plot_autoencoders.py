@@ -10,8 +10,6 @@ what a linear classifier reads in the codes, what the code of a sparse one looks
 how noise is removed.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
 # One estimator, five autoencoders
 # --------------------------------

@@ -8,8 +8,6 @@ variables are smooth functions of the angle: images at new angles are interpolat
 curve, and where no angle is near the distribution widens, as that of a Gaussian process does.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # A digit at some angles
 # ----------------------
