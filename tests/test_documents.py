@@ -83,6 +83,14 @@ def test_the_readme_is_rendered_without_a_message():
     publish_doctree(text, settings_overrides={"report_level": 1, "halt_level": 1})
 
 
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    text = (ROOT / "README.rst").read_text()
+    assert len(text.splitlines()) <= 110
+    links = re.findall(r"<(?!http)([^ <>`]+)>`__|^\.\. (?:image|figure):: (\S+)$", text, re.M)
+    assert len(links) > 5
+    assert not [link for link in map("".join, links) if not (ROOT / link).exists()]
+
+
 def public_objects():
     for module in map(importlib.import_module, MODULES):
         for name, obj in vars(module).items():
