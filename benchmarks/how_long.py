@@ -77,10 +77,18 @@ def measure(X, y, whole, **params):
 
 
 def line(case, what):
-    numbers = (what["epoch"], what["epochs"] or "", what["fit"] or "", what["sample"], what["score"])
+    numbers = (
+        what["epoch"],
+        what["epochs"] or "",
+        what["fit"] or "",
+        what["sample"],
+        what["score"],
+    )
     return f"{case:42}" + "".join(
-        f"{number:9.3f}" if isinstance(number, float) and number < 1
-        else f"{number:9.1f}" if isinstance(number, float)
+        f"{number:9.3f}"
+        if isinstance(number, float) and number < 1
+        else f"{number:9.1f}"
+        if isinstance(number, float)
         else f"{number:>9}"
         for number in numbers
     )

@@ -98,7 +98,7 @@ for title, mean in means.items():
 # Joint samples
 # -------------
 # Each draw is a whole lower half that fits the upper one. The draws of a row differ in
-# details that the upper half does not determine: open or closed mouths, beards, collars.
+# what the upper half does not determine.
 
 shown = np.flatnonzero(test)[:: test.sum() // 5][:5]
 position = np.searchsorted(np.flatnonzero(test), shown)
