@@ -2,11 +2,11 @@
 
     OMP_NUM_THREADS=1 python benchmarks/how_long.py
 
-Fits CVAERegressor with its defaults, except the sizes in the table, until it stops early, and draws
-and scores 1,000 rows. Twenty standard normal inputs; outputs are smooth functions of them with noise
-that is shared by all. Images are the upper and the lower half of smooth random fields. Where a
-fit would be long, three epochs are timed, and the number of epochs is left open. Times are CPU
-seconds of the process, after a first fit that warms up, one seed. About five minutes.
+Fits CVAERegressor with its defaults, except the sizes in the table, until it stops early, and
+draws and scores 1,000 rows. Twenty standard normal inputs; outputs are smooth functions of them
+with noise that is shared by all. Images are the upper and the lower half of smooth random fields.
+Where a fit would be long, three epochs are timed, and the number of epochs is left open. Times are
+CPU seconds of the process, after a first fit that warms up, one seed. About five minutes.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python docs/run_pages.py [PAGE ...]
 
-runs the Python blocks of each page in order. What a block prints, the progress line of a fit included,
-goes into the ``text`` block after it; the figure it draws goes into the file below
+runs the Python blocks of each page in order. What a block prints, the progress line of a fit
+included, goes into the ``text`` block after it; the figure it draws goes into the file below
 ``docs/_static/pages`` that the page shows after it. README's code also makes the front page's
 figure (``front_figure.py``). All pages take some minutes on one core.
 """
