@@ -43,7 +43,7 @@ print(f"best alpha: {search.best_params_['alpha']}")
 # %%
 # The cross-validated log-likelihood, and draws of two models
 # -----------------------------------------------------------
-# Each grey line is a fold. The GSNN's objective is a mean of log-likelihoods, which
+# Each grey line is a fold; the draws are of y at x = 1.5. The GSNN's objective is a mean of log-likelihoods, which
 # requires every draw to be near y. If y can be anywhere on a ring, its draws fill the hole.
 # The search goes to the end of the grid, the CVAE's objective alone: for such data take
 # `CVAERegressor`. Where p(y|x) has one mode the curve is flat.
@@ -73,7 +73,7 @@ for ax, est in zip(right, (worst.fit(train.X, train.y), search.best_estimator_),
     draws = est.sample(x, n_samples=600, random_state=0)[:, 0]
     hole = np.mean(np.hypot(*draws.T) < 1)
     ax.scatter(*draws.T, s=4)
-    ax.set(title=f"x = 1.5, alpha = {est.alpha:g}: {hole:.0%} in the hole", aspect="equal")
+    ax.set(title=f"alpha = {est.alpha:g}: {hole:.0%} in the hole", aspect="equal")
     ax.set(xlim=(-3, 3), ylim=(-3, 3))
     print(f"alpha = {est.alpha:g}: {hole:.0%} of the draws are in the hole")
 >>>>>>> eebd281 (Pictures of the displays' page are of its own code; an ensemble that gains, a search that shows its folds, captions that say what figures show)
