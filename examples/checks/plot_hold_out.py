@@ -9,8 +9,6 @@ subject is among the rows to train on: a network that remembers the subjects loo
 better, and is too sure of new ones. With ``groups``, whole subjects are held out.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Visits of 60 subjects, and of 200 new ones
 # ------------------------------------------
