@@ -1,6 +1,8 @@
 """Sphinx configuration."""
 
+import tomllib
 from importlib.resources import files
+from pathlib import Path
 
 from sphinx_gallery.sorting import ExplicitOrder
 
@@ -10,6 +12,9 @@ project = "skcvae"
 author = "the skcvae developers"
 copyright = author
 release = version = skcvae.__version__
+
+PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
+URLS = PROJECT["project"]["urls"]
 
 extensions = [
     "numpydoc",
@@ -28,12 +33,22 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    # Scripts of the gallery need the room for their code.
+    "secondary_sidebar_items": {
+        pages: ["page-toc"] for pages in ("*", "guide/*", "generated/*", "auto_examples/index")
+    },
+    # Those of pyproject.toml that lead elsewhere.
+    "external_links": [
+        {"name": name, "url": url} for name, url in URLS.items() if name != "Documentation"
+    ],
 }
 # Pages without pages below them have no list of these.
-ALONE = ["index", "choices", "score", "alternatives", "whats_new", "contributing", "releasing"]
+ALONE = ["index", "choices", "score", "benchmarks", "alternatives", "whats_new"]
+ALONE += ["contributing", "releasing"]
 html_sidebars = {page: [] for page in ALONE}
 html_css_files = ["site.css"]
+html_favicon = "_root/favicon.ico"
+html_extra_path = ["_root"]  # browsers ask for /favicon.ico
 
 # Formulas are drawn without a network: MathJax, one file of it, from a package that carries it.
 mathjax_path = "tex-svg.js"
@@ -54,43 +69,47 @@ nitpick_ignore_regex = [
     (r"py:class", r"Module"),
 ]
 
-# The order in which the gallery teaches; an example that is not listed comes at the star.
+# The order in which the gallery teaches: folders, and examples; those not listed come at the star.
+SECTIONS = ["first_steps", "checks", "models", "images", "rows_alone", "in_use"]
 GALLERY = [
     "plot_two_branches.py",
+    "plot_pandas_intervals.py",
     "plot_joint_uncertainty.py",
     "plot_quadrant_completion.py",
-    "plot_label_conditioned_digits.py",
+    "plot_calibration.py",
     "plot_importance_sampling.py",
     "plot_outliers.py",
+    "plot_conformal_regions.py",
+    "plot_ensemble.py",
     "plot_hold_out.py",
     "plot_priors.py",
     "plot_choose_alpha.py",
     "plot_unused_latents.py",
-    "plot_calibration.py",
-    "plot_pandas_intervals.py",
-    "plot_conformal_regions.py",
-    "plot_ensemble.py",
-    "plot_anomalies.py",
-    "plot_autoencoders.py",
-    "plot_latent_regression.py",
-    "*",
+    "plot_label_conditioned_digits.py",
+    "plot_face_completion.py",
     "plot_segmentation_uncertainty.py",
     "plot_label_completion.py",
     "plot_omission_and_scales.py",
-    "plot_face_completion.py",
     "plot_attribute_progression.py",
     "plot_colorization.py",
+    "plot_anomalies.py",
+    "plot_autoencoders.py",
+    "plot_latent_regression.py",
     "plot_grid_on_a_cluster.py",
     "plot_save_and_serve.py",
+    "*",
 ]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "backreferences_dir": "generated/backreferences",
     "doc_module": "skcvae",
+    "subsection_order": ExplicitOrder([*(f"../examples/{name}" for name in SECTIONS), "*"]),
     "within_subsection_order": ExplicitOrder(GALLERY),
     "abort_on_example_error": True,
     "download_all_examples": False,
+    "remove_config_comments": True,
+    "thumbnail_size": (640, 400),
     "write_computation_times": False,
 }
 

@@ -83,6 +83,14 @@ def test_the_readme_is_rendered_without_a_message():
     publish_doctree(text, settings_overrides={"report_level": 1, "halt_level": 1})
 
 
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    text = (ROOT / "README.rst").read_text()
+    assert len(text.splitlines()) <= 110
+    links = re.findall(r"<(?!http)([^ <>`]+)>`__|^\.\. (?:image|figure):: (\S+)$", text, re.M)
+    assert len(links) > 5
+    assert not [link for link in map("".join, links) if not (ROOT / link).exists()]
+
+
 def public_objects():
     for module in map(importlib.import_module, MODULES):
         for name, obj in vars(module).items():
@@ -142,7 +150,7 @@ def test_every_parameter_is_documented_with_its_default(estimator_class):
 
 
 def test_examples_compile_and_open_with_a_title():
-    examples = sorted((ROOT / "examples").glob("plot_*.py"))
+    examples = sorted((ROOT / "examples").rglob("plot_*.py"))
     assert len(examples) >= 4
     for path in examples:
         tree = compile(path.read_text(), path, "exec", flags=0x400)  # an ast, not run

@@ -16,7 +16,7 @@ from sklearn.manifold import TSNE
 
 from skcvae.inference import completion, conditional_likelihood
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("plot_*.py"))
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").rglob("plot_*.py"))
 
 
 def run(path):

@@ -1,0 +1,60 @@
+"""
+=====================================
+What to hold out: visits and subjects
+=====================================
+
+Early stopping chooses the weights by rows that were held out. Here, 60 subjects come to 10
+visits each, and x is a number that does not change. With visits held out at random, every
+subject is among the rows to train on: a network that remembers the subjects looks better and
+better, and is too sure of new ones. With ``groups``, whole subjects are held out.
+"""
+
+# %%
+# Visits of 60 subjects, and of 200 new ones
+# ------------------------------------------
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skcvae import NNRegressor
+
+rng = np.random.default_rng(0)
+subject = np.repeat(np.arange(260), 10)
+x, effect = rng.uniform(-2, 2, 260), rng.normal(scale=0.5, size=260)
+X = x[subject, None]
+y = np.sin(2 * x)[subject] + effect[subject] + rng.normal(scale=0.15, size=len(subject))
+is_new = subject >= 60
+
+# %%
+# Two ways to hold out a fifth
+# ----------------------------
+# A fifth are twelve subjects; a tenth would be few. ``fit`` warns of the first way, since most
+# rows held out have the x of rows to train on.
+
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
+grid = np.linspace(-2, 2, 300)[:, None]
+for ax, name, given in zip(
+    axes[1:], ("visits", "subjects"), ({}, {"groups": subject[~is_new]}), strict=True
+):
+    est = NNRegressor(validation_fraction=0.2, max_epochs=250, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        est.fit(X[~is_new], y[~is_new], **given)
+    for warning in caught:
+        print(f"{name}: {warning.message}")
+
+    score = est.score(X[is_new], y[is_new])
+    print(f"{name} held out: CLL of new subjects {score:.2f} nats per visit")
+    axes[0].plot(est.history_[:, "valid_cll"], label=f"{name} held out")
+    low, high = est.predict_interval(grid, coverage=0.9).T
+    ax.fill_between(grid[:, 0], low, high, alpha=0.3)
+    ax.scatter(X[is_new][::2], y[is_new][::2], s=1, c="0.6", label="new subjects")
+    ax.scatter(X[~is_new], y[~is_new], s=2, c="k", label="training")
+    ax.set(title=f"{name} held out: CLL {score:.2f}", xlabel="x", ylim=(-3, 3))
+axes[0].set(title="CLL of the rows held out", xlabel="epoch", ylabel="nats per visit")
+axes[0].legend()
+axes[1].set_ylabel("y, and its 90 % interval")
+axes[1].legend(loc="lower right", markerscale=4)
+plt.show()
