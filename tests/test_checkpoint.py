@@ -25,6 +25,7 @@ from skcvae.datasets import make_linear_gaussian
 from skcvae.io import files
 from skcvae.io.checkpoint_file import FORMAT, CheckpointFile, seed_of
 from skcvae.likelihoods import Gaussian
+from skcvae.random import seed_from
 from skcvae.training import checkpoint
 from skcvae.training.net import Net
 
@@ -544,7 +545,7 @@ def test_a_fit_that_was_killed_at_any_moment_goes_on_to_the_same_weights(tmp_pat
 
 def test_an_ensemble_goes_on_with_a_file_for_each_member(path, monkeypatch):
     est = EnsembleRegressor(NNRegressor(max_epochs=4), n_estimators=3, random_state=0)
-    whole = clone(est).fit(X, Y)
+    whole = [member.fit(X, Y) for member in est._members(seed_from(0))]
     est.set_params(estimator__training__checkpoint=path)
     epochs, limit, run = [], [7], Net.run_single_epoch
 
@@ -563,7 +564,8 @@ def test_an_ensemble_goes_on_with_a_file_for_each_member(path, monkeypatch):
     est.fit(X, Y)
     assert sum(epochs) == 1 + 2 + 4  # of the first the last epoch, of the second the last two
     assert not list(path.parent.iterdir())
-    assert all(map(same_fit, est.estimators_, whole.estimators_))
+    for member, alone in zip(est.estimators_, whole, strict=True):
+        assert same_fit(member, alone)
 
 
 def ensemble_in_processes():

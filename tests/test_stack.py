@@ -153,13 +153,8 @@ def test_members_that_stop_leave_the_stack(data, monkeypatch):
 
     monkeypatch.setattr(stack.Stack, "keep", noted)
     members = [
-        NNRegressor(
-            architecture=MLP(shortcut=False),
-            lr=0.02,
-            random_state=i,
-            training=Training(patience=3),
-        )
-        for i in range(4)
+        NNRegressor(lr=0.05, random_state=i, training=Training(patience=patience))
+        for i, patience in enumerate((2, 4, 8, 12))
     ]
     alone = [clone(member).fit(*data) for member in members]
     fit_all(members, *data)
