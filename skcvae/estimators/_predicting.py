@@ -255,8 +255,8 @@ def _warn_if_coarse(ess, n_samples):
         warnings.warn(
             f"The effective sample size of log_prob is {np.median(ess):.2f} of {n_samples} draws "
             f"for the median row: its mean is too low by {bias:.2f} nats or more, with a standard "
-            f"error of {error:.2g}. Take a larger n_samples, n_score_samples for score, or train "
-            "longer.",
+            f"error of {error:.2g}. Take a larger n_samples, n_score_samples for score, train "
+            "longer, or with a smaller lr if the loss did not settle.",
             UserWarning,
             stacklevel=5,
         )

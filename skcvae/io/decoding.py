@@ -46,7 +46,6 @@ class PlainDecoder:
             "pairs": self._pairs,
             "texts": _texts,
             "tuple": lambda content: tuple(self.decoded(instance(list, content))),
-            **steps.decoders(self.decoded, instance),
         }
 
     def decoded(self, value):
@@ -90,7 +89,7 @@ class Decoder(PlainDecoder):
     def __init__(self, arrays: dict[str, np.ndarray], classes=()):
         super().__init__(arrays)
         self.custom = {f"{kinds.CUSTOM}{cls.__qualname__}": cls for cls in classes}
-        self.kinds["optimizer"] = _optimizer
+        self.kinds |= {"optimizer": _optimizer, **steps.decoders(self.decoded, instance)}
 
     def _object(self, kind, content):
         if kind in steps.STEPS:
