@@ -22,6 +22,7 @@ from sklearn.linear_model import RidgeCV
 from torch import Tensor, nn
 
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
+from skcvae.inference.partial import Partial
 from skcvae.model import Model
 from skcvae.networks.layers import Readout, Stack
 
@@ -30,7 +31,9 @@ MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this a
 FEWEST_ROWS = 3
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
-NOISE_SHARE = 0.2  # of the least variance, if z could have all: a ring is then found as fast as ever
+NOISE_SHARE = (
+    0.2  # of the least variance, if z could have all: a ring is then found as fast as ever
+)
 HIDDEN_SHARE = 0.01  # of the usual weights of the last hidden layer: it departs from zero
 
 
@@ -137,7 +140,7 @@ def start(model: Model, rows) -> None:
         return
     *x, y = arrays
     coef, intercept, covariance = fit(*x or [None], y, weight)
-    noise, head, generation = model.output.likelihood, model.output.head, model.generation
+    noise, head, generation = _noise(model), model.output.head, model.generation
     trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
     if generation is None:
         noise.start_at(covariance)
@@ -206,13 +209,19 @@ def set_affine(
 
 def _has_skips(model) -> bool:
     """Return whether a model is for real numbers, and all its networks have skip connections."""
-    if not isinstance(model, Model) or not hasattr(model.output.likelihood, "start_at"):
+    if not isinstance(model, Model) or not hasattr(_noise(model), "start_at"):
         return False
     for part in (model.baseline, model.generation, model.prior, model.recognition):
         trunk = getattr(part, "trunk", part if part is model.generation else None)
         if trunk is not None and not (isinstance(trunk, Stack) and trunk.shortcut):
             return False
     return True
+
+
+def _noise(model: Model) -> nn.Module:
+    """Return the likelihood, also of partially observed rows."""
+    likelihood = model.output.likelihood
+    return likelihood.likelihood if isinstance(likelihood, Partial) else likelihood
 
 
 def _some(rows) -> tuple[list[np.ndarray], np.ndarray | None]:

@@ -65,8 +65,8 @@ def test_resolving_changes_nothing_in_place_and_leaves_nothing_to_resolve(archit
 
 def test_levels_halve_until_no_side_is_long():
     for side, n_levels in ((1, 2), (8, 2), (16, 2), (17, 3), (33, 4), (200, 6)):
-        conv = Conv().resolve(10, (side, 3), (1,))
-        assert len(conv.channels) == n_levels and conv.image_size == (side, 3)
+        conv = Conv().resolve(10, (side, 4), (1,))
+        assert len(conv.channels) == n_levels and conv.image_size == (side, 4)
         assert list(conv.channels) == sorted(conv.channels)
 
 

@@ -101,7 +101,8 @@ SETTINGS = {
     "bfloat16": {"training__precision": "bfloat16"},
     "scheduler of the user": {"training__callbacks": [LRScheduler("StepLR", step_size=3)]},
     "stopping of the user": {
-        "training__callbacks": [EarlyStopping(monitor="train_loss", patience=2, threshold=0.2)]
+        "architecture": MLP(shortcut=False),
+        "training__callbacks": [EarlyStopping(monitor="train_loss", patience=2, threshold=0.2)],
     },
 }
 

@@ -508,7 +508,7 @@ def test_every_scale_is_trained(estimator_class, architecture, likelihood, n_sca
     architecture = Conv((4, 5, 6), activation="tanh") if architecture == "conv" else MLP((8,))
     est = estimator_class(
         architecture=architecture, likelihood=likelihood, n_scales=n_scales, initial_guess=True,
-        partial_y=True, **QUICK,
+        partial_y=True, early_stopping=False, **QUICK,
     ).fit(X, hide(y))  # fmt: skip
     start = weights(clone(est).set_params(lr=1e-12).fit(X, hide(y)))
     coarse = [k for k in start if "coarse" in k]
@@ -521,8 +521,8 @@ def test_every_scale_is_trained(estimator_class, architecture, likelihood, n_sca
 @each_architecture
 def test_omission_changes_the_fit_and_not_what_is_asked_of_it(estimator_class, architecture):
     X, y = data()
-    plain = fitted(estimator_class, architecture)
-    est = clone(plain).set_params(omission=0.9).fit(X, y)
+    plain = clone(fitted(estimator_class, architecture)).set_params(early_stopping=False)
+    est = clone(plain.fit(X, y)).set_params(omission=0.9).fit(X, y)
     found, expected = weights(est), weights(plain)
     assert any((found[name] != expected[name]).any() for name in expected)
     assert est.predict(X).shape == y.shape and (est.predict(X) != plain.predict(X)).any()
@@ -533,7 +533,8 @@ def test_omission_changes_the_fit_and_not_what_is_asked_of_it(estimator_class, a
 def test_a_deterministic_guess_is_refined_without_noise(architecture, likelihood):
     X, y = data(likelihood)
     plain = fitted(NNRegressor, architecture, likelihood)
-    est = clone(plain).set_params(initial_guess=True, latent_dim=2).fit(X, y)
+    est = clone(plain).set_params(initial_guess=True, latent_dim=2, early_stopping=False)
+    est.fit(X, y)
     model = est.net_.module_.model
     assert model.is_deterministic and model.generation is not None
     assert len(weights(est)) > len(weights(plain)) and est.latent_shape_[0] == 2

@@ -139,7 +139,7 @@ def test_with_scales_other_units_of_y_move_the_history_by_all_of_their_pixels(
 def test_validation_cll_is_the_score_of_ten_draws_on_average():
     """With a KL term that counts little, the recognition network is far too narrow."""
     data = make_linear_gaussian(
-        n_samples=2400, n_features=2, n_outputs=4, n_latent=3, noise=0.3, random_state=0
+        n_samples=3400, n_features=2, n_outputs=4, n_latent=3, noise=0.3, random_state=0
     )
     X_val, y_val = data.X[400:], data.y[400:]
     est = CVAERegressor(latent_dim=3, kl_warmup=100, max_epochs=6, random_state=0)

@@ -419,7 +419,7 @@ def test_the_mode_of_a_linear_gaussian_model_is_its_posterior_mean():
         architecture=MLP(()), prior="standard", latent_dim=2, max_epochs=20, random_state=0
     ).fit(X, y)
     z = np.stack([np.zeros((N, 2)), np.tile([1.0, 0], (N, 1)), np.tile([0, 1.0], (N, 1))])
-    loc, scale = est.specification_.y_coding
+    loc, scale, _ = est.specification_.y_coding
     zero, *ones = (est.decode(X, z) - loc) / scale
     W = np.stack([one[0] - zero[0] for one in ones], axis=1)
     noise = est._fitted.model.output.likelihood(torch.zeros(2, 4, 1)[:1, :, 0][None]).stddev

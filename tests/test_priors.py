@@ -449,6 +449,7 @@ def test_a_fit_that_uses_no_latent_variable_warns(name):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 2))
     est = CVAERegressor(prior=prior_of(name), beta=30.0, max_epochs=30, random_state=0)
+    est.set_params(early_stopping=False)
     with pytest.warns(UserWarning, match="No latent variable is used.*kl_warmup=20.*latent_dim"):
         est.fit(X, X + 0.5 * rng.normal(size=(300, 2)))
     assert est.n_active_units_ == 0

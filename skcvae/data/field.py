@@ -68,7 +68,7 @@ class FieldStatistics(NamedTuple):
 
     def _is_orthonormal(self) -> bool:
         """Return whether components are, and variances finite in products, as those of a fit."""
-        rows = self.components.reshape(len(self.components), -1)
+        rows = self.components.reshape(-1, math.prod(self.components.shape[1:]))
         if np.abs(rows).max(initial=0) > 1.1 or self.variances.max(initial=0) > LARGEST_VARIANCE:
             return False
         return np.allclose(rows @ rows.T, np.eye(len(rows)), atol=1e-3)

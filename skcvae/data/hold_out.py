@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state
 
 FEW = 10  # so many different rows cannot tell copies from coincidences
 NOTABLE = 0.25  # a share of rows above what tables of rounded numbers and categories have
-STACK_LEVEL = 7  # from a warning here to the call of `fit`
+STACK_LEVEL = 8  # from a warning here to the call of `fit`
 
 Parts = tuple[np.ndarray, np.ndarray]
 

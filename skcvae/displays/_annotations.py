@@ -54,7 +54,7 @@ class AnnotationsDisplay:
     >>> y = np.zeros((2, 1, 4, 4), dtype=int)
     >>> y[1, 0, :2] = 1
     >>> display = AnnotationsDisplay.from_predictions(None, y, y[[1, 1, 1]])
-    >>> display.ax_.shape, display.disagreement_["annotations"][0, 0, 0]
+    >>> display.ax_.shape, float(display.disagreement_["annotations"][0, 0, 0])
     ((1, 7), 1.0)
     """
 

@@ -81,7 +81,7 @@ class StackedGridSearchCV(GridSearchCV):
     >>> est = CVAERegressor(max_epochs=5, random_state=0)
     >>> search = StackedGridSearchCV(est, {"lr": [0.001, 0.003, 0.01]}, cv=3)
     >>> search.fit(data.X, data.y).best_params_
-    {'lr': 0.01}
+    {'lr': 0.001}
     >>> search.training_
     '9 in a stack of 9'
     """
