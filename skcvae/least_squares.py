@@ -111,6 +111,7 @@ def factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
     variance = covariance.diagonal()
     scale = variance.sqrt()
     values, vectors = torch.linalg.eigh(covariance / scale / scale[:, None])
+    vectors = vectors * torch.where(vectors[0] < 0, -1, 1)  # signs that rounding cannot flip
     values, vectors = values.flip(0).clamp_min(1e-6), vectors.flip(1)
     rest = values[n_latents:]
     noise = rest.mean() if len(rest) else NOISE_SHARE * values[-1]
@@ -187,7 +188,9 @@ def set_affine(
     """
     size = len(intercept)
     location = torch.cat([part for maps in trunks.values() for part in maps], dim=1)
-    basis, _, _ = torch.linalg.svd(location)  # whole: outputs that nothing maps to count too
+    basis = torch.eye(size).to(location)
+    if size > head.linear.in_features:  # the features then hold the leading directions alone
+        basis, _, _ = torch.linalg.svd(location)
     random, _ = torch.linalg.qr(head.linear.weight[:size].T.to(basis))
     mixing = basis[:, : random.shape[1]] @ random.T
     for trunk, maps in trunks.items():

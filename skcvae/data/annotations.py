@@ -131,6 +131,29 @@ class Annotated(NamedTuple):
         return out
 
 
+def one_by_one(arrays: tuple, sample_weight, validation: tuple, groups) -> tuple:
+    """Return what `fit` was given, annotation by annotation; those of a row stay together.
+
+    Parameters
+    ----------
+    arrays, validation : tuple
+        (X, y) to train on, and to validate on or (None, None).
+    sample_weight : array-like or None
+        Weights of rows, or of annotations.
+    groups : array-like of shape (n_rows,) or None
+        Groups of rows.
+
+    Returns
+    -------
+    tuple
+        The same four.
+    """
+    annotated = Annotated.of(*arrays, sample_weight)
+    if validation[0] is None:
+        groups = annotated.groups(groups)
+    return annotated[:2], annotated.weight, Annotated.of_validation(*validation), groups
+
+
 def present_annotations(y: np.ndarray) -> np.ndarray:
     """Return which annotations are present: not NaN all over, nor -1 all over in integers.
 

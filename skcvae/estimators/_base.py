@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch.utils.data import Dataset
 
 from skcvae import least_squares
-from skcvae.data.annotations import Annotated
+from skcvae.data.annotations import one_by_one
 from skcvae.data.batches import Items, Selection
 from skcvae.documented import described
 from skcvae.estimators import _checks
@@ -65,10 +65,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             parts = _checks.check_parameters(self)
             self.seed_ = parts.seed
             if self.annotations:
-                annotated = Annotated.of(*arrays, sample_weight)
-                arrays, sample_weight = annotated[:2], annotated.weight
-                groups = groups if validation[0] is not None else annotated.groups(groups)
-                validation = Annotated.of_validation(*validation)
+                given = one_by_one(arrays, sample_weight, validation, groups)
+                arrays, sample_weight, validation, groups = given
             selection = self._checked_rows(arrays, sample_weight, parts)
             kept, held_out = selection, None
             if set(map(type, validation)) != {type(None)}:

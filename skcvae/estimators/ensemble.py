@@ -49,8 +49,8 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         Number M of members.
     n_jobs : int or None, default=None
         Processes that fit the members, by joblib. None is one, -1 as many as there are cores.
-        Each trains its members as one stack where it can, which :mod:`skcvae.training.together`
-        decides; several processes on one GPU only share it.
+        Each trains its members as one stack where it can, and `training_` says whether;
+        several processes on one GPU only share it.
     random_state : int, RandomState or None, default=None
         Seed of the members' seeds. None draws a new one; no global random state is
         read or written.
