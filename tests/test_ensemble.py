@@ -99,9 +99,9 @@ def test_draws_agree_with_the_density(branches):
     # E[log p(y|x)] over its own draws exceeds that of any other distribution.
     X = X.repeat(10, axis=0)
     own, other = est.sample(X, random_state=1)[0], est.estimators_[0].sample(X, 1, 1)[0]
-    assert est.log_prob(X, own).mean() > est.estimators_[0].log_prob(X, own).mean()
-    member = est.estimators_[0]
-    assert member.log_prob(X, other).mean() > est.log_prob(X, other).mean()
+    member, fine = est.estimators_[0], {"n_samples": 1000}
+    assert est.log_prob(X, own, **fine).mean() > member.log_prob(X, own, **fine).mean()
+    assert member.log_prob(X, other, **fine).mean() > est.log_prob(X, other, **fine).mean()
     x, grid = X[:1], np.linspace(-3, 3, 601)
     log_p = est.log_prob(x.repeat(601, 0), grid, method="monte_carlo", n_samples=2000)
     below = np.cumsum(np.exp(log_p)) * 0.01

@@ -249,7 +249,10 @@ def test_bfloat16_is_for_products_in_training_alone(estimator_class, data):
     found = {}
     for precision in ("float32", "bfloat16"):
         est = estimator_class(
-            max_epochs=3, random_state=0, training=Training(precision=precision)
+            architecture=MLP(shortcut=False),
+            max_epochs=3,
+            random_state=0,
+            training=Training(precision=precision),
         ).fit(*data)
         assert {w.dtype for w in est.net_.module_.parameters()} == {torch.float32}
         assert est.predict(data[0]).dtype == float
