@@ -11,8 +11,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skcvae import CVAERegressor, NNRegressor
-from skcvae.architectures import Conv
-from skcvae.architectures import MLP
+from skcvae.architectures import MLP, Conv
 from skcvae.likelihoods import (
     Categorical,
     Columns,
