@@ -1,5 +1,6 @@
 """Sphinx configuration."""
 
+import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -69,6 +70,8 @@ nitpick_ignore_regex = [
     (r"py:class", r"Module"),
 ]
 
+REFERENCE = re.compile(r":(?:term|ref):`([^`<]*[^`< ]) *(?:<[^`]*>)?`")
+
 # The order in which the gallery teaches: folders, and examples; those not listed come at the star.
 SECTIONS = ["first_steps", "checks", "models", "images", "rows_alone", "in_use"]
 GALLERY = [
@@ -117,6 +120,14 @@ sphinx_gallery_conf = {
 def setup(app):
     """Let a build run no example: with ``-D plot_gallery=0`` pages lack their pictures."""
     app.connect("config-inited", _allow_missing_pictures)
+    app.connect("autodoc-process-docstring", _without_references)
+
+
+def _without_references(app, what, name, obj, options, lines):
+    """Show references of scikit-learn's docstrings, to its own pages, as text."""
+    module = getattr(getattr(obj, "fget", obj), "__module__", None) or ""
+    if module.startswith("sklearn."):
+        lines[:] = [REFERENCE.sub(r"``\1``", line) for line in lines]
 
 
 def _allow_missing_pictures(app, config):
