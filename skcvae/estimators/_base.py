@@ -188,13 +188,13 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         specification = self.specification_
         with drawing_from(generator(self.seed_ if seed is None else seed)):
             model = specification.build()
-        if rows is not None and not continues:
-            least_squares.start(model, rows)
         if continues:
             weights = self.net_.module.model.state_dict()
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
-        elif rows is not None and type(specification.prior) not in OWN_PRIORS:
-            check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
+        elif rows is not None:
+            least_squares.start(model, rows)
+            if type(specification.prior) not in OWN_PRIORS:
+                check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
         if specification.n_scales > 1:
             objective = MultiScale(objective)
         return ObjectiveModule(model, objective, self.n_train_samples)

@@ -126,7 +126,8 @@ class BestWeights(Callback):
     kept_: dict = field(default_factory=partial(dict, **NOTHING_KEPT), init=False, repr=False)
 
     def on_train_begin(self, net, X=None, **kwargs):
-        self.rows, self.start = X, deepcopy(net.module.state_dict())
+        if self.patience is not None:
+            self.rows, self.start = X, deepcopy(net.module.state_dict())
 
     def on_epoch_end(self, net, **kwargs):
         n_epochs = len(net.history)
@@ -148,7 +149,7 @@ class BestWeights(Callback):
     def on_train_end(self, net, **kwargs):
         n_epochs = self.kept_["n_epochs"]
         del net.history[n_epochs:]
-        if n_epochs and not (self.patience and self._start_is_best(net)):
+        if n_epochs and not (self.patience is not None and self._start_is_best(net)):
             net.module.load_state_dict(self.kept_["weights"])
         self.kept_ = self.rows = self.start = None
         net.interrupts.held = False
@@ -157,7 +158,7 @@ class BestWeights(Callback):
         """Load the weights of the start, and compare them with those of the best epoch."""
         net.module.load_state_dict(self.start)
         _, held_out = net.get_split_datasets(self.rows)
-        return net.validation_score(held_out) > self.kept_["best"]
+        return _validation_score(net.validated(held_out)) > self.kept_["best"]
 
 
 def _validation_score(row: dict) -> float:

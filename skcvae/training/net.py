@@ -173,34 +173,38 @@ class Net(NeuralNet):
         """Record an epoch in the history, from weighted sums of its terms and of the weights."""
         if not self.history[-1]["batches"]:
             self.history.new_batch()  # skorch's Checkpoint names files after the last one
-        *terms, weight = totals
-        self._record(prefix, log_jacobian, *(term / weight for term in terms))
+        earlier = self.history[:-1]
+        for name, value in self.terms(prefix, log_jacobian, totals).items():
+            self.history.record(name, value)
+            if name == f"{prefix}_loss":
+                best = min((row[name] for row in earlier), default=math.inf)
+                self.history.record(f"{name}_best", value < best)
 
-    def validation_score(self, rows) -> float:
-        """Return what early stopping goes by: the CLL of rows, or else the negative loss."""
-        total, (full, coarse) = 0.0, rows.log_jacobian
+    def validated(self, rows) -> dict[str, float]:
+        """Return what an epoch would record of validation rows; the history stays as it is."""
+        total = 0.0
         for batch in self.get_iterator(rows, training=False):
             total += _summed(self.validation_step(batch), batch[1])
-        *terms, weight = self.reduced(total, False).tolist()
-        reconstruction, kl, *cll = (term / weight for term in terms)
-        if cll:
-            return cll[0] + full
-        return reconstruction + full + coarse - self.criterion_.kl_weight * kl
+        return self.terms("valid", rows.log_jacobian, self.reduced(total, False).tolist())
 
-    def _record(self, prefix, log_jacobian, reconstruction, kl, cll=None, *kl_of_units):
+    def terms(
+        self, prefix: str, log_jacobian: tuple[float, float], totals: list[float]
+    ) -> dict[str, float]:
+        """Return the columns of the history, in the units of y, from sums over rows."""
+        *sums, weight = totals
+        reconstruction, kl, *rest = (part / weight for part in sums)
         full, coarse = log_jacobian
         reconstruction += full + coarse
-        loss, name = self.criterion_.kl_weight * kl - reconstruction, f"{prefix}_loss"
-        earlier = [row[name] for row in self.history[:-1]]
-        self.history.record(name, loss)
-        self.history.record(f"{name}_best", loss < min(earlier, default=math.inf))
-        self.history.record(f"{prefix}_reconstruction", reconstruction)
-        self.history.record(f"{prefix}_{self.module.objective.penalty}", kl)
-        if cll is not None:
-            self.history.record(f"{prefix}_cll", cll + full)
-        if kl_of_units:
-            active = sum(nats > ACTIVE for nats in kl_of_units)
-            self.history.record(f"{prefix}_active_units", active)
+        found = {
+            f"{prefix}_loss": self.criterion_.kl_weight * kl - reconstruction,
+            f"{prefix}_reconstruction": reconstruction,
+            f"{prefix}_{self.module.objective.penalty}": kl,
+        }
+        if rest:
+            found[f"{prefix}_cll"] = rest[0] + full
+        if rest[1:]:
+            found[f"{prefix}_active_units"] = sum(nats > ACTIVE for nats in rest[1:])
+        return found
 
     def notify(self, method_name, **cb_kwargs):
         """Call all callbacks that define an event; then stop training if one asked to.
