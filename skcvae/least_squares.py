@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from sklearn import config_context
-from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import RidgeCV
 from torch import Tensor, nn
 
@@ -27,6 +26,8 @@ from skcvae.model import Model
 from skcvae.networks.layers import Readout, Stack
 
 PENALTIES = np.logspace(-3, 5, 17)  # of ridge regression
+LEAST_PENALTY = 10.0  # divided by the number of rows: leave-one-out errors of few mislead
+SHARES = np.logspace(-5, 0, 21)  # of the identity in a shrunk covariance
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 FEWEST_ROWS = 3
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
@@ -70,24 +71,55 @@ def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -
     Returns
     -------
     LinearModel
-        The model. Its covariance is shrunk as Ledoit and Wolf (2004) do, and not below a
-        least variance.
+        The model. Its covariance is shrunk, widened for few rows, and not below a least
+        variance.
     """
     coef, intercept = np.empty((y.shape[1], 0)), np.average(y, axis=0, weights=weight)
-    left_out = intercept
+    share = 1 / len(y) if weight is None else (weight / weight.sum())[:, None]
+    left_out = (intercept - share * y) / (1 - share)
     if x is not None:
-        ridge = RidgeCV(PENALTIES, scoring="r2", store_cv_results=True, alpha_per_target=True)
+        penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / len(y)]
+        ridge = RidgeCV(penalties, scoring="r2", store_cv_results=True, alpha_per_target=True)
         with config_context(enable_metadata_routing=False):  # else the scorer has to be asked
             ridge.fit(x, y, sample_weight=weight)
         coef, intercept = np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
-        chosen = np.abs(PENALTIES - np.reshape(ridge.alpha_, (-1, 1))).argmin(axis=1)
+        chosen = np.abs(penalties - np.reshape(ridge.alpha_, (-1, 1))).argmin(axis=1)
         left_out = ridge.cv_results_[:, np.arange(y.shape[1]), chosen]
     residual = y - left_out
     scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)) + 1e-9
-    share = 1.0 if weight is None else np.sqrt(weight / weight.mean())[:, None]
-    correlation, _ = ledoit_wolf(share * residual / scale, assume_centered=True)
+    correlation = shrunk_covariance(np.sqrt(share * len(y)) * residual / scale)
+    scale *= math.sqrt(len(y) / (len(y) - 2))  # expected to be the most likely for new rows
     covariance = correlation * np.outer(scale, scale) + SMALLEST_SCALE**2 * np.eye(len(scale))
     return LinearModel(*map(torch.from_numpy, (coef, intercept, covariance)))
+
+
+def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
+    """Return a covariance, shrunk to the identity as rows left out find best.
+
+    The leave-one-out likelihood is that of Hoffbeck and Landgrebe (1996); of the shares whose
+    likelihood is within a standard error of the best, the largest is taken. It shrinks less
+    than Ledoit and Wolf's share where outputs nearly depend on each other linearly.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_outputs)
+        With mean zero and variances near one.
+
+    Returns
+    -------
+    ndarray of shape (n_outputs, n_outputs)
+        The covariance.
+    """
+    n_rows, n_outputs = rows.shape
+    covariance = rows.T @ rows / n_rows
+    values, vectors = np.linalg.eigh(covariance * n_rows / (n_rows - 1))
+    variances = (1 - SHARES) * values.clip(0)[:, None] + SHARES
+    distances = (rows @ vectors) ** 2 @ (1 / variances)
+    left = 1 - (1 - SHARES) / (n_rows - 1) * distances
+    lost = np.log(variances).sum(axis=0) + np.log(left) + distances / left
+    excess = lost - lost[:, [lost.mean(axis=0).argmin()]]
+    share = SHARES[excess.mean(axis=0) <= excess.std(axis=0) / np.sqrt(n_rows - 1)].max()
+    return (1 - share) * covariance + share * np.eye(n_outputs)
 
 
 def factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
@@ -121,7 +153,7 @@ def factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def start(model: Model, rows) -> None:
+def start(model: Model, rows) -> bool:
     """Set the weights of new networks to the linear model, where they can be.
 
     Others are left as they are: networks without skip connections or of images, outputs that
@@ -133,12 +165,17 @@ def start(model: Model, rows) -> None:
         Untrained.
     rows : Rows or StreamedRows
         The rows to train on; of many, evenly spaced ones are read.
+
+    Returns
+    -------
+    bool
+        Whether they could be.
     """
     if not _has_skips(model):
-        return
+        return False
     arrays, weight = _some(rows)
     if len(arrays[-1]) < FEWEST_ROWS:
-        return
+        return False
     *x, y = arrays
     coef, intercept, covariance = fit(*x or [None], y, weight)
     noise, head, generation = _noise(model), model.output.head, model.generation
@@ -152,6 +189,7 @@ def start(model: Model, rows) -> None:
         trunks[generation] = [*[share][: len(x)], loadings]
         _start_encoders(model, coef, intercept, loadings, variance)
     set_affine(head, trunks, intercept)
+    return True
 
 
 def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, t
 from sklearn.linear_model import RidgeCV
 
 from skcvae import (
@@ -16,6 +16,7 @@ from skcvae import (
     least_squares,
 )
 from skcvae.architectures import MLP
+from skcvae.training.callbacks import _exceeds_its_error
 
 NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
 
@@ -105,6 +106,55 @@ def test_the_linear_model_is_of_the_weighted_rows():
     assert torch.allclose(both.covariance, alone.covariance, rtol=0.1)
 
 
+def test_few_rows_give_the_scale_that_new_rows_find_most_likely():
+    rng = np.random.default_rng(0)
+    multiples = np.exp(np.linspace(-1, 1, 41))
+    for n_rows in (6, 8, 16):
+        density = np.zeros(len(multiples))
+        for _ in range(2000):
+            y = rng.normal(size=(n_rows, 1))
+            location, variance = y.mean(), least_squares.fit(None, y).covariance.numpy()
+            variance = variance * multiples
+            density -= np.ravel(np.log(variance) + (1 + location**2) / variance)
+        assert density.max() - density[20] < 2000 * 0.02
+
+
+@pytest.mark.parametrize("n_rows", [8, 20, 60])
+@pytest.mark.parametrize("correlation", [0.0, 0.1, 1.0])
+def test_a_covariance_is_shrunk_as_rows_left_out_find_best(n_rows, correlation):
+    rng = np.random.default_rng(n_rows)
+    mixing = np.eye(6) + correlation * rng.normal(size=(6, 6))
+    rows = rng.normal(size=(n_rows, 6)) @ mixing / np.linalg.norm(mixing, axis=0)
+
+    def likelihood_of_each(share):
+        for i, row in enumerate(rows):
+            others = np.delete(rows, i, axis=0)
+            covariance = others.T @ others / (n_rows - 1)
+            shrunk = (1 - share) * covariance + share * np.eye(6)
+            yield multivariate_normal(np.zeros(6), shrunk).logpdf(row)
+
+    likelihoods = {s: np.array(list(likelihood_of_each(s))) for s in least_squares.SHARES}
+    best = max(likelihoods.values(), key=np.mean)
+    errors = {s: (best - likelihoods[s]).std() / np.sqrt(n_rows - 1) for s in likelihoods}
+    share = max(s for s in likelihoods if (best - likelihoods[s]).mean() <= errors[s])
+    expected = (1 - share) * rows.T @ rows / n_rows + share * np.eye(6)
+    assert np.allclose(least_squares.shrunk_covariance(rows), expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("n_rows", [5, 10, 20])
+def test_few_rows_are_never_far_below_a_gaussian_of_y_alone(n_rows):
+    excess = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(n_rows + 1000, 3))
+        y = X @ rng.normal(size=(3, 2)) + 0.5 * rng.normal(size=(len(X), 2))
+        est = CVAERegressor(max_epochs=30, random_state=0).fit(X[:n_rows], y[:n_rows])
+        alone = multivariate_normal(y[:n_rows].mean(0), np.cov(y[:n_rows].T))
+        excess.append(est.score(X[n_rows:], y[n_rows:]) - alone.logpdf(y[n_rows:]).mean())
+    assert np.mean(excess) > -0.5
+
+
 @pytest.mark.filterwarnings("ignore:No latent variable is used")
 @pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor, GSNNRegressor])
 @pytest.mark.parametrize("n_rows", [5, 20, 200])
@@ -123,6 +173,42 @@ def test_the_start_is_kept_where_no_epoch_is_better():
     training = Training(ema_decay=0.0, patience=2)
     bad = CVAERegressor(**{**NO_STEP, "lr": 0.3, "max_epochs": 3}, training=training).fit(X, y)
     assert bad.score(X, y) == pytest.approx(start.score(X, y), abs=1e-6)
+
+
+def nearly_linear(curvature, n_rows=400):
+    X, y = linear_rows(n_rows)
+    return X, y + curvature * np.sin(3 * X[:, :1])
+
+
+@pytest.mark.parametrize(
+    ("curvature", "n_val", "departs"),
+    [(0.0, 40, False), (6.0, 40, True), (6.0, 1, False)],
+    ids=["a linear y", "a curved y", "one row held out"],
+)
+def test_training_departs_from_the_start_by_more_than_chance(curvature, n_val, departs):
+    X, y = nearly_linear(curvature)
+    given = {"X_val": X[:n_val], "y_val": y[:n_val]}
+    start = NNRegressor(**NO_STEP).fit(X[n_val:], y[n_val:], **given)
+    est = NNRegressor(max_epochs=30, random_state=0).fit(X[n_val:], y[n_val:], **given)
+    change = abs(est.log_prob(X, y) - start.log_prob(X, y)).max()
+    assert change > 0.1 if departs else change < 1e-4
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_a_gain_exceeds_its_standard_error_in_any_unit(scale):
+    rng = np.random.default_rng(0)
+    decided = []
+    for _ in range(4000):
+        gain, weight = torch.from_numpy(scale * rng.normal(size=20)), torch.full((20,), scale)
+        decided.append(_exceeds_its_error(gain, weight.double()))
+    assert np.mean(decided) == pytest.approx(t(19).sf(1), abs=0.02)
+
+
+def test_infinite_gains_are_gains_and_one_row_decides_nothing():
+    weight = torch.ones(3, dtype=torch.double)
+    gain = torch.tensor([0.1, -0.1, np.inf], dtype=torch.double)
+    assert _exceeds_its_error(gain, weight) and not _exceeds_its_error(-gain, weight)
+    assert not _exceeds_its_error(weight[:1], weight[:1])
 
 
 @pytest.mark.parametrize(

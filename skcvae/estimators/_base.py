@@ -192,12 +192,14 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             weights = self.net_.module.model.state_dict()
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
         elif rows is not None:
-            least_squares.start(model, rows)
+            continues = least_squares.start(model, rows)
             if type(specification.prior) not in OWN_PRIORS:
                 check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
         if specification.n_scales > 1:
             objective = MultiScale(objective)
-        return ObjectiveModule(model, objective, self.n_train_samples)
+        module = ObjectiveModule(model, objective, self.n_train_samples)
+        module.starts_fitted = continues
+        return module
 
     def _net(self, training, module, device, rows=None, validation=None):
         path = training.checkpoint if rows is not None else None

@@ -117,16 +117,17 @@ class BestWeights(Callback):
     """Keep the weights of the best validation score; stop `patience` epochs after.
 
     The score is the CLL, or the negative loss of a model without a density. Without
-    patience the last epoch is the best. The weights at the start are kept where no epoch is
-    better than they. An epoch that was interrupted is dropped, its weights as well as its row of
-    the history.
+    patience the last epoch is the best. A fitted model at the start is kept, unless the best
+    epoch is better by more than the standard error of the difference. An epoch that was
+    interrupted is dropped, its weights as well as its row of the history.
     """
 
     patience: int | None
     kept_: dict = field(default_factory=partial(dict, **NOTHING_KEPT), init=False, repr=False)
 
     def on_train_begin(self, net, X=None, **kwargs):
-        if self.patience is not None:
+        self.start = None
+        if self.patience is not None and net.module.starts_fitted:
             self.rows, self.start = X, deepcopy(net.module.state_dict())
 
     def on_epoch_end(self, net, **kwargs):
@@ -149,16 +150,32 @@ class BestWeights(Callback):
     def on_train_end(self, net, **kwargs):
         n_epochs = self.kept_["n_epochs"]
         del net.history[n_epochs:]
-        if n_epochs and not (self.patience is not None and self._start_is_best(net)):
+        if n_epochs:
             net.module.load_state_dict(self.kept_["weights"])
+            if self.start is not None:
+                self._keep_the_start_unless_worse(net)
         self.kept_ = self.rows = self.start = None
         net.interrupts.held = False
 
-    def _start_is_best(self, net):
-        """Load the weights of the start, and compare them with those of the best epoch."""
-        net.module.load_state_dict(self.start)
+    def _keep_the_start_unless_worse(self, net):
+        """Load the weights of the start, unless the rows held out show that they are worse."""
         _, held_out = net.get_split_datasets(self.rows)
-        return _validation_score(net.validated(held_out)) > self.kept_["best"]
+        score, weight = net.row_scores(held_out)
+        best = deepcopy(net.module.state_dict())
+        net.module.load_state_dict(self.start)
+        before, _ = net.row_scores(held_out)
+        if _exceeds_its_error(score - before, weight):
+            net.module.load_state_dict(best)
+
+
+def _exceeds_its_error(gain: Tensor, weight: Tensor) -> bool:
+    """Return whether a mean gain exceeds its standard error, which one row does not have."""
+    if len(gain) == 1:
+        return False
+    share = weight / weight.sum()
+    mean = share @ gain
+    error = (share * (gain - mean)).norm() * math.sqrt(len(gain) / (len(gain) - 1))
+    return bool(mean > error.nan_to_num())
 
 
 def _validation_score(row: dict) -> float:

@@ -28,8 +28,11 @@ BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
 class ObjectiveModule(nn.Module):
     """A model under an objective with L draws of z per example: the module that is trained.
 
-    `noise_shape` is the shape of the noise of one example, draws first.
+    `noise_shape` is the shape of the noise of one example, draws first; `starts_fitted` says
+    whether the weights at the start are already those of a fitted model.
     """
+
+    starts_fitted = False
 
     def __init__(self, model: Model, objective: Objective, n_samples: int = 1):
         super().__init__()
@@ -62,8 +65,12 @@ class Loss:
     kl_weight: float = 1.0
 
     def __call__(self, bound: Bound, weight: Tensor | None = None) -> Tensor:
-        value = bound.reconstruction - self.kl_weight * bound.kl
-        return -(value if weight is None else value * weight).mean()
+        loss = self.of_rows(bound)
+        return (loss if weight is None else loss * weight).mean()
+
+    def of_rows(self, bound: Bound) -> Tensor:
+        """Return the loss of each row."""
+        return self.kl_weight * bound.kl - bound.reconstruction
 
     def state_dict(self) -> dict[str, float]:
         """Return the mutable state, for skorch's checkpoints."""
@@ -173,38 +180,30 @@ class Net(NeuralNet):
         """Record an epoch in the history, from weighted sums of its terms and of the weights."""
         if not self.history[-1]["batches"]:
             self.history.new_batch()  # skorch's Checkpoint names files after the last one
-        earlier = self.history[:-1]
-        for name, value in self.terms(prefix, log_jacobian, totals).items():
-            self.history.record(name, value)
-            if name == f"{prefix}_loss":
-                best = min((row[name] for row in earlier), default=math.inf)
-                self.history.record(f"{name}_best", value < best)
-
-    def validated(self, rows) -> dict[str, float]:
-        """Return what an epoch would record of validation rows; the history stays as it is."""
-        total = 0.0
-        for batch in self.get_iterator(rows, training=False):
-            total += _summed(self.validation_step(batch), batch[1])
-        return self.terms("valid", rows.log_jacobian, self.reduced(total, False).tolist())
-
-    def terms(
-        self, prefix: str, log_jacobian: tuple[float, float], totals: list[float]
-    ) -> dict[str, float]:
-        """Return the columns of the history, in the units of y, from sums over rows."""
         *sums, weight = totals
         reconstruction, kl, *rest = (part / weight for part in sums)
         full, coarse = log_jacobian
         reconstruction += full + coarse
-        found = {
-            f"{prefix}_loss": self.criterion_.kl_weight * kl - reconstruction,
-            f"{prefix}_reconstruction": reconstruction,
-            f"{prefix}_{self.module.objective.penalty}": kl,
-        }
+        loss = self.criterion_.kl_weight * kl - reconstruction
+        best = min((row[f"{prefix}_loss"] for row in self.history[:-1]), default=math.inf)
+        self.history.record(f"{prefix}_loss", loss)
+        self.history.record(f"{prefix}_loss_best", loss < best)
+        self.history.record(f"{prefix}_reconstruction", reconstruction)
+        self.history.record(f"{prefix}_{self.module.objective.penalty}", kl)
         if rest:
-            found[f"{prefix}_cll"] = rest[0] + full
+            self.history.record(f"{prefix}_cll", rest[0] + full)
         if rest[1:]:
-            found[f"{prefix}_active_units"] = sum(nats > ACTIVE for nats in rest[1:])
-        return found
+            self.history.record(f"{prefix}_active_units", sum(nats > ACTIVE for nats in rest[1:]))
+
+    def row_scores(self, rows) -> tuple[Tensor, Tensor]:
+        """Return the CLL of each row, or its negative loss, and its weight, in float64."""
+        scores, weights = [], []
+        for batch in self.get_iterator(rows, training=False):
+            step, weight = self.validation_step(batch), batch[1]
+            score = step["terms"][0] if step["terms"] else -self.criterion_.of_rows(step["y_pred"])
+            scores.append(double(score))
+            weights.append(torch.ones_like(scores[-1]) if weight is None else double(weight))
+        return torch.cat(scores), torch.cat(weights)
 
     def notify(self, method_name, **cb_kwargs):
         """Call all callbacks that define an event; then stop training if one asked to.
