@@ -265,14 +265,19 @@ def ask(name, cache, splits):
         task = np.load(path)
         if path == left[0][0]:  # what is imported and set up once is no part of a fit
             PEERS[name](task["X"][:50], task["y"][:50], seed)
-        start = time.process_time()
-        says = PEERS[name](task["X"], task["y"], seed)
-        seconds = time.process_time() - start
-        log_prob, draws = says(task["X_test"], task["y_test"])
-        print(name, path.stem, f"{seconds:.1f} s", flush=True)
-        said = {"draws": draws, "fit_seconds": seconds}
-        said |= {} if log_prob is None else {"log_prob": log_prob}
-        np.savez(cache / name / path.name, **said)
+        np.savez(cache / name / path.name, **asked(PEERS[name], path, seed))
+
+
+def asked(peer, path, seed):
+    """Fit a peer to a task; return what it says of the test rows."""
+    task = np.load(path)
+    start = time.process_time()
+    says = peer(task["X"], task["y"], seed)
+    seconds = time.process_time() - start
+    log_prob, draws = says(task["X_test"], task["y_test"])
+    print(peer.__name__, path.stem, f"{seconds:.1f} s", flush=True)
+    said = {"draws": draws, "fit_seconds": seconds}
+    return said | ({} if log_prob is None else {"log_prob": log_prob})
 
 
 def scores(task, said):

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from sklearn import config_context
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.model_selection import GroupKFold, cross_val_predict
 from torch import Tensor, nn
 
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
@@ -30,12 +31,14 @@ LEAST_PENALTY = 10.0  # divided by the number of rows: leave-one-out errors of f
 SHARES = np.logspace(-5, 0, 21)  # of the identity in a shrunk covariance
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 FEWEST_ROWS = 3
+N_FOLDS = 10  # where rows of x are repeated
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
 NOISE_SHARE = (
     0.2  # of the least variance, if z could have all: a ring is then found as fast as ever
 )
-HIDDEN_SHARE = 0.01  # of the usual weights of the last hidden layer: it departs from zero
+PRIOR_NOISE_SHARE = 0.8  # the same without a recognition network
+HIDDEN_SHARE = 0.05  # of the usual weights of the last hidden layer: the start is nearly linear
 
 
 class LinearModel(NamedTuple):
@@ -59,6 +62,8 @@ class LinearModel(NamedTuple):
 def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -> LinearModel:
     """Fit the linear model; leave-one-out errors choose the penalty of each output.
 
+    Copies of a row of x are left out with it.
+
     Parameters
     ----------
     x : ndarray of shape (n_rows, n_features) or None
@@ -74,23 +79,63 @@ def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -
         The model. Its covariance is shrunk, widened for few rows, and not below a least
         variance.
     """
-    coef, intercept = np.empty((y.shape[1], 0)), np.average(y, axis=0, weights=weight)
-    share = 1 / len(y) if weight is None else (weight / weight.sum())[:, None]
+    n_rows, coef = len(y), np.empty((y.shape[1], 0))
+    intercept = np.average(y, axis=0, weights=weight)
+    share = 1 / n_rows if weight is None else (weight / weight.sum())[:, None]
     left_out = (intercept - share * y) / (1 - share)
     if x is not None:
-        penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / len(y)]
-        ridge = RidgeCV(penalties, scoring="r2", store_cv_results=True, alpha_per_target=True)
-        with config_context(enable_metadata_routing=False):  # else the scorer has to be asked
-            ridge.fit(x, y, sample_weight=weight)
+        n_rows, labels = distinct(x)
+        penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / n_rows]
+        left_out = predicted_left_out(x, y, weight, penalties, labels)
+        errors = np.average((y[..., None] - left_out) ** 2, axis=0, weights=weight)
+        chosen = errors.argmin(axis=1)
+        ridge = Ridge(penalties[chosen]).fit(x, y, weight)
         coef, intercept = np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
-        chosen = np.abs(penalties - np.reshape(ridge.alpha_, (-1, 1))).argmin(axis=1)
-        left_out = ridge.cv_results_[:, np.arange(y.shape[1]), chosen]
+        left_out = left_out[:, np.arange(y.shape[1]), chosen]
     residual = y - left_out
     scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)) + 1e-9
     correlation = shrunk_covariance(np.sqrt(share * len(y)) * residual / scale)
-    scale *= math.sqrt(len(y) / (len(y) - 2))  # expected to be the most likely for new rows
+    scale *= math.sqrt(n_rows / (n_rows - 2))  # expected to be the most likely for new rows
     covariance = correlation * np.outer(scale, scale) + SMALLEST_SCALE**2 * np.eye(len(scale))
     return LinearModel(*map(torch.from_numpy, (coef, intercept, covariance)))
+
+
+def distinct(x: np.ndarray) -> tuple[int, np.ndarray | None]:
+    """Return how many rows differ, at least three, and the label of each; None if all differ."""
+    _, labels = np.unique(x, axis=0, return_inverse=True)
+    n_distinct = labels.max() + 1
+    if n_distinct in (1, len(x)):  # a single row of x is none: as many as there are y
+        return len(x), None
+    return max(n_distinct, FEWEST_ROWS), labels.ravel()
+
+
+def predicted_left_out(x, y, weight, penalties, labels) -> np.ndarray:
+    """Return predictions of ridge regression without a row, or without rows of its label.
+
+    Parameters
+    ----------
+    x, y, weight : ndarray
+        As of :func:`fit`.
+    penalties : ndarray of shape (n_penalties,)
+        The penalties.
+    labels : ndarray of shape (n_rows,) or None
+        Without labels rows are left out one by one, with labels in ten folds.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs, n_penalties)
+        The predictions.
+    """
+    shape = *y.shape, len(penalties)
+    with config_context(enable_metadata_routing=False):  # else weights have to be asked for
+        if labels is None:
+            ridge = RidgeCV(penalties, scoring="r2", store_cv_results=True, alpha_per_target=True)
+            return ridge.fit(x, y, weight).cv_results_.reshape(shape)
+        ridge, targets = Ridge(np.tile(penalties, y.shape[1]), solver="svd"), y[..., None]
+        targets = np.broadcast_to(targets, shape).reshape(len(y), -1)
+        folds = GroupKFold(min(N_FOLDS, len(set(labels))))
+        given = {"groups": labels, "cv": folds, "params": {"sample_weight": weight}}
+        return cross_val_predict(ridge, x, targets, **given).reshape(shape)
 
 
 def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
@@ -122,7 +167,9 @@ def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
     return (1 - share) * covariance + share * np.eye(n_outputs)
 
 
-def factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
+def factors(
+    covariance: Tensor, n_latents: int, noise_share: float = NOISE_SHARE
+) -> tuple[Tensor, Tensor]:
     r"""Return loadings and noise variances, :math:`\Sigma \approx \Lambda\Lambda^\top + \psi`.
 
     Parameters
@@ -131,6 +178,9 @@ def factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
         Positive definite.
     n_latents : int
         Number of latent variables.
+    noise_share : float
+        Least variance of the noise, in terms of the least variance of any direction, where there
+        are as many latent variables as outputs.
 
     Returns
     -------
@@ -146,7 +196,7 @@ def factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
     vectors = vectors * torch.where(vectors[0] < 0, -1, 1)  # signs that rounding cannot flip
     values, vectors = values.flip(0).clamp_min(1e-6), vectors.flip(1)
     rest = values[n_latents:]
-    noise = rest.mean() if len(rest) else NOISE_SHARE * values[-1]
+    noise = rest.mean() if len(rest) else noise_share * values[-1]
     loadings = (vectors * (values - noise).clamp_min(0).sqrt())[:, :n_latents]
     loadings = nn.functional.pad(loadings, (0, n_latents - loadings.shape[1]))
     return scale[:, None] * loadings, noise * variance
@@ -183,7 +233,9 @@ def start(model: Model, rows) -> bool:
     if generation is None:
         noise.start_at(covariance)
     else:
-        loadings, variance = factors(covariance, generation.first[-1].in_features)
+        # Draws from the prior alone seldom meet narrow noise.
+        share = NOISE_SHARE if model.recognition is not None else PRIOR_NOISE_SHARE
+        loadings, variance = factors(covariance, generation.first[-1].in_features, share)
         noise.start_at(variance.diag())
         share = torch.zeros_like(coef) if trunks else coef
         trunks[generation] = [*[share][: len(x)], loadings]
@@ -233,10 +285,12 @@ def set_affine(
     mixing = basis[:, : random.shape[1]] @ random.T
     for trunk, maps in trunks.items():
         for linear in trunk.shortcut:
-            for parameter in linear.parameters():
-                parameter.zero_()
+            # Features that the location does not read stay random: what is learned reads them.
+            linear.weight.sub_(random @ (random.T @ linear.weight.to(random)))
+            if linear.bias is not None:
+                linear.bias.zero_()
         for linear, part in zip(trunk.shortcut, maps, strict=False):
-            linear.weight[:, : part.shape[1]] = mixing.T @ part
+            linear.weight[:, : part.shape[1]] += mixing.T @ part
         last = trunk.first
         for layer in trunk.rest:
             last = [layer] if isinstance(layer, nn.Linear) else last

@@ -417,7 +417,7 @@ ASKS = {
     "weights": (lambda e: e.score(X, Y, sample_weight=np.zeros(20)), "only weights of zero"),
     "classes of numbers": (
         lambda e: e.predict(X, return_proba=True),
-        "return_proba=True expects labels, likelihood='categorical', got Gaussian",
+        "return_proba=True expects labels, likelihood='categorical', got StudentT",
     ),
     "wide y_partial": (
         lambda e: e.complete(X, X),
@@ -542,7 +542,7 @@ def test_divergence_says_when_and_what_to_try(estimator_class):
 
 
 def test_a_fit_that_diverged_at_once_says_so(estimator_class):
-    est = estimator_class(lr=100.0, max_epochs=2, random_state=0)
+    est = estimator_class(likelihood="gaussian", lr=100.0, max_epochs=2, random_state=0)
     with pytest.raises(ValueError, match=r"diverged .*Try a smaller lr"):
         est.fit(X, Y)
     assert not hasattr(est, "net_")

@@ -416,8 +416,9 @@ def test_the_mode_of_a_linear_gaussian_model_is_its_posterior_mean():
 
     y = X @ rng.normal(size=(3, 4)) + rng.normal(size=(N, 4))
     est = CVAERegressor(
-        architecture=MLP(()), prior="standard", latent_dim=2, max_epochs=20, random_state=0
-    ).fit(X, y)
+        architecture=MLP(()), likelihood="gaussian", prior="standard", latent_dim=2,
+        max_epochs=20, random_state=0,
+    ).fit(X, y)  # fmt: skip
     z = np.stack([np.zeros((N, 2)), np.tile([1.0, 0], (N, 1)), np.tile([0, 1.0], (N, 1))])
     loc, scale, _ = est.specification_.y_coding
     zero, *ones = (est.decode(X, z) - loc) / scale

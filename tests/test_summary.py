@@ -22,6 +22,7 @@ from skcvae import (
     likelihoods,
     priors,
 )
+from skcvae.architectures import MLP
 
 DOCS = Path(__file__).parent.parent / "docs"
 API = (DOCS / "api.rst").read_text() + (DOCS / "api_parts.rst").read_text()
@@ -64,7 +65,10 @@ def test_a_class_of_the_user_has_no_page():
 
 
 def test_the_summary_is_of_what_was_learned(estimator_class, data):
-    est = estimator_class(max_epochs=6, lr=0.1, random_state=0, training=Training(patience=2))
+    networks = MLP(shortcut=False)  # others start at least squares
+    est = estimator_class(
+        architecture=networks, max_epochs=6, lr=0.1, random_state=0, training=Training(patience=2)
+    )
     with pytest.raises(NotFittedError):
         est.summary()
     text = est.fit(*data).summary()
@@ -82,6 +86,12 @@ def test_the_summary_is_of_what_was_learned(estimator_class, data):
     assert str(est).startswith(estimator_class.__name__) and "CLL" not in repr(est)
 
 
+def test_the_summary_says_that_no_epoch_was_better_than_the_start(estimator_class, data):
+    text = estimator_class(max_epochs=3, lr=1e-12, random_state=0).fit(*data).summary()
+    assert re.search("^epochs +3, of which none is better than the start$", text, re.M), text
+    assert "CLL" not in text
+
+
 def test_without_validation_rows_the_summary_names_no_best(data):
     text = NNRegressor(max_epochs=2, early_stopping=False).fit(*data).summary()
     assert re.search("^epochs +2$", text, re.M) and "CLL" not in text and "latent" not in text
@@ -92,7 +102,7 @@ def test_the_summary_of_an_ensemble_has_every_member(data):
     text = est.fit(*data).summary()
     for i, member in enumerate(est.estimators_):
         assert re.search(rf"^latent {i} .*{member.n_active_units_} in use$", text, re.M)
-        assert re.search(rf"^validation {i} ", text, re.M)
+        assert re.search(rf"^epochs {i} ", text, re.M)
     assert "members       2 of CVAERegressor" in text and text.count("parameters") == 1
 
 

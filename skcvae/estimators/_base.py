@@ -148,7 +148,10 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             self.specification_ = self.specification_._replace(recognition=recognition)
             return
         x, y = (None, *arrays)[-2:]
-        is_single = self.likelihood == "auto" and x is not None and y.size == len(y)
+        likelihood = parts.likelihood
+        # With images, a scale for each row would explain what z should.
+        if self.likelihood == "auto" and x is not None and len(self.y_shape or y.shape[1:]) < 2:
+            likelihood = StudentT(heteroscedastic=True)
         self.structure_ = structure
         self.specification_ = specify(
             x,
@@ -157,8 +160,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             n_rows,
             self.seed_,
             architecture=parts.architecture,
-            # With several outputs, a scale per row would explain what z should.
-            likelihood=StudentT(heteroscedastic=True) if is_single else parts.likelihood,
+            likelihood=likelihood,
             prior=parts.prior,
             recognition=recognition,
             noiseless=self._noiseless,
@@ -185,20 +187,20 @@ class Estimator(FittedAttributes, Persistent, Parameters):
 
     def _module(self, objective, rows=None, *, seed=None, continues=False):
         """Return the networks under the objective; on a warm start with their weights."""
-        specification = self.specification_
+        specification, starts_fitted = self.specification_, False
         with drawing_from(generator(self.seed_ if seed is None else seed)):
             model = specification.build()
         if continues:
             weights = self.net_.module.model.state_dict()
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
         elif rows is not None:
-            continues = least_squares.start(model, rows)
+            starts_fitted = least_squares.start(model, rows)
             if type(specification.prior) not in OWN_PRIORS:
                 check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
         if specification.n_scales > 1:
             objective = MultiScale(objective)
         module = ObjectiveModule(model, objective, self.n_train_samples)
-        module.starts_fitted = continues
+        module.starts_fitted = starts_fitted
         return module
 
     def _net(self, training, module, device, rows=None, validation=None):

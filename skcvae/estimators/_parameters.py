@@ -15,7 +15,7 @@ from skcvae.training.options import Training
 NAMED = {
     "architecture": {"conv": architectures.Conv, "mlp": architectures.MLP},
     "likelihood": {
-        "auto": likelihoods.Gaussian,  # a single output: StudentT(heteroscedastic=True)
+        "auto": likelihoods.Gaussian,  # rows of y that are vectors: StudentT(heteroscedastic=True)
         "bernoulli": likelihoods.Bernoulli,
         "categorical": likelihoods.Categorical,
         "color_field": likelihoods.ColorField,

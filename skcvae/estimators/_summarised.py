@@ -23,16 +23,16 @@ class Summarised(Documented):
         Examples
         --------
         >>> from skcvae import NNRegressor
-        >>> from skcvae.datasets import make_linear_gaussian
-        >>> data = make_linear_gaussian(n_samples=200, random_state=0)
-        >>> est = NNRegressor(max_epochs=5, device="cpu", random_state=0)
+        >>> from skcvae.datasets import make_two_branches
+        >>> data = make_two_branches(n_samples=200, random_state=0)
+        >>> est = NNRegressor(max_epochs=20, device="cpu", random_state=0)
         >>> print(est.fit(data.X, data.y).summary())
         NNRegressor
         architecture  MLP(hidden_layer_sizes=(32, 32))
-        likelihood    Gaussian()
-        parameters    1,542: output 102, baseline 1,440
+        likelihood    StudentT(heteroscedastic=True)
+        parameters    1,252: output 68, baseline 1,184
         device        cpu
-        epochs        5, the best 5
+        epochs        20, the best 20
         validation    CLL ... nats
         """
         check_is_fitted(self)
@@ -136,10 +136,10 @@ def _history_entries(estimator):
     score = "CLL" if estimator.specification_.x_coding else "log-likelihood"
     measured = {"valid_loss": "loss {:.3f}", "valid_cll": f"{score} {{:.3f}} nats"}
     found = [text.format(row[name]) for name, text in measured.items() if name in row]
-    return {
-        "epochs": f"{n_epochs}, the best {best}" if best else str(n_epochs),
-        **({"validation": found[-1]} if found else {}),
-    }
+    keeps_start = best is None and bool(judged) and "valid_cll" in row
+    which = ", of which none is better than the start" if keeps_start else ""
+    entries = {"epochs": f"{n_epochs}, the best {best}" if best else f"{n_epochs}{which}"}
+    return entries | ({"validation": found[-1]} if found and not keeps_start else {})
 
 
 def _epoch_if_best(row):

@@ -28,8 +28,7 @@ class CVAERegressor(StructuredPredictor):
         The distribution of y given x and z, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
         "poisson" for counts, "categorical" for labels, such as label maps. "auto" is
-        "gaussian", and where a row of y is one number Student's t with a scale that is
-        predicted for each row.
+        Student's t with scales that are predicted for each row, and for images "gaussian".
     prior : str or object, default="gaussian"
         The distribution of z given x, as an object of :mod:`skcvae.priors` or by its name,
         "gaussian", "standard", "mixture", "flow" or "gaussian_process":

@@ -16,7 +16,8 @@ class NNRegressor(StructuredPredictor):
     likelihood : str or object, default="auto"
         The distribution of y given x, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
-        "poisson" for counts, "categorical" for labels, such as label maps.
+        "poisson" for counts, "categorical" for labels, such as label maps. "auto" is as of
+        :class:`CVAERegressor`.
     initial_guess : bool, default=False
         Whether a prior and a generation network refine the baseline network's answer without
         noise, at z = E[z|x]: the paper's GDNN, the networks of

@@ -166,6 +166,9 @@ class BestWeights(Callback):
         before, _ = net.row_scores(held_out)
         if _exceeds_its_error(score - before, weight):
             net.module.load_state_dict(best)
+        elif "valid_cll" in net.history[0]:
+            for row in net.history:
+                row["valid_cll_best"] = False
 
 
 def _exceeds_its_error(gain: Tensor, weight: Tensor) -> bool:

@@ -65,12 +65,8 @@ class Loss:
     kl_weight: float = 1.0
 
     def __call__(self, bound: Bound, weight: Tensor | None = None) -> Tensor:
-        loss = self.of_rows(bound)
-        return (loss if weight is None else loss * weight).mean()
-
-    def of_rows(self, bound: Bound) -> Tensor:
-        """Return the loss of each row."""
-        return self.kl_weight * bound.kl - bound.reconstruction
+        value = bound.reconstruction - self.kl_weight * bound.kl
+        return -(value if weight is None else value * weight).mean()
 
     def state_dict(self) -> dict[str, float]:
         """Return the mutable state, for skorch's checkpoints."""
@@ -200,8 +196,9 @@ class Net(NeuralNet):
         scores, weights = [], []
         for batch in self.get_iterator(rows, training=False):
             step, weight = self.validation_step(batch), batch[1]
-            score = step["terms"][0] if step["terms"] else -self.criterion_.of_rows(step["y_pred"])
-            scores.append(double(score))
+            bound, terms = step["y_pred"], step["terms"]
+            value = bound.reconstruction - self.criterion_.kl_weight * bound.kl
+            scores.append(double(terms[0] if terms else value))
             weights.append(torch.ones_like(scores[-1]) if weight is None else double(weight))
         return torch.cat(scores), torch.cat(weights)
 
