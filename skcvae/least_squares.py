@@ -8,7 +8,7 @@ Fully connected networks with skip connections start at
 with :math:`B` from ridge regression and :math:`\Lambda, \psi` from the principal components of
 the covariance of its leave-one-out residuals (Tipping and Bishop, 1999). The recognition
 network starts at the posterior of z in this model, so that the bound is the log-likelihood.
-The hidden layers start small, and training departs from there.
+The hidden layers are random as ever, but cancel in the location, and training departs from there.
 """
 
 import math
@@ -38,7 +38,7 @@ NOISE_SHARE = (
     0.2  # of the least variance, if z could have all: a ring is then found as fast as ever
 )
 PRIOR_NOISE_SHARE = 0.8  # the same without a recognition network
-HIDDEN_SHARE = 0.05  # of the usual weights of the last hidden layer: the start is nearly linear
+HIDDEN_SHARE = 0.05  # of the usual weights of the last hidden layer, where units cannot cancel
 
 
 class LinearModel(NamedTuple):
@@ -234,8 +234,8 @@ def start(model: Model, rows) -> bool:
         noise.start_at(covariance)
     else:
         # Draws from the prior alone seldom meet narrow noise.
-        share = NOISE_SHARE if model.recognition is not None else PRIOR_NOISE_SHARE
-        loadings, variance = factors(covariance, generation.first[-1].in_features, share)
+        least = NOISE_SHARE if model.recognition is not None else PRIOR_NOISE_SHARE
+        loadings, variance = factors(covariance, generation.first[-1].in_features, least)
         noise.start_at(variance.diag())
         share = torch.zeros_like(coef) if trunks else coef
         trunks[generation] = [*[share][: len(x)], loadings]
@@ -264,6 +264,10 @@ def set_affine(
 ) -> None:
     """Start networks that share an output layer at an affine map of their inputs.
 
+    The units of the last hidden layer come in pairs, which the location reads with opposite signs,
+    so that they cancel and yet have the usual size (antisymmetric initialisation, Zhang, Xu, Luo
+    and Ma, 2020). With more outputs than pairs they start small.
+
     Parameters
     ----------
     head : Readout
@@ -276,12 +280,16 @@ def set_affine(
     others : Tensor of shape (n_outputs,) or float, default=0
         The other numbers, which are constant.
     """
-    size = len(intercept)
+    size, half = len(intercept), head.linear.in_features // 2
     location = torch.cat([part for maps in trunks.values() for part in maps], dim=1)
     basis = torch.eye(size).to(location)
     if size > head.linear.in_features:  # the features then hold the leading directions alone
         basis, _, _ = torch.linalg.svd(location)
-    random, _ = torch.linalg.qr(head.linear.weight[:size].T.to(basis))
+    random, is_paired = head.linear.weight[:size].T.to(basis), size <= half
+    if is_paired:
+        random[half:] = 0
+        random[half : 2 * half] = -random[:half]
+    random, _ = torch.linalg.qr(random)
     mixing = basis[:, : random.shape[1]] @ random.T
     for trunk, maps in trunks.items():
         for linear in trunk.shortcut:
@@ -296,7 +304,10 @@ def set_affine(
             last = [layer] if isinstance(layer, nn.Linear) else last
         for linear in last:
             for parameter in linear.parameters():
-                parameter.mul_(HIDDEN_SHARE)
+                if is_paired:
+                    parameter[half : 2 * half] = parameter[:half]
+                else:
+                    parameter.mul_(HIDDEN_SHARE)
     weight, bias = head.linear.weight.zero_(), head.linear.bias.zero_()
     weight[:size], bias[:size] = mixing, intercept
     bias.view(-1, size)[1:] = others
