@@ -108,7 +108,8 @@ def test_an_interrupt_while_the_best_weights_are_set_waits_for_them(data, monkey
         ctrl_c()
         ended(self, net, **kwargs)
 
-    est = NNRegressor(max_epochs=30, lr=0.3, random_state=0, training=Training(patience=30))
+    training = Training(patience=30, ema_decay=0.0)
+    est = NNRegressor(max_epochs=30, lr=0.3, random_state=0, training=training)
     whole = clone(est).fit(*data)
     assert np.argmax(whole.history_[:, "valid_cll"]) < 29
     monkeypatch.setattr(callback, "on_train_end", interrupted)

@@ -21,7 +21,7 @@ from skcvae.estimators._together import Job, Together
 from skcvae.likelihoods import Categorical, Columns, Gaussian, MultivariateGaussian, StudentT
 from skcvae.training import stack, stack_training, together
 
-TOLERANCE = 1e-4  # of single precision, after some steps
+TOLERANCE = 2e-3  # of single precision: a step of Adam has the size of lr for any gradient
 
 
 @pytest.fixture(params=[0, 1000], ids=["recorded", "not recorded"])
