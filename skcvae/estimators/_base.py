@@ -25,8 +25,10 @@ from skcvae.estimators._parameters import NAMED, Parameters
 from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
 from skcvae.estimators._process import finetune
+from skcvae.estimators._validation_rows import rows_to_validate_on
+from skcvae.estimators._warm_start import check_recognition, check_unchanged
 from skcvae.io.checkpoint_file import CheckpointFile
-from skcvae.likelihoods import StudentT
+from skcvae.likelihoods import Gaussian
 from skcvae.model import check_prior
 from skcvae.objectives import MultiScale
 from skcvae.random import drawing_from, generator
@@ -70,7 +72,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             selection = self._checked_rows(arrays, sample_weight, parts)
             kept, held_out = selection, None
             if set(map(type, validation)) != {type(None)}:
-                held_out = self._checked_validation(validation, groups)
+                held_out = rows_to_validate_on(self, validation, groups)
             elif self.early_stopping:
                 kept, held_out = selection.split(
                     groups, self.validation, self.validation_fraction, self.seed_
@@ -143,15 +145,15 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             structure[name] = repr(value) if is_plain else described(value)
         recognition = parts.objective.uses_recognition
         if parts.continues:
-            _checks.check_unchanged(self.structure_, structure)
-            _checks.check_recognition(self.specification_, parts.objective)
+            check_unchanged(self.structure_, structure)
+            check_recognition(self.specification_, parts.objective)
             self.specification_ = self.specification_._replace(recognition=recognition)
             return
         x, y = (None, *arrays)[-2:]
         likelihood = parts.likelihood
         # With images, a scale for each row would explain what z should.
-        if self.likelihood == "auto" and x is not None and len(self.y_shape or y.shape[1:]) < 2:
-            likelihood = StudentT(heteroscedastic=True)
+        if self.likelihood == "auto" and (x is None or len(self.y_shape or y.shape[1:]) > 1):
+            likelihood = Gaussian()
         self.structure_ = structure
         self.specification_ = specify(
             x,
@@ -166,22 +168,6 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             noiseless=self._noiseless,
             **roles,
         )
-
-    def _checked_validation(self, arrays, groups):
-        """Return the rows that were given to validate on."""
-        if self.validation != "random" or groups is not None:
-            raise ValueError(
-                "X_val are the rows to validate on, and expects validation='random' and "
-                f"groups=None, got validation={self.validation!r} and "
-                f"{'no ' if groups is None else ''}groups."
-            )
-        if isinstance(arrays[0], Dataset):
-            dataset = _checks.items(*arrays, name="X_val")
-            return Selection.select(Items(dataset, len(arrays), self._check_rows))
-        for name, array in zip(("X_val", "y_val"), arrays, strict=False):
-            if array is None:
-                raise ValueError(f"X_val and y_val go together, got no {name}.")
-        return Selection.select(self._check_rows(*arrays, suffix="_val"))
 
     # Build.
 

@@ -1,5 +1,6 @@
 """The parameters of the estimators: choices by name, nested parameters, misspelt names."""
 
+from functools import partial
 from numbers import Integral, Real
 
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -15,7 +16,7 @@ from skcvae.training.options import Training
 NAMED = {
     "architecture": {"conv": architectures.Conv, "mlp": architectures.MLP},
     "likelihood": {
-        "auto": likelihoods.Gaussian,  # rows of y that are vectors: StudentT(heteroscedastic=True)
+        "auto": partial(likelihoods.StudentT, heteroscedastic=True),  # else Gaussian()
         "bernoulli": likelihoods.Bernoulli,
         "categorical": likelihoods.Categorical,
         "color_field": likelihoods.ColorField,
