@@ -79,12 +79,13 @@ def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -
         The model. Its covariance is shrunk, widened for few rows, and not below a least
         variance.
     """
-    n_rows, coef = len(y), np.empty((y.shape[1], 0))
+    n_rows, coef = effective_rows(len(y), weight), np.empty((y.shape[1], 0))
     intercept = np.average(y, axis=0, weights=weight)
-    share = 1 / n_rows if weight is None else (weight / weight.sum())[:, None]
+    share = 1 / len(y) if weight is None else (weight / weight.sum())[:, None]
     left_out = (intercept - share * y) / (1 - share)
     if x is not None:
-        n_rows, labels = distinct(x)
+        n_distinct, labels = distinct(x)
+        n_rows = min(n_rows, n_distinct)
         penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / n_rows]
         left_out = predicted_left_out(x, y, weight, penalties, labels)
         errors = np.average((y[..., None] - left_out) ** 2, axis=0, weights=weight)
@@ -98,6 +99,11 @@ def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -
     scale *= math.sqrt(n_rows / (n_rows - 2))  # expected to be the most likely for new rows
     covariance = correlation * np.outer(scale, scale) + SMALLEST_SCALE**2 * np.eye(len(scale))
     return LinearModel(*map(torch.from_numpy, (coef, intercept, covariance)))
+
+
+def effective_rows(n_rows: int, weight: np.ndarray | None = None) -> float:
+    """Return how many rows of equal weight would have as exact a mean (Kish, 1965)."""
+    return n_rows if weight is None else weight.sum() ** 2 / np.square(weight).sum()
 
 
 def distinct(x: np.ndarray) -> tuple[int, np.ndarray | None]:
@@ -219,12 +225,12 @@ def start(model: Model, rows) -> bool:
     Returns
     -------
     bool
-        Whether they could be.
+        Whether they are now the linear model; with priors of another shape, p(z|x) is random.
     """
     if not _has_skips(model):
         return False
     arrays, weight = _some(rows)
-    if len(arrays[-1]) < FEWEST_ROWS:
+    if effective_rows(len(arrays[-1]), weight) < FEWEST_ROWS:
         return False
     *x, y = arrays
     coef, intercept, covariance = fit(*x or [None], y, weight)
@@ -241,12 +247,12 @@ def start(model: Model, rows) -> bool:
         trunks[generation] = [*[share][: len(x)], loadings]
         _start_encoders(model, coef, intercept, loadings, variance)
     set_affine(head, trunks, intercept)
-    return True
+    return generation is None or _is_gaussian(model.prior)
 
 
 def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
     """Set p(z|x) to N(0, I), and q(z|x,y) to the posterior in the linear model."""
-    if hasattr(model.prior, "trunk") and isinstance(model.prior.family, DiagonalGaussian):
+    if hasattr(model.prior, "trunk") and _is_gaussian(model.prior):
         zeros = torch.zeros(loadings.shape[1], 0, dtype=coef.dtype)
         set_affine(model.prior.head, {model.prior.trunk: [zeros]}, zeros.sum(1))
     if model.recognition is None:
@@ -311,6 +317,10 @@ def set_affine(
     weight, bias = head.linear.weight.zero_(), head.linear.bias.zero_()
     weight[:size], bias[:size] = mixing, intercept
     bias.view(-1, size)[1:] = others
+
+
+def _is_gaussian(prior) -> bool:
+    return isinstance(prior.family, DiagonalGaussian) or prior.family.parameter_shape is None
 
 
 def _has_skips(model) -> bool:

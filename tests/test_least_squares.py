@@ -254,3 +254,36 @@ def test_other_networks_train(est):
         y[::7, 0] = np.nan
     est.set_params(max_epochs=2, random_state=0).fit(X, y)
     assert np.isfinite(est.log_prob(X, y)).all()
+
+
+@pytest.mark.filterwarnings("ignore:Most of the rows", "ignore:No latent")
+def test_copies_of_a_row_held_out_decide_as_one_row():
+    X, y = nearly_linear(6.0)
+    copies = {"X_val": X[[0] * 20], "y_val": y[[0] * 20]}
+    start = CVAERegressor(**NO_STEP).fit(X[1:], y[1:], **copies)
+    est = CVAERegressor(max_epochs=20, random_state=0).fit(X[1:], y[1:], **copies)
+    assert np.allclose(est.predict(X), start.predict(X), atol=1e-4)
+
+
+@pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor])
+@pytest.mark.parametrize("largest", [1e8, 1e20])
+def test_a_row_of_nearly_all_weight_is_fitted_without_an_error(cls, largest):
+    X, y = linear_rows(50)
+    weight = np.r_[largest, np.ones(49)]
+    est = cls(max_epochs=2, random_state=0).fit(X, y, sample_weight=weight)
+    assert np.isfinite(est.predict(X)).all()
+
+
+def test_weights_count_as_the_rows_that_they_are_worth():
+    (X, y), weight = linear_rows(40), np.repeat([1.0, 1e-9], 20)
+    weighted, alone = least_squares.fit(X, y, weight), least_squares.fit(X[:20], y[:20])
+    assert torch.allclose(weighted.covariance, alone.covariance, rtol=0.02)
+
+
+@pytest.mark.parametrize("column", ["x", "y"])
+def test_columns_of_true_and_false_are_numbers(column):
+    X, y = linear_rows(60)
+    X, y = (X > 0, y) if column == "x" else (X, y > 5)
+    est = NNRegressor(max_epochs=2, random_state=0).fit(X, y)
+    same = NNRegressor(max_epochs=2, random_state=0).fit(X.astype(float), y.astype(float))
+    assert np.array_equal(est.predict(X), same.predict(X.astype(float)))

@@ -94,7 +94,7 @@ class Scaling(NamedTuple):
 
     def _robust(self, array: np.ndarray, name: str, limited: bool) -> "Scaling":
         """Return a map that does not follow from a few far numbers, if this one does."""
-        some = array[:: -(-len(array) // QUANTILE_ROWS)]
+        some = array[:: -(-len(array) // QUANTILE_ROWS)].astype(float)
         lower, median, upper = np.nanquantile(some, [0.25, 0.5, 0.75], axis=0)
         middle = (upper - lower) / MIDDLE_HALF
         extremes = np.stack([np.nanmin(array, axis=0), np.nanmax(array, axis=0)])

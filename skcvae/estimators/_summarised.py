@@ -137,7 +137,7 @@ def _history_entries(estimator):
     measured = {"valid_loss": "loss {:.3f}", "valid_cll": f"{score} {{:.3f}} nats"}
     found = [text.format(row[name]) for name, text in measured.items() if name in row]
     keeps_start = best is None and bool(judged) and "valid_cll" in row
-    which = ", of which none is better than the start" if keeps_start else ""
+    which = ", the start is kept" if keeps_start else ""
     entries = {"epochs": f"{n_epochs}, the best {best}" if best else f"{n_epochs}{which}"}
     return entries | ({"validation": found[-1]} if found and not keeps_start else {})
 

@@ -164,7 +164,7 @@ class BestWeights(Callback):
         best = deepcopy(net.module.state_dict())
         net.module.load_state_dict(self.start)
         before, _ = net.row_scores(held_out)
-        if _exceeds_its_error(score - before, weight):
+        if _exceeds_its_error(*_by_inputs(held_out, score - before, weight)):
             net.module.load_state_dict(best)
         elif "valid_cll" in net.history[0]:
             for row in net.history:
@@ -173,12 +173,24 @@ class BestWeights(Callback):
 
 def _exceeds_its_error(gain: Tensor, weight: Tensor) -> bool:
     """Return whether a mean gain exceeds its standard error, which one row does not have."""
-    if len(gain) == 1:
-        return False
     share = weight / weight.sum()
+    n_rows = 1 / share.square().sum().item()  # of equal weight
+    if n_rows < 1.5:
+        return False
     mean = share @ gain
-    error = (share * (gain - mean)).norm() * math.sqrt(len(gain) / (len(gain) - 1))
+    error = (share * (gain - mean)).norm() * math.sqrt(n_rows / (n_rows - 1))
     return bool(mean > error.nan_to_num())
+
+
+def _by_inputs(rows, gain: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean gain, and the weight, of each row of x: its copies tell nothing new."""
+    *x, _ = rows[slice(None)][0]
+    if not x:
+        return gain, weight
+    distinct, label = x[0].flatten(1).unique(dim=0, return_inverse=True)
+    label = label.to(gain.device)
+    total = gain.new_zeros(len(distinct)).index_add(0, label, weight)
+    return gain.new_zeros(len(distinct)).index_add(0, label, weight * gain) / total, total
 
 
 def _validation_score(row: dict) -> float:
