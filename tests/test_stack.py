@@ -47,7 +47,9 @@ def assert_same_fit(one, other, tolerance=TOLERANCE):
     for row, expected in zip(one.history_, other.history_, strict=True):
         assert row.keys() == expected.keys()
         for name in row.keys() - {"dur", "batches"}:
-            assert row[name] == pytest.approx(expected[name], rel=tolerance, abs=tolerance), name
+            # Noise of small scale multiplies differences of the weights.
+            near = pytest.approx(expected[name], rel=5 * tolerance, abs=5 * tolerance)
+            assert row[name] == near, name
 
 
 def assert_as_alone(members, *data, weight=None, rows=None):
