@@ -104,16 +104,11 @@ def write_tasks(args):
             np.savez(args.cache / f"{name}_{split}.npz", **parts)
 
 
-def ask(name, args):
-    """Let a peer answer the tasks that are small enough for it."""
-    (args.cache / name).mkdir(exist_ok=True)
-    for split in args.splits:
-        for table in args.tables:
-            path = args.cache / f"{table}_{split}.npz"
-            said = args.cache / name / path.name
-            is_small = len(np.load(path)["X"]) <= MOST_ROWS.get(name, np.inf)
-            if is_small and not said.exists():
-                np.savez(said, **peers.asked(PEERS[name], path, split))
+def tasks_of(name, args):
+    """Return the tasks of the chosen tables that are small enough for a peer."""
+    most = MOST_ROWS.get(name, np.inf)
+    tasks = [task for task in peers.tasks(args.cache, args.splits) if task[1] in args.tables]
+    return [task for task in tasks if len(np.load(task[0])["X"]) <= most]
 
 
 def means(record, measure, names):
@@ -169,7 +164,7 @@ def main():
         if step == "tasks":
             write_tasks(args)
         elif step in PEERS:
-            ask(step, args)
+            peers.ask(PEERS[step], args.cache / step, tasks_of(step, args))
     if "table" in args.steps:
         from record import write
 

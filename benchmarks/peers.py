@@ -257,27 +257,22 @@ def tasks(cache, splits):
     ]
 
 
-def ask(name, cache, splits):
-    """Fit a peer to every task and keep what it says of the test rows."""
-    (cache / name).mkdir(exist_ok=True)
-    left = [task for task in tasks(cache, splits) if not (cache / name / task[0].name).exists()]
+def ask(peer, folder, asked):
+    """Fit a peer to tasks and keep what it says of their test rows in a folder."""
+    folder.mkdir(exist_ok=True)
+    left = [task for task in asked if not (folder / task[0].name).exists()]
     for path, _, seed in left:
         task = np.load(path)
         if path == left[0][0]:  # what is imported and set up once is no part of a fit
-            PEERS[name](task["X"][:50], task["y"][:50], seed)
-        np.savez(cache / name / path.name, **asked(PEERS[name], path, seed))
-
-
-def asked(peer, path, seed):
-    """Fit a peer to a task; return what it says of the test rows."""
-    task = np.load(path)
-    start = time.process_time()
-    says = peer(task["X"], task["y"], seed)
-    seconds = time.process_time() - start
-    log_prob, draws = says(task["X_test"], task["y_test"])
-    print(peer.__name__, path.stem, f"{seconds:.1f} s", flush=True)
-    said = {"draws": draws, "fit_seconds": seconds}
-    return said | ({} if log_prob is None else {"log_prob": log_prob})
+            peer(task["X"][:50], task["y"][:50], seed)
+        start = time.process_time()
+        says = peer(task["X"], task["y"], seed)
+        seconds = time.process_time() - start
+        log_prob, draws = says(task["X_test"], task["y_test"])
+        print(peer.__name__, path.stem, f"{seconds:.1f} s", flush=True)
+        said = {"draws": draws, "fit_seconds": seconds}
+        said |= {} if log_prob is None else {"log_prob": log_prob}
+        np.savez(folder / path.name, **said)
 
 
 def scores(task, said):
@@ -379,7 +374,7 @@ def main():
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of optimisers and effective sample sizes
-                ask(step, args.cache, args.splits)
+                ask(PEERS[step], args.cache / step, tasks(args.cache, args.splits))
 
 
 if __name__ == "__main__":

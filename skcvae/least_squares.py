@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
 from skcvae.inference.partial import Partial
 from skcvae.model import Model
-from skcvae.networks.layers import Readout, Stack
+from skcvae.networks.layers import Stack, set_affine
 
 PENALTIES = np.logspace(-3, 5, 17)  # of ridge regression
 LEAST_PENALTY = 10.0  # divided by the number of rows: leave-one-out errors of few mislead
@@ -34,11 +34,8 @@ FEWEST_ROWS = 3
 N_FOLDS = 10  # where rows of x are repeated
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
-NOISE_SHARE = (
-    0.2  # of the least variance, if z could have all: a ring is then found as fast as ever
-)
+NOISE_SHARE = 0.2  # of the least variance, if z could have all: a ring is found as fast as ever
 PRIOR_NOISE_SHARE = 0.8  # the same without a recognition network
-HIDDEN_SHARE = 0.05  # of the usual weights of the last hidden layer, where units cannot cancel
 
 
 class LinearModel(NamedTuple):
@@ -79,11 +76,12 @@ def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -
         The model. Its covariance is shrunk, widened for few rows, and not below a least
         variance.
     """
-    n_rows, coef = effective_rows(len(y), weight), np.empty((y.shape[1], 0))
-    intercept = np.average(y, axis=0, weights=weight)
+    n_rows = effective_rows(len(y), weight)
     share = 1 / len(y) if weight is None else (weight / weight.sum())[:, None]
-    left_out = (intercept - share * y) / (1 - share)
-    if x is not None:
+    if x is None:
+        coef, intercept = np.empty((y.shape[1], 0)), np.average(y, axis=0, weights=weight)
+        left_out = (intercept - share * y) / (1 - share)
+    else:
         n_distinct, labels = distinct(x)
         n_rows = min(n_rows, n_distinct)
         penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / n_rows]
@@ -263,60 +261,6 @@ def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
     maps = [-read @ coef, read] if coef.shape[1] else [read]
     trunk, head = model.recognition.trunk, model.recognition.head
     set_affine(head, {trunk: maps}, -read @ intercept, raw_scale_of(spread.sqrt()))
-
-
-def set_affine(
-    head: Readout, trunks: dict[Stack, list[Tensor]], intercept: Tensor, others: Tensor | float = 0
-) -> None:
-    """Start networks that share an output layer at an affine map of their inputs.
-
-    The units of the last hidden layer come in pairs, which the location reads with opposite signs,
-    so that they cancel and yet have the usual size (antisymmetric initialisation, Zhang, Xu, Luo
-    and Ma, 2020). With more outputs than pairs they start small.
-
-    Parameters
-    ----------
-    head : Readout
-        The output layer, of which the first number for each output is its location.
-    trunks : dict from Stack to list of Tensors of shape (n_outputs, n_inputs)
-        The networks below, whose features are added, and a map for each of their inputs;
-        inputs without one are not read.
-    intercept : Tensor of shape (n_outputs,)
-        Of the location.
-    others : Tensor of shape (n_outputs,) or float, default=0
-        The other numbers, which are constant.
-    """
-    size, half = len(intercept), head.linear.in_features // 2
-    location = torch.cat([part for maps in trunks.values() for part in maps], dim=1)
-    basis = torch.eye(size).to(location)
-    if size > head.linear.in_features:  # the features then hold the leading directions alone
-        basis, _, _ = torch.linalg.svd(location)
-    random, is_paired = head.linear.weight[:size].T.to(basis), size <= half
-    if is_paired:
-        random[half:] = 0
-        random[half : 2 * half] = -random[:half]
-    random, _ = torch.linalg.qr(random)
-    mixing = basis[:, : random.shape[1]] @ random.T
-    for trunk, maps in trunks.items():
-        for linear in trunk.shortcut:
-            # Features that the location does not read stay random: what is learned reads them.
-            linear.weight.sub_(random @ (random.T @ linear.weight.to(random)))
-            if linear.bias is not None:
-                linear.bias.zero_()
-        for linear, part in zip(trunk.shortcut, maps, strict=False):
-            linear.weight[:, : part.shape[1]] += mixing.T @ part
-        last = trunk.first
-        for layer in trunk.rest:
-            last = [layer] if isinstance(layer, nn.Linear) else last
-        for linear in last:
-            for parameter in linear.parameters():
-                if is_paired:
-                    parameter[half : 2 * half] = parameter[:half]
-                else:
-                    parameter.mul_(HIDDEN_SHARE)
-    weight, bias = head.linear.weight.zero_(), head.linear.bias.zero_()
-    weight[:size], bias[:size] = mixing, intercept
-    bias.view(-1, size)[1:] = others
 
 
 def _is_gaussian(prior) -> bool:

@@ -16,7 +16,7 @@ from skcvae import (
     least_squares,
 )
 from skcvae.architectures import MLP
-from skcvae.training.callbacks import _exceeds_its_error
+from skcvae.training.gain import exceeds_its_error
 
 NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
 
@@ -224,15 +224,15 @@ def test_a_gain_exceeds_its_standard_error_in_any_unit(scale):
     decided = []
     for _ in range(4000):
         gain, weight = torch.from_numpy(scale * rng.normal(size=20)), torch.full((20,), scale)
-        decided.append(_exceeds_its_error(gain, weight.double()))
+        decided.append(exceeds_its_error(gain, weight.double()))
     assert np.mean(decided) == pytest.approx(t(19).sf(1), abs=0.02)
 
 
 def test_infinite_gains_are_gains_and_one_row_decides_nothing():
     weight = torch.ones(3, dtype=torch.double)
     gain = torch.tensor([0.1, -0.1, np.inf], dtype=torch.double)
-    assert _exceeds_its_error(gain, weight) and not _exceeds_its_error(-gain, weight)
-    assert not _exceeds_its_error(weight[:1], weight[:1])
+    assert exceeds_its_error(gain, weight) and not exceeds_its_error(-gain, weight)
+    assert not exceeds_its_error(weight[:1], weight[:1])
 
 
 @pytest.mark.parametrize(

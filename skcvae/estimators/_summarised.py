@@ -136,10 +136,12 @@ def _history_entries(estimator):
     score = "CLL" if estimator.specification_.x_coding else "log-likelihood"
     measured = {"valid_loss": "loss {:.3f}", "valid_cll": f"{score} {{:.3f}} nats"}
     found = [text.format(row[name]) for name, text in measured.items() if name in row]
-    keeps_start = best is None and bool(judged) and "valid_cll" in row
-    which = ", the start is kept" if keeps_start else ""
-    entries = {"epochs": f"{n_epochs}, the best {best}" if best else f"{n_epochs}{which}"}
-    return entries | ({"validation": found[-1]} if found and not keeps_start else {})
+    if best is None and judged and "valid_cll" in row:
+        return {"epochs": f"{n_epochs}, the start is kept"}
+    return {
+        "epochs": f"{n_epochs}, the best {best}" if best else str(n_epochs),
+        **({"validation": found[-1]} if found else {}),
+    }
 
 
 def _epoch_if_best(row):

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
+from skcvae.training.gain import by_inputs, exceeds_its_error
 from skcvae.training.progress import is_live, line
 
 LARGEST_LOSS = 1e9  # nats per row; that of a million pixels is a hundredth
@@ -152,45 +153,22 @@ class BestWeights(Callback):
         del net.history[n_epochs:]
         if n_epochs:
             net.module.load_state_dict(self.kept_["weights"])
-            if self.start is not None:
-                self._keep_the_start_unless_worse(net)
+            if self.start is not None and not self._is_better_than_the_start(net):
+                net.module.load_state_dict(self.start)
+                if "valid_cll" in net.history[0]:
+                    for row in net.history:
+                        row["valid_cll_best"] = False
         self.kept_ = self.rows = self.start = None
         net.interrupts.held = False
 
-    def _keep_the_start_unless_worse(self, net):
-        """Load the weights of the start, unless the rows held out show that they are worse."""
+    def _is_better_than_the_start(self, net):
+        """Return whether the rows held out show it; load the best weights again."""
         _, held_out = net.get_split_datasets(self.rows)
         score, weight = net.row_scores(held_out)
-        best = deepcopy(net.module.state_dict())
         net.module.load_state_dict(self.start)
         before, _ = net.row_scores(held_out)
-        if _exceeds_its_error(*_by_inputs(held_out, score - before, weight)):
-            net.module.load_state_dict(best)
-        elif "valid_cll" in net.history[0]:
-            for row in net.history:
-                row["valid_cll_best"] = False
-
-
-def _exceeds_its_error(gain: Tensor, weight: Tensor) -> bool:
-    """Return whether a mean gain exceeds its standard error, which one row does not have."""
-    share = weight / weight.sum()
-    n_rows = 1 / share.square().sum().item()  # of equal weight
-    if n_rows < 1.5:
-        return False
-    mean = share @ gain
-    error = (share * (gain - mean)).norm() * math.sqrt(n_rows / (n_rows - 1))
-    return bool(mean > error.nan_to_num())
-
-
-def _by_inputs(rows, gain: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean gain, and the weight, of each row of x: its copies tell nothing new."""
-    *x, _ = rows[slice(None)][0]
-    if not x:
-        return gain, weight
-    distinct, label = x[0].flatten(1).unique(dim=0, return_inverse=True)
-    label = label.to(gain.device)
-    total = gain.new_zeros(len(distinct)).index_add(0, label, weight)
-    return gain.new_zeros(len(distinct)).index_add(0, label, weight * gain) / total, total
+        net.module.load_state_dict(self.kept_["weights"])
+        return exceeds_its_error(*by_inputs(held_out, score - before, weight))
 
 
 def _validation_score(row: dict) -> float:
