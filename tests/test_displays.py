@@ -189,6 +189,19 @@ def test_training_without_validation_shows_what_is_there(table):
     assert set(TrainingDisplay.from_estimator(est).lines_) == {"train_reconstruction", "train_kl"}
 
 
+@pytest.mark.parametrize("lr", [1e-30, 0.01], ids=["the start is kept", "an epoch is kept"])
+def test_a_dot_marks_the_epoch_whose_weights_were_kept(lr):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = np.sin(3 * X[:, 0]) + 0.1 * rng.normal(size=300)
+    est = CVAERegressor(max_epochs=20, lr=lr, random_state=0).fit(X, y)
+    kept = [row["epoch"] for row in est.history_ if row["valid_cll_best"]]
+    (line,) = TrainingDisplay.from_estimator(est).lines_["valid_cll"]
+    is_marked = line.get_marker() == "o"
+    dots = line.get_xdata()[line.get_markevery()] if is_marked else []
+    assert list(dots) == kept[-1:] and is_marked == bool(kept) == (lr > 1e-3)
+
+
 # What is shown.
 
 

@@ -141,8 +141,8 @@ def _histories(estimator):
 
 
 def _curve(ax, history, column, look):
-    """Plot a column over the epochs, with a dot at the best epoch."""
+    """Plot a column over the epochs, with a dot at the best epoch, if it was kept."""
     best = [i for i, row in enumerate(history) if row.get("valid_cll_best")]
-    dot = {"marker": "o", "markevery": best[-1:]} if column == "valid_cll" else {}
+    dot = {"marker": "o", "markevery": best[-1:]} if column == "valid_cll" and best else {}
     epochs, values = np.array([(row["epoch"], row[column]) for row in history]).T
     return ax.plot(epochs, values, **dot, **look)[0]
