@@ -32,7 +32,7 @@ def assert_same_results(found, expected):
         if "_time" in name:
             assert found[name].shape == expected[name].shape
         elif name.startswith(("split", "mean", "std")):
-            np.testing.assert_allclose(found[name], expected[name], rtol=1e-3)
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-4)
         else:
             np.testing.assert_array_equal(found[name], expected[name])
 
@@ -161,7 +161,7 @@ def test_alpha_is_that_of_the_grid_search(chosen):
     expected.fit(X, y)
     assert_same_results(est.cv_results_, expected.cv_results_)
     assert est.alpha_ == expected.best_params_["alpha"]
-    assert est.best_score_ == pytest.approx(expected.best_score_, rel=1e-3)
+    assert est.best_score_ == pytest.approx(expected.best_score_, rel=1e-4)
     np.testing.assert_array_equal(est.predict(X), expected.predict(X))
     np.testing.assert_array_equal(est.sample(X, 2, 0), expected.best_estimator_.sample(X, 2, 0))
     assert est.score(X, y) == expected.score(X, y)

@@ -28,6 +28,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 Shape = tuple[int, ...]
 
 HIDDEN_SHARE = 0.05  # of the usual weights of the last hidden layer, where units cannot cancel
+MIRRORED = -0.999  # of paired units: at -1 layers below would have no gradient but rounding
 
 
 class Dropout(nn.Module):
@@ -220,7 +221,7 @@ def set_affine(
     """Start networks that share an output layer at an affine map of their inputs.
 
     The units of the last hidden layer come in pairs, which the location reads with opposite signs,
-    so that they cancel and yet have the usual size (antisymmetric initialisation, Zhang, Xu, Luo
+    so that they nearly cancel and yet have the usual size (antisymmetric initialisation, Zhang, Xu, Luo
     and Ma, 2020). With more outputs than pairs they start small.
 
     Parameters
@@ -243,7 +244,7 @@ def set_affine(
     random, is_paired = head.linear.weight[:size].T.to(basis), size <= half
     if is_paired:
         random[half:] = 0
-        random[half : 2 * half] = -random[:half]
+        random[half : 2 * half] = MIRRORED * random[:half]
     random, _ = torch.linalg.qr(random)
     mixing = basis[:, : random.shape[1]] @ random.T
     for trunk, maps in trunks.items():
