@@ -21,6 +21,7 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from torch import Tensor, nn
 
+from skcvae.data.hold_out import belonging
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
 from skcvae.inference.partial import Partial
 from skcvae.model import Model
@@ -56,10 +57,15 @@ class LinearModel(NamedTuple):
     covariance: Tensor
 
 
-def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -> LinearModel:
+def fit(
+    x: np.ndarray | None,
+    y: np.ndarray,
+    weight: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+) -> LinearModel:
     """Fit the linear model; leave-one-out errors choose the penalty of each output.
 
-    Copies of a row of x are left out with it.
+    Rows of a group are left out together; without groups, so are copies of a row of x.
 
     Parameters
     ----------
@@ -69,22 +75,23 @@ def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -
         Outputs.
     weight : ndarray of shape (n_rows,), default=None
         Weights of the rows.
+    group : ndarray of shape (n_rows,), default=None
+        Labels of rows that belong together.
 
     Returns
     -------
     LinearModel
-        The model. Its covariance is shrunk, widened for few rows, and not below a least
-        variance.
+        The model; its covariance is shrunk, widened for few rows, and has a least variance.
     """
-    n_rows = effective_rows(len(y), weight)
+    n_rows, labels = effective_rows(len(y), weight), None
     share = 1 / len(y) if weight is None else (weight / weight.sum())[:, None]
     if x is None:
         coef, intercept = np.empty((y.shape[1], 0)), np.average(y, axis=0, weights=weight)
         left_out = (intercept - share * y) / (1 - share)
     else:
-        n_distinct, labels = distinct(x)
-        n_rows = min(n_rows, n_distinct)
-        penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / n_rows]
+        labels = belonging(x, group)
+        n_groups = len(y) if labels is None else max(labels) + 1
+        penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / min(n_rows, n_groups)]
         left_out = predicted_left_out(x, y, weight, penalties, labels)
         errors = np.average((y[..., None] - left_out) ** 2, axis=0, weights=weight)
         chosen = errors.argmin(axis=1)
@@ -92,6 +99,8 @@ def fit(x: np.ndarray | None, y: np.ndarray, weight: np.ndarray | None = None) -
         coef, intercept = np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
         left_out = left_out[:, np.arange(y.shape[1]), chosen]
     residual = y - left_out
+    if labels is not None:
+        n_rows = max(n_rows * independent_share(share * residual, labels), FEWEST_ROWS)
     scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)) + 1e-9
     correlation = shrunk_covariance(np.sqrt(share * len(y)) * residual / scale)
     scale *= math.sqrt(n_rows / (n_rows - 2))  # expected to be the most likely for new rows
@@ -104,26 +113,20 @@ def effective_rows(n_rows: int, weight: np.ndarray | None = None) -> float:
     return n_rows if weight is None else weight.sum() ** 2 / np.square(weight).sum()
 
 
-def distinct(x: np.ndarray) -> tuple[int, np.ndarray | None]:
-    """Return how many rows differ, at least three, and the label of each; None if all differ."""
-    _, labels = np.unique(x, axis=0, return_inverse=True)
-    n_distinct = labels.max() + 1
-    if n_distinct in (1, len(x)):  # a single row of x is none: as many as there are y
-        return len(x), None
-    return max(n_distinct, FEWEST_ROWS), labels.ravel()
+def independent_share(residual: np.ndarray, labels: np.ndarray) -> float:
+    """Return the variance of a mean, if rows were independent, divided by that of groups."""
+    sums = np.zeros((labels.max() + 1, residual.shape[1]))
+    np.add.at(sums, labels, residual)
+    return min(1.0, np.square(residual).sum() / (np.square(sums).sum() + 1e-30))
 
 
 def predicted_left_out(x, y, weight, penalties, labels) -> np.ndarray:
-    """Return predictions of ridge regression without a row, or without rows of its label.
+    """Return predictions without each row, or in ten folds without rows of its label.
 
     Parameters
     ----------
-    x, y, weight : ndarray
-        As of :func:`fit`.
-    penalties : ndarray of shape (n_penalties,)
-        The penalties.
-    labels : ndarray of shape (n_rows,) or None
-        Without labels rows are left out one by one, with labels in ten folds.
+    x, y, weight, penalties, labels : ndarray
+        As of :func:`fit`; `labels` may be None.
 
     Returns
     -------
@@ -227,11 +230,11 @@ def start(model: Model, rows) -> bool:
     """
     if not _has_skips(model):
         return False
-    arrays, weight = _some(rows)
+    arrays, weight, group = _some(rows)
     if effective_rows(len(arrays[-1]), weight) < FEWEST_ROWS:
         return False
     *x, y = arrays
-    coef, intercept, covariance = fit(*x or [None], y, weight)
+    coef, intercept, covariance = fit(*x or [None], y, weight, group)
     noise, head, generation = _noise(model), model.output.head, model.generation
     trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
     if generation is None:
@@ -284,8 +287,8 @@ def _noise(model: Model) -> nn.Module:
     return likelihood.likelihood if isinstance(likelihood, Partial) else likelihood
 
 
-def _some(rows) -> tuple[list[np.ndarray], np.ndarray | None]:
-    """Return complete rows as matrices, and their weights: as many as can be fitted quickly."""
+def _some(rows) -> tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]:
+    """Return complete rows, their weights and groups: as many as can be fitted quickly."""
     size = sum(map(Tensor.numel, rows[slice(1)][0]))
     most = max(MOST_OPERATIONS / size**2, math.sqrt(MOST_OPERATIONS / size))
     index = torch.linspace(0, rows.n_rows - 1, min(int(most), rows.n_rows)).long()
@@ -293,4 +296,5 @@ def _some(rows) -> tuple[list[np.ndarray], np.ndarray | None]:
     complete = ~arrays[-1].flatten(1).isnan().any(1)
     *x, y = [part[complete].flatten(1).double().cpu().numpy() for part in arrays]
     weight = None if weight is None else weight[complete].double().cpu().numpy()
-    return [*x, y.clip(-FARTHEST, FARTHEST)], weight
+    group = None if rows.group is None else rows.group[index][complete.cpu()]
+    return [*x, y.clip(-FARTHEST, FARTHEST)], weight, group

@@ -285,8 +285,8 @@ def subjects(n_subjects=30, n_visits=20, n_features=3):
 
 
 def split_rows(X, y, groups=None, validation="random"):
-    selection = Selection.select((X, y))
-    return selection.split(groups, validation=validation, fraction=0.1, seed=0)
+    selection = Selection.select((X, y)).grouped(groups)
+    return selection.split(validation=validation, fraction=0.1, seed=0)
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 5])

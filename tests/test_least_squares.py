@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import multivariate_normal, t
+from scipy.stats import multivariate_normal, norm, t
+from sklearn.base import clone
 from sklearn.linear_model import RidgeCV
 
 from skcvae import (
@@ -16,7 +17,8 @@ from skcvae import (
     least_squares,
 )
 from skcvae.architectures import MLP
-from skcvae.training.gain import exceeds_its_error
+from skcvae.data.batches import Rows
+from skcvae.training.gain import by_group, exceeds_its_error
 
 NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
 
@@ -116,6 +118,35 @@ def test_copies_of_a_row_do_not_make_the_model_more_certain(same_y):
         repeated[1][:] += 0.01 * rng.normal(size=(300, 3))
     once, often = least_squares.fit(X, y), least_squares.fit(*repeated)
     assert often.covariance.diagonal() / once.covariance.diagonal() == pytest.approx(1, abs=0.15)
+
+
+def of_subjects(n_subjects, effect, seed=0):
+    """Return four visits of each subject, whom the many columns of x tell apart."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(n_subjects), 4)
+    X = rng.normal(size=(n_subjects, 30))[group] + 0.01 * rng.normal(size=(len(group), 30))
+    y = effect * rng.normal(size=(n_subjects, 2))[group] + 0.3 * rng.normal(size=(len(group), 2))
+    return X, y, group
+
+
+@pytest.mark.parametrize("effect", [0.0, 1.0])
+def test_groups_are_left_out_together(effect):
+    X, y, group = of_subjects(60, effect)
+    variance = {
+        name: least_squares.fit(X, y, group=labels).covariance.diagonal().mean().item()
+        for name, labels in {"groups": group, "no groups": None}.items()
+    }
+    assert variance["groups"] == pytest.approx(effect**2 + 0.3**2, rel=0.25)
+    assert (variance["no groups"] < 0.7 * variance["groups"]) == (effect > 0)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_groups_reach_the_start(early_stopping):
+    X, y, group = of_subjects(40, 1.0)
+    est = NNRegressor(**{**NO_STEP, "early_stopping": early_stopping})
+    X_new, y_new, _ = of_subjects(200, 1.0, seed=1)
+    scores = [clone(est).fit(X, y, groups=g).score(X_new, y_new) for g in (group, None)]
+    assert scores[0] > scores[1] + 0.5
 
 
 @pytest.mark.parametrize("n_distinct", [1, 2, 3])
@@ -218,14 +249,29 @@ def test_training_departs_from_the_start_by_more_than_chance(curvature, n_val, d
     assert change > 0.1 if departs else change < 1e-4
 
 
+@pytest.mark.parametrize("n_rows", [2, 3, 20])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_a_gain_exceeds_its_standard_error_in_any_unit(scale):
+def test_a_gain_exceeds_its_standard_error_in_any_unit(scale, n_rows):
     rng = np.random.default_rng(0)
-    decided = []
+    weight, decided = torch.full((n_rows,), scale, dtype=torch.double), []
     for _ in range(4000):
-        gain, weight = torch.from_numpy(scale * rng.normal(size=20)), torch.full((20,), scale)
-        decided.append(exceeds_its_error(gain, weight.double()))
-    assert np.mean(decided) == pytest.approx(t(19).sf(1), abs=0.02)
+        gain = torch.from_numpy(scale * rng.normal(size=n_rows))
+        decided.append(exceeds_its_error(gain, weight))
+    distribution = t(n_rows - 1)
+    widening = distribution.ppf(0.975) / norm.ppf(0.975)
+    assert np.mean(decided) == pytest.approx(distribution.sf(widening), abs=0.02)
+
+
+def test_rows_of_a_group_or_with_the_same_x_gain_as_one():
+    x, gain = torch.tensor([[0.0], [1.0], [0.0], [2.0]]), torch.tensor([1.0, 2.0, 3.0, 4.0])
+    weight = torch.tensor([3.0, 1.0, 1.0, 1.0])
+    for arrays, group, expected in [
+        ((x, x), None, ([1.5, 2.0, 4.0], [4.0, 1.0, 1.0])),
+        ((x, x), np.array(["a", "a", "b", "b"]), ([1.25, 3.5], [4.0, 2.0])),
+        ((x,), None, (gain, weight)),
+    ]:
+        found = by_group(Rows(arrays, None, group), gain, weight)
+        assert all(map(torch.equal, found, map(torch.as_tensor, expected)))
 
 
 def test_infinite_gains_are_gains_and_one_row_decides_nothing():

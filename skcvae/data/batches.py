@@ -78,11 +78,14 @@ class Selection(NamedTuple):
         The numbers of the selected rows.
     weight : ndarray of shape (n,) or None
         None if all weights are equal.
+    group : ndarray of shape (n,) or None
+        Labels of rows that belong together.
     """
 
     source: Row | Items
     index: np.ndarray
     weight: np.ndarray | None = None
+    group: np.ndarray | None = None
 
     @classmethod
     def select(cls, source: Row | Items, weight: np.ndarray | None = None) -> "Selection":
@@ -94,11 +97,18 @@ class Selection(NamedTuple):
         weight = weight[index] / weight.max()  # first, since a sum may overflow
         return cls(source, index, weight / weight.mean())
 
-    def split(self, groups, validation, fraction: float, seed: int) -> "list[Selection]":
+    def grouped(self, groups) -> "Selection":
+        """Return the same rows, with the labels of all rows of the source."""
+        if groups is None:
+            return self
+        n_rows = len(self.source if isinstance(self.source, Items) else self.source[-1])
+        return self._replace(group=hold_out.group_labels(groups, n_rows)[self.index])
+
+    def split(self, validation, fraction: float, seed: int) -> "list[Selection]":
         """Return the rows to train on, and those to validate on.
 
-        The latter are a random share, unless rows of x are repeated, or groups or another rule
-        are given: see :mod:`skcvae.data.hold_out`. Items of a Dataset are not compared.
+        The latter are a random share, unless rows of x are repeated, or there are groups or
+        another rule: see :mod:`skcvae.data.hold_out`. Items of a Dataset are not compared.
         """
         index = self.index
         if len(index) < 2:
@@ -109,19 +119,16 @@ class Selection(NamedTuple):
         arrays = () if isinstance(self.source, Items) else self.source
         x = map(arrays[0].__getitem__, index) if arrays else index
         n_different = len(set(map(hash, map(methodcaller("tobytes"), x))))
-        if groups is None and validation == "random" and n_different == len(index):
+        if self.group is None and validation == "random" and n_different == len(index):
             parts = train_test_split(np.arange(len(index)), test_size=fraction, random_state=seed)
         else:
-            if groups is not None:
-                groups = hold_out.group_labels(groups, len(arrays[-1] if arrays else self.source))
-                groups = groups[index]
-            parts = hold_out.split(arrays, index, groups, validation, fraction, seed)
+            parts = hold_out.split(arrays, index, self.group, validation, fraction, seed)
         return list(map(self.subset, parts))
 
     def subset(self, rows: np.ndarray) -> "Selection":
         """Select some of the rows."""
-        weight = None if self.weight is None else self.weight[rows]
-        return Selection(self.source, self.index[rows], weight)
+        weight, group = (None if a is None else a[rows] for a in (self.weight, self.group))
+        return Selection(self.source, self.index[rows], weight, group)
 
     def read(self, rows: np.ndarray | slice) -> Row:
         """Return the arrays of some of the rows."""
@@ -139,6 +146,8 @@ class Rows(Dataset):
         Such as (x, y).
     weight : Tensor of shape (n,), optional
         Weights of mean one.
+    group : ndarray of shape (n,), optional
+        Labels of rows that belong together.
     log_jacobian : tuple of (float, float), default=(0.0, 0.0)
         Mean log-Jacobian of the coding of y, and of y pooled to the coarser scales.
     """
@@ -147,11 +156,13 @@ class Rows(Dataset):
         self,
         arrays: Tensors,
         weight: Tensor | None = None,
+        group: np.ndarray | None = None,
         *,
         log_jacobian: tuple[float, float] = (0.0, 0.0),
     ):
         self.arrays = arrays
         self.weight = weight
+        self.group = group
         self.log_jacobian = log_jacobian
         self.device = self.index_device = arrays[-1].device
         self.n_rows = len(arrays[-1])
@@ -175,6 +186,7 @@ class StreamedRows(Dataset):
         self.device = torch.device(device)
         self.log_jacobian = log_jacobian
         self.n_rows = len(selection.index)
+        self.group = selection.group
         self.weight = weight = selection.weight
         if weight is not None:  # of mean one, so that the loss does not depend on their scale
             self.weight = torch.tensor(weight / weight.mean(), dtype=torch.float32)
@@ -209,7 +221,7 @@ class StreamedRows(Dataset):
             parts = self._joined(parts)
         weight = None if self.weight is None else self.weight.to(self.device)
         sent = tuple(map(partial(Tensor.to, device=self.device), parts))
-        return Rows(sent, weight, log_jacobian=self.log_jacobian)
+        return Rows(sent, weight, self.group, log_jacobian=self.log_jacobian)
 
     def _joined(self, first: list[Tensor]) -> list[Tensor]:
         """Concatenate encoded chunks, the first of which is given."""

@@ -223,6 +223,13 @@ def rows(array: np.ndarray, index) -> Iterable[bytes]:
         yield blake2b(array[row].tobytes(), digest_size=16).digest()
 
 
+def belonging(x: np.ndarray, group: np.ndarray | None = None) -> np.ndarray | None:
+    """Return the number of the group, or of the copy of x, of each row; None if all differ."""
+    labels = numbered(map(bytes, x) if group is None else group.tolist())
+    n_groups = labels.max() + 1
+    return None if n_groups in (1, len(x)) else labels  # one of x is none: as many as there are y
+
+
 def numbered(values: Iterable) -> np.ndarray:
     """Number values in the order of their first occurrence."""
     seen: dict = {}

@@ -69,14 +69,13 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             if self.annotations:
                 given = one_by_one(arrays, sample_weight, validation, groups)
                 arrays, sample_weight, validation, groups = given
-            selection = self._checked_rows(arrays, sample_weight, parts)
+            selection = self._checked_rows(arrays, sample_weight, parts).grouped(groups)
             kept, held_out = selection, None
             if set(map(type, validation)) != {type(None)}:
                 held_out = rows_to_validate_on(self, validation, groups)
             elif self.early_stopping:
-                kept, held_out = selection.split(
-                    groups, self.validation, self.validation_fraction, self.seed_
-                )
+                rule = self.validation, self.validation_fraction, self.seed_
+                kept, held_out = selection.split(*rule)
             with parts.training.running(parts.device):
                 rows = self.specification_.rows(kept, parts.device)
                 validation = held_out and self.specification_.rows(held_out, parts.device)

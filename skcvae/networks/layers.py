@@ -221,8 +221,8 @@ def set_affine(
     """Start networks that share an output layer at an affine map of their inputs.
 
     The units of the last hidden layer come in pairs, which the location reads with opposite signs,
-    so that they nearly cancel and yet have the usual size (antisymmetric initialisation, Zhang, Xu, Luo
-    and Ma, 2020). With more outputs than pairs they start small.
+    so that they nearly cancel and yet have the usual size (antisymmetric initialisation, Zhang,
+    Xu, Luo and Ma, 2020). With more outputs than pairs they start small.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
-from skcvae.training.gain import by_inputs, exceeds_its_error
+from skcvae.training.gain import by_group, exceeds_its_error
 from skcvae.training.progress import is_live, line
 
 LARGEST_LOSS = 1e9  # nats per row; that of a million pixels is a hundredth
@@ -168,7 +168,7 @@ class BestWeights(Callback):
         net.module.load_state_dict(self.start)
         before, _ = net.row_scores(held_out)
         net.module.load_state_dict(self.kept_["weights"])
-        return exceeds_its_error(*by_inputs(held_out, score - before, weight))
+        return exceeds_its_error(*by_group(held_out, score - before, weight))
 
 
 def _validation_score(row: dict) -> float:

@@ -1,16 +1,20 @@
 """Whether one model is better than another on the same rows, by more than chance."""
 
-import math
-
 import torch
+from scipy.special import ndtri, stdtrit
 from torch import Tensor
 
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
+from skcvae.data.hold_out import numbered
+
+LEVEL = 0.975  # at which few rows widen the standard error, as Student's t the normal
 
 
 def exceeds_its_error(gain: Tensor, weight: Tensor) -> bool:
-    """Return whether a mean gain exceeds its standard error, which one row does not have.
+    """Return whether a mean gain exceeds its standard error, which few rows widen.
+
+    One row has none.
 
     Parameters
     ----------
@@ -27,33 +31,34 @@ def exceeds_its_error(gain: Tensor, weight: Tensor) -> bool:
     if n_rows < 1.5:
         return False
     mean = share @ gain
-    error = (share * (gain - mean)).norm() * math.sqrt(n_rows / (n_rows - 1))
+    widening = stdtrit(n_rows - 1, LEVEL) / ndtri(LEVEL) * (n_rows / (n_rows - 1)) ** 0.5
+    error = (share * (gain - mean)).norm() * widening
     return bool(mean > error.nan_to_num())
 
 
-def by_inputs(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean gain, and the weight, of each row of x: its copies tell nothing new.
+def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean gain, and the weight, of each group: more rows of it tell little new.
 
     Parameters
     ----------
     rows : Rows or StreamedRows
-        Read in blocks; without x each row is for itself.
+        Without groups, copies of a row of x are one; these are read in blocks.
     gain, weight : Tensor of shape (n_rows,)
         Of each row.
 
     Returns
     -------
-    gain, weight : Tensor of shape (n_distinct,)
-        Of each row of x that differs from the others.
+    gain, weight : Tensor of shape (n_groups,)
+        Of each group.
     """
-    if len(rows[slice(1)][0]) == 1:
+    if rows.group is not None:
+        values = rows.group.tolist()
+    elif len(rows[slice(1)][0]) > 1:
+        blocks = slices(len(rows), FORWARD_ROWS)
+        values = (x.tobytes() for block in blocks for x in rows[block][0][0].cpu().numpy())
+    else:
         return gain, weight
-    found: dict[bytes, int] = {}
-    labels = [
-        found.setdefault(row.tobytes(), len(found))
-        for block in slices(len(rows), FORWARD_ROWS)
-        for row in rows[block][0][0].cpu().numpy()
-    ]
-    label = torch.tensor(labels, device=gain.device)
-    total = gain.new_zeros(len(found)).index_add(0, label, weight)
-    return gain.new_zeros(len(found)).index_add(0, label, weight * gain) / total, total
+    number = torch.from_numpy(numbered(values)).to(gain.device)
+    n_groups = int(number.max()) + 1
+    total = gain.new_zeros(n_groups).index_add(0, number, weight)
+    return gain.new_zeros(n_groups).index_add(0, number, weight * gain) / total, total
