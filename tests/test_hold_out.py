@@ -8,7 +8,7 @@ import sklearn
 import torch
 from conftest import ESTIMATORS, UNSUPERVISED
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_diabetes, load_digits, load_iris
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -344,6 +344,75 @@ def usual_tables():
 def test_tables_of_few_values_or_rounded_numbers_do_not_warn():
     for X, y in usual_tables():
         split_rows(X, y)  # warnings are errors
+
+
+@pytest.mark.parametrize("n_copies", [2, 3, 10, 20])
+@pytest.mark.parametrize("jitter", [1e-9, 1e-3, 0.02])
+@pytest.mark.parametrize("n_features", [4, 30])
+def test_near_copies_of_x_warn_unless_groups_are_given(n_copies, jitter, n_features):
+    rng, group = np.random.default_rng(0), np.repeat(np.arange(400 // n_copies), n_copies)
+    X = 1e3 + rng.normal(size=(len(group), n_features))[group]
+    X += jitter * rng.normal(size=X.shape)
+    X[:, 0] = 7  # a constant column
+    with pytest.warns(UserWarning, match="nearly the x of rows to train on"):
+        split_rows(X, X[:, 1])
+    split_rows(X, X[:, 1], groups=group)
+    with pytest.warns(UserWarning, match="nearly the x"):  # rows of a cluster are on both sides
+        split_rows(X[rng.permutation(len(X))], X[:, 1], validation=40)
+
+
+def tables_without_clusters():
+    rng = np.random.default_rng(0)
+    for n_features in (1, 2, 5, 40):
+        X = rng.normal(size=(500, n_features))
+        yield from (X, np.exp(2 * X), np.c_[X, rng.integers(0, 3, (500, 2))])
+        for n_rows in (5, 20, 60):
+            yield X[:n_rows]
+    centers = rng.normal(size=(10, 5))
+    yield 3 * centers[rng.integers(0, 10, 500)] + rng.normal(size=(500, 5))
+    yield np.c_[np.zeros(99), [1e300] * 49 + [0] * 50]
+    yield load_diabetes().data
+
+
+def test_tables_without_clusters_do_not_warn():
+    for X in tables_without_clusters():
+        split_rows(X, X[:, 0])  # warnings are errors
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((100, 4)) < 0.3, np.nan, rng.normal(size=(100, 4)))
+    split_rows(X, X[:, 0])
+
+
+def windows(n_columns, step=1, n_channels=1, n_rows=200):
+    series = np.random.default_rng(0).normal(size=(n_rows * step + n_columns, n_channels))
+    starts = np.arange(0, n_rows * step, step)
+    return np.stack([series[start : start + n_columns] for start in starts])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        windows(12)[..., 0],
+        windows(12)[::-1, :, 0],  # the latest first
+        windows(12)[:, ::-1, 0],
+        windows(12, step=4)[..., 0],
+        windows(12, n_channels=3),
+        windows(2)[..., 0],
+    ],
+    ids=["hourly", "rows reversed", "columns reversed", "every fourth", "channels", "two"],
+)
+def test_overlapping_windows_warn_unless_the_last_rows_are_held_out(y):
+    X = np.random.default_rng(1).normal(size=(len(y), 2))
+    with pytest.warns(UserWarning, match="windows of a series that overlap"):
+        split_rows(X, y)
+    split_rows(X, y, validation=30)
+
+
+def test_rows_of_y_that_are_no_windows_do_not_warn():
+    rng, images = np.random.default_rng(0), load_digits().images
+    X = rng.normal(size=(len(images), 2))
+    labels = rng.integers(0, 2, len(images))
+    for y in (images[:, 4:], images > 8, np.eye(2)[labels], labels, windows(12, 12)[:, :, 0]):
+        split_rows(X[: len(y)], y)  # warnings are errors
 
 
 # Metadata.

@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 
 from skcvae.data import hold_out
 from skcvae.data.coding import FORWARD_ROWS, slices
+from skcvae.data.dependence import warn_of_dependence
 from skcvae.data.omission import omit
 from skcvae.random import generator
 
@@ -123,6 +124,8 @@ class Selection(NamedTuple):
             parts = train_test_split(np.arange(len(index)), test_size=fraction, random_state=seed)
         else:
             parts = hold_out.split(arrays, index, self.group, validation, fraction, seed)
+        if arrays and self.group is None:
+            warn_of_dependence(arrays, index, *parts)
         return list(map(self.subset, parts))
 
     def subset(self, rows: np.ndarray) -> "Selection":

@@ -269,7 +269,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
             weights of the completed epochs. An interrupt in the first epoch is re-raised.
         UserWarning
-            If most rows held out have the x of rows to train on, with other y: give `groups`.
+            If most rows held out have the x of rows to train on, or nearly so, with other y:
+            give `groups`. If they are windows of a series that overlap: give `validation`.
 
         Notes
         -----

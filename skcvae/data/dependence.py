@@ -1,0 +1,89 @@
+"""Signs that rows held out depend on rows to train on: near copies of x, overlapping windows of y.
+
+Early stopping then rewards networks that remember rows. Both are warned of; which rows belong
+together is for the user to say. Exact copies are dealt with in :mod:`skcvae.data.hold_out`.
+"""
+
+import warnings
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+MOST_NUMBERS = 4_000_000  # of x: the search then takes about a second
+N_QUERIES = 200
+FEWEST_QUERIES = 5
+N_NEIGHBORS = 64
+JUMP = 0.3  # of tables without groups, even with one column, distances have 0.4 or more
+N_PAIRS = 50
+STACK_LEVEL = 7  # from a warning here to the call of `fit`
+
+
+def warn_of_dependence(arrays, index, kept: np.ndarray, held_out: np.ndarray) -> None:
+    """Warn if most rows to validate on are near rows to train on as they would not be by chance.
+
+    Parameters
+    ----------
+    arrays : tuple of ndarrays of shape (n_all, ...)
+        Such as (x, y).
+    index : ndarray of shape (n_rows,)
+        The numbers of the rows.
+    kept, held_out : ndarray
+        Positions in `index` of the rows to train and to validate on.
+    """
+    if are_near_copies(arrays[0], index[kept], index[held_out]):
+        _warn(
+            "nearly the x of rows to train on, much nearer than rows are elsewhere",
+            "If rows belong together, such as repeated measurements or augmented images, pass "
+            "their groups to fit, so that whole groups are held out.",
+        )
+    next_to_kept = [np.isin(index[held_out] + i, index[kept]) for i in (-1, 1)]
+    if np.any(next_to_kept, axis=0).mean() > 0.5 and are_windows(arrays[-1]):
+        _warn(
+            "windows of a series that overlap with windows to train on",
+            "Hold out the last windows, in the order of time, by validation=<number of rows>.",
+        )
+
+
+def _warn(what: str, advice: str) -> None:
+    warnings.warn(
+        f"Most rows held out to validate on are {what}. Early stopping then rewards networks that "
+        f"remember rows. {advice}",
+        UserWarning,
+        stacklevel=STACK_LEVEL + 1,
+    )
+
+
+def are_near_copies(x: np.ndarray, kept: np.ndarray, held_out: np.ndarray) -> bool:
+    """Return whether rows held out lie in narrow clusters with rows to train on.
+
+    From the k-th nearest row to the 2k-th, the distance grows by a factor of ``2 ** (1 / d)`` in
+    d dimensions, and much more where a cluster of k rows ends.
+    """
+    row_size = x[0].size
+    if len(held_out) < FEWEST_QUERIES or len(kept) * row_size > MOST_NUMBERS:
+        return False
+    queries = held_out[:N_QUERIES]
+    rows = np.nan_to_num(x[np.r_[queries, kept]].reshape(-1, row_size).astype(float))
+    with np.errstate(all="ignore"):  # of constant columns, and of numbers near the limits
+        rows = np.nan_to_num((rows - rows.mean(axis=0)) / rows.std(axis=0), posinf=0, neginf=0)
+    # A tree subtracts rows; the faster products of rows would round small distances to zero.
+    near = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(kept)), algorithm="kd_tree")
+    distances, _ = near.fit(rows[len(queries) :]).kneighbors(rows[: len(queries)])
+    distances = distances[distances[:, 0] > 0]
+    k = 2 ** np.arange(np.log2(distances.shape[1]).astype(int))
+    ratios = distances[:, k - 1] / distances[:, 2 * k - 1]
+    return len(ratios) >= FEWEST_QUERIES and bool((np.median(ratios, axis=0) < JUMP).any())
+
+
+def are_windows(y: np.ndarray) -> bool:
+    """Return whether rows have the numbers of the row before, moved by some columns."""
+    first = np.linspace(0, len(y) - 2, min(N_PAIRS, len(y) - 1)).astype(int)
+    before, after = (y[rows].reshape(len(rows), -1) for rows in (first, first + 1))
+    differ = before != after
+    for moved in range(1, before.shape[1] // 2 + 1):
+        left, right = slice(None, -moved), slice(moved, None)
+        for one, other in ((left, right), (right, left)):
+            is_same = before[:, one] == after[:, other]
+            if is_same.mean() > 0.95 and differ[:, one].mean() > 0.5:
+                return True
+    return False
