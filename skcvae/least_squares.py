@@ -235,7 +235,7 @@ def start(model: Model, rows) -> bool:
         return False
     *x, y = arrays
     coef, intercept, covariance = fit(*x or [None], y, weight, group)
-    noise, head, generation = _noise(model), model.output.head, model.generation
+    noise, head, generation = noise_of(model), model.output.head, model.generation
     trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
     if generation is None:
         noise.start_at(covariance)
@@ -272,7 +272,7 @@ def _is_gaussian(prior) -> bool:
 
 def _has_skips(model) -> bool:
     """Return whether a model is for real numbers, and all its networks have skip connections."""
-    if not isinstance(model, Model) or not hasattr(_noise(model), "start_at"):
+    if not isinstance(model, Model) or not hasattr(noise_of(model), "start_at"):
         return False
     for part in (model.baseline, model.generation, model.prior, model.recognition):
         trunk = getattr(part, "trunk", part if part is model.generation else None)
@@ -281,7 +281,7 @@ def _has_skips(model) -> bool:
     return True
 
 
-def _noise(model: Model) -> nn.Module:
+def noise_of(model: Model) -> nn.Module:
     """Return the likelihood, also of partially observed rows."""
     likelihood = model.output.likelihood
     return likelihood.likelihood if isinstance(likelihood, Partial) else likelihood

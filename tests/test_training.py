@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import ESTIMATORS
+from scipy.stats import norm
+from sklearn.base import clone
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skcvae import VAE, CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
@@ -384,3 +386,32 @@ def test_a_warm_start_sees_the_end_of_a_long_parameter(data):
     est.set_params(likelihood__classes=[*classes[:-1], 77])
     with pytest.raises(ValueError, match=r"continues a fit with likelihood=.*59\].*77\]"):
         est.fit(data[0], labels)
+
+
+@pytest.mark.parametrize("y_scale", [1e-3, 1.0, 1e3])
+def test_a_validation_score_below_that_of_a_constant_gaussian_warns(y_scale):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 3)), y_scale * rng.normal(size=(80, 2))
+    X_val, y_val = rng.normal(size=(40, 3)), y_scale * rng.normal(size=(40, 2))
+    constant = norm(y.mean(0), y.std(0)).logpdf(y_val).sum(axis=1).mean()
+    est = NNRegressor(architecture=MLP(shortcut=False), max_epochs=200, random_state=0, lr=0.01)
+    est.set_params(early_stopping=False)  # the last epoch, which has learned rows by heart
+    with pytest.warns(UserWarning, match=f"below the {constant:.4g} of a Gaussian") as seen:
+        est.fit(X, y, X_val=X_val, y_val=y_val)
+    assert f"score is {est.best_validation_score_:.4g} nats" in str(seen[0].message)
+    assert seen[0].filename == __file__
+    est.set_params(max_epochs=10, lr=1e-30, architecture=MLP())
+    est.fit(X, y, X_val=X_val, y_val=y_val)  # the start: warnings are errors
+
+
+def test_the_best_validation_score_is_that_of_the_weights_kept(data):
+    X, y = data
+    est = NNRegressor(architecture=MLP(shortcut=False), max_epochs=8, random_state=0)
+    given = {"X_val": X[:20], "y_val": y[:20]}
+    assert est.fit(X, y, **given).best_validation_score_ == pytest.approx(
+        est.score(X[:20], y[:20]), rel=1e-4
+    )
+    start = clone(est).set_params(architecture=MLP(), lr=1e-30).fit(X, y, **given)
+    assert start.best_validation_score_ == pytest.approx(start.score(X[:20], y[:20]), rel=1e-4)
+    est.set_params(early_stopping=False, max_epochs=3).fit(X, y)
+    assert est.best_validation_score_ is None

@@ -17,7 +17,9 @@ def count_active_units(estimator, selection):
     some = slice(None, None, -(-len(selection.index) // MAX_ROWS))
     kl = estimator._fitted.kl_by_unit(*(None, *selection.read(some))[-2:])
     estimator.n_active_units_ = int((kl > ACTIVE).sum())
-    if not estimator.n_active_units_ and len(estimator.history_) >= MIN_EPOCHS_BEFORE_WARNING:
+    history = estimator.history_
+    departed = len(history) >= MIN_EPOCHS_BEFORE_WARNING and "start_cll" not in history[0]
+    if departed and not estimator.n_active_units_:
         warnings.warn(
             f"No latent variable is used: the KL term is {kl.sum():.2g} nats per row, so "
             f"{estimator._without_latents} Otherwise try kl_warmup=20, another "

@@ -1,5 +1,6 @@
 """Attributes of a fitted estimator that follow from its specification and its net."""
 
+from skcvae.estimators._validation_score import kept_score
 from skcvae.fitted import Fitted
 
 
@@ -35,6 +36,11 @@ class FittedAttributes:
     def history_(self):
         """The history of the fit, a row for each epoch."""
         return self.net_.history
+
+    @property
+    def best_validation_score_(self):
+        """The validation score of the weights kept, in nats; None if nothing was held out."""
+        return kept_score(self.history_, self.early_stopping)
 
     def _set_fitted(self, module):
         coding = self.specification_.x_coding, self.specification_.y_coding

@@ -26,6 +26,7 @@ from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
 from skcvae.estimators._process import finetune
 from skcvae.estimators._validation_rows import rows_to_validate_on
+from skcvae.estimators._validation_score import warn_if_constant_is_better
 from skcvae.estimators._warm_start import check_recognition, check_unchanged
 from skcvae.io.checkpoint_file import CheckpointFile
 from skcvae.likelihoods import Gaussian
@@ -86,6 +87,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                     finetune(self, parts, selection, rows, validation)
             self._set_fitted(self.net_.module)
             count_active_units(self, kept)
+            warn_if_constant_is_better(self, rows, validation)
 
     def _finish(self):
         """Warn if training was interrupted; else delete its checkpoint."""
@@ -245,8 +247,7 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
             Labels of groups, such as subjects: rows of a group are all to train on, or all
             to validate on.
         X_val, y_val : array-like, default=None
-            Rows for early stopping, instead of a share of X and y. X_val may be a
-            Dataset.
+            Rows for early stopping, instead of a share of X and y. X_val may be a Dataset.
 
         Returns
         -------
@@ -269,14 +270,13 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
             weights of the completed epochs. An interrupt in the first epoch is re-raised.
         UserWarning
-            If most rows held out have the x of rows to train on, or nearly so, with other y:
-            give `groups`. If they are windows of a series that overlap: give `validation`.
+            If most rows held out have, nearly, the x of rows to train on: give `groups`. If
+            they are windows that overlap: give `validation`. If ignoring X were better.
 
         Notes
         -----
-        Rows are brought to the device once, as float32. Where that would take more than half of
-        a GPU's free memory, or elsewhere more than scikit-learn's ``working_memory`` (one GiB),
-        they are read batch by batch, so that memory maps stay on disk. The model is the same.
+        Rows are brought to the device once, as float32. Above half of a GPU's free memory, or
+        scikit-learn's ``working_memory`` (one GiB), they are read batch by batch.
         """
         with self._training((X, y), sample_weight, (X_val, y_val), groups) as rows:
             train(self.net_, rows)

@@ -128,23 +128,17 @@ def _context_entries(estimator, model):
 
 
 def _history_entries(estimator):
-    history = estimator.history_
-    n_epochs = len(history)
-    judged = history if estimator.early_stopping else []
-    best = max(filter(None, map(_epoch_if_best, judged)), default=None)
-    row = history[(best or n_epochs) - 1]
-    score = "CLL" if estimator.specification_.x_coding else "log-likelihood"
-    measured = {"valid_loss": "loss {:.3f}", "valid_cll": f"{score} {{:.3f}} nats"}
-    found = [text.format(row[name]) for name, text in measured.items() if name in row]
-    if best is None and judged and "valid_cll" in row:
-        return {"epochs": f"{n_epochs}, the start is kept"}
-    return {
-        "epochs": f"{n_epochs}, the best {best}" if best else str(n_epochs),
-        **({"validation": found[-1]} if found else {}),
-    }
-
-
-def _epoch_if_best(row):
-    """Return the number of an epoch, or None if it was not the best until then."""
-    is_best = row.get("valid_cll_best", row.get("valid_loss_best") and "valid_cll" not in row)
-    return row["epoch"] if is_best else None
+    history, score = estimator.history_, estimator.best_validation_score_
+    if score is None:
+        return {"epochs": str(len(history))}
+    measure = "valid_cll" if "valid_cll" in history[-1] else "valid_loss"
+    kept = ""
+    if "start_cll" in history[-1]:
+        kept = ", the start is kept"
+    elif estimator.early_stopping:
+        kept = f", the best {[row['epoch'] for row in history if row[measure + '_best']][-1]}"
+    names = {"valid_loss": f"loss {-score:.3f}", "valid_cll": f"log-likelihood {score:.3f} nats"}
+    found = names[measure]
+    if estimator.specification_.x_coding:
+        found = found.replace("log-likelihood", "CLL")
+    return {"epochs": f"{len(history)}{kept}", "validation": found}

@@ -153,22 +153,23 @@ class BestWeights(Callback):
         del net.history[n_epochs:]
         if n_epochs:
             net.module.load_state_dict(self.kept_["weights"])
-            if self.start is not None and not self._is_better_than_the_start(net):
-                net.module.load_state_dict(self.start)
-                if "valid_cll" in net.history[0]:
-                    for row in net.history:
-                        row["valid_cll_best"] = False
+            if self.start is not None:
+                self._compete_with_the_start(net)
         self.kept_ = self.rows = self.start = None
         net.interrupts.held = False
 
-    def _is_better_than_the_start(self, net):
-        """Return whether the rows held out show it; load the best weights again."""
+    def _compete_with_the_start(self, net):
+        """Keep the best epoch, which is loaded, if the rows held out show it, else the start."""
         _, held_out = net.get_split_datasets(self.rows)
         score, weight = net.row_scores(held_out)
         net.module.load_state_dict(self.start)
         before, _ = net.row_scores(held_out)
-        net.module.load_state_dict(self.kept_["weights"])
-        return exceeds_its_error(*by_group(held_out, score - before, weight))
+        if exceeds_its_error(*by_group(held_out, score - before, weight)):
+            net.module.load_state_dict(self.kept_["weights"])
+            return
+        start_cll = float(weight @ before / weight.sum()) + held_out.log_jacobian[0]
+        for row in net.history:
+            row.update(valid_cll_best=False, start_cll=start_cll)
 
 
 def _validation_score(row: dict) -> float:

@@ -1,0 +1,80 @@
+"""The validation score of the weights that are kept, and the warning where it is too low."""
+
+import math
+import warnings
+
+from torch import Tensor
+
+from skcvae.data.batches import Rows, StreamedRows
+from skcvae.least_squares import noise_of
+from skcvae.model import Model
+
+MAX_ROWS = 10_000  # of which the constant density is estimated
+MIN_EPOCHS_BEFORE_WARNING = 10
+NOTABLE = 0.5  # nats: a smaller difference can be chance
+
+
+def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
+    """Return the validation score of the weights kept: the CLL, or the negative loss.
+
+    Parameters
+    ----------
+    history : list of dict
+        A row for each epoch.
+    is_best_kept : bool
+        Whether the weights of the best epoch are kept, else those of the last one.
+
+    Returns
+    -------
+    float or None
+        None if nothing was held out.
+    """
+    if "start_cll" in history[0]:
+        return history[0]["start_cll"]
+    held_out = [row for row in history if "valid_loss" in row]
+    scores = [row.get("valid_cll", -row["valid_loss"]) for row in held_out]
+    return max(scores) if scores and is_best_kept else next(reversed(scores), None)
+
+
+def warn_if_constant_is_better(
+    estimator, rows: Rows | StreamedRows, held_out: Rows | StreamedRows | None
+) -> None:
+    """Warn if a Gaussian that ignores x is better for the rows held out than what was learned.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Fitted to real outputs; others, and weighted rows, are not compared.
+    rows, held_out : Rows or StreamedRows
+        The rows to train, and to validate on.
+    """
+    module = estimator.net_.module
+    if held_out is None or held_out.weight is not None:
+        return
+    if not isinstance(module.model, Model) or not hasattr(noise_of(module.model), "start_at"):
+        return
+    found, constant = estimator.best_validation_score_, constant_score(rows, held_out)
+    trained = len(estimator.history_) >= MIN_EPOCHS_BEFORE_WARNING
+    if trained and found < constant - NOTABLE:
+        warnings.warn(
+            f"The best validation score is {found:.4g} nats per row, below the {constant:.4g} of "
+            "a Gaussian that ignores X. Rows held out may be unlike the rows to train on: see "
+            "groups and validation. Else take a smaller lr, a smaller network, or look for "
+            "outliers in X and y.",
+            UserWarning,
+            stacklevel=6,
+        )
+
+
+def constant_score(rows: Rows | StreamedRows, held_out: Rows | StreamedRows) -> float:
+    """Return the mean log density of rows held out, of Gaussians with the moments of others."""
+    y, y_new = _some_outputs(rows), _some_outputs(held_out)
+    mean = y.nanmean(0)
+    variance = (y - mean).square().nanmean(0) + 1e-12
+    lost = (y_new - mean).square() / variance + (2 * math.pi * variance).log()
+    return -lost.nansum(1).mean().item() / 2 + held_out.log_jacobian[0]
+
+
+def _some_outputs(rows: Rows | StreamedRows) -> Tensor:
+    step = -(-len(rows) // MAX_ROWS)
+    return rows[slice(None, None, step)][0][-1].flatten(1).double()
