@@ -357,8 +357,10 @@ def test_near_copies_of_x_warn_unless_groups_are_given(n_copies, jitter, n_featu
     with pytest.warns(UserWarning, match="nearly the x of rows to train on"):
         split_rows(X, X[:, 1])
     split_rows(X, X[:, 1], groups=group)
-    with pytest.warns(UserWarning, match="nearly the x"):  # rows of a cluster are on both sides
-        split_rows(X[rng.permutation(len(X))], X[:, 1], validation=40)
+    split_rows(X, X[:, 1], validation=40)  # of whole clusters
+    order = rng.permutation(len(X))
+    with pytest.warns(UserWarning, match="nearly the x of rows to train on"):
+        split_rows(X[order], X[order, 1], validation=40)
 
 
 def tables_without_clusters():
@@ -368,6 +370,9 @@ def tables_without_clusters():
         yield from (X, np.exp(2 * X), np.c_[X, rng.integers(0, 3, (500, 2))])
         for n_rows in (5, 20, 60):
             yield X[:n_rows]
+    for n_rows in (50, 100, 200):
+        yield from rng.normal(size=(30, n_rows, 1))
+        yield from np.dstack([rng.normal(size=(30, n_rows)), rng.integers(0, 2, (30, n_rows))])
     centers = rng.normal(size=(10, 5))
     yield 3 * centers[rng.integers(0, 10, 500)] + rng.normal(size=(500, 5))
     yield np.c_[np.zeros(99), [1e300] * 49 + [0] * 50]

@@ -87,9 +87,10 @@ def test_the_summary_is_of_what_was_learned(estimator_class, data):
 
 
 def test_the_summary_says_that_no_epoch_was_better_than_the_start(estimator_class, data):
-    text = estimator_class(max_epochs=3, lr=1e-30, random_state=0).fit(*data).summary()
+    est = estimator_class(max_epochs=3, lr=1e-30, random_state=0).fit(*data)
+    text, score = est.summary(), est.best_validation_score_
     assert re.search("^epochs +3, the start is kept$", text, re.M), text
-    assert "CLL" not in text
+    assert re.search(f"^validation +CLL {score:.3f} nats$", text, re.M), text
 
 
 def test_without_validation_rows_the_summary_names_no_best(data):

@@ -11,9 +11,9 @@ from sklearn.neighbors import NearestNeighbors
 
 MOST_NUMBERS = 4_000_000  # of x: the search then takes about a second
 N_QUERIES = 200
-FEWEST_QUERIES = 5
+FEWEST_ROWS = 50
 N_NEIGHBORS = 64
-JUMP = 0.3  # of tables without groups, even with one column, distances have 0.4 or more
+JUMP = 0.25  # of one column without groups, distances have 0.5, or 0.35 by chance
 N_PAIRS = 50
 STACK_LEVEL = 7  # from a warning here to the call of `fit`
 
@@ -54,25 +54,37 @@ def _warn(what: str, advice: str) -> None:
 
 
 def are_near_copies(x: np.ndarray, kept: np.ndarray, held_out: np.ndarray) -> bool:
-    """Return whether rows held out lie in narrow clusters with rows to train on.
+    """Return whether rows lie in narrow clusters, with rows of most clusters on both sides.
 
     From the k-th nearest row to the 2k-th, the distance grows by a factor of ``2 ** (1 / d)`` in
     d dimensions, and much more where a cluster of k rows ends.
     """
-    row_size = x[0].size
-    if len(held_out) < FEWEST_QUERIES or len(kept) * row_size > MOST_NUMBERS:
+    index = np.r_[held_out, kept]
+    if not FEWEST_ROWS <= len(index) <= MOST_NUMBERS / x[0].size:
         return False
-    queries = held_out[:N_QUERIES]
-    rows = np.nan_to_num(x[np.r_[queries, kept]].reshape(-1, row_size).astype(float))
-    with np.errstate(all="ignore"):  # of constant columns, and of numbers near the limits
-        rows = np.nan_to_num((rows - rows.mean(axis=0)) / rows.std(axis=0), posinf=0, neginf=0)
+    rows, n_queries = standardised(x[index]), min(N_QUERIES, len(index))
+    queries = rows[np.linspace(0, len(rows) - 1, n_queries).astype(int)]
     # A tree subtracts rows; the faster products of rows would round small distances to zero.
-    near = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(kept)), algorithm="kd_tree")
-    distances, _ = near.fit(rows[len(queries) :]).kneighbors(rows[: len(queries)])
+    near = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(rows)), algorithm="kd_tree")
+    distances = near.fit(rows).kneighbors(queries)[0][:, 1:]  # the first is the row itself
     distances = distances[distances[:, 0] > 0]
+    if len(distances) < FEWEST_ROWS:
+        return False
     k = 2 ** np.arange(np.log2(distances.shape[1]).astype(int))
-    ratios = distances[:, k - 1] / distances[:, 2 * k - 1]
-    return len(ratios) >= FEWEST_QUERIES and bool((np.median(ratios, axis=0) < JUMP).any())
+    jumps = np.median(distances[:, k - 1] / distances[:, 2 * k - 1], axis=0)
+    end = k[jumps.argmin()]
+    between = np.sqrt(distances[:, end - 1] * distances[:, 2 * end - 1])
+    near.fit(rows[len(held_out) :])
+    to_kept, _ = near.kneighbors(rows[: len(held_out)][:N_QUERIES], n_neighbors=1)
+    return bool(jumps.min() < JUMP and np.median(to_kept) < np.median(between))
+
+
+def standardised(x: np.ndarray) -> np.ndarray:
+    """Return rows as vectors of mean zero and variance one, and zero where that is no number."""
+    rows = np.nan_to_num(x.reshape(len(x), -1).astype(float))
+    with np.errstate(all="ignore"):  # of constant columns, and of numbers near the limits
+        rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    return np.nan_to_num(rows, posinf=0, neginf=0)
 
 
 def are_windows(y: np.ndarray) -> bool:

@@ -11,7 +11,7 @@ from skcvae.model import Model
 
 MAX_ROWS = 10_000  # of which the constant density is estimated
 MIN_EPOCHS_BEFORE_WARNING = 10
-NOTABLE = 0.5  # nats: a smaller difference can be chance
+FEWEST_ROWS, NOTABLE = 20, 0.5  # held out, and nats: a smaller difference can be chance
 
 
 def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
@@ -49,7 +49,7 @@ def warn_if_constant_is_better(
         The rows to train, and to validate on.
     """
     module = estimator.net_.module
-    if held_out is None or held_out.weight is not None:
+    if held_out is None or held_out.weight is not None or len(held_out) < FEWEST_ROWS:
         return
     if not isinstance(module.model, Model) or not hasattr(noise_of(module.model), "start_at"):
         return
