@@ -92,6 +92,8 @@ class Autoencoder(Encoder):
         Shape of one row of X.
     architecture_, net_, n_features_in_, feature_names_in_, seed_
         As of :class:`CVAERegressor`.
+    best_validation_score_ : float or None
+        Minus the lowest loss of the rows held out, standardised.
 
     See Also
     --------

@@ -143,6 +143,8 @@ class CVAERegressor(StructuredPredictor):
         For each epoch loss, reconstruction and KL of the training rows, and of the
         validation rows with their CLL; nats, in the units of y. Where the prior is a
         Gaussian, "valid_active_units" counts as `n_active_units_` does, by validation rows.
+    best_validation_score_ : float or None
+        The CLL of the rows held out, with the weights that are kept, in nats per row.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of str

@@ -42,7 +42,7 @@ class GSNNRegressor(StructuredPredictor):
         validation rows with their CLL; nats, in the units of y.
     architecture_, likelihood_, prior_, latent_shape_, classes_, net_, n_features_in_
         As of :class:`CVAERegressor`.
-    feature_names_in_, x_shape_, y_shape_, seed_
+    feature_names_in_, x_shape_, y_shape_, seed_, best_validation_score_
         As of :class:`CVAERegressor`.
 
     See Also

@@ -46,7 +46,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         Gaussian, "valid_active_units" counts as `n_active_units_` does, by validation rows.
     architecture_, likelihood_, prior_, latent_shape_, classes_, net_, n_features_in_
         As of :class:`CVAERegressor`.
-    feature_names_in_, x_shape_, y_shape_, seed_
+    feature_names_in_, x_shape_, y_shape_, seed_, best_validation_score_
         As of :class:`CVAERegressor`.
 
     See Also

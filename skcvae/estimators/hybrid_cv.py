@@ -57,7 +57,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         How the candidates were trained: how many at once, and why others alone.
     n_active_units_, history_, architecture_, likelihood_, prior_, latent_shape_, classes_
         As of :class:`HybridStructuredPredictor`, of the fit to all rows.
-    net_, n_features_in_, feature_names_in_, x_shape_, y_shape_, seed_
+    net_, n_features_in_, feature_names_in_, x_shape_, y_shape_, seed_, best_validation_score_
         As of :class:`HybridStructuredPredictor`, of the fit to all rows.
 
     See Also

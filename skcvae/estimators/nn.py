@@ -38,7 +38,7 @@ class NNRegressor(StructuredPredictor):
         validation rows with their CLL; nats, in the units of y.
     architecture_, likelihood_, classes_, net_, n_features_in_, feature_names_in_, x_shape_
         As of :class:`CVAERegressor`.
-    y_shape_, seed_
+    y_shape_, seed_, best_validation_score_
         As of :class:`CVAERegressor`.
 
     See Also

@@ -79,7 +79,9 @@ class VAE(RowDensity, Encoder):
         rows with their log-likelihood as "valid_cll"; nats, in the units of X.
     x_shape_ : tuple of int
         Shape of one row of X.
-    architecture_, likelihood_, prior_, classes_, net_, n_features_in_, feature_names_in_, seed_
+    architecture_, likelihood_, prior_, classes_, net_, n_features_in_, feature_names_in_
+        As of :class:`CVAERegressor`.
+    seed_, best_validation_score_
         As of :class:`CVAERegressor`.
 
     See Also
