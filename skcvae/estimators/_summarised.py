@@ -131,14 +131,17 @@ def _history_entries(estimator):
     history, score = estimator.history_, estimator.best_validation_score_
     if score is None:
         return {"epochs": str(len(history))}
-    measure = "valid_cll" if "valid_cll" in history[-1] else "valid_loss"
-    kept = ""
+    has_density = "valid_cll" in history[-1]
+    name = "CLL" if estimator.specification_.x_coding else "log-likelihood"
+    shown = f"{name} {score:.3f} nats" if has_density else f"loss {-score:.3f}"
+    return {"epochs": f"{len(history)}{_kept(estimator, history)}", "validation": shown}
+
+
+def _kept(estimator, history):
+    """Return what is kept: the start, the best epoch, or else the last one."""
     if "start_cll" in history[-1]:
-        kept = ", the start is kept"
-    elif estimator.early_stopping:
-        kept = f", the best {[row['epoch'] for row in history if row[measure + '_best']][-1]}"
-    names = {"valid_loss": f"loss {-score:.3f}", "valid_cll": f"log-likelihood {score:.3f} nats"}
-    found = names[measure]
-    if estimator.specification_.x_coding:
-        found = found.replace("log-likelihood", "CLL")
-    return {"epochs": f"{len(history)}{kept}", "validation": found}
+        return ", the start is kept"
+    if not estimator.early_stopping:
+        return ""
+    is_best = "valid_cll_best" if "valid_cll_best" in history[-1] else "valid_loss_best"
+    return f", the best {max(row['epoch'] for row in history if row[is_best])}"
