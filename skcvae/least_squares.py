@@ -21,7 +21,9 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from torch import Tensor, nn
 
+from skcvae.covariance import NOISE_SHARE, factors, shrunk_covariance
 from skcvae.data.hold_out import belonging
+from skcvae.data.weights import effective_rows
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
 from skcvae.inference.partial import Partial
 from skcvae.model import Model
@@ -29,13 +31,12 @@ from skcvae.networks.layers import Stack, set_affine
 
 PENALTIES = np.logspace(-3, 5, 17)  # of ridge regression
 LEAST_PENALTY = 10.0  # divided by the number of rows: leave-one-out errors of few mislead
-SHARES = np.logspace(-5, 0, 21)  # of the identity in a shrunk covariance
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 FEWEST_ROWS = 3
+FEW_ROWS = 8  # with fewer, leave-one-out errors and likelihoods are chance: y alone counts too
 N_FOLDS = 10  # where rows of x are repeated
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
-NOISE_SHARE = 0.2  # of the least variance, if z could have all: a ring is found as fast as ever
 PRIOR_NOISE_SHARE = 0.8  # the same without a recognition network
 
 
@@ -81,36 +82,31 @@ def fit(
     Returns
     -------
     LinearModel
-        The model; its covariance is shrunk, widened for few rows, and has a least variance.
+        Its covariance is shrunk and widened for few rows; of one or two, x is not used.
     """
-    n_rows, labels = effective_rows(len(y), weight), None
+    n_rows, labels = len(y) if weight is None else effective_rows(weight), None
+    unit, intercept = np.eye(y.shape[1]), np.average(y, axis=0, weights=weight)
+    coef = np.zeros((len(unit), 0 if x is None else x.shape[1]))
+    if n_rows < FEWEST_ROWS:
+        return LinearModel(*map(torch.from_numpy, (coef, intercept, FEWEST_ROWS * unit)))
     share = 1 / len(y) if weight is None else (weight / weight.sum())[:, None]
     if x is None:
-        coef, intercept = np.empty((y.shape[1], 0)), np.average(y, axis=0, weights=weight)
         left_out = (intercept - share * y) / (1 - share)
     else:
         labels = belonging(x, group)
         n_groups = len(y) if labels is None else max(labels) + 1
         penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / min(n_rows, n_groups)]
-        left_out = predicted_left_out(x, y, weight, penalties, labels)
-        errors = np.average((y[..., None] - left_out) ** 2, axis=0, weights=weight)
-        chosen = errors.argmin(axis=1)
-        ridge = Ridge(penalties[chosen]).fit(x, y, weight)
-        coef, intercept = np.atleast_2d(ridge.coef_), np.atleast_1d(ridge.intercept_)
-        left_out = left_out[:, np.arange(y.shape[1]), chosen]
+        coef, intercept, left_out = ridge(x, y, weight, penalties, labels)
     residual = y - left_out
     if labels is not None:
         n_rows = max(n_rows * independent_share(share * residual, labels), FEWEST_ROWS)
     scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)) + 1e-9
     correlation = shrunk_covariance(np.sqrt(share * len(y)) * residual / scale)
-    scale *= math.sqrt(n_rows / (n_rows - 2))  # expected to be the most likely for new rows
-    covariance = correlation * np.outer(scale, scale) + SMALLEST_SCALE**2 * np.eye(len(scale))
+    covariance = correlation * np.outer(scale, scale) + SMALLEST_SCALE**2 * unit
+    of_y = np.clip((FEW_ROWS - n_rows) / (FEW_ROWS - FEWEST_ROWS), 0, 1)
+    covariance = (1 - of_y) * covariance + of_y * unit
+    covariance *= n_rows / (n_rows - 2)  # expected to be the most likely for new rows
     return LinearModel(*map(torch.from_numpy, (coef, intercept, covariance)))
-
-
-def effective_rows(n_rows: int, weight: np.ndarray | None = None) -> float:
-    """Return how many rows of equal weight would have as exact a mean (Kish, 1965)."""
-    return n_rows if weight is None else weight.sum() ** 2 / np.square(weight).sum()
 
 
 def independent_share(residual: np.ndarray, labels: np.ndarray) -> float:
@@ -118,6 +114,27 @@ def independent_share(residual: np.ndarray, labels: np.ndarray) -> float:
     sums = np.zeros((labels.max() + 1, residual.shape[1]))
     np.add.at(sums, labels, residual)
     return min(1.0, np.square(residual).sum() / (np.square(sums).sum() + 1e-30))
+
+
+def ridge(x, y, weight, penalties, labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return coefficients, intercepts and left-out predictions with the best penalties.
+
+    Parameters
+    ----------
+    x, y, weight, penalties, labels : ndarray
+        As of :func:`predicted_left_out`.
+
+    Returns
+    -------
+    coef, intercept, left_out : ndarray
+        Of shapes (n_outputs, n_features), (n_outputs,) and (n_rows, n_outputs).
+    """
+    left_out = predicted_left_out(x, y, weight, penalties, labels)
+    errors = np.average((y[..., None] - left_out) ** 2, axis=0, weights=weight)
+    chosen = errors.argmin(axis=1)
+    model = Ridge(penalties[chosen]).fit(x, y, weight)
+    left_out = left_out[:, np.arange(y.shape[1]), chosen]
+    return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_), left_out
 
 
 def predicted_left_out(x, y, weight, penalties, labels) -> np.ndarray:
@@ -145,76 +162,12 @@ def predicted_left_out(x, y, weight, penalties, labels) -> np.ndarray:
         return cross_val_predict(ridge, x, targets, **given).reshape(shape)
 
 
-def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
-    """Return a covariance, shrunk to the identity as rows left out find best.
-
-    The leave-one-out likelihood is that of Hoffbeck and Landgrebe (1996); of the shares whose
-    likelihood is within a standard error of the best, the largest is taken. It shrinks less
-    than Ledoit and Wolf's share where outputs nearly depend on each other linearly.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_outputs)
-        With mean zero and variances near one.
-
-    Returns
-    -------
-    ndarray of shape (n_outputs, n_outputs)
-        The covariance.
-    """
-    n_rows, n_outputs = rows.shape
-    covariance = rows.T @ rows / n_rows
-    values, vectors = np.linalg.eigh(covariance * n_rows / (n_rows - 1))
-    variances = (1 - SHARES) * values.clip(0)[:, None] + SHARES
-    distances = (rows @ vectors) ** 2 @ (1 / variances)
-    left = 1 - (1 - SHARES) / (n_rows - 1) * distances
-    lost = np.log(variances).sum(axis=0) + np.log(left) + distances / left
-    excess = lost - lost[:, [lost.mean(axis=0).argmin()]]
-    share = SHARES[excess.mean(axis=0) <= excess.std(axis=0) / np.sqrt(n_rows - 1)].max()
-    return (1 - share) * covariance + share * np.eye(n_outputs)
-
-
-def factors(
-    covariance: Tensor, n_latents: int, noise_share: float = NOISE_SHARE
-) -> tuple[Tensor, Tensor]:
-    r"""Return loadings and noise variances, :math:`\Sigma \approx \Lambda\Lambda^\top + \psi`.
-
-    Parameters
-    ----------
-    covariance : Tensor of shape (n_outputs, n_outputs)
-        Positive definite.
-    n_latents : int
-        Number of latent variables.
-    noise_share : float
-        Least variance of the noise, in terms of the least variance of any direction, where there
-        are as many latent variables as outputs.
-
-    Returns
-    -------
-    loadings : Tensor of shape (n_outputs, n_latents)
-        Orthogonal with respect to the noise, so that the posterior of z is diagonal; zero for
-        latent variables beyond the number of outputs.
-    noise : Tensor of shape (n_outputs,)
-        Variances of the noise.
-    """
-    variance = covariance.diagonal()
-    scale = variance.sqrt()
-    values, vectors = torch.linalg.eigh(covariance / scale / scale[:, None])
-    vectors = vectors * torch.where(vectors[0] < 0, -1, 1)  # signs that rounding cannot flip
-    values, vectors = values.flip(0).clamp_min(1e-6), vectors.flip(1)
-    rest = values[n_latents:]
-    noise = rest.mean() if len(rest) else noise_share * values[-1]
-    loadings = (vectors * (values - noise).clamp_min(0).sqrt())[:, :n_latents]
-    loadings = nn.functional.pad(loadings, (0, n_latents - loadings.shape[1]))
-    return scale[:, None] * loadings, noise * variance
-
-
 @torch.no_grad()
 def start(model: Model, rows) -> bool:
     """Set the weights of new networks to the linear model, where they can be.
 
     Others are left as they are: networks without skip connections or of images, outputs that
-    are not real numbers, and fewer than three complete rows of y.
+    are not real numbers, and no complete row of y.
 
     Parameters
     ----------
@@ -231,7 +184,7 @@ def start(model: Model, rows) -> bool:
     if not _has_skips(model):
         return False
     arrays, weight, group = _some(rows)
-    if effective_rows(len(arrays[-1]), weight) < FEWEST_ROWS:
+    if not len(arrays[-1]):
         return False
     *x, y = arrays
     coef, intercept, covariance = fit(*x or [None], y, weight, group)

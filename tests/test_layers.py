@@ -18,6 +18,7 @@ LAYERS = [
     ["autoencoder"],
     ["objectives"],
     ["inference"],
+    ["covariance"],
     ["least_squares"],
     ["specification"],
     ["io"],

@@ -19,6 +19,7 @@ from skcvae import (
     least_squares,
 )
 from skcvae.architectures import MLP
+from skcvae.covariance import SHARES, factors, shrunk_covariance
 from skcvae.data.batches import Rows
 from skcvae.training.gain import by_group, exceeds_its_error
 
@@ -90,7 +91,7 @@ def test_a_scale_for_each_output_without_latent_variables():
 def test_factors_have_the_covariance_and_a_diagonal_posterior(n_outputs, n_latents):
     _, y = linear_rows(500, n_outputs)
     covariance = torch.tensor(np.atleast_2d(np.cov(y.T)))
-    loadings, noise = least_squares.factors(covariance, n_latents)
+    loadings, noise = factors(covariance, n_latents)
     posterior = loadings.T / noise @ loadings
     assert torch.allclose(posterior, posterior.diagonal().diag(), atol=1e-8)
     total = loadings @ loadings.T + noise.diag()
@@ -165,10 +166,43 @@ def test_few_distinct_rows_of_x_give_a_model(n_distinct):
     assert (model.covariance.diagonal() > 0.3).all()
 
 
+@pytest.mark.parametrize("n_outputs", [1, 4, 8])
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 4, 5, 6, 7])
+def test_a_handful_of_rows_is_never_far_below_unit_scales(n_rows, n_outputs):
+    rng, excess = np.random.default_rng(0), []
+    for _ in range(50):
+        rows, new = rng.normal(size=(n_rows, n_outputs)), rng.normal(size=(200, n_outputs))
+        model = least_squares.fit(None, rows)
+        density = multivariate_normal(model.intercept.numpy(), model.covariance.numpy())
+        unit = norm(rows.mean(0), 1).logpdf(new).sum(axis=1).mean()
+        excess.append((density.logpdf(new).mean() - unit) / n_outputs)
+    assert np.mean(excess) > -0.5 and np.quantile(excess, 0.1) > -1
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 5])
+@pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor, VAE])
+def test_a_fit_to_a_handful_of_rows_is_not_below_the_density_of_y_alone(cls, n_rows):
+    X, y = linear_rows(300)
+    data = (y,) if cls is VAE else (X, y)
+    est = cls(random_state=0).fit(*(part[:n_rows] for part in data))
+    alone = norm(y[:n_rows].mean(0), y[:n_rows].std(0)).logpdf(y[100:]).sum(axis=1).mean()
+    assert est.score(*(part[100:] for part in data)) > alone - 0.5
+
+
+def test_a_row_of_nearly_all_weight_warns():
+    X, y = linear_rows(50)
+    est, weight = NNRegressor(max_epochs=2, random_state=0), np.r_[1e4, np.ones(49)]
+    with pytest.warns(UserWarning, match="makes 50 rows count as 1.0") as seen:
+        est.fit(X, y, sample_weight=weight)
+    assert seen[0].filename == __file__
+    est.fit(X, y, sample_weight=np.r_[np.full(5, 1e4), np.ones(45)])  # warnings are errors
+    est.fit(X[:3], y[:3], sample_weight=weight[:3])
+
+
 def test_few_rows_give_the_scale_that_new_rows_find_most_likely():
     rng = np.random.default_rng(0)
     multiples = np.exp(np.linspace(-1, 1, 41))
-    for n_rows in (6, 8, 16):
+    for n_rows in (8, 16, 32):
         density = np.zeros(len(multiples))
         for _ in range(2000):
             y = rng.normal(size=(n_rows, 1))
@@ -192,12 +226,12 @@ def test_a_covariance_is_shrunk_as_rows_left_out_find_best(n_rows, correlation):
             shrunk = (1 - share) * covariance + share * np.eye(6)
             yield multivariate_normal(np.zeros(6), shrunk).logpdf(row)
 
-    likelihoods = {s: np.array(list(likelihood_of_each(s))) for s in least_squares.SHARES}
+    likelihoods = {s: np.array(list(likelihood_of_each(s))) for s in SHARES}
     best = max(likelihoods.values(), key=np.mean)
     errors = {s: (best - likelihoods[s]).std() / np.sqrt(n_rows - 1) for s in likelihoods}
     share = max(s for s in likelihoods if (best - likelihoods[s]).mean() <= errors[s])
     expected = (1 - share) * rows.T @ rows / n_rows + share * np.eye(6)
-    assert np.allclose(least_squares.shrunk_covariance(rows), expected)
+    assert np.allclose(shrunk_covariance(rows), expected)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -320,7 +354,8 @@ def test_copies_of_a_row_held_out_decide_as_one_row():
 def test_a_row_of_nearly_all_weight_is_fitted_without_an_error(cls, largest):
     X, y = linear_rows(50)
     weight = np.r_[largest, np.ones(49)]
-    est = cls(max_epochs=2, random_state=0).fit(X, y, sample_weight=weight)
+    with pytest.warns(UserWarning, match="makes 50 rows count as 1.0"):
+        est = cls(max_epochs=2, random_state=0).fit(X, y, sample_weight=weight)
     assert np.isfinite(est.predict(X)).all()
 
 

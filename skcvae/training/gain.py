@@ -7,6 +7,7 @@ from torch import Tensor
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
 from skcvae.data.hold_out import numbered
+from skcvae.data.weights import effective_rows
 
 LEVEL = 0.975  # at which few rows widen the standard error, as Student's t the normal
 
@@ -27,7 +28,7 @@ def exceeds_its_error(gain: Tensor, weight: Tensor) -> bool:
         Whether it does; a mean of infinity does.
     """
     share = weight / weight.sum()
-    n_rows = 1 / share.square().sum().item()  # of equal weight
+    n_rows = effective_rows(share)
     if n_rows < 1.5:
         return False
     mean = share @ gain
