@@ -7,16 +7,19 @@ import pickle
 import random
 import resource
 import signal
+import sys
 import threading
 import time
 
 import numpy as np
 import pytest
 import torch
+from sklearn import set_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from torch.utils.data import Dataset
 
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, Training
 from skcvae.architectures import MLP
@@ -473,6 +476,78 @@ def test_two_fits_at_once_do_not_mix(path):
         est.set_params(training__checkpoint=path, training__callbacks=[Late()]).fit(X, Y)
 
 
+def state_of(number):
+    return {"fit": {"seed_": str(number)}, "weights": torch.full((20_000,), float(number))}
+
+
+def written_by_two_processes():
+    """Write one file from two processes, and read it all along."""
+
+    def child(number):
+        process = os.fork()
+        if not process:
+            refused = 0
+            for _ in range(60):
+                try:
+                    file = CheckpointFile("fit.ckpt")
+                    file.read()
+                    file.write(state_of(number))
+                except ValueError as error:
+                    assert "was written by another fit" in str(error)
+                    refused += 1
+                if random.random() < 0.2:
+                    file.remove()
+            print(f"refused {refused}", flush=True)
+            os._exit(0)
+        return process
+
+    left = [child(1), child(2)]
+    seen = set()
+    while left:
+        left = [process for process in left if os.waitpid(process, os.WNOHANG) == (0, 0)]
+        state = CheckpointFile("fit.ckpt").read()
+        if state is not None:
+            number = int(state["fit"]["seed_"])
+            assert (state["weights"] == number).all()
+            seen.add(number)
+    assert seen == {1, 2} and set(os.listdir()) <= {"fit.ckpt", "stdout", "stderr"}
+
+
+def two_equal_fits():
+    """Make one fit in two processes at once, with one path."""
+    est = CVAERegressor(max_epochs=12, random_state=0)
+    whole = clone(est).fit(X, Y)
+    checkpoint.MAX_WRITE_SHARE = math.inf
+
+    def child():
+        process = os.fork()
+        if not process:
+            try:
+                again = clone(est).set_params(training__checkpoint="fit.ckpt").fit(X, Y)
+                print("same", same_fit(again, whole), flush=True)
+            except ValueError as error:
+                print("refused", "was written by another fit" in str(error), flush=True)
+            os._exit(0)
+        return process
+
+    for process in [child(), child()]:
+        os.waitpid(process, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_two_processes_write_at_once_is_the_whole_file_of_one(tmp_path, server):
+    code, output, errors = server.run(tmp_path, written_by_two_processes)
+    assert code == 0 and output.count("refused") == 2 and not errors, output + errors
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_of_two_equal_fits_at_once_each_ends_right_or_is_refused(tmp_path, server):
+    code, output, errors = server.run(tmp_path, two_equal_fits)
+    lines = output.splitlines()
+    assert code == 0 and len(lines) == 2 and not errors, output + errors
+    assert "same True" in lines and set(lines) <= {"same True", "refused True"}
+
+
 def test_candidates_of_a_search_that_was_cut_off_cannot_share_a_path(path):
     search = GridSearchCV(
         NNRegressor(max_epochs=3, random_state=0, training=Training(checkpoint=path)),
@@ -496,8 +571,38 @@ def test_what_goes_without(path, name, value):
         est.fit(X, Y)
 
 
-def killed(n_kills, seed, max_epochs):
+class Pairs(Dataset):
+    """Rows as items."""
+
+    def __init__(self, *arrays):
+        self.arrays = arrays
+
+    def __len__(self):
+        return len(self.arrays[0])
+
+    def __getitem__(self, i):
+        return tuple(array[i] for array in self.arrays)
+
+
+def mapped(*arrays):
+    """Return memory maps of files."""
+    for i, array in enumerate(arrays):
+        np.save(f"{i}.npy", array)
+    return [np.load(f"{i}.npy", mmap_mode="r") for i in range(len(arrays))]
+
+
+SOURCES = {
+    "arrays": lambda *arrays: arrays,
+    "memory maps": mapped,
+    "a Dataset": lambda *arrays: [Pairs(*arrays)],
+}
+
+
+def killed(n_kills, seed, max_epochs, source):
+    """Kill fits, and finish them: rows of memory maps and Datasets are read batch by batch."""
     data = make_linear_gaussian(n_samples=200, random_state=0)
+    rows = SOURCES[source](data.X, data.y)
+    set_config(working_memory=1024 if source == "arrays" else 0)
     est = CVAERegressor(
         max_epochs=max_epochs,
         omission=0.1,
@@ -510,12 +615,12 @@ def killed(n_kills, seed, max_epochs):
     def child(out, checkpoint=None):
         process = os.fork()
         if not process:
-            est.set_params(training__checkpoint=checkpoint).fit(data.X, data.y)
+            est.set_params(training__checkpoint=checkpoint).fit(*rows)
             torch.save(est.net_.module_.state_dict(), out)
             os._exit(0)
         return process
 
-    clone(est).set_params(max_epochs=1).fit(data.X, data.y)  # what the first fit loads
+    clone(est).set_params(max_epochs=1).fit(*rows)  # what the first fit loads
     start = time.monotonic()
     os.waitpid(child("whole"), 0)
     length = time.monotonic() - start
@@ -539,10 +644,50 @@ def killed(n_kills, seed, max_epochs):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills need fork")
-def test_a_fit_that_was_killed_at_any_moment_goes_on_to_the_same_weights(tmp_path, server):
-    code, output, errors = server.run(tmp_path, killed, 4, 0, 6)
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_fit_that_was_killed_at_any_moment_goes_on_to_the_same_weights(tmp_path, server, source):
+    code, output, errors = server.run(tmp_path, killed, 4, 0, 6, source)
     assert code == 0, errors
     assert int(output.split()[-1]) >= 1
+
+
+def shortened():
+    """Shorten a memory-mapped file in the middle of a fit; restore it, and finish the fit."""
+    many = np.tile(X, (20, 1))  # several pages of memory
+    (mapped_X,) = mapped(many)
+    set_config(working_memory=0)
+    checkpoint.MAX_WRITE_SHARE = math.inf
+
+    class Shorten(Callback):
+        def __init__(self, epoch=0):
+            self.epoch = epoch
+
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == self.epoch:
+                os.truncate("0.npy", 0)
+
+    def fit(epoch, **params):
+        training = Training(callbacks=[Shorten(epoch)], **params)
+        est = NNRegressor(max_epochs=5, random_state=0, early_stopping=False, training=training)
+        return est.fit(mapped_X, many[:, 0])
+
+    whole = fit(0)
+    process = os.fork()
+    if not process:
+        fit(2, checkpoint="fit.ckpt")
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(process, 0)[1]) == signal.SIGBUS
+    assert len(CheckpointFile("fit.ckpt").read()["history"]) == 2
+    (mapped_X,) = mapped(many)
+    assert same_fit(fit(0, checkpoint="fit.ckpt"), whole)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="SIGBUS as Linux sends it")
+def test_a_memory_map_that_is_shortened_ends_the_process_and_leaves_the_checkpoint(
+    tmp_path, server
+):
+    code, output, errors = server.run(tmp_path, shortened)
+    assert code == 0, output + errors
 
 
 def test_an_ensemble_goes_on_with_a_file_for_each_member(path, monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import signal
 import socket
 
 import numpy as np
@@ -10,6 +11,7 @@ import processes
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
 
 from skcvae import CVAERegressor, Training
 from skcvae.datasets import make_two_branches
@@ -35,8 +37,8 @@ def fitted(kind, accelerator=None):
     }
 
 
-def fitted_together(number, port):
-    """Fit in one of two processes, which torchrun would start with this environment."""
+def one_of_two(number, port):
+    """Return the accelerator of a process, which torchrun would start with this environment."""
     from accelerate import Accelerator
 
     environment = {"RANK": number, "LOCAL_RANK": number, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
@@ -44,21 +46,32 @@ def fitted_together(number, port):
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     accelerator = Accelerator(cpu=True)
     assert accelerator.process_index == number and accelerator.num_processes == 2
+    return accelerator
+
+
+def fitted_together(number, port):
+    """Fit in one of two processes."""
+    accelerator = one_of_two(number, port)
     print(json.dumps({kind: fitted(kind, accelerator) for kind in KINDS}))
     accelerator.end_training()
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory, server):
-    """Return what each of two processes found in fits of every kind."""
+def run_both(tmp_path_factory, server, function):
+    """Run a function of a number and a port in two processes."""
     pytest.importorskip("accelerate")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         _, port = free.getsockname()
     folders = [tmp_path_factory.mktemp("process") for _ in range(2)]
-    both = server.run_together(
-        [(folder, fitted_together, number, port) for number, folder in enumerate(folders)]
+    return server.run_together(
+        [(folder, function, number, port) for number, folder in enumerate(folders)]
     )
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, server):
+    """Return what each of two processes found in fits of every kind."""
+    both = run_both(tmp_path_factory, server, fitted_together)
     for code, _, errors in both:
         assert code == 0, errors
     return [json.loads(output.splitlines()[-1]) for _, output, _ in both]
@@ -77,6 +90,33 @@ def test_two_processes_make_the_model_of_one(shared, kind):
 def test_without_a_seed_the_processes_agree_on_one(shared):
     one, other = (found["unseeded"] for found in shared)
     assert one["seed"] == other["seed"] and one["mean"] == other["mean"]
+
+
+class Die(Callback):
+    """Kill the process after two epochs."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def left_alone(number, port):
+    """Fit with a process that is killed; print how the other one ends."""
+    callbacks = [Die()] if number == 0 else None
+    training = Training(accelerator=one_of_two(number, port), callbacks=callbacks)
+    est = CVAERegressor(max_epochs=10**6, early_stopping=False, random_state=0, training=training)
+    data = make_two_branches(n_samples=50, random_state=0)
+    try:
+        est.fit(data.X, data.y)
+    except RuntimeError as error:
+        print("RuntimeError", "Connection" in str(error), hasattr(est, "net_"))
+
+
+def test_where_one_process_is_killed_the_other_raises_an_error(tmp_path_factory, server):
+    killed, other = run_both(tmp_path_factory, server, left_alone)
+    assert killed[0] == -signal.SIGKILL
+    code, output, errors = other
+    assert code == 0 and output.split() == ["RuntimeError", "True", "False"], output + errors
 
 
 def test_an_accelerator_of_one_process_changes_nothing():

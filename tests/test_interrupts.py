@@ -1,17 +1,21 @@
 """Ctrl-C keeps the best weights of the epochs that had ended, and a usable estimator."""
 
+import os
 import random
 import signal
 import sys
 import threading
+import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import answer
+from conftest import answer, small_table
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 from torch.optim.lr_scheduler import OneCycleLR
 
@@ -344,3 +348,65 @@ def test_an_interrupt_of_a_fit_within_a_fit_ends_both(data):
     with pytest.warns(ConvergenceWarning) as caught:
         outer.fit(*data)
     assert len(caught) == 2 and len(inner.history_) == len(outer.history_) == 2
+
+
+# Members and candidates in other processes.
+
+
+class Here(Callback):
+    """Note which processes train."""
+
+    def on_epoch_end(self, net, **kwargs):
+        open(f"{os.getpid()}.training", "w").close()
+
+
+def is_running(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def within(seconds, condition):
+    """Return whether a condition comes true in so many seconds."""
+    end = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
+def in_two_processes(kind, whole_group):
+    """Interrupt what trains in two processes, for a million epochs if nothing ended it."""
+    os.setsid()  # a process group, as a terminal makes one for each command
+    training = Training(callbacks=[Here()])
+    member = NNRegressor(max_epochs=10**6, early_stopping=False, random_state=0, training=training)
+    est = IN_PROCESSES[kind](member)
+    signalled = []
+
+    def interrupt():
+        within(120, lambda: len(list(Path().glob("*.training"))) == 2)
+        signalled.append(time.monotonic())
+        (os.killpg if whole_group else os.kill)(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    try:
+        est.fit(*small_table())
+    except KeyboardInterrupt:
+        is_fitted = hasattr(est, "estimators_") or hasattr(est, "cv_results_")
+        print(time.monotonic() - signalled[0] < 20, is_fitted)
+    processes = [int(path.stem) for path in Path().glob("*.training")]
+    print(len(processes), within(20, lambda: not any(map(is_running, processes))))
+
+
+IN_PROCESSES = {
+    "ensemble": lambda est: EnsembleRegressor(est, n_estimators=3, n_jobs=2, random_state=0),
+    "search": lambda est: GridSearchCV(est, {"lr": [0.01, 0.02]}, cv=2, n_jobs=2),
+}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+@pytest.mark.parametrize(("kind", "whole_group"), [("ensemble", True), ("search", False)])
+def test_an_interrupt_ends_the_fits_in_other_processes_too(tmp_path, server, kind, whole_group):
+    """Whether a terminal sends it to all of them, or a notebook to the parent alone."""
+    code, output, errors = server.run(tmp_path, in_two_processes, kind, whole_group)
+    assert code == 0 and output.split() == ["True", "False", "2", "True"], output + errors

@@ -1,12 +1,15 @@
 """Data that training does not keep on the device: memory-mapped, streamed, a Dataset."""
 
+import resource
+
 import numpy as np
 import pytest
 import sklearn
 import torch
 from torch.utils.data import Dataset, TensorDataset
 
-from skcvae import CVAERegressor, NNRegressor
+from skcvae import CVAERegressor, GSNNRegressor, NNRegressor
+from skcvae.architectures import MLP
 from skcvae.data.batches import Items, Rows, Selection, StreamedRows
 from skcvae.data.coding import Scaling
 
@@ -114,6 +117,28 @@ def test_a_dataset_makes_the_model_of_its_rows(task, as_item):
     assert trained_alike(fitted(settings, X, y, weight), fitted(settings, Pairs(), None, weight))
 
 
+@pytest.mark.parametrize(("working_memory", "in_every_epoch"), [(1024, False), (0, True)])
+def test_items_that_do_not_fit_into_memory_are_read_in_every_epoch(working_memory, in_every_epoch):
+    """And so may be augmented at random."""
+    read = []
+
+    class Counted(Dataset):
+        def __len__(self):
+            return 40
+
+        def __getitem__(self, i):
+            read.append(i)
+            return np.array([np.cos(i), np.sin(i)]), np.array([i % 7.0])
+
+    n_reads = []
+    for max_epochs in (1, 6):
+        read.clear()
+        with sklearn.config_context(working_memory=working_memory):
+            NNRegressor(max_epochs=max_epochs, early_stopping=False).fit(Counted())
+        n_reads.append(len(read))
+    assert n_reads[1] - n_reads[0] == (5 * 40 if in_every_epoch else 0)
+
+
 def test_a_dataset_validates_too():
     X, y = torch.randn(50, 3), torch.randn(50)
     data = TensorDataset(X, y)
@@ -182,3 +207,42 @@ def test_a_selection_has_the_rows_of_positive_weight_and_parts_of_parts():
 def test_resident_rows_are_tensors_on_the_device(device):
     rows = Rows((torch.zeros(3, 2, device=device), torch.zeros(3, 1, device=device)))
     assert rows.device == rows.index_device == rows.arrays[0].device
+
+
+# Many draws for many rows.
+
+DENSITIES = {
+    "importance sampling": CVAERegressor,
+    "Monte Carlo": GSNNRegressor,
+    "observed entries": lambda **params: CVAERegressor(partial_y=True, **params),
+}
+
+
+def densities_of_many_draws():
+    """Print what memory many draws take, and by how much their mean is above that of few."""
+
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    y = X + rng.normal(size=(200, 1)) + 0.5 * rng.normal(size=(200, 2))
+    for kind in DENSITIES.values():
+        est = kind(architecture=MLP((64,)), latent_dim=2, max_epochs=20, lr=0.01, random_state=0)
+        est.fit(X, y)
+        part = y[:30].copy()
+        if est.get_params().get("partial_y"):
+            part[::2, 0] = np.nan
+        few = est.log_prob(X[:30], part, n_samples=1000)
+        before = peak()
+        many = est.log_prob(X[:30], part, n_samples=10_000)
+        print(peak() - before, np.mean(many - few))
+
+
+def test_many_draws_take_no_more_memory_and_agree_with_few(tmp_path, server):
+    code, output, errors = server.run(tmp_path, densities_of_many_draws)
+    assert code == 0, errors
+    found = np.array([line.split() for line in output.splitlines()], dtype=float)
+    memory, difference = found.T
+    assert len(found) == len(DENSITIES) and memory.max() < 24  # of 73 MiB for the hidden units
+    assert np.abs(difference).max() < 0.05

@@ -29,6 +29,9 @@ class CheckpointFile:
         try:
             self.seen = self._identity()
             return None if self.seen is None else self._content()
+        except FileNotFoundError:  # a fit that ended has just removed it
+            self.seen = None
+            return None
         except OSError as error:
             raise self._failure("read from", error) from error
 

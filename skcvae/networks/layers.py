@@ -99,6 +99,8 @@ class PiecewiseLinear(nn.Module):
 class Concatenation(nn.Module):
     """The inputs side by side, as the features of a linear encoder.
 
+    Their leading dimensions are broadcast, as those of a sum are: one may hold several draws.
+
     Attributes
     ----------
     out_shape : tuple of int
@@ -115,7 +117,9 @@ class Concatenation(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         first, *others = map(torch.flatten, inputs, self.start_dims)
-        return torch.cat([first if self.bins is None else self.bins(first), *others], -1)
+        parts = [first if self.bins is None else self.bins(first), *others]
+        leading = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
+        return torch.cat([part.expand(*leading, -1) for part in parts], -1)
 
 
 class Stack(nn.Module):
