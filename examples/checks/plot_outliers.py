@@ -5,7 +5,7 @@ Outliers: Gaussian and Student's t noise
 
 A Gaussian likelihood has one scale for all rows, which a few outliers inflate. Student's t
 has heavy tails with learned degrees of freedom, so that outliers hardly affect the scale.
-It is the default for a single output.
+The default for tables is Student's t, with a scale for each row.
 """
 
 # %%
