@@ -92,8 +92,9 @@ one_width = trees.predict(X_test)[:, None] + np.quantile(residuals, [0.05, 0.95]
 # Coverage by group
 # -----------------
 # Both cover about nine tenths of all rows, but the intervals of constant width only about six
-# tenths of the vans in the evening, and they are twice as wide as necessary for bicycles. The curve on the right is of all nominal coverages: where
-# it is above the grey band the model's intervals are a little too wide, below it too narrow.
+# tenths of the vans in the evening, and they are more than twice as wide as the others for
+# bicycles. The curve on the right is of all nominal coverages: where it is above the grey band
+# the model's intervals are a little too wide, below it too narrow.
 
 rows = []
 for kind, group in X_test.reset_index(drop=True).groupby(["vehicle", "time"]):
