@@ -15,6 +15,7 @@ subjects are held out.
 # ------------------------------------------
 
 import warnings
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,7 +45,7 @@ for ax, name, given in zip(
         warnings.simplefilter("always")
         est.fit(X[~is_new], y[~is_new], **given)
     for warning in caught:
-        print(f"{name}: {warning.message}")
+        print(fill(f"{name}: {warning.message}", 90))
 
     score = est.score(X[is_new], y[is_new])
     print(f"{name} held out: CLL of new subjects {score:.2f} nats per visit")
