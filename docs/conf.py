@@ -58,6 +58,7 @@ html_static_path = ["_static", str(MATHJAX)]
 
 autosummary_generate = True
 numpydoc_show_class_members = False
+toc_object_entries_show_parents = "hide"  # methods by their own names, which are not cut off
 
 # Every reference of the project's own must be found.
 nitpicky = True

@@ -25,7 +25,7 @@ def draw_patient(ax, est, X_test, y_test):
     ax.add_patch(plt.Rectangle((left, low), right - left, high - low, **box))
     ax.plot(*np.asarray(y_test)[0, :2], "k*", markersize=13, label="truth")
     ax.set(xlabel="cholesterol, mg/dl", ylabel="LDL, mg/dl")
-    ax.set_title("two blood values of a patient,\nfrom age, sex, weight and blood pressure")
+    ax.set_title("two blood values of a patient,\nfrom age, sex, BMI and blood pressure")
     ax.legend(loc="upper left", frameon=False, handletextpad=0.3)
 
 

@@ -62,7 +62,9 @@ def factors(
     """
     variance = covariance.diagonal()
     scale = variance.sqrt()
-    values, vectors = torch.linalg.eigh(covariance / scale / scale[:, None])
+    # numpy's: in a forked process torch's decompositions may wait for ever.
+    correlation = covariance / scale / scale[:, None]
+    values, vectors = map(torch.from_numpy, np.linalg.eigh(correlation.numpy()))
     vectors = vectors * torch.where(vectors[0] < 0, -1, 1)  # signs that rounding cannot flip
     values, vectors = values.flip(0).clamp_min(1e-6), vectors.flip(1)
     rest = values[n_latents:]

@@ -3,9 +3,9 @@
 Regions with guaranteed coverage
 ================================
 
-Intervals of a model hold their share of the rows only if the model is right. Conformal
-prediction makes them hold it whatever the model, with rows that were not fitted. Here it
-is put around a conditional VAE, for an output with two branches, where a region has two
+Intervals of a model hold their share of the rows only if the model is right. With rows that
+were not fitted, conformal prediction makes them hold it whatever the model. Here it is
+applied to a conditional VAE, for an output with two branches, where a region has two
 pieces, and for two outputs together, where it is a ring rather than a box.
 """
 
@@ -28,7 +28,7 @@ est = ConformalRegressor(cvae, n_samples=100, random_state=0)
 est.fit(X, y).conformalize(X_held, y_held)
 
 # %%
-# A central interval covers what is between the branches. The highest-density region leaves it out:
+# A central interval covers the gap between the branches. The highest-density region leaves it out:
 # `predict_region` returns one row of pieces for each row of X, from the lowest.
 
 grid = np.linspace(-1, 1, 60)[:, None]
@@ -53,8 +53,8 @@ plt.show()
 # %%
 # Coverage and length on new rows
 # -------------------------------
-# Both hold about 90 % of new rows. With 300 rows that calibrate and 300 new ones the share has a
-# standard error of 2.4 %.
+# Both hold 90 % of new rows up to chance: with 300 rows that calibrate and 300 new ones the share
+# has a standard error of 2.4 %.
 
 new = make_two_branches(n_samples=300, random_state=1)
 
@@ -73,8 +73,8 @@ print("regions          ", share_and_length(est.predict_region(new.X)))
 # %%
 # A wrong model
 # -------------
-# After three epochs the model is far from the truth. Its own intervals hold the wrong share; the
-# conformal ones hold the right one, whatever it is: they only become wider.
+# After three epochs the model is far from the truth, and its own intervals hold the wrong shares.
+# The conformal intervals hold the right ones up to chance, whatever the model.
 
 levels = np.array([0.5, 0.7, 0.9, 0.95])
 early = CVAERegressor(max_epochs=3, random_state=0)

@@ -5,7 +5,7 @@ Outliers: Gaussian and Student's t noise
 
 A Gaussian likelihood has one scale for all rows, which a few outliers inflate. Student's t
 has heavy tails with learned degrees of freedom, so that outliers hardly affect the scale.
-It is the default for a single output.
+The default for tables is Student's t, with a scale for each row.
 """
 
 # %%
@@ -18,11 +18,11 @@ import numpy as np
 from skcvae import NNRegressor
 
 rng = np.random.default_rng(0)
-X = rng.uniform(-1, 1, (600, 1))
-y = np.sin(3 * X[:, 0]) + 0.1 * rng.standard_normal(600)
-far = rng.random(600) < 0.05
+X = rng.uniform(-1, 1, (2200, 1))
+y = np.sin(3 * X[:, 0]) + 0.1 * rng.standard_normal(2200)
+far = rng.random(2200) < 0.05
 y[far] += 3 * rng.standard_normal(far.sum())
-X_train, y_train, X_test, y_test = X[:400], y[:400], X[400:], y[400:]
+X_train, y_train, X_test, y_test = X[:2000], y[:2000], X[2000:], y[2000:]
 
 # %%
 # Prediction bands of 90 %

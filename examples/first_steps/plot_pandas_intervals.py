@@ -66,7 +66,7 @@ plt.show()
 # A pipeline of all features
 # --------------------------
 # Columns are encoded and imputed as for any other regressor. The scale of the noise
-# depends on the row, which is the default for a single output. `predict` and `score`
+# depends on the row, which is the default for tables. `predict` and `score`
 # work with the pipeline; `skcvae.sample` samples from it.
 
 encode = make_column_transformer(
@@ -91,9 +91,10 @@ one_width = trees.predict(X_test)[:, None] + np.quantile(residuals, [0.05, 0.95]
 # %%
 # Coverage by group
 # -----------------
-# Both have an overall coverage of about nine tenths. The intervals of constant width have a
-# low coverage for vans in the evening. The curve on the right is of all nominal coverages: where
-# it is above the grey band the model's intervals are a little too wide, below it too narrow.
+# Both cover about nine tenths of all rows, but the intervals of constant width only about six
+# tenths of the vans in the evening, and they are more than twice as wide as the others for
+# bicycles. The curve on the right is of all nominal coverages: where it is above the grey band
+# the model's intervals are a little too wide, below it too narrow.
 
 rows = []
 for kind, group in X_test.reset_index(drop=True).groupby(["vehicle", "time"]):

@@ -6,7 +6,7 @@ Complete an image from a quarter
 The input is the bottom left quarter of a digit, the output is the rest of the image.
 Several digits are compatible with the same quarter. A deterministic
 network predicts their average, which is blurred. A conditional variational autoencoder
-samples whole digits, and has a higher log-likelihood.
+draws different completions, and has a higher log-likelihood.
 
 The data are scikit-learn's 1,797 digits of 8 x 8 pixels, binarised at one half, so that
 the likelihood is one of binary images. This is the task of Sohn, Lee and Yan (2015), who
@@ -41,8 +41,8 @@ for name, estimator in {"NN": NNRegressor, "GSNN": GSNNRegressor, "CVAE": CVAERe
 # Inputs, true images and predictions
 # -----------------------------------
 # Missing pixels are blue in the first column. The network predicts an average of digits.
-# Each draw of the CVAE has its own z and is a single digit; shown is E[y|x,z], the
-# probability of each pixel.
+# Each draw of the CVAE has its own z, and is sharper than the average; shown is E[y|x,z],
+# the probability of each pixel.
 
 rng = np.random.default_rng(3)
 shown = rng.choice(len(X_test), 8, replace=False)

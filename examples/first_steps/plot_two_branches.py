@@ -4,8 +4,8 @@ A bimodal target distribution
 =============================
 
 If p(y|x) has two modes, a network that predicts the mean predicts neither. A
-conditional VAE predicts the distribution: its draws fall on both branches, and its
-log-likelihood is close to the optimum.
+conditional VAE predicts the distribution: nearly all of its draws fall on the two
+branches, and its log-likelihood is much closer to the optimum.
 """
 
 # %%
@@ -31,7 +31,8 @@ models = {
 # %%
 # Draws and predictions
 # ---------------------
-# Dots are draws, one for each test input; the line is `predict`, the mean.
+# Dots are the test data on the left, and otherwise draws, one for each test input; the line
+# is `predict`, the mean, which lies between the branches in both models.
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
 axes[0].scatter(test.X[:, 0], test.y, s=4)
@@ -57,8 +58,10 @@ for name, est in models.items():
     print(f"{name:5} {est.score(test.X, test.y):6.3f}")
 
 # %%
-# Half of the draws on each branch
-# --------------------------------
+# Nearly half of the draws on each branch
+# ---------------------------------------
+# The others lie between the branches, or beyond them (:ref:`fewer with a mixture as the prior
+# <sphx_glr_auto_examples_models_plot_priors.py>`).
 
 draws = models["CVAE"].sample(test.X, n_samples=50, random_state=0)
 for name, branch in {"upper": test.branch(test.X), "lower": -test.branch(test.X)}.items():

@@ -77,7 +77,7 @@ for title, model in models.items():
 # %%
 # Omission noise costs a little accuracy on complete digits, and about doubles the accuracy
 # inside the occluded square: a network trained without it takes the square for grey
-# pixels, which are edge. The coarse scales have almost no effect on images as small as
+# pixels, which are edge. The coarse scales have little effect on images as small as
 # these.
 #
 # Predictions for occluded digits; the occluded square is framed.

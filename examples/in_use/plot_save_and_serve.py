@@ -76,7 +76,7 @@ print("largest difference of a prediction:", difference)
 # %%
 # Draws of the program
 # --------------------
-# Draws fall on both branches. They are without observation noise, like
+# Most draws fall on the two branches. They are without observation noise, like
 # ``est.sample(..., observation_noise=False)``.
 
 draws_of_program = sample(x, torch.randn(1, len(x), *module.noise_shape))[0]

@@ -34,16 +34,16 @@ models = {
 # %%
 # Draws, one for each test row
 # ----------------------------
-# A draw is counted as in the gap if its distance to both branches is more than four times
-# the noise.
+# A draw is counted as off the branches, in red, if its distance to both is more than four
+# times the noise.
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="constrained")
 for ax, (name, est) in zip(axes, models.items(), strict=True):
     est.fit(train.X, train.y)
     draws = est.sample(test.X, random_state=0)[0]
-    between = np.abs(np.abs(draws) - test.branch(test.X)) > 0.4
-    ax.scatter(test.X[:, 0], draws, s=4, c=np.where(between, "C3", "C0"))
-    ax.set(title=f"{name}: {between.mean():.1%} in the gap", xlabel="x")
+    off = np.abs(np.abs(draws) - test.branch(test.X)) > 0.4
+    ax.scatter(test.X[:, 0], draws, s=4, c=np.where(off, "C3", "C0"))
+    ax.set(title=f"{name}: {off.mean():.1%} off the branches", xlabel="x")
     print(f"{name:16}  test CLL {est.score(test.X, test.y):6.3f} nats per row")
 axes[0].set_ylabel("y")
 print(f"{'exact':16}  test CLL {test.log_prob(test.X, test.y).mean():6.3f}")

@@ -244,12 +244,12 @@ def set_affine(
     location = torch.cat([part for maps in trunks.values() for part in maps], dim=1)
     basis = torch.eye(size).to(location)
     if size > head.linear.in_features:  # the features then hold the leading directions alone
-        basis, _, _ = torch.linalg.svd(location)
+        basis = torch.from_numpy(np.linalg.svd(location.numpy())[0])
     random, is_paired = head.linear.weight[:size].T.to(basis), size <= half
     if is_paired:
         random[half:] = 0
         random[half : 2 * half] = MIRRORED * random[:half]
-    random, _ = torch.linalg.qr(random)
+    random = torch.from_numpy(np.linalg.qr(random.numpy())[0])
     mixing = basis[:, : random.shape[1]] @ random.T
     for trunk, maps in trunks.items():
         for linear in trunk.shortcut:
