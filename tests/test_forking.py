@@ -12,7 +12,7 @@ from skcvae.architectures import MLP
 
 
 def forking():
-    """Predict in two threads, and then in a child that sets up torch anew."""
+    """Fit and predict in two threads, and then in a child that sets up torch anew."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3000, 4))
     torch.set_num_threads(2)
@@ -26,6 +26,7 @@ def forking():
         np.testing.assert_allclose(est.predict(X), expected)
         assert np.isfinite(est.log_prob(X[:500], X[:500, :2])).all()
         assert est.sample(X[:5], 3, 0).shape == (3, 5, 2)
+        est.fit(X[:300], X[:300, :2])
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
 
