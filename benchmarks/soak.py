@@ -2,7 +2,7 @@
 
     python benchmarks/soak.py [--minutes 60]
 
-Rounds of work in threads and in a forked process: fits, saves, loads and predictions. After each
+Rounds of work in threads and in another process: fits, saves, loads and predictions. After each
 round: resident memory, descriptors, threads, files in the temporary folder. Before and after all
 rounds: the latency of one row under 1, 4 and 16 threads that call at the same time, with one
 thread of torch for each call.
@@ -10,6 +10,7 @@ thread of torch for each call.
 
 import argparse
 import json
+import multiprocessing
 import os
 import tempfile
 import threading
@@ -54,13 +55,11 @@ def work(folder, seed):
     path.unlink()
 
 
-def in_a_fork(folder, seed):
-    process = os.fork()
-    if not process:
-        torch.set_num_threads(1)
-        work(folder, seed)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+def in_another_process(folder, seed):
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(folder, seed))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
 def measured(folder):
@@ -124,7 +123,7 @@ def main(args):
             seed = 4 * len(rounds)
             with ThreadPoolExecutor(2) as pool:
                 list(pool.map(work, [folder] * 3, range(seed, seed + 3)))
-            in_a_fork(folder, seed + 3)
+            in_another_process(folder, seed + 3)
             ensemble = EnsembleRegressor(
                 CVAERegressor(max_epochs=2), n_estimators=2, random_state=0
             )

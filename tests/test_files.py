@@ -52,6 +52,14 @@ def test_permissions_stay(write, path, mode):
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+def test_the_owner_stays_where_the_system_allows_it(write, path):
+    write(path)
+    os.chown(path, 1234, 1235)
+    write(path)
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1235)
+
+
 def test_links_are_followed(write, path):
     target = path.with_name("target")
     for link, other in ((path, "target"), (path.with_name("next"), "run")):

@@ -697,6 +697,10 @@ EDITS = {
     ),
     "auto": (edit_specification(architecture={"architectures.MLP": {}}), "architecture and sizes"),
     "no coding": (edit_specification(x_coding=None), "class and x_coding"),
+    "scales of zero": (
+        lambda d, a: [part.fill(0) for name, part in a.items() if name.endswith("x_coding.scale")],
+        "x_coding and positive scales",
+    ),
     "an identity": (
         edit_specification(x_coding={"Scaling": {"loc": 0.0, "scale": 1.0}}),
         "",

@@ -17,7 +17,7 @@ except ImportError:  # Windows, where a file that is open cannot be removed
 
 
 def replace(path: str, *parts) -> None:
-    """Atomically replace the file behind a path, with the permissions of the old one."""
+    """Atomically replace the file behind a path, with permissions and owner of the old one."""
     target = os.path.realpath(path)
     with suppress(OSError):
         remove_litter(target)
@@ -25,7 +25,7 @@ def replace(path: str, *parts) -> None:
     try:
         with file:
             with suppress(FileNotFoundError):
-                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+                _take_over(os.stat(target), temporary)
             for content in parts:
                 file.write(content)
             file.flush()
@@ -39,6 +39,13 @@ def replace(path: str, *parts) -> None:
             os.remove(temporary)
         raise
     _sync_folder(os.path.dirname(target))
+
+
+def _take_over(old: os.stat_result, temporary: str) -> None:
+    """Give a file the permissions of an old one, and its owner where the system allows it."""
+    with suppress(AttributeError, PermissionError):  # the first on Windows
+        os.chown(temporary, old.st_uid, old.st_gid)
+    os.chmod(temporary, stat.S_IMODE(old.st_mode))
 
 
 def remove_litter(path: str) -> None:

@@ -169,6 +169,7 @@ def _check_scaling(scaling, row_shape, name):
         fits = isinstance(part, np.ndarray) and part.dtype == float and part.shape == row_shape
         fits = fits and np.isfinite(part).all()
         _agree(fits, name, "the shape of a row")
+    _agree((scaling.scale > 0).all(), name, "positive scales")
 
 
 def _check_image_size(specification, weights):
