@@ -195,7 +195,8 @@ def test_a_row_of_nearly_all_weight_warns():
     with pytest.warns(UserWarning, match="makes 50 rows count as 1.0") as seen:
         est.fit(X, y, sample_weight=weight)
     assert seen[0].filename == __file__
-    est.fit(X, y, sample_weight=np.r_[np.full(5, 1e4), np.ones(45)])  # warnings are errors
+    est.score(X, y, sample_weight=weight)  # warnings are errors
+    est.fit(X, y, sample_weight=np.r_[np.full(5, 1e4), np.ones(45)])
     est.fit(X[:3], y[:3], sample_weight=weight[:3])
 
 

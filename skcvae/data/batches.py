@@ -22,6 +22,7 @@ from skcvae.data import hold_out
 from skcvae.data.coding import FORWARD_ROWS, slices
 from skcvae.data.dependence import warn_of_dependence
 from skcvae.data.omission import omit
+from skcvae.data.weights import warn_of_few
 from skcvae.random import generator
 
 VALIDATION_DRAWS = 10
@@ -96,6 +97,7 @@ class Selection(NamedTuple):
         if weight is None or np.ptp(weight[index]) == 0:
             return cls(source, index)
         weight = weight[index] / weight.max()  # first, since a sum may overflow
+        warn_of_few(weight)
         return cls(source, index, weight / weight.mean())
 
     def grouped(self, groups) -> "Selection":

@@ -14,7 +14,6 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skcvae.data import reading
-from skcvae.data.weights import warn_of_few
 from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
@@ -157,9 +156,7 @@ def check_weights(sample_weight, X):
     """Return one weight per row, not negative and not all zero; None counts as ones."""
     if sample_weight is not None and not np.asarray(sample_weight).any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
-    weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-    warn_of_few(weight)
-    return weight
+    return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
 
 def items(dataset, y=None, *, name="X"):
