@@ -94,7 +94,7 @@ def fit(
         left_out = (intercept - share * y) / (1 - share)
     else:
         labels = belonging(x, group)
-        n_groups = len(y) if labels is None else max(labels) + 1
+        n_groups = len(y) if labels is None else labels.max() + 1
         penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / min(n_rows, n_groups)]
         coef, intercept, left_out = ridge(x, y, weight, penalties, labels)
     residual = y - left_out

@@ -15,7 +15,7 @@ FEWEST_ROWS = 50
 N_NEIGHBORS = 64
 JUMP = 0.25  # of one column without groups, distances have 0.5, or 0.35 by chance
 N_PAIRS = 50
-STACK_LEVEL = 7  # from a warning here to the call of `fit`
+STACK_LEVEL = 8  # from `_warn` to the call of `fit`
 
 
 def warn_of_dependence(arrays, index, kept: np.ndarray, held_out: np.ndarray) -> None:
@@ -49,7 +49,7 @@ def _warn(what: str, advice: str) -> None:
         f"Most rows held out to validate on are {what}. Early stopping then rewards networks that "
         f"remember rows. {advice}",
         UserWarning,
-        stacklevel=STACK_LEVEL + 1,
+        stacklevel=STACK_LEVEL,
     )
 
 

@@ -270,8 +270,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
             weights of the completed epochs. An interrupt in the first epoch is re-raised.
         UserWarning
-            If most rows held out have, nearly, the x of rows to train on: give `groups`. If
-            they are windows that overlap: give `validation`. If ignoring X were better.
+            If rows held out are copies of rows to train on, or nearly (give `groups`), windows
+            that overlap with them (give `validation`), or if ignoring X is better for them.
 
         Notes
         -----

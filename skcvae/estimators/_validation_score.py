@@ -6,11 +6,11 @@ import warnings
 from torch import Tensor
 
 from skcvae.data.batches import Rows, StreamedRows
+from skcvae.estimators._active_units import MIN_EPOCHS_BEFORE_WARNING
 from skcvae.least_squares import noise_of
 from skcvae.model import Model
 
 MAX_ROWS = 10_000  # of which the constant density is estimated
-MIN_EPOCHS_BEFORE_WARNING = 10
 FEWEST_ROWS, NOTABLE = 20, 0.5  # held out, and nats: a smaller difference can be chance
 
 
@@ -48,14 +48,15 @@ def warn_if_constant_is_better(
     rows, held_out : Rows or StreamedRows
         The rows to train, and to validate on.
     """
-    module = estimator.net_.module
+    model = estimator.net_.module.model
     if held_out is None or held_out.weight is not None or len(held_out) < FEWEST_ROWS:
         return
-    if not isinstance(module.model, Model) or not hasattr(noise_of(module.model), "start_at"):
+    if not isinstance(model, Model) or not hasattr(noise_of(model), "start_at"):
+        return
+    if len(estimator.history_) < MIN_EPOCHS_BEFORE_WARNING:
         return
     found, constant = estimator.best_validation_score_, constant_score(rows, held_out)
-    trained = len(estimator.history_) >= MIN_EPOCHS_BEFORE_WARNING
-    if trained and found < constant - NOTABLE:
+    if found < constant - NOTABLE:
         warnings.warn(
             f"The best validation score is {found:.4g} nats per row, below the {constant:.4g} of "
             "a Gaussian that ignores X. Rows held out may be unlike the rows to train on: see "
