@@ -16,6 +16,7 @@ from skcvae.distributions.latent import (
     scale_of,
 )
 from skcvae.distributions.masked_pixels import MaskedPixels
+from skcvae.distributions.normal import SharedScaleNormal
 from skcvae.distributions.product import Product
 from skcvae.distributions.soft_one_hot import SoftOneHot
 from skcvae.distributions.zero_or_positive import ZeroOrPositive
@@ -29,6 +30,7 @@ __all__ = [
     "MaskedPixels",
     "NormalizingFlow",
     "Product",
+    "SharedScaleNormal",
     "SoftOneHot",
     "ZeroOrPositive",
     "component_means",

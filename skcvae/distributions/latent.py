@@ -22,6 +22,8 @@ from torch.distributions import (
 )
 from torch.nn import functional as F
 
+from skcvae.distributions.normal import SharedScaleNormal
+
 MIN_SCALE = 1e-3
 UNIT = math.log(math.expm1(1.0))  # softplus(UNIT) = 1
 
@@ -42,7 +44,7 @@ def diagonal_normal(
 ) -> Independent:
     r"""Return :math:`N(\mu, \mathrm{diag}(\sigma^2))` from unbounded numbers."""
     scale = scale_of(raw_scale, min_scale)
-    return Independent(Normal(loc, scale, validate_args=False), event_ndim, validate_args=False)
+    return Independent(SharedScaleNormal(loc, scale), event_ndim, validate_args=False)
 
 
 class DiagonalGaussian(nn.Module):
@@ -73,7 +75,7 @@ def is_gaussian(distribution: Distribution) -> bool:
 def detached(gaussian: Independent) -> Independent:
     """Return a diagonal Gaussian whose parameters get no gradient."""
     loc, scale = gaussian.mean.detach(), gaussian.stddev.detach()
-    normal = Normal(loc, scale, validate_args=False)
+    normal = SharedScaleNormal(loc, scale)
     return Independent(normal, len(gaussian.event_shape), validate_args=False)
 
 
@@ -117,7 +119,8 @@ def _(distribution: Independent, noise: Tensor) -> Tensor:
     n_channels, axis = distribution.event_shape[0], -len(distribution.event_shape)
     if noise.shape[axis] > n_channels:
         noise = noise.narrow(axis, 0, n_channels)
-    return torch.addcmul(distribution.mean, distribution.stddev, noise)
+    normal = distribution.base_dist  # Independent has its stddev from the variance
+    return torch.addcmul(normal.mean, normal.stddev, noise)
 
 
 @reparameterize.register

@@ -1,12 +1,11 @@
 """Real outputs with independent Gaussian noise."""
 
-from functools import partial
 from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 from torch import nn
-from torch.distributions import Normal
 
+from skcvae.distributions import SharedScaleNormal
 from skcvae.likelihoods.base import LearnedScale, PredictedScale, RealOutputs
 
 
@@ -48,5 +47,4 @@ class Gaussian(RealOutputs):
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
         layer = PredictedScale if self.heteroscedastic else LearnedScale
-        family = partial(Normal, validate_args=False)
-        return layer(y_shape, self.init_scale, self.min_scale, family)
+        return layer(y_shape, self.init_scale, self.min_scale, SharedScaleNormal)
