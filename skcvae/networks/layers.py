@@ -1,19 +1,21 @@
 r"""Fully connected layers, built from input and output shapes.
 
 The first layer of a stack has several inputs, :math:`h = \sum_i W_i x_i + b`. This is
-a linear map of their concatenation, written as a sum so that the share of x is
-computed once per row, regardless of the number of draws of z.
+a linear map of their concatenation, kept as a sum so that the share of x is
+computed once per row, regardless of the number of draws of z. With one draw and few
+columns it is one product.
 """
 
 import math
 import operator
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 # In place where the derivative can be computed from the result: the input is the output
 # of the previous layer, and is not used elsewhere.
@@ -27,6 +29,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 Shape = tuple[int, ...]
 
+THIN = 64  # columns up to which one product of concatenated inputs is faster than one of each
 HIDDEN_SHARE = 0.05  # of the usual weights of the last hidden layer, where units cannot cancel
 MIRRORED = -0.999  # of paired units: at -1 layers below would have no gradient but rounding
 
@@ -53,16 +56,6 @@ class Dropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
-
-
-def sum_of_linears(linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
-    r"""Return :math:`\sum_i W_i x_i + b`, a linear layer over several inputs."""
-    pairs = zip(linears, inputs, strict=True)
-    linear, part = next(pairs)
-    total = linear(part)
-    for linear, part in pairs:
-        total = total + linear(part)
-    return total
 
 
 class PiecewiseLinear(nn.Module):
@@ -129,7 +122,11 @@ class Stack(nn.Module):
     ----------
     out_shape : tuple of int
         Shape of the features of one row.
+    product : callable
+        The linear layer of inputs, weight and bias.
     """
+
+    product = staticmethod(F.linear)
 
     def __init__(
         self,
@@ -146,6 +143,7 @@ class Stack(nn.Module):
         self.start_dims = list(map(operator.neg, map(len, in_shapes)))
         sizes = list(map(math.prod, in_shapes))
         sizes[0] = sizes[0] if self.bins is None else self.bins.out_shape[0]
+        self.is_thin = 1 < len(sizes) and sum(sizes) <= THIN
         self.first, self.shortcut = nn.ModuleList(), nn.ModuleList()
         for linears, width in ((self.first, widths[0]), (self.shortcut, widths[-1]))[
             : 1 + shortcut
@@ -167,15 +165,29 @@ class Stack(nn.Module):
         if x is None:
             return self
         (x,) = self._flat(x)
-        share = self.first[0](x)
-        linear = self.shortcut[0](x) if self.shortcut else None
+        shares: list[Tensor] = []
 
         def features(z: Tensor) -> Tensor:
             z = z.flatten(self.start_dims[1])
-            h = self.rest(self.first[1](z).add_(share))
-            return h if linear is None else h + self.shortcut[1](z).add_(linear)
+            if self.is_thin and z.shape[:-1].numel() == z.shape[-2] == len(x):  # a draw per row
+                return self._features([x, z.flatten(0, -2)]).view(*z.shape[:-1], -1)
+            if not shares:
+                shares.extend(linears[0](x) for linears in (self.first, self.shortcut) if linears)
+            h = self.rest(self.first[1](z).add_(shares[0]))
+            return h + self.shortcut[1](z).add_(shares[1]) if self.shortcut else h
 
         return features
+
+    def _features(self, inputs: Sequence[Tensor]) -> Tensor:
+        h = self.rest(self._sum(self.first, inputs))
+        return h + self._sum(self.shortcut, inputs) if self.shortcut else h
+
+    def _sum(self, linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
+        r"""Return :math:`\sum_i W_i x_i + b`, in one product of thin inputs with as many draws."""
+        if not self.is_thin or len({part.shape[:-1] for part in inputs}) > 1:
+            return reduce(operator.add, (m(part) for m, part in zip(linears, inputs, strict=True)))
+        weight = torch.cat([linear.weight for linear in linears], 1)
+        return self.product(torch.cat(inputs, -1), weight, linears[0].bias)
 
     def _flat(self, *inputs: Tensor) -> list[Tensor]:
         """Return flat rows, the first input with its piecewise linear encoding."""
@@ -183,9 +195,7 @@ class Stack(nn.Module):
         return flat if self.bins is None else [self.bins(flat[0]), *flat[1:]]
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        inputs = self._flat(*inputs)
-        features = self.rest(sum_of_linears(self.first, inputs))
-        return features + sum_of_linears(self.shortcut, inputs) if self.shortcut else features
+        return self._features(self._flat(*inputs))
 
     def layers(self) -> list[nn.Module]:
         """Return the hidden layers of a stack with one input, without the skip connection."""

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skcvae.networks.layers import Stack
+
 
 class BatchedLinear(torch.autograd.Function):
     """A linear layer whose rule under vmap is a batched product.
@@ -95,4 +97,6 @@ def stackable(module: nn.Module) -> nn.Module:
     for layer in module.modules():
         if type(layer) is nn.Linear:
             layer.__class__ = StackableLinear
+        if isinstance(layer, Stack):
+            layer.product = BatchedLinear.apply
     return module
