@@ -336,7 +336,7 @@ STRANGE = {
     "no optimizer": at("optimizer", becomes({})),
     "moments to broadcast": at("optimizer", "state", 0, "exp_avg", lambda w: w.flatten()[:1]),
     "moments without a step": lambda state: state["optimizer"]["state"][0].pop("step"),
-    "no moments of one weight": lambda state: state["optimizer"]["state"].pop(1),
+    "no moments": lambda state: state["optimizer"]["state"].pop(0),
     "moments of no weight": at("optimizer", "state", 99, becomes({})),
     "a rate that is a text": at("optimizer", "param_groups", 0, "lr", becomes("fast")),
     "another kernel": at("optimizer", "param_groups", 0, "fused", becomes(None)),

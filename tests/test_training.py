@@ -13,8 +13,8 @@ from skcvae.architectures import MLP
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
 from skcvae.likelihoods import Categorical
 from skcvae.random import drawing_from, generator
-from skcvae.training.callbacks import WeightAverage
 from skcvae.training.precision import tensor_float_32
+from skcvae.training.weights import WeightAverage
 
 
 class Watching(Callback):

@@ -1,4 +1,4 @@
-"""The package's skorch callbacks and their order, interrupts, and the average of the weights."""
+"""The package's skorch callbacks and their order, and interrupts."""
 
 import math
 import signal
@@ -14,7 +14,6 @@ from operator import itemgetter
 
 import torch
 from skorch.callbacks import Callback, EpochTimer, LRScheduler
-from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
@@ -79,15 +78,9 @@ class ClipGradients(Callback):
     """
 
     max_norm: float
-    weights: list[Tensor] | None = field(default=None, init=False)
 
     def on_grad_computed(self, net, **kwargs):
-        if self.weights is None:
-            self.weights = list(net.module.parameters())
-        torch.nn.utils.clip_grad_norm_(self.weights, self.max_norm)
-
-    def on_train_end(self, net, **kwargs):
-        self.weights = None
+        torch.nn.utils.clip_grad_norm_(net.weights, self.max_norm)
 
 
 class FiniteLoss(Callback):
@@ -136,7 +129,8 @@ class BestWeights(Callback):
         kept = {**self.kept_, "n_epochs": n_epochs}
         if self.patience is None or self._is_better(net.history):
             best = _validation_score(net.history[-1])
-            kept.update(best_epoch=n_epochs, best=best, weights=deepcopy(net.module.state_dict()))
+            weights = {name: part.clone() for name, part in net.module.state_dict().items()}
+            kept.update(best_epoch=n_epochs, best=best, weights=weights)
         self.kept_ = kept  # one assignment: an interrupt cannot come in between
         if self.patience is not None and n_epochs - kept["best_epoch"] >= self.patience:
             raise StopTraining
@@ -205,40 +199,6 @@ class ProgressLine(Callback):
             time_taken = tqdm.format_interval(time.monotonic() - self.start_)
             ended = f"{len(net.history)} epochs in {time_taken}"
             print(f"{self.title}: {ended}, {self.losses_}", file=sys.stderr)
-
-
-@dataclass
-class WeightAverage:
-    """The exponential moving average of the weights, in place of them between epochs.
-
-    Averaging does what a decaying learning rate does, without a horizon: the average is
-    validated and kept, while steps go on from the weights. The decay is shorter at the
-    start, so that the first weights are forgotten. A decay of 0 keeps no average.
-    """
-
-    decay: float
-    n_steps: int = 0
-    weights: list[Tensor] = field(default_factory=list)
-    average: list[Tensor] = field(default_factory=list)
-
-    def start(self, weights: list[Tensor]) -> None:
-        """Start from these weights; without a decay they are their own average."""
-        self.weights = weights if self.decay else []
-        self.average = list(map(Tensor.clone, map(Tensor.detach, self.weights)))
-
-    @torch.no_grad()
-    def update(self) -> None:
-        """Move the average towards the weights after a step."""
-        if not self.weights:
-            return
-        self.n_steps += 1
-        decay = min(self.decay, self.n_steps / (self.n_steps + 9))
-        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
-
-    def swap(self) -> None:
-        """Exchange the average and the weights."""
-        for average, weight in zip(self.average, self.weights, strict=True):
-            average.data, weight.data = weight.data, average.data
 
 
 def callbacks(

@@ -20,7 +20,8 @@ from skcvae.inference.conditional_likelihood import WIDENING, double, importance
 from skcvae.inference.posterior_collapse import ACTIVE, kl_of_units
 from skcvae.model import Conditional, Model
 from skcvae.objectives.base import Bound, Objective
-from skcvae.training.callbacks import Interrupts, StopTraining, WeightAverage
+from skcvae.training.callbacks import Interrupts, StopTraining
+from skcvae.training.weights import WeightAverage, moved_weights
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
 
@@ -84,6 +85,7 @@ class Net(NeuralNet):
         super().__init__(*args, **kwargs)
         self.average = average
         self.precision = precision
+        self.weights: list[nn.Parameter] = []  # that the optimizer moves
         self.interrupted = False
         self.interrupts = Interrupts()
         self.listeners: dict[str, list[Callback]] = {}
@@ -146,6 +148,10 @@ class Net(NeuralNet):
         return torch.autocast(next(self.module.parameters()).device.type, torch.bfloat16)
 
     # skorch's loop, where its hooks do not suffice.
+
+    def _zero_grad_optimizer(self, set_to_none=None):
+        """Set gradients to zero, where those of the parameters are views of one, else to None."""
+        super()._zero_grad_optimizer(set_to_none=len(self.weights) > 1)
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run the batches of one epoch; read their losses once, at its end.
@@ -245,7 +251,8 @@ def _summed(step: dict, weight: Tensor | None) -> Tensor:
 def train(net: Net, rows) -> None:
     """Train a net; an interrupt keeps what was learned, if an epoch has ended."""
     with net.interrupts.noted():
-        net.average.start(list(net.module.parameters()))
+        net.weights = moved_weights(net)
+        net.average.start(net.weights)
         net.notify("on_train_begin", X=rows, y=None)
         try:
             net.fit_loop(rows, epochs=net.max_epochs - len(net.history))
@@ -265,4 +272,6 @@ def end(net: Net, rows) -> None:
         if not net.history:
             raise KeyboardInterrupt
     # A fitted net keeps neither rows nor a second set of weights.
-    net.train_split, net.average = None, None
+    net.train_split, net.average, net.weights = None, None, []
+    for parameter in net.module.parameters():
+        parameter.data, parameter.grad = parameter.data.clone(), None

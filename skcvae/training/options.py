@@ -19,9 +19,10 @@ from skcvae.io.checkpoint_file import seed_of
 from skcvae.random import generator, seed_from
 from skcvae.suggestions import unknown_parameter
 from skcvae.training.accepted_callbacks import check_callbacks
-from skcvae.training.callbacks import WeightAverage, callbacks
+from skcvae.training.callbacks import callbacks
 from skcvae.training.net import Loss, Net, ObjectiveModule
 from skcvae.training.precision import tensor_float_32
+from skcvae.training.weights import WeightAverage
 
 KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
 

@@ -125,7 +125,7 @@ def _is_dict_of(value, kind: type) -> bool:
 
 def _after_a_step(net) -> dict:
     """Return the state of an optimizer of this kind that made one step."""
-    weights = [(n, torch.zeros_like(p)) for n, p in net.get_all_learnable_params()]
+    weights = [(str(i), torch.zeros_like(p)) for i, p in enumerate(net.weights)]
     for _, weight in weights:
         weight.requires_grad_().grad = torch.zeros_like(weight)
     args, params = net.get_params_for_optimizer("optimizer", weights)

@@ -5,7 +5,7 @@ import itertools
 import joblib
 import torch
 from skorch.callbacks import EpochTimer
-from torch import nn, optim
+from torch import nn
 
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.networks.layers import Dropout
@@ -18,9 +18,9 @@ from skcvae.training.callbacks import (
     Warmup,
 )
 from skcvae.training.net import Net, ObjectiveModule
+from skcvae.training.weights import ELEMENTWISE
 
 CALLBACKS = {EpochTimer, Warmup, ClipGradients, FiniteLoss, BestWeights, ProgressLine}
-OPTIMIZERS = {optim.Adam, optim.AdamW, optim.SGD}  # they update each number by itself
 OBJECTIVES = {ELBO, GSNN, Hybrid, Deterministic}
 LAYERS = {
     *(nn.Linear, nn.Identity, nn.Flatten, nn.Sequential, nn.ModuleList),
@@ -54,7 +54,7 @@ def why_alone(net: Net, rows: Rows | StreamedRows) -> str | None:
         "compile": net.compile,
         f"precision={net.precision!r}": net.precision != "float32",
         _named("callbacks", callbacks): callbacks,
-        f"the optimizer {type(net.optimizer_).__name__}": type(net.optimizer_) not in OPTIMIZERS,
+        f"the optimizer {type(net.optimizer_).__name__}": type(net.optimizer_) not in ELEMENTWISE,
         f"the objective {module.objective!r}": type(module.objective) not in OBJECTIVES,
         _named("layers", layers): layers,
         "rows that are read in batches": not {type(rows), type(held_out)} <= {Rows, type(None)},
