@@ -177,7 +177,10 @@ class Rows(Dataset):
 
     def __getitem__(self, rows) -> tuple[Tensors, Tensor | None]:
         weight = None if self.weight is None else self.weight[rows]
-        return tuple(map(itemgetter(rows), self.arrays)), weight
+        chosen = itemgetter(rows)
+        if isinstance(rows, Tensor):  # faster than brackets, in a step of a small network
+            chosen = partial(torch.index_select, dim=0, index=rows)
+        return tuple(map(chosen, self.arrays)), weight
 
 
 class StreamedRows(Dataset):

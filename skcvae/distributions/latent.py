@@ -34,16 +34,16 @@ def raw_scale_of(scale: Tensor | float) -> Tensor | float:
     return raw if isinstance(scale, Tensor) else raw.item()
 
 
-def scale_of(raw_scale: Tensor, min_scale: float) -> Tensor:
-    """Return positive scales from unbounded numbers."""
-    return F.softplus(raw_scale + UNIT) + min_scale
+def scale_of(raw_scale: Tensor, min_scale: float, start: float = 0.0) -> Tensor:
+    """Return positive scales from unbounded numbers, and a number that is added to these."""
+    return F.softplus(raw_scale + (start + UNIT)) + min_scale
 
 
 def diagonal_normal(
-    loc: Tensor, raw_scale: Tensor, *, min_scale: float, event_ndim: int
+    loc: Tensor, raw_scale: Tensor, *, min_scale: float, event_ndim: int, start: float = 0.0
 ) -> Independent:
     r"""Return :math:`N(\mu, \mathrm{diag}(\sigma^2))` from unbounded numbers."""
-    scale = scale_of(raw_scale, min_scale)
+    scale = scale_of(raw_scale, min_scale, start)
     return Independent(SharedScaleNormal(loc, scale), event_ndim, validate_args=False)
 
 
@@ -63,7 +63,7 @@ class DiagonalGaussian(nn.Module):
         event_ndim = len(self.parameter_shape) - 1
         loc, raw_scale = parameters.unbind(-event_ndim - 1)
         return diagonal_normal(
-            loc, raw_scale + self.start, min_scale=self.min_scale, event_ndim=event_ndim
+            loc, raw_scale, min_scale=self.min_scale, event_ndim=event_ndim, start=self.start
         )
 
 

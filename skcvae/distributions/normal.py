@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Normal
+from torch.distributions import Distribution, Normal, register_kl
 
 LOG_ROOT_2_PI = math.log(2 * math.pi) / 2
 
@@ -34,3 +34,10 @@ class SharedScaleNormal(Normal):
         deviation = (value - self.loc) / self.shared_scale
         constant = -self.shared_scale.log() - LOG_ROOT_2_PI
         return torch.addcmul(constant, deviation, deviation, value=-0.5)
+
+
+@register_kl(SharedScaleNormal, SharedScaleNormal)
+def _(q: SharedScaleNormal, p: SharedScaleNormal) -> Tensor:
+    ratio, deviation = q.scale / p.scale, (q.loc - p.loc) / p.scale
+    spread = torch.addcmul(-ratio.log() - 0.5, ratio, ratio, value=0.5)
+    return torch.addcmul(spread, deviation, deviation, value=0.5)

@@ -74,9 +74,10 @@ class _Mixture(LikelihoodModule):
         logits, loc, raw_scale = parameters.tensor_split(3, -event_ndim - 1)
         components = diagonal_normal(
             loc + self.offset,
-            raw_scale + self.start,
+            raw_scale,
             min_scale=self.min_scale,
             event_ndim=event_ndim,
+            start=self.start,
         )
         weights = Categorical(logits=logits.flatten(-event_ndim).mean(-1), validate_args=False)
         return MixtureSameFamily(weights, components, validate_args=False)

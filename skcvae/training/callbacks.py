@@ -74,13 +74,16 @@ class Warmup(Callback):
 class ClipGradients(Callback):
     """Scale the gradients of a step down to a largest norm.
 
-    skorch's GradientNormClipping walks through all modules at each step to find them.
+    skorch's GradientNormClipping walks through all modules at each step to find them, and torch's
+    function sorts them by kind.
     """
 
     max_norm: float
 
     def on_grad_computed(self, net, **kwargs):
-        torch.nn.utils.clip_grad_norm_(net.weights, self.max_norm)
+        gradients = [weight.grad for weight in net.weights if weight.grad is not None]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        torch._foreach_mul_(gradients, (self.max_norm / (norm + 1e-6)).clamp_max(1.0))
 
 
 class FiniteLoss(Callback):

@@ -66,7 +66,7 @@ class Loss:
     kl_weight: float = 1.0
 
     def __call__(self, bound: Bound, weight: Tensor | None = None) -> Tensor:
-        value = bound.reconstruction - self.kl_weight * bound.kl
+        value = torch.sub(bound.reconstruction, bound.kl, alpha=self.kl_weight)
         return -(value if weight is None else value * weight).mean()
 
     def state_dict(self) -> dict[str, float]:
@@ -150,8 +150,11 @@ class Net(NeuralNet):
     # skorch's loop, where its hooks do not suffice.
 
     def _zero_grad_optimizer(self, set_to_none=None):
-        """Set gradients to zero, where those of the parameters are views of one, else to None."""
-        super()._zero_grad_optimizer(set_to_none=len(self.weights) > 1)
+        """Set gradients to zero in place where those of the parameters are views of one."""
+        gradients = [weight.grad for weight in self.weights]
+        if len(gradients) != 1 or gradients[0] is None:
+            return super()._zero_grad_optimizer(set_to_none)
+        gradients[0].zero_()
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run the batches of one epoch; read their losses once, at its end.
