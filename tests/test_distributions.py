@@ -2,15 +2,24 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Bernoulli, Categorical, Independent
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    Independent,
+    Normal,
+    StudentT,
+    kl_divergence,
+)
 
 from skcvae.distributions import (
+    SharedScaleNormal,
     SoftOneHot,
     diagonal_normal,
     raw_scale_of,
     reparameterize,
 )
 from skcvae.inference.partial import Marginalised
+from skcvae.likelihoods.student import _StudentT
 
 K = 4
 MAPS = [(1, 1), (3, 2), (2, 3, 5)]  # shapes of rows of labels; a vector is coded flat
@@ -180,3 +189,25 @@ def test_expanded_distributions_are_repeated_ones(family, event, wrap):
         torch.testing.assert_close(found, expected.expand(3, *expected.shape))
     draws = wide.sample()
     assert draws.shape == (3, 5, *event) and (draws[0] != draws[1]).any()
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3)], ids=["shared by rows", "of each row"])
+def test_normal_and_t_densities_and_divergences_are_those_of_torch(shape):
+    torch.manual_seed(0)
+    loc, y = torch.randn(2, 4, 5, 3, dtype=torch.float64).unbind()
+    scale = (0.1 + torch.rand(shape, dtype=torch.float64)).requires_grad_()
+    df = 3 + torch.rand(shape, dtype=torch.float64)
+    normal, t = SharedScaleNormal(loc, scale), _StudentT(df, loc, scale)
+    pairs = [
+        (normal.log_prob(y), Normal(loc, scale).log_prob(y)),
+        (t.log_prob(y), StudentT(df, loc, scale).log_prob(y)),
+        (
+            kl_divergence(normal, SharedScaleNormal(y, 2 * scale)),
+            kl_divergence(Normal(loc, scale), Normal(y, 2 * scale)),
+        ),
+    ]
+    for found, expected in pairs:
+        torch.testing.assert_close(found, expected)
+        found, expected = (torch.autograd.grad(part.sum(), scale) for part in (found, expected))
+        torch.testing.assert_close(found, expected)
+    assert normal.sample().shape == t.sample().shape == loc.shape

@@ -174,3 +174,17 @@ def test_row_size_is_that_of_the_widest_layer():
     assert build("image to image").row_size == 4 * 6 * 5
     assert build("image to image", Categorical(classes=(0, 1))).row_size == 4 * 6 * 5
     assert baseline("vector to image").row_size == 4 * 6 * 5
+
+
+@pytest.mark.parametrize("n_columns", [3, 100], ids=["one product", "a product of each input"])
+@pytest.mark.parametrize("shortcut", [False, True])
+def test_a_draw_has_the_features_that_it_has_among_several(n_columns, shortcut):
+    torch.manual_seed(0)
+    decoder = MLP((16,), shortcut=shortcut).decoder((2,), (n_columns,), (4,))
+    x, z = torch.randn(5, n_columns), torch.randn(3, 5, 4)
+    features = decoder.given(x)
+    together = features(z)
+    for one, expected in zip(z, together, strict=True):
+        torch.testing.assert_close(features(one[None])[0], expected)
+        torch.testing.assert_close(features(one), expected)
+        torch.testing.assert_close(decoder(x, one), expected)

@@ -219,6 +219,33 @@ def test_average_forgets_the_start_and_swaps():
     assert layer.weight.item() == 1.0
 
 
+class Idle(Callback):
+    """A callback of the user, which could treat weights one by one."""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"optimizer": "Adam", "weight_decay": 0.1, "max_grad_norm": 0.01},
+        {"optimizer": "SGD", "optimizer_params": {"momentum": 0.9}, "ema_decay": 0.0},
+    ],
+    ids=["AdamW", "clipped Adam", "SGD"],
+)
+def test_weights_in_one_vector_are_trained_as_single_ones(data, options):
+    joined, apart = (
+        CVAERegressor(max_epochs=3, random_state=0, training=Training(**options, callbacks=own))
+        for own in (None, [Idle()])
+    )
+    joined.fit(*data), apart.fit(*data)
+    sizes = [len(est.net_.optimizer_.param_groups[0]["params"]) for est in (joined, apart)]
+    assert sizes[0] == 1 < sizes[1]
+    states = [est.net_.module_.state_dict() for est in (joined, apart)]
+    torch.testing.assert_close(*states, rtol=1e-3, atol=1e-4)
+    for part in states[0].values():  # each weight has memory of its own
+        assert part.untyped_storage().nbytes() == part.nbytes
+
+
 def test_a_decay_of_zero_keeps_the_last_weights():
     layer = torch.nn.Linear(1, 1)
     average = WeightAverage(decay=0.0)
