@@ -122,11 +122,7 @@ class Stack(nn.Module):
     ----------
     out_shape : tuple of int
         Shape of the features of one row.
-    product : callable
-        The linear layer of inputs, weight and bias.
     """
-
-    product = staticmethod(F.linear)
 
     def __init__(
         self,
@@ -169,7 +165,9 @@ class Stack(nn.Module):
 
         def features(z: Tensor) -> Tensor:
             z = z.flatten(self.start_dims[1])
-            if self.is_thin and z.shape[:-1].numel() == z.shape[-2] == len(x):  # a draw per row
+            # Shapes, not lengths, which torch.export would take for constants.
+            one_draw = math.prod(z.shape[:-2]) == 1 and z.shape[-2] == x.shape[0]
+            if self.is_thin and one_draw:
                 return self._features([x, z.flatten(0, -2)]).view(*z.shape[:-1], -1)
             if not shares:
                 shares.extend(linears[0](x) for linears in (self.first, self.shortcut) if linears)
@@ -184,10 +182,15 @@ class Stack(nn.Module):
 
     def _sum(self, linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
         r"""Return :math:`\sum_i W_i x_i + b`, in one product of thin inputs with as many draws."""
-        if not self.is_thin or len({part.shape[:-1] for part in inputs}) > 1:
+        are_alike = all(part.shape[:-1] == inputs[0].shape[:-1] for part in inputs)
+        if not self.is_thin or not are_alike:
             return reduce(operator.add, (m(part) for m, part in zip(linears, inputs, strict=True)))
         weight = torch.cat([linear.weight for linear in linears], 1)
         return self.product(torch.cat(inputs, -1), weight, linears[0].bias)
+
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return a linear layer of x; where several models are trained at once, it is replaced."""
+        return F.linear(x, weight, bias)
 
     def _flat(self, *inputs: Tensor) -> list[Tensor]:
         """Return flat rows, the first input with its piecewise linear encoding."""
