@@ -1,5 +1,6 @@
 """A fitted model from arrays to arrays, in bounded memory for any number of rows and draws."""
 
+import contextlib
 import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ from skcvae.inference.posterior_mode import posterior_mode
 from skcvae.model import Model
 from skcvae.networks.layered import Layers
 from skcvae.random import generator, row_noise, spawned
+from skcvae.threads import limited, row_work
 from skcvae.training.progress import line
 
 Inputs = np.ndarray | None  # None where there is nothing to condition on
@@ -37,8 +39,9 @@ class Fitted:
         self.x_coding = x_coding
         self.y_coding = y_coding
         self.title = title
+        self.n_threads: str | int = "auto"
         self.device = next(model.parameters()).device
-        self.row_size = model.row_size  # cached: slow for calls with one row
+        self.row_size, self.row_work = model.row_size, row_work(model)  # slow for one row
 
     @functools.cached_property
     def exact_model(self) -> Model:
@@ -231,10 +234,9 @@ class Fitted:
     def _by_rows(self, n_rows: int, n_draws: int, evaluate) -> list[np.ndarray]:
         """Return the arrays that `evaluate` returns for chunks of rows, joined."""
         out: list[np.ndarray] = []
-        work = self._plan(n_rows, n_draws)
-        with torch.inference_mode(), self._line(n_rows * n_draws) as shown:
-            for rows in slices(n_rows, work.rows):
-                blocks = evaluate(rows, work.draws, shown)
+        with self._running(n_rows, n_draws) as (chunk, shown):
+            for rows in slices(n_rows, chunk.rows):
+                blocks = evaluate(rows, chunk.draws, shown)
                 out = out or [_empty((n_rows,), block) for block in blocks]
                 for whole, block in zip(out, blocks, strict=True):
                     whole[rows] = block
@@ -246,11 +248,10 @@ class Fitted:
     ) -> np.ndarray:
         """Return the draws that `blocks` yields for chunks of rows, joined and read."""
         out = None
-        work = self._plan(n_rows, n_draws)
-        with torch.inference_mode(), self._line(n_rows * n_draws) as shown:
-            for rows in slices(n_rows, work.rows):
-                drawn = _counted(blocks(rows, work.draws), shown)
-                for part, block in zip(slices(n_draws, work.draws), drawn, strict=True):
+        with self._running(n_rows, n_draws) as (chunk, shown):
+            for rows in slices(n_rows, chunk.rows):
+                drawn = _counted(blocks(rows, chunk.draws), shown)
+                for part, block in zip(slices(n_draws, chunk.draws), drawn, strict=True):
                     values = read(block)
                     out = _empty((n_draws, n_rows), values) if out is None else out
                     out[part, rows] = values
@@ -276,13 +277,14 @@ class Fitted:
             shape = (drawn.stop - drawn.start, *self.model.noise_shape)
             yield from row_noise(content, shape, seed + i).to(self.device).split(block)
 
-    def _plan(self, n_rows: int, n_samples: int) -> Plan:
-        return plan(n_rows, n_samples, self.row_size)
-
-    def _line(self, total: int) -> tqdm:
-        if self.title is None:
-            return tqdm(disable=True)
-        return line(self.title, total, "draw", delay=SHOWN_AFTER)
+    @contextlib.contextmanager
+    def _running(self, n_rows: int, n_draws: int) -> Iterator[tuple[Plan, tqdm]]:
+        """Give the size of chunks, and a line that counts draws; evaluate networks meanwhile."""
+        chunk = plan(n_rows, n_draws, self.row_size)
+        threads = limited(chunk.rows * chunk.draws * self.row_work, self.n_threads)
+        counted = line(self.title, n_rows * n_draws, "draw", delay=SHOWN_AFTER)
+        with torch.inference_mode(), threads, counted as shown:
+            yield chunk, shown
 
 
 def _counted(blocks: Iterable[Tensor], shown: tqdm) -> Iterator[Tensor]:

@@ -209,8 +209,9 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         )
 
     def _shown_fitted(self):
-        """Return the fitted model, which shows progress if `verbose` is set now."""
+        """Return the fitted model, with the parameters that are set now."""
         self._fitted.title = type(self).__name__ if self.verbose else None
+        self._fitted.n_threads = _checks.training_options(self).n_threads
         return self._fitted
 
 

@@ -20,6 +20,7 @@ from skcvae.inference.conditional_likelihood import WIDENING, double, importance
 from skcvae.inference.posterior_collapse import ACTIVE, kl_of_units
 from skcvae.model import Conditional, Model
 from skcvae.objectives.base import Bound, Objective
+from skcvae.threads import limited, row_work
 from skcvae.training.callbacks import Interrupts, StopTraining, WeightAverage
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
@@ -80,10 +81,13 @@ class Loss:
 class Net(NeuralNet):
     """A skorch net whose history is in nats, in the units of y."""
 
-    def __init__(self, *args, average: WeightAverage, precision: str, **kwargs):
+    def __init__(
+        self, *args, average: WeightAverage, precision: str, n_threads: str | int, **kwargs
+    ):
         super().__init__(*args, **kwargs)
         self.average = average
         self.precision = precision
+        self.n_threads = n_threads
         self.interrupted = False
         self.interrupts = Interrupts()
         self.listeners: dict[str, list[Callback]] = {}
@@ -138,6 +142,10 @@ class Net(NeuralNet):
             return bound, estimate.log_prob
         units = kl_of_units(model.recognition(x, y), given.prior)
         return bound, estimate.log_prob, *units.unbind(1)
+
+    def threads(self, n_nets: int = 1) -> contextlib.AbstractContextManager:
+        """Return a context in which torch takes as many threads as batches can use."""
+        return limited(n_nets * self.batch_size * row_work(self.module), self.n_threads)
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """Return a context in which matrix products have the chosen precision."""
@@ -244,7 +252,7 @@ def _summed(step: dict, weight: Tensor | None) -> Tensor:
 
 def train(net: Net, rows) -> None:
     """Train a net; an interrupt keeps what was learned, if an epoch has ended."""
-    with net.interrupts.noted():
+    with net.interrupts.noted(), net.threads():
         net.average.start(list(net.module.parameters()))
         net.notify("on_train_begin", X=rows, y=None)
         try:

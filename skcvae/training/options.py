@@ -26,8 +26,7 @@ from skcvae.training.precision import tensor_float_32
 KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
 
 
-class _Options(Documented):
-    # A base class, so that the signature of Training is that of its `__init__`.
+class _Options(Documented):  # a base class, so that Training has the signature of `__init__`
     def __new__(cls, *args, **kwargs):
         if not kwargs.keys() <= set(cls._get_param_names()):
             raise TypeError(unknown_parameter(cls, kwargs))
@@ -63,6 +62,9 @@ class Training(_Options):
         Of the matrix products in training. "bfloat16" pays for wide layers on processors
         made for it; weights, densities and everything after `fit` stay in float32.
         "tf32" is for GPUs: `fit` temporarily sets torch's process-wide matmul precision.
+    n_threads : "auto" or int, default="auto"
+        Threads of torch in fits and predictions on a CPU. "auto" takes as many as the products
+        of a batch can use, within the limits of ``threadpoolctl`` or ``OMP_NUM_THREADS``.
     compile : bool or dict, default=False
         Whether to train through `torch.compile`, which needs a compiler and some ten
         seconds at first; or its parameters, such as ``{"mode": "max-autotune"}``.
@@ -98,6 +100,7 @@ class Training(_Options):
         "ema_decay": [Interval(Real, 0, 1, closed="left")],
         "patience": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions({"float32", "tf32", "bfloat16"})],
+        "n_threads": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "compile": ["boolean", dict],
         "callbacks": [list, None],
         "checkpoint": [str, PathLike, None],
@@ -115,6 +118,7 @@ class Training(_Options):
         ema_decay=0.995,
         patience="auto",
         precision="float32",
+        n_threads="auto",
         compile=False,
         callbacks=None,
         checkpoint=None,
@@ -128,6 +132,7 @@ class Training(_Options):
         self.ema_decay = ema_decay
         self.patience = patience
         self.precision = precision
+        self.n_threads = n_threads
         self.compile = compile
         self.callbacks = callbacks
         self.checkpoint = checkpoint
@@ -161,11 +166,8 @@ class Training(_Options):
             title = title if self.accelerator.is_main_process else None
         if rows is not None and self.callbacks:
             check_callbacks(
-                self.callbacks,
-                validated=validation is not None,
-                early_stopping=early_stopping,
+                self.callbacks, validated=validation is not None, early_stopping=early_stopping
             )
-        optimizer = self._optimizer()
         number = 0 if self.accelerator is None else self.accelerator.process_index
         drawing = generator(seed + 2 + number, device)
         for layer in module.modules():
@@ -174,9 +176,10 @@ class Training(_Options):
         return kind(
             module,
             loss,
-            **optimizer,
+            **self._optimizer(),
             average=WeightAverage(self.ema_decay),
             precision=self.precision,
+            n_threads=self.n_threads,
             lr=lr,
             max_epochs=max_epochs,
             batch_size=batch_size,

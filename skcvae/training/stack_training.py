@@ -51,10 +51,10 @@ class StackTraining:
 
     def run(self) -> None:
         """Train until all fits have ended; an interrupt ends all."""
-        interrupts = self.fits[0].net.interrupts
+        first = self.fits[0].net
         for fit in self.fits:
-            fit.net.interrupts = interrupts
-        with interrupts.noted():
+            fit.net.interrupts = first.interrupts
+        with first.interrupts.noted(), first.threads(len(self.fits)):
             self._epochs()
             for i, fit in enumerate(self.fits):
                 if i not in self.errors:
