@@ -7,12 +7,16 @@ products take many times longer on all threads than on one.
 import contextlib
 import functools
 import math
+import time
+from collections.abc import Iterator
 
 import torch
 from threadpoolctl import ThreadpoolController
 from torch import nn
 
 THREAD_WORK = 2**22  # multiply-adds of a product that pay for a thread
+TRIED_SHARE = 1 / 20  # of the time
+LATEST = 0.3  # weight of the latest step in their mean time
 
 
 def row_work(module: nn.Module) -> float:
@@ -37,6 +41,41 @@ def limited(work: float, n_threads: str | int = "auto") -> contextlib.AbstractCo
     if n_threads == available:
         return contextlib.nullcontext()
     return _openmp().limit(limits=n_threads)
+
+
+class Pace:
+    """One thread for a step of training or all, whichever was faster in the steps before.
+
+    Other processes come and go: the slower one is tried again, for a small share of the time.
+    """
+
+    def __init__(self, n_threads: str | int):
+        self.chooses = n_threads == "auto"
+        self.seconds = {False: 0.0, True: 0.0}  # of a step with one thread, with all; 0: not known
+        self.due = math.inf
+
+    def step(self) -> contextlib.AbstractContextManager:
+        """Return a context for a step, in which it has its threads."""
+        chooses = self.chooses and torch.get_num_threads() > 1
+        return self._timed() if chooses else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        start = time.perf_counter()
+        is_trial = start >= self.due
+        takes_all = min(self.seconds, key=self.seconds.get) ^ is_trial
+        with contextlib.nullcontext() if takes_all else _openmp().limit(limits=1):
+            yield
+        self._note(takes_all, time.perf_counter() - start, is_trial)
+
+    def _note(self, takes_all: bool, seconds: float, is_trial: bool) -> None:
+        """Note the time of a step; a single slow one changes little of what is in use."""
+        before = self.seconds[takes_all]
+        if before and not is_trial:
+            self.seconds[takes_all] = (1 - LATEST) * before + LATEST * seconds
+            return
+        self.seconds[takes_all] = seconds
+        self.due = time.perf_counter() + seconds / TRIED_SHARE
 
 
 @functools.cache

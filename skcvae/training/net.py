@@ -20,7 +20,7 @@ from skcvae.inference.conditional_likelihood import WIDENING, double, importance
 from skcvae.inference.posterior_collapse import ACTIVE, kl_of_units
 from skcvae.model import Conditional, Model
 from skcvae.objectives.base import Bound, Objective
-from skcvae.threads import limited, row_work
+from skcvae.threads import Pace, limited, row_work
 from skcvae.training.callbacks import Interrupts, StopTraining, WeightAverage
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
@@ -88,6 +88,7 @@ class Net(NeuralNet):
         self.average = average
         self.precision = precision
         self.n_threads = n_threads
+        self.paces = {training: Pace(n_threads) for training in (True, False)}
         self.interrupted = False
         self.interrupts = Interrupts()
         self.listeners: dict[str, list[Callback]] = {}
@@ -167,9 +168,10 @@ class Net(NeuralNet):
         total = 0.0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            if training:
-                self.average.update()
+            with self.paces[training].step():
+                step = step_fn(batch, **fit_params)
+                if training:
+                    self.average.update()
             self.notify("on_batch_end", batch=batch, training=training, **step)
             total += _summed(step, batch[1])
         if training:

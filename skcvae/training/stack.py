@@ -114,11 +114,12 @@ class Stack:
         kl_weight, bounds, weights = self._gathered("criterion_.kl_weight"), [], []
         for batch in batches:
             arguments = batch.arrays, batch.noise, batch.share, kl_weight
-            gradient, *bound = self._recorded(self._gradient)(*self._state(), *arguments)
-            for row, part in zip(self.rows, gradient, strict=True):
-                row.grad = part
-            self.optimizer.step()
-            self._update_average()
+            with self.nets[0].paces[True].step():
+                gradient, *bound = self._recorded(self._gradient)(*self._state(), *arguments)
+                for row, part in zip(self.rows, gradient, strict=True):
+                    row.grad = part
+                self.optimizer.step()
+                self._update_average()
             bounds.append(torch.stack(bound))
             weights.append(batch.weight)
         return _sums(torch.cat(bounds, -1), torch.cat(weights, -1))
