@@ -9,12 +9,20 @@ import torch
 
 from skcvae.autoencoder import EncoderDecoder, encoder_decoder
 from skcvae.data.batches import Rows, Selection, StreamedRows
-from skcvae.data.coding import FORWARD_NUMBERS, FORWARD_ROWS, Scaling, columns_of, slices
+from skcvae.data.coding import (
+    FORWARD_NUMBERS,
+    FORWARD_ROWS,
+    Scaling,
+    as_images,
+    columns_of,
+    slices,
+)
 from skcvae.data.gaps import Flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.data.table import Table
 from skcvae.inference.partial import Partial
+from skcvae.likelihoods import RealOutputs
 from skcvae.model import Model, deterministic_model, latent_model
 
 Shape = tuple[int, ...]
@@ -162,9 +170,12 @@ def specify(
     y = y.reshape(-1, *row_shape(y_shape, y, "y_shape"))
     if flags.get("n_scales", 1) > 1:
         check_scales(y.shape[1:], likelihood, **flags)
+    sequences = are_sequences(y, architecture, "y")
     if flags["partial_y"]:
-        check_observed(y, likelihood)
+        check_observed(as_images(y) if sequences else y, likelihood)
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
+    if sequences and isinstance(likelihood, RealOutputs):
+        y_coding = Scaling.fit_sequences(y, weight, "y", standardise=normalize_y)
     code_shape = y_coding.code_shape
     if X is None:
         check_no_bins(architecture)
@@ -172,9 +183,13 @@ def specify(
         shape = architecture.latent_shape(latent_dim, (math.prod(code_shape),))
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
     X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
+    sequences = are_sequences(X, architecture, "X")
     if partial_X:
-        check_observed(X, None, "X")
-    x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X, limited=True)
+        check_observed(as_images(X) if sequences else X, None, "X")
+    if sequences:
+        x_coding = Scaling.fit_sequences(X, weight, "X", standardise=normalize_X)
+    else:
+        x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X, limited=True)
     x_coding = Flagged(x_coding) if partial_X else x_coding
     architecture = architecture.resolve(n_rows, x_coding.code_shape, code_shape)
     if hasattr(architecture, "fit_bins") and architecture.bins is not None:
@@ -184,6 +199,18 @@ def specify(
         )
     shape = architecture.latent_shape(latent_dim, code_shape) if prior else None
     return Specification(architecture, likelihood, x_coding, y_coding, prior, shape, **flags)
+
+
+def are_sequences(rows: np.ndarray, architecture, name: str) -> bool:
+    """Return whether an architecture reads rows as sequences (length, channels)."""
+    if not getattr(architecture, "reads_sequences", False):
+        return False
+    if rows.ndim > 3:
+        raise ValueError(
+            f"{architecture!r} expects rows of {name} to be vectors or sequences of shape "
+            f"(length, channels), got rows of shape {rows.shape[1:]}."
+        )
+    return rows.ndim == 3
 
 
 def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from skcvae.architectures import MLP, Conv
+from skcvae.architectures import MLP, Conv, Temporal
 from skcvae.data.pooling import pooled_shape
 from skcvae.inference.partial import Partial
 from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
@@ -20,6 +20,10 @@ ROWS = {
     "image to image": (Conv((4, 5, 6), activation="tanh"), (2, 6, 5), (2, 6, 5)),
     "vector to image": (Conv((4, 6), activation="tanh"), (3,), (2, 6, 5)),
     "image to vector": (Conv((4, 6), activation="tanh"), (6, 5), (4,)),
+    "sequence to sequence": (Temporal(4, activation="tanh"), (6, 2), (6, 3)),
+    "sequence to shorter": (Temporal(4), (6, 2), (4, 1)),
+    "vector to sequence": (Temporal(4), (3,), (6, 2)),
+    "sequence to vector": (Temporal(4), (6, 2), (4,)),
 }
 LIKELIHOODS = [
     Gaussian(),

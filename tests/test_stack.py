@@ -15,7 +15,7 @@ from skcvae import (
     NNRegressor,
     Training,
 )
-from skcvae.architectures import MLP, Conv
+from skcvae.architectures import MLP, Conv, Temporal
 from skcvae.estimators import _together
 from skcvae.estimators._together import Job, Together
 from skcvae.likelihoods import Categorical, Columns, Gaussian, MultivariateGaussian, StudentT
@@ -88,6 +88,10 @@ MEMBERS = {
     "table": (
         NNRegressor,
         {"likelihood": Columns([("a", Gaussian(), [0, 1]), ("b", Categorical(), [2])])},
+    ),
+    "temporal": (
+        CVAERegressor,
+        {"architecture": Temporal(4), "x_shape": (2, 2), "y_shape": (3, 1)},
     ),
     "standard": (CVAERegressor, {"prior": "standard"}),
     "mixture": (CVAERegressor, {"prior": "mixture"}),

@@ -14,7 +14,11 @@ from skcvae.training.options import Training
 
 # Choices by name: parameter objects, as an instance or by their name.
 NAMED = {
-    "architecture": {"conv": architectures.Conv, "mlp": architectures.MLP},
+    "architecture": {
+        "conv": architectures.Conv,
+        "mlp": architectures.MLP,
+        "temporal": architectures.Temporal,
+    },
     "likelihood": {
         "auto": partial(likelihoods.StudentT, heteroscedastic=True),  # else Gaussian()
         "bernoulli": likelihoods.Bernoulli,

@@ -20,15 +20,17 @@ class CVAERegressor(StructuredPredictor):
 
     Parameters
     ----------
-    architecture : {"mlp", "conv"} or object, default="mlp"
+    architecture : {"mlp", "conv", "temporal"} or object, default="mlp"
         Builds the networks; by name or as a parameter object:
         :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
-        images among X and y.
+        images among X and y, :class:`skcvae.architectures.Temporal` for sequences of shape
+        (length, channels).
     likelihood : str or object, default="auto"
         The distribution of y given x and z, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
         "poisson" for counts, "categorical" for labels, such as label maps. "auto" is
-        Student's t with scales that are predicted for each row, and for images "gaussian".
+        Student's t with scales that are predicted for each row, and for images and
+        sequences "gaussian".
     prior : str or object, default="gaussian"
         The distribution of z given x, as an object of :mod:`skcvae.priors` or by its name,
         "gaussian", "standard", "mixture", "flow" or "gaussian_process":
