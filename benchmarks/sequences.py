@@ -79,10 +79,8 @@ def measured(case, seed):
     train_error, error = (flat_y[rows] - ridge.predict(flat_X[rows]) for rows in (train, test))
     found = {"ridge": multivariate_normal.logpdf(error, cov=np.cov(train_error.T)).mean()}
     for name, inputs, outputs in (("mlp", flat_X, flat_y), ("temporal", X, y)):
-        est, start = (
-            CVAERegressor(architecture=name, max_epochs=40, random_state=seed),
-            time.time(),
-        )
+        est = CVAERegressor(architecture=name, max_epochs=40, random_state=seed)
+        start = time.time()
         est.fit(inputs[train], outputs[train], X_val=inputs[valid], y_val=outputs[valid])
         found[f"{name}, seconds"] = time.time() - start
         found[name] = est.score(inputs[test], outputs[test])
