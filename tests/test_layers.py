@@ -18,7 +18,6 @@ LAYERS = [
     ["autoencoder"],
     ["objectives"],
     ["inference"],
-    ["covariance"],
     ["least_squares"],
     ["specification"],
     ["io"],

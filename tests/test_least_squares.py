@@ -19,8 +19,8 @@ from skcvae import (
     least_squares,
 )
 from skcvae.architectures import MLP
-from skcvae.covariance import SHARES, factors, shrunk_covariance
 from skcvae.data.batches import Rows
+from skcvae.least_squares import SHARES, factors, shrunk_covariance
 from skcvae.training.gain import by_group, exceeds_its_error
 
 NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}

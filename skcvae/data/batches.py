@@ -20,7 +20,6 @@ from torch.utils.data import Dataset
 
 from skcvae.data import hold_out
 from skcvae.data.coding import FORWARD_ROWS, slices
-from skcvae.data.dependence import warn_of_dependence
 from skcvae.data.omission import omit
 from skcvae.data.weights import warn_of_few
 from skcvae.random import generator
@@ -90,22 +89,21 @@ class Selection(NamedTuple):
     group: np.ndarray | None = None
 
     @classmethod
-    def select(cls, source: Row | Items, weight: np.ndarray | None = None) -> "Selection":
-        """Select the rows of positive weight; weights get mean one, and equal ones become None."""
+    def select(
+        cls, source: Row | Items, weight: np.ndarray | None = None, groups=None
+    ) -> "Selection":
+        """Select the rows of positive weight; weights get mean one, and equal ones become None.
+
+        `weight` and `groups` are those of all rows.
+        """
         n_rows = len(source) if isinstance(source, Items) else len(source[-1])
         index = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
+        group = None if groups is None else hold_out.group_labels(groups, n_rows)[index]
         if weight is None or np.ptp(weight[index]) == 0:
-            return cls(source, index)
+            return cls(source, index, None, group)
         weight = weight[index] / weight.max()  # first, since a sum may overflow
         warn_of_few(weight)
-        return cls(source, index, weight / weight.mean())
-
-    def grouped(self, groups) -> "Selection":
-        """Return the same rows, with the labels of all rows of the source."""
-        if groups is None:
-            return self
-        n_rows = len(self.source if isinstance(self.source, Items) else self.source[-1])
-        return self._replace(group=hold_out.group_labels(groups, n_rows)[self.index])
+        return cls(source, index, weight / weight.mean(), group)
 
     def split(self, validation, fraction: float, seed: int) -> "list[Selection]":
         """Return the rows to train on, and those to validate on.
@@ -126,13 +124,12 @@ class Selection(NamedTuple):
             parts = train_test_split(np.arange(len(index)), test_size=fraction, random_state=seed)
         else:
             parts = hold_out.split(arrays, index, self.group, validation, fraction, seed)
-        if arrays and self.group is None:
-            warn_of_dependence(arrays, index, *parts)
         return list(map(self.subset, parts))
 
     def subset(self, rows: np.ndarray) -> "Selection":
         """Select some of the rows."""
-        weight, group = (None if a is None else a[rows] for a in (self.weight, self.group))
+        weight = None if self.weight is None else self.weight[rows]
+        group = None if self.group is None else self.group[rows]
         return Selection(self.source, self.index[rows], weight, group)
 
     def read(self, rows: np.ndarray | slice) -> Row:

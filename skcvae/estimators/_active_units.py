@@ -25,5 +25,5 @@ def count_active_units(estimator, selection):
             f"{estimator._without_latents} Otherwise try kl_warmup=20, another "
             f"{estimator._roles['latent_dim']}, or a smaller init_scale of a Gaussian likelihood.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=7,
         )

@@ -18,7 +18,8 @@ from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
 
-PARTS = ("architecture", "likelihood", "prior", "objective", "training")
+PARTS = ("architecture", "likelihood", "prior", "objective")
+USUAL = Training()  # options of training, which no fit changes
 
 
 @contextlib.contextmanager
@@ -225,9 +226,9 @@ def check_levels(quantiles):
 def check_parameters(estimator):
     """Return the checked parameter objects, device and seed of an estimator."""
     estimator._validate_params()
-    parts = SimpleNamespace(**chosen(estimator, *PARTS))
-    training, objective = parts.training, parts.objective
-    parts.device, parts.seed = training.start(
+    parts = SimpleNamespace(**chosen(estimator, *PARTS), training=training_options(estimator))
+    objective = parts.objective
+    parts.device, parts.seed = parts.training.start(
         estimator.device, estimator.random_state, warm_start=estimator.warm_start
     )
     parts.continues = estimator.warm_start and hasattr(estimator, "net_")
@@ -278,10 +279,10 @@ def chosen(estimator, *names):
             named = estimator._named[name].get(value)
             found[name] = named and named()
         else:
-            found[name] = value if name == "training" else clone(value)
+            found[name] = clone(value)
     return found
 
 
 def training_options(estimator):
     """Return the training options of an estimator."""
-    return estimator.training or Training()
+    return estimator.training or USUAL

@@ -37,7 +37,7 @@ def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
 
 
 def warn_if_constant_is_better(
-    estimator, rows: Rows | StreamedRows, held_out: Rows | StreamedRows | None
+    estimator, rows: Rows | StreamedRows, held_out: Rows | StreamedRows
 ) -> None:
     """Warn if a Gaussian that ignores x is better for the rows held out than what was learned.
 
@@ -49,7 +49,7 @@ def warn_if_constant_is_better(
         The rows to train, and to validate on.
     """
     model = estimator.net_.module.model
-    if held_out is None or held_out.weight is not None or len(held_out) < FEWEST_ROWS:
+    if held_out.weight is not None or len(held_out) < FEWEST_ROWS:
         return
     if not isinstance(model, Model) or not hasattr(noise_of(model), "start_at"):
         return
@@ -63,7 +63,7 @@ def warn_if_constant_is_better(
             "groups and validation. Else take a smaller lr, a smaller network, or look for "
             "outliers in X and y.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
 
 

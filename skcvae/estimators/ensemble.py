@@ -21,6 +21,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skcvae.estimators import _checks
 from skcvae.estimators._base import StructuredPredictor
+from skcvae.estimators._ended import remove_checkpoint
 from skcvae.estimators._mixture import Mixture
 from skcvae.estimators._parameters import Parameters
 from skcvae.estimators._persistent import Savable
@@ -166,7 +167,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         else:
             kept = list(chain(*fits))
             for fit in kept:
-                fit.estimator._remove_checkpoint()
+                remove_checkpoint(fit.estimator)
         self.estimators_, self.seed_ = [fit.estimator for fit in kept], seed
         self.training_ = how_trained(kept)
         return self

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
-from skcvae.data.hold_out import numbered
+from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
 
 LEVEL = 0.975  # at which few rows widen the standard error, as Student's t the normal
@@ -52,14 +52,11 @@ def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[T
     gain, weight : Tensor of shape (n_groups,)
         Of each group.
     """
-    if rows.group is not None:
-        values = rows.group.tolist()
-    elif len(rows[slice(1)][0]) > 1:
-        blocks = slices(len(rows), FORWARD_ROWS)
-        values = (x.tobytes() for block in blocks for x in rows[block][0][0].cpu().numpy())
-    else:
+    if rows.group is None and len(rows[slice(1)][0]) < 2:
         return gain, weight
-    number = torch.from_numpy(numbered(values)).to(gain.device)
+    blocks = slices(len(rows), FORWARD_ROWS)
+    x = (row for block in blocks for row in rows[block][0][0].cpu().numpy())
+    number = torch.from_numpy(belonging(x, rows.group)).to(gain.device)
     n_groups = int(number.max()) + 1
     total = gain.new_zeros(n_groups).index_add(0, number, weight)
     return gain.new_zeros(n_groups).index_add(0, number, weight * gain) / total, total
