@@ -17,7 +17,7 @@ from skcvae.inference.layers import layers
 from skcvae.inference.posterior_mode import posterior_mode
 from skcvae.model import Model
 from skcvae.networks.layered import Layers
-from skcvae.random import generator, row_noise, spawned
+from skcvae.random import generator, spawned
 from skcvae.threads import limited, row_work
 from skcvae.training.progress import line
 
@@ -275,7 +275,8 @@ class Fitted:
         content = torch.cat([part.flatten(1) for part in rows if part is not None], dim=1)
         for i, drawn in enumerate(slices(n_samples, NOISE_DRAWS)):
             shape = (drawn.stop - drawn.start, *self.model.noise_shape)
-            yield from row_noise(content, shape, seed + i).to(self.device).split(block)
+            noise = conditional_likelihood.row_noise(content, shape, seed + i)
+            yield from noise.to(self.device).split(block)
 
     @contextlib.contextmanager
     def _running(self, n_rows: int, n_draws: int) -> Iterator[tuple[Plan, tqdm]]:

@@ -21,7 +21,7 @@ from skcvae import (
 from skcvae.architectures import MLP
 from skcvae.data.batches import Rows
 from skcvae.least_squares import SHARES, factors, shrunk_covariance
-from skcvae.training.gain import by_group, exceeds_its_error
+from skcvae.training.validation import by_group, exceeds_its_error
 
 NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
 

@@ -1,6 +1,5 @@
 import math
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from skcvae.objectives import (
     Hybrid,
     MonteCarloLikelihood,
 )
-from skcvae.training.callbacks import Warmup
 from skcvae.training.net import Loss, ObjectiveModule
 
 
@@ -94,11 +92,10 @@ def test_loss_weighs_the_kl_and_the_examples():
 
 
 def kl_weights(loss, n_epochs):
-    """Return the weight of the KL term in each epoch, which the callback sets."""
+    """Return the weight of the KL term in each epoch."""
     weights = []
-    for epoch in range(n_epochs):
-        net = SimpleNamespace(criterion_=loss, history=[{}] * (epoch + 1))
-        Warmup().on_epoch_begin(net)
+    for number in range(1, n_epochs + 1):
+        loss.begin_epoch(number)
         weights.append(loss.kl_weight)
     return weights
 

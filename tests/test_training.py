@@ -11,9 +11,10 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skcvae import VAE, CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
+from skcvae.data.coding import FORWARD_NUMBERS
 from skcvae.likelihoods import Categorical
 from skcvae.random import drawing_from, generator
-from skcvae.training.callbacks import WeightAverage
+from skcvae.training.net import WeightAverage
 from skcvae.training.precision import tensor_float_32
 
 
@@ -195,7 +196,8 @@ def test_batches_cover_every_row_once_in_a_new_order(n):
 @pytest.mark.parametrize("n_rows", [1, 2, 5, 7])
 def test_validation_noise_is_the_same_each_time_and_differs_between_rows(n_rows):
     rows = Rows((torch.arange(5.0)[:, None], torch.zeros(5, 1)))
-    batches = OrderedBatches(rows, 999, shape=(1, 2), seed=0, n_rows=n_rows)
+    row_size = FORWARD_NUMBERS // n_rows
+    batches = OrderedBatches(rows, 999, shape=(1, 2), seed=0, row_size=row_size)
     first, second = list(batches), list(batches)
     for (one, _), (other, _) in zip(first, second, strict=True):
         assert torch.equal(one["noise"], other["noise"])

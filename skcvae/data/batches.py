@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from skcvae.data import hold_out
-from skcvae.data.coding import FORWARD_ROWS, slices
+from skcvae.data.coding import FORWARD_ROWS, plan, slices
 from skcvae.data.omission import omit
 from skcvae.data.weights import warn_of_few
 from skcvae.random import generator
@@ -276,7 +276,12 @@ class OrderedBatches:
     batch_size: int  # of training
     shape: tuple[int, ...]
     seed: int
-    n_rows: int
+    row_size: int  # numbers per row in the widest tensor
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in one batch."""
+        return plan(self.dataset.n_rows, 1, self.row_size).rows
 
     def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
         n_draws, *row_shape = self.shape

@@ -7,6 +7,7 @@ objective. Think twice before adding anything to these classes. What follows the
 
 import contextlib
 import functools
+from copy import deepcopy
 from operator import attrgetter
 
 import numpy as np
@@ -140,20 +141,20 @@ class Estimator(FittedAttributes, Persistent, Parameters):
 
     def _module(self, objective, rows=None, *, seed=None, continues=False):
         """Return the networks under the objective; on a warm start with their weights."""
-        specification, starts_fitted = self.specification_, False
+        specification, is_fitted = self.specification_, False
         with drawing_from(generator(self.seed_ if seed is None else seed)):
             model = specification.build()
         if continues:
             weights = self.net_.module.model.state_dict()
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
         elif rows is not None:
-            starts_fitted = least_squares.start(model, rows)
+            is_fitted = least_squares.start(model, rows)
             if type(specification.prior) not in OWN_PRIORS:
                 check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
         if specification.n_scales > 1:
             objective = MultiScale(objective)
         module = ObjectiveModule(model, objective, self.n_train_samples)
-        module.starts_fitted = starts_fitted
+        module.start = deepcopy(module.state_dict()) if is_fitted and self.early_stopping else None
         return module
 
     def _net(self, training, module, device, rows=None, validation=None):

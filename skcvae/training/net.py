@@ -1,4 +1,4 @@
-"""The skorch net: module, loss, validation, and the history of an epoch.
+"""The skorch net: module, loss, interrupts, the average of the weights, and the loop.
 
 The module is a model under an objective, the criterion the weighted mean of its two terms.
 Losses stay on the device until the epoch ends, and an average of the weights is validated
@@ -6,8 +6,10 @@ and kept.
 """
 
 import contextlib
-import math
-from dataclasses import dataclass
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -15,13 +17,11 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from skcvae.distributions import is_gaussian
-from skcvae.inference.conditional_likelihood import WIDENING, double, importance_sampling
-from skcvae.inference.posterior_collapse import ACTIVE, kl_of_units
 from skcvae.model import Conditional, Model
 from skcvae.objectives.base import Bound, Objective
 from skcvae.threads import Pace, limited, row_work
-from skcvae.training.callbacks import Interrupts, StopTraining, WeightAverage
+from skcvae.training.history import record, summed
+from skcvae.training.validation import evaluated
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
 
@@ -29,11 +29,11 @@ BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
 class ObjectiveModule(nn.Module):
     """A model under an objective with L draws of z per example: the module that is trained.
 
-    `noise_shape` is the shape of the noise of one example, draws first; `starts_fitted` says
-    whether the weights at the start are already those of a fitted model.
+    `noise_shape` is the shape of the noise of one example, draws first; `start` is the state of
+    a fitted model, if training starts at one that it has to exceed.
     """
 
-    starts_fitted = False
+    start: dict[str, Tensor] | None = None
 
     def __init__(self, model: Model, objective: Objective, n_samples: int = 1):
         super().__init__()
@@ -58,7 +58,7 @@ class ObjectiveModule(nn.Module):
 class Loss:
     """Negative weighted mean of an objective, with a weight for the KL term.
 
-    The weight grows to 1 + `beta` over `warmup` epochs; a callback sets it in each epoch.
+    The weight grows to 1 + `beta` over `warmup` epochs.
     """
 
     beta: float = 0.0
@@ -69,6 +69,10 @@ class Loss:
         value = bound.reconstruction - self.kl_weight * bound.kl
         return -(value if weight is None else value * weight).mean()
 
+    def begin_epoch(self, number: int) -> None:
+        """Set the weight of the KL term in an epoch; the first one has number 1."""
+        self.kl_weight = (1 + self.beta) * min(number / (self.warmup + 1), 1.0)
+
     def state_dict(self) -> dict[str, float]:
         """Return the mutable state, for skorch's checkpoints."""
         return {"kl_weight": self.kl_weight}
@@ -76,6 +80,77 @@ class Loss:
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Set the mutable state."""
         self.kl_weight = state["kl_weight"]
+
+
+class StopTraining(KeyboardInterrupt):
+    """Raised by a callback to end training as planned: skorch stops on KeyboardInterrupt."""
+
+
+@dataclass
+class Interrupts:
+    """Whether SIGINT raised KeyboardInterrupt: callbacks of skorch raise it to stop training.
+
+    While they are held, interrupts are noted and not raised.
+    """
+
+    received: bool = False
+    held: bool = False
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note interrupts; Python raises them in the main thread only."""
+        is_main = threading.current_thread() is threading.main_thread()
+        before = signal.getsignal(signal.SIGINT) if is_main else None
+
+        def note(number, frame):
+            try:
+                before(number, frame)
+            except KeyboardInterrupt:
+                self.received = True
+                if not self.held:
+                    raise
+
+        try:
+            if callable(before):  # neither ignored nor handled outside Python
+                signal.signal(signal.SIGINT, note)
+            yield
+        finally:
+            if is_main and signal.getsignal(signal.SIGINT) is note:
+                signal.signal(signal.SIGINT, before)
+
+
+@dataclass
+class WeightAverage:
+    """The exponential moving average of the weights, in place of them between epochs.
+
+    Averaging does what a decaying learning rate does, without a horizon: the average is
+    validated and kept, while steps go on from the weights. The decay is shorter at the
+    start, so that the first weights are forgotten. A decay of 0 keeps no average.
+    """
+
+    decay: float
+    n_steps: int = 0
+    weights: list[Tensor] = field(default_factory=list)
+    average: list[Tensor] = field(default_factory=list)
+
+    def start(self, weights: list[Tensor]) -> None:
+        """Start from these weights; without a decay they are their own average."""
+        self.weights = weights if self.decay else []
+        self.average = list(map(Tensor.clone, map(Tensor.detach, self.weights)))
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the weights after a step."""
+        if not self.weights:
+            return
+        self.n_steps += 1
+        decay = min(self.decay, self.n_steps / (self.n_steps + 9))
+        torch._foreach_lerp_(self.average, self.weights, 1 - decay)
+
+    def swap(self) -> None:
+        """Exchange the average and the weights."""
+        for average, weight in zip(self.average, self.weights, strict=True):
+            average.data, weight.data = weight.data, average.data
 
 
 class Net(NeuralNet):
@@ -101,6 +176,7 @@ class Net(NeuralNet):
         """Start an epoch with the weights in place of their average: callbacks may set them."""
         super().on_epoch_begin(net, **kwargs)
         self.average.swap()
+        self.criterion_.begin_epoch(len(self.history))
 
     def infer(self, x, **fit_params):
         """Evaluate the objective of a batch, which is on the device, in the chosen precision."""
@@ -119,30 +195,8 @@ class Net(NeuralNet):
         self._set_training(False)
         inputs, weight = batch
         with self.autocast():
-            bound, *terms = self.evaluated(**inputs)
+            bound, *terms = evaluated(self.module, **inputs)
         return {"loss": self.get_loss(bound, weight), "y_pred": bound, "terms": terms}
-
-    def evaluated(
-        self, arrays: tuple[Tensor, ...], noise: Tensor, n_at_once: int = 1
-    ) -> tuple[Bound | Tensor, ...]:
-        """Return the bound, log p(y|x), and the KL of each unit where the prior is Gaussian."""
-        model = self.module.model
-        x, y = arrays if len(arrays) > 1 else (None, *arrays)
-        given = model.condition(x)
-        bound = self.module(arrays, noise, given)
-        if model.is_deterministic:
-            return bound, given.likelihood().log_prob(y)
-        if given.prior is None:  # an autoencoder has no density
-            return (bound,)
-        blocks = noise.split(n_at_once)
-        estimate = importance_sampling(
-            model, x, y, blocks, given, widening=WIDENING, n_draws=len(noise)
-        )
-        # Moments of other priors have no closed form: too slow for every epoch.
-        if model.recognition is None or not is_gaussian(given.prior):
-            return bound, estimate.log_prob
-        units = kl_of_units(model.recognition(x, y), given.prior)
-        return bound, estimate.log_prob, *units.unbind(1)
 
     def threads(self, n_nets: int = 1) -> contextlib.AbstractContextManager:
         """Return a context in which torch takes as many threads as batches can use."""
@@ -173,44 +227,14 @@ class Net(NeuralNet):
                 if training:
                     self.average.update()
             self.notify("on_batch_end", batch=batch, training=training, **step)
-            total += _summed(step, batch[1])
+            total += summed(step, batch[1])
         if training:
             self.average.swap()
-        self.record(prefix, iterator.dataset.log_jacobian, self.reduced(total, training).tolist())
+        record(self, prefix, iterator.dataset, self.reduced(total, training).tolist())
 
     def reduced(self, total: Tensor, training: bool) -> Tensor:
         """Return sums over all processes: by default there is one."""
         return total
-
-    def record(self, prefix: str, log_jacobian: tuple[float, float], totals: list[float]) -> None:
-        """Record an epoch in the history, from weighted sums of its terms and of the weights."""
-        if not self.history[-1]["batches"]:
-            self.history.new_batch()  # skorch's Checkpoint names files after the last one
-        *sums, weight = totals
-        reconstruction, kl, *rest = (part / weight for part in sums)
-        full, coarse = log_jacobian
-        reconstruction += full + coarse
-        loss = self.criterion_.kl_weight * kl - reconstruction
-        best = min((row[f"{prefix}_loss"] for row in self.history[:-1]), default=math.inf)
-        self.history.record(f"{prefix}_loss", loss)
-        self.history.record(f"{prefix}_loss_best", loss < best)
-        self.history.record(f"{prefix}_reconstruction", reconstruction)
-        self.history.record(f"{prefix}_{self.module.objective.penalty}", kl)
-        if rest:
-            self.history.record(f"{prefix}_cll", rest[0] + full)
-        if rest[1:]:
-            self.history.record(f"{prefix}_active_units", sum(nats > ACTIVE for nats in rest[1:]))
-
-    def row_scores(self, rows) -> tuple[Tensor, Tensor]:
-        """Return the CLL of each row, or its negative loss, and its weight, in float64."""
-        scores, weights = [], []
-        for batch in self.get_iterator(rows, training=False):
-            step, weight = self.validation_step(batch), batch[1]
-            bound, terms = step["y_pred"], step["terms"]
-            value = bound.reconstruction - self.criterion_.kl_weight * bound.kl
-            scores.append(double(terms[0] if terms else value))
-            weights.append(torch.ones_like(scores[-1]) if weight is None else double(weight))
-        return torch.cat(scores), torch.cat(weights)
 
     def notify(self, method_name, **cb_kwargs):
         """Call all callbacks that define an event; then stop training if one asked to.
@@ -242,14 +266,6 @@ class Net(NeuralNet):
                 if getattr(type(callback), method_name) is not getattr(Callback, method_name):
                     found.append(callback)
         return self.listeners[method_name]
-
-
-def _summed(step: dict, weight: Tensor | None) -> Tensor:
-    """Return weighted sums of the terms of a batch, and of the weights, in float64."""
-    reconstruction, kl = step["y_pred"]
-    terms = [reconstruction.detach(), kl.detach(), *step.get("terms", [])]
-    terms = double(torch.stack([*terms, torch.ones_like(terms[0])]))
-    return terms.sum(1) if weight is None else terms @ double(weight)
 
 
 def train(net: Net, rows) -> None:

@@ -10,17 +10,17 @@ from os import PathLike
 
 import torch
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from skorch.callbacks import EpochTimer
 from skorch.helper import predefined_split
 
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches, StreamedRows
-from skcvae.data.coding import plan
 from skcvae.documented import Documented
 from skcvae.io.checkpoint_file import seed_of
 from skcvae.random import generator, seed_from
 from skcvae.suggestions import unknown_parameter
+from skcvae.training import callbacks as package
 from skcvae.training.accepted_callbacks import check_callbacks
-from skcvae.training.callbacks import WeightAverage, callbacks
-from skcvae.training.net import Loss, Net, ObjectiveModule
+from skcvae.training.net import Loss, Net, ObjectiveModule, WeightAverage
 from skcvae.training.precision import tensor_float_32
 
 KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
@@ -157,9 +157,9 @@ class Training(_Options):
     ) -> Net:
         """Return an initialised net that trains `module`."""
         n_rows = 1 if rows is None else rows.n_rows
-        n_held_out = 0 if validation is None else validation.n_rows
         batch_size, max_epochs, patience = self._sizes(n_rows, batch_size, max_epochs)
-        one_cycle = (lr, max_epochs * math.ceil(n_rows / batch_size))
+        patience = None if validation is None or not early_stopping else patience
+        schedule = (lr, max_epochs * math.ceil(n_rows / batch_size))
         kind = functools.partial(Net, device=device)
         if self.accelerator is not None and rows is not None:
             kind = self._distributed_net()
@@ -190,16 +190,9 @@ class Training(_Options):
             iterator_valid=OrderedBatches,
             iterator_valid__shape=module.noise_shape,
             iterator_valid__seed=seed,
-            iterator_valid__n_rows=plan(max(n_held_out, 1), 1, module.model.row_size).rows,
+            iterator_valid__row_size=module.model.row_size,
             train_split=None if validation is None else predefined_split(validation),
-            callbacks=callbacks(
-                max_grad_norm=self.max_grad_norm,
-                one_cycle=one_cycle if self.lr_schedule == "one_cycle" else None,
-                patience=patience if early_stopping and n_held_out else None,
-                user=self.callbacks or [],
-                title=title,
-                checkpoint=checkpoint,
-            ),
+            callbacks=self._callbacks(schedule, patience, title, checkpoint),
             verbose=0 if title is None else 1,
             **(self._compiler() if self.compile is not False and rows is not None else {}),
         ).initialize()
@@ -272,6 +265,23 @@ class Training(_Options):
             params[f"optimizer__{name}"] = value
         return params
 
+    def _callbacks(self, schedule, patience: int | None, title: str | None, checkpoint) -> list:
+        """Return the callbacks in the order in which they are called.
+
+        The user's find the epoch judged: "valid_cll_best" stands in the history. A checkpoint
+        is last, since it restores the state of the others.
+        """
+        chosen = [("epoch_timer", EpochTimer())]
+        if self.max_grad_norm is not None:
+            chosen.append(package.ClipGradients(self.max_grad_norm))
+        if self.lr_schedule == "one_cycle":
+            chosen.append(package.one_cycle(*schedule))
+        chosen += [package.FiniteLoss(), package.BestWeights(patience)]
+        chosen += map(package.copied, self.callbacks or [])
+        if title is not None:
+            chosen.append(package.ProgressLine(title))
+        return chosen if checkpoint is None else [*chosen, checkpoint]
+
     def _compiler(self) -> dict:
         """Return skorch's parameters of the compiler."""
         own = self.compile if isinstance(self.compile, dict) else {}
@@ -291,10 +301,3 @@ def available_device(name):
             f"{name!r} on a machine with {known['cuda']} CUDA devices and {n_mps} MPS devices."
         )
     return name
-
-
-def device_or_cpu(name):
-    """Return the device of a restored estimator: the CPU where its own is not available."""
-    lacks_cuda = "cuda" in name and not torch.cuda.is_available()
-    lacks_mps = name.startswith("mps") and not torch.backends.mps.is_available()
-    return available_device("cpu" if lacks_cuda or lacks_mps else name)

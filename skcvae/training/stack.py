@@ -22,6 +22,7 @@ from skcvae.inference.conditional_likelihood import double
 from skcvae.training.callbacks import ClipGradients
 from skcvae.training.net import Net, ObjectiveModule
 from skcvae.training.stackable import stackable
+from skcvae.training.validation import evaluated
 
 RECORDED_AFTER = 30  # calls; it takes as long as some 200 calls save
 
@@ -38,7 +39,7 @@ class Member(nn.Module):
         vars(self.module.objective).update(numbers)
         if self.training:
             return self.module(arrays, noise)
-        return Net.evaluated(self, arrays, noise, len(noise))  # which reads `module` alone
+        return evaluated(self.module, arrays, noise, len(noise))
 
 
 class Stack:
