@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from skcvae.autoencoder import EncoderDecoder, encoder_decoder
 from skcvae.data.batches import Rows, Selection, StreamedRows
@@ -21,9 +22,20 @@ from skcvae.data.gaps import Flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.data.table import Table
+from skcvae.distributions import MIN_SCALE, DiagonalGaussian
 from skcvae.inference.partial import Partial
 from skcvae.likelihoods import RealOutputs
-from skcvae.model import Model, deterministic_model, latent_model
+from skcvae.model import (
+    BaselineNetwork,
+    GivenNothing,
+    LearnedPrior,
+    Model,
+    Output,
+    PriorNetwork,
+    RecognitionNetwork,
+    StandardPrior,
+)
+from skcvae.priors.process import Process
 
 Shape = tuple[int, ...]
 
@@ -86,7 +98,7 @@ class Specification(NamedTuple):
 
     def build(self) -> Model | EncoderDecoder:
         """Return the untrained networks; random numbers come from torch's generator."""
-        x_shape, y_shape = self.x_coding and self.x_coding.code_shape, self.y_coding.code_shape
+        y_shape = self.y_coding.code_shape
         if self.code_activation is not None:
             (n_components,) = self.latent_shape
             return encoder_decoder(
@@ -98,24 +110,47 @@ class Specification(NamedTuple):
             likelihood = self.likelihood.build(shape)
             likelihoods.append(Partial(likelihood) if self.partial_y else likelihood)
         if self.latent_shape is None:
-            return deterministic_model(
-                self.architecture, likelihoods, x_shape=x_shape, y_shape=y_shape
-            )
-        prior = self.prior.build(self.latent_shape)
-        if getattr(self.prior, "conditions_on_rows", False):
-            prior.allocate(self.n_context, x_shape)
-        return latent_model(
-            self.architecture,
-            likelihoods,
-            prior,
-            x_shape=x_shape,
-            y_shape=y_shape,
-            latent_shape=self.latent_shape,
-            initial_guess=self.initial_guess,
-            recognition=self.recognition,
-            partial=self.partial_y,
-            noiseless=self.noiseless,
+            return Model(**self._baseline(likelihoods))
+        return self._latent_model(likelihoods)
+
+    def _baseline(self, likelihoods: list[nn.Module]) -> dict:
+        """Return the baseline network, and output layers for each resolution."""
+        x_shape, y_shape = (coding.code_shape for coding in self.codings)
+        baseline = BaselineNetwork(self.architecture, x_shape, y_shape, self.n_scales)
+        output, *coarse = (
+            Output(self.architecture, shape, likelihood)
+            for shape, likelihood in zip(baseline.scale_shapes, likelihoods, strict=True)
         )
+        return {"output": output, "baseline": baseline, "coarse": coarse}
+
+    def _latent_model(self, likelihoods: list[nn.Module]) -> Model:
+        """Return the networks of a model with z, with a baseline network if there is a guess."""
+        *x_shapes, y_shape = (coding.code_shape for coding in self.codings)
+        architecture, prior = self.architecture, self.prior.build(self.latent_shape)
+        if isinstance(prior, Process):
+            prior.allocate(self.n_context, *x_shapes)
+            generation = GivenNothing(architecture.decoder(y_shape, None, self.latent_shape))
+        else:
+            generation = architecture.decoder(y_shape, *x_shapes or [None], self.latent_shape)
+        parts = self._baseline(likelihoods) if self.initial_guess else {}
+        if self.recognition:
+            proposal = prior
+            if not isinstance(prior, DiagonalGaussian):
+                scales = getattr(prior, "min_scale", MIN_SCALE), getattr(prior, "init_scale", 1.0)
+                proposal = DiagonalGaussian(self.latent_shape, *scales)
+            read = {"read": likelihoods[0].read, "partial": self.partial_y}
+            shapes = x_shapes, y_shape
+            parts["recognition"] = RecognitionNetwork(architecture, *shapes, proposal, **read)
+        if not self.initial_guess:
+            parts["output"] = Output(architecture, generation.out_shape, likelihoods[0])
+        if prior.parameter_shape is None:
+            parts["prior"] = StandardPrior(prior)
+        elif x_shapes:
+            in_shapes = [*x_shapes, *[y_shape] * self.initial_guess]
+            parts["prior"] = PriorNetwork(architecture, in_shapes, prior)
+        else:
+            parts["prior"] = LearnedPrior(prior)
+        return Model(**parts, generation=generation, noiseless=self.noiseless)
 
     def log_jacobian(self, selection) -> tuple[float, float]:
         """Return the mean log-Jacobian of the coding, at full and at coarser resolution."""

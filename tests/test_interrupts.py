@@ -29,8 +29,8 @@ from skcvae import (
 )
 from skcvae.architectures import MLP
 from skcvae.data import batches
-from skcvae.training.callbacks import BestWeights, FiniteLoss
 from skcvae.training import net as training
+from skcvae.training.callbacks import BestWeights, FiniteLoss
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from skcvae.architectures import MLP, Conv, Temporal
-from skcvae.data.pooling import pooled_shape
-from skcvae.inference.partial import Partial
+from skcvae.data.coding import Scaling
 from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
-from skcvae.model import deterministic_model, latent_model
 from skcvae.priors import Gaussian as GaussianPrior
 from skcvae.priors import Standard
+from skcvae.specification import Specification
 
 N, DRAWS = 5, 7
 ROWS = {
@@ -35,32 +34,23 @@ LIKELIHOODS = [
 each_kind_of_row = pytest.mark.parametrize("rows", ROWS)
 
 
-def build(rows="vectors", likelihood=None, prior=None, *, scales=1, in_part=False, **options):
+def specification(rows, **parts):
     architecture, x_shape, y_shape = ROWS[rows]
     architecture = architecture.resolve(100, x_shape, y_shape)
-    latent_shape = architecture.latent_shape(2, y_shape)
-    likelihood = likelihood or Gaussian()
-    built = [likelihood.build(pooled_shape(y_shape, i)) for i in range(scales)]
-    return latent_model(
-        architecture,
-        [Partial(one) if in_part else one for one in built],
-        (prior or GaussianPrior()).build(latent_shape),
-        x_shape=x_shape,
-        y_shape=y_shape,
-        latent_shape=latent_shape,
-        partial=in_part,
-        **{"initial_guess": False, "recognition": True, **options},
-    )
+    codings = Scaling.identity(x_shape), Scaling.identity(y_shape)
+    latent_shape = architecture.latent_shape(2, y_shape) if "prior" in parts else None
+    parts = {"likelihood": Gaussian(), "latent_shape": latent_shape, **parts}
+    return Specification(architecture, x_coding=codings[0], y_coding=codings[1], **parts)
+
+
+def build(rows="vectors", likelihood=None, prior=None, *, scales=1, in_part=False, **options):
+    parts = {"likelihood": likelihood or Gaussian(), "prior": prior or GaussianPrior()}
+    options = {"initial_guess": False, "recognition": True, **options}
+    return specification(rows, n_scales=scales, partial_y=in_part, **parts, **options).build()
 
 
 def baseline(rows, *, scales=1):
-    architecture, x_shape, y_shape = ROWS[rows]
-    return deterministic_model(
-        architecture.resolve(100, x_shape, y_shape),
-        [Gaussian().build(pooled_shape(y_shape, i)) for i in range(scales)],
-        x_shape=x_shape,
-        y_shape=y_shape,
-    )
+    return specification(rows, n_scales=scales).build()
 
 
 def inputs(rows):
