@@ -144,9 +144,8 @@ class Fitted:
             x = self._inputs(X, rows, self.exact_dtype)
             noise = points.expand(-1, len(x), *points.shape[2:]).split(block)
             mean, variance = moments.moments(self.exact_model, x, _counted(noise, shown))
-            return [
-                read(found) for read, found in zip(reads, (mean, variance.sqrt()), strict=False)
-            ]
+            found = zip(reads, (mean, variance.sqrt()), strict=False)
+            return [read(moment) for read, moment in found]
 
         return self._by_rows(len(X), len(points), evaluate)
 
@@ -226,8 +225,7 @@ class Fitted:
             x, observed = self._inputs(X, rows), self._outputs(y[rows])
             noise = self._noise(n_samples, block, seed, x, observed)
             given = self.model, x, observed, self._outputs(completed[rows]), noise
-            estimated = completion.log_prob_observed(*given, n_draws=n_samples)
-            return [estimated.log_prob.cpu().numpy()]
+            return [completion.log_prob_observed(*given, n_draws=n_samples).log_prob.cpu().numpy()]
 
         return self._by_rows(len(y), n_samples, evaluate)[0] + self.y_coding.log_jacobian(y)
 
@@ -283,7 +281,9 @@ class Fitted:
         """Give the size of chunks, and a line that counts draws; evaluate networks meanwhile."""
         chunk = plan(n_rows, n_draws, self.row_size)
         threads = limited(chunk.rows * chunk.draws * self.row_work, self.n_threads)
-        counted = line(self.title, n_rows * n_draws, "draw", delay=SHOWN_AFTER)
+        counted = tqdm(disable=True)
+        if self.title is not None:
+            counted = line(self.title, n_rows * n_draws, "draw", delay=SHOWN_AFTER)
         with torch.inference_mode(), threads, counted as shown:
             yield chunk, shown
 

@@ -18,6 +18,7 @@ nothing to condition on.
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -255,19 +256,15 @@ class BaselineNetwork(nn.Module):
         return self.trunk.scales(x, len(self.scale_shapes))
 
 
-class Output(nn.Module):
+class Output(nn.Sequential):
     """The output layer: features to the distribution of y.
 
     The baseline network shares it: with an initial guess it reads the sum of both features.
     """
 
     def __init__(self, architecture, in_shape: Shape, likelihood: nn.Module):
-        super().__init__()
-        self.head = architecture.head(in_shape, likelihood.parameter_shape)
-        self.likelihood = likelihood
-
-    def forward(self, features: Tensor) -> Distribution:
-        return self.likelihood(self.head(features))
+        head = architecture.head(in_shape, likelihood.parameter_shape)
+        super().__init__(OrderedDict(head=head, likelihood=likelihood))
 
     def guess(self, features: Tensor) -> Tensor:
         """Return E[y] given the features, as the networks that read y see it."""

@@ -2,6 +2,7 @@
 
 import math
 from numbers import Integral
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -93,12 +94,11 @@ class Specification(NamedTuple):
 
     def rows(self, selection: Selection, device: str) -> Rows | StreamedRows:
         """Return encoded rows on a device, or read on demand where they are too many."""
-        gain = self.log_jacobian(selection)
-        return StreamedRows(selection, self.codings, device, log_jacobian=gain).resident()
+        return StreamedRows(selection, self.codings, device, self.log_jacobian).resident()
 
     def build(self) -> Model | EncoderDecoder:
         """Return the untrained networks; random numbers come from torch's generator."""
-        y_shape = self.y_coding.code_shape
+        *x_shapes, y_shape = map(attrgetter("code_shape"), self.codings)
         if self.code_activation is not None:
             (n_components,) = self.latent_shape
             return encoder_decoder(
@@ -110,12 +110,11 @@ class Specification(NamedTuple):
             likelihood = self.likelihood.build(shape)
             likelihoods.append(Partial(likelihood) if self.partial_y else likelihood)
         if self.latent_shape is None:
-            return Model(**self._baseline(likelihoods))
-        return self._latent_model(likelihoods)
+            return Model(**self._baseline(*x_shapes, y_shape, likelihoods))
+        return self._latent_model(x_shapes, y_shape, likelihoods)
 
-    def _baseline(self, likelihoods: list[nn.Module]) -> dict:
+    def _baseline(self, x_shape: Shape, y_shape: Shape, likelihoods: list[nn.Module]) -> dict:
         """Return the baseline network, and output layers for each resolution."""
-        x_shape, y_shape = (coding.code_shape for coding in self.codings)
         baseline = BaselineNetwork(self.architecture, x_shape, y_shape, self.n_scales)
         output, *coarse = (
             Output(self.architecture, shape, likelihood)
@@ -123,16 +122,17 @@ class Specification(NamedTuple):
         )
         return {"output": output, "baseline": baseline, "coarse": coarse}
 
-    def _latent_model(self, likelihoods: list[nn.Module]) -> Model:
+    def _latent_model(
+        self, x_shapes: list[Shape], y_shape: Shape, likelihoods: list[nn.Module]
+    ) -> Model:
         """Return the networks of a model with z, with a baseline network if there is a guess."""
-        *x_shapes, y_shape = (coding.code_shape for coding in self.codings)
         architecture, prior = self.architecture, self.prior.build(self.latent_shape)
         if isinstance(prior, Process):
             prior.allocate(self.n_context, *x_shapes)
             generation = GivenNothing(architecture.decoder(y_shape, None, self.latent_shape))
         else:
             generation = architecture.decoder(y_shape, *x_shapes or [None], self.latent_shape)
-        parts = self._baseline(likelihoods) if self.initial_guess else {}
+        parts = self._baseline(*x_shapes, y_shape, likelihoods) if self.initial_guess else {}
         if self.recognition:
             proposal = prior
             if not isinstance(prior, DiagonalGaussian):

@@ -10,8 +10,9 @@ import warnings
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from skcvae.data.batches import Items, Selection
+from skcvae.data.batches import Selection
 from skcvae.data.hold_out import numbered, rows, tells_rows_apart
+from skcvae.data.items import Items
 
 MOST_NUMBERS = 4_000_000  # of x: the search then takes about a second
 N_QUERIES = 200

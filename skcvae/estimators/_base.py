@@ -16,7 +16,8 @@ from torch.utils.data import Dataset
 
 from skcvae import least_squares
 from skcvae.data.annotations import one_by_one
-from skcvae.data.batches import Items, Selection
+from skcvae.data.batches import Selection
+from skcvae.data.items import Items
 from skcvae.estimators import _checks
 from skcvae.estimators._attributes import FittedAttributes
 from skcvae.estimators._ended import conclude, finish
@@ -178,7 +179,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     def _shown_fitted(self):
         """Return the fitted model, with the parameters that are set now."""
         self._fitted.title = type(self).__name__ if self.verbose else None
-        self._fitted.n_threads = _checks.training_options(self).n_threads
+        self._fitted.n_threads = (self.training or _checks.DEFAULT_TRAINING).n_threads
         return self._fitted
 
 

@@ -19,7 +19,7 @@ from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
 
 PARTS = ("architecture", "likelihood", "prior", "objective")
-USUAL = Training()  # options of training, which no fit changes
+DEFAULT_TRAINING = Training()  # options of training, which no fit changes
 
 
 @contextlib.contextmanager
@@ -226,7 +226,8 @@ def check_levels(quantiles):
 def check_parameters(estimator):
     """Return the checked parameter objects, device and seed of an estimator."""
     estimator._validate_params()
-    parts = SimpleNamespace(**chosen(estimator, *PARTS), training=training_options(estimator))
+    parts = SimpleNamespace(**chosen(estimator, *PARTS))
+    parts.training = estimator.training or DEFAULT_TRAINING
     objective = parts.objective
     parts.device, parts.seed = parts.training.start(
         estimator.device, estimator.random_state, warm_start=estimator.warm_start
@@ -281,8 +282,3 @@ def chosen(estimator, *names):
         else:
             found[name] = clone(value)
     return found
-
-
-def training_options(estimator):
-    """Return the training options of an estimator."""
-    return estimator.training or USUAL

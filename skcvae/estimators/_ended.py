@@ -6,7 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skcvae.data.dependence import warn_of_dependence
 from skcvae.estimators._active_units import count_active_units
-from skcvae.estimators._checks import training_options
+from skcvae.estimators._checks import DEFAULT_TRAINING
 from skcvae.estimators._validation_score import warn_if_constant_is_better
 from skcvae.estimators._warm_start import structure
 from skcvae.io.checkpoint_file import CheckpointFile
@@ -47,6 +47,6 @@ def finish(estimator):
 
 def remove_checkpoint(estimator):
     """Delete the checkpoint of a fit that was completed."""
-    path = training_options(estimator).checkpoint
+    path = (estimator.training or DEFAULT_TRAINING).checkpoint
     if path is not None and not estimator.net_.interrupted:
         CheckpointFile(path).remove()

@@ -94,7 +94,8 @@ class Persistent(Savable):
     def _set_net(self, module, weights, history):
         # Copies: arrays of other processes may be read-only.
         module.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
-        self.net_ = self._net(_checks.training_options(self), module, device_or_cpu(self.device))
+        training = self.training or _checks.DEFAULT_TRAINING
+        self.net_ = self._net(training, module, device_or_cpu(self.device))
         self.net_.history_ = History(history)
         self._set_fitted(module)
 

@@ -163,7 +163,7 @@ class Net(NeuralNet):
         self.average = average
         self.precision = precision
         self.n_threads = n_threads
-        self.paces = {training: Pace(n_threads) for training in (True, False)}
+        self.paces = {True: Pace(n_threads), False: Pace(n_threads)}  # in training, or not
         self.interrupted = False
         self.interrupts = Interrupts()
         self.listeners: dict[str, list[Callback]] = {}

@@ -162,14 +162,16 @@ class Training(_Options):
         schedule = (lr, max_epochs * math.ceil(n_rows / batch_size))
         kind = functools.partial(Net, device=device)
         if self.accelerator is not None and rows is not None:
-            kind = self._distributed_net()
+            from skcvae.training.distributed import DistributedNet  # needs an optional package
+
+            kind = functools.partial(DistributedNet, accelerator=self.accelerator, device=None)
             title = title if self.accelerator.is_main_process else None
         if rows is not None and self.callbacks:
             check_callbacks(
                 self.callbacks, validated=validation is not None, early_stopping=early_stopping
             )
         number = 0 if self.accelerator is None else self.accelerator.process_index
-        drawing = generator(seed + 2 + number, device)
+        order, drawing = generator(seed + 1), generator(seed + 2 + number, device)
         for layer in module.modules():
             if hasattr(layer, "generator"):  # dropout, and likelihoods that draw in training
                 layer.generator = drawing
@@ -185,7 +187,7 @@ class Training(_Options):
             batch_size=batch_size,
             iterator_train=ShuffledBatches,
             iterator_train__shape=module.noise_shape,
-            iterator_train__source=generator(seed + 1),
+            iterator_train__source=order,
             iterator_train__omission=omission,
             iterator_valid=OrderedBatches,
             iterator_valid__shape=module.noise_shape,
@@ -245,11 +247,6 @@ class Training(_Options):
         if patience == "auto":
             patience = min(max(math.ceil(1500 / steps), 5), 50)
         return batch_size, max_epochs, patience
-
-    def _distributed_net(self) -> Callable[..., Net]:
-        from skcvae.training.distributed import DistributedNet  # needs an optional package
-
-        return functools.partial(DistributedNet, accelerator=self.accelerator, device=None)
 
     def _optimizer(self) -> dict:
         """Return skorch's parameters of the optimizer: one fused kernel where there is one."""
