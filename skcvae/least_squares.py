@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
-from skcvae.inference.partial import Partial
 from skcvae.model import Model
 from skcvae.networks.layers import Stack, set_affine
 
@@ -238,7 +237,7 @@ def start(model: Model, rows) -> bool:
     if not len(y):
         return False
     coef, intercept, covariance = fit(*x or [None], y, weight, group)
-    noise, generation = noise_of(model), model.generation
+    noise, generation = model.output.likelihood, model.generation
     trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
     if generation is None:
         noise.start_at(covariance)
@@ -272,19 +271,13 @@ def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
 
 def _has_skips(model) -> bool:
     """Return whether a model is for real numbers, and all its networks have skip connections."""
-    if not isinstance(model, Model) or not hasattr(noise_of(model), "start_at"):
+    if not isinstance(model, Model) or not hasattr(model.output.likelihood, "start_at"):
         return False
     for part in (model.baseline, model.generation, model.prior, model.recognition):
         trunk = getattr(part, "trunk", part if part is model.generation else None)
         if trunk is not None and not (isinstance(trunk, Stack) and trunk.shortcut):
             return False
     return True
-
-
-def noise_of(model: Model) -> nn.Module:
-    """Return the likelihood, also of partially observed rows."""
-    likelihood = model.output.likelihood
-    return likelihood.likelihood if isinstance(likelihood, Partial) else likelihood
 
 
 def _some(rows) -> tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]:

@@ -203,6 +203,8 @@ def specify(
     :class:`Specification`.
     """
     y = y.reshape(-1, *row_shape(y_shape, y, "y_shape"))
+    if X is not None:
+        X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
     if flags.get("n_scales", 1) > 1:
         check_scales(y.shape[1:], likelihood, **flags)
     sequences = are_sequences(y, architecture, "y")
@@ -217,7 +219,6 @@ def specify(
         architecture = architecture.resolve(n_rows, (), code_shape)
         shape = architecture.latent_shape(latent_dim, (math.prod(code_shape),))
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
-    X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
     sequences = are_sequences(X, architecture, "X")
     if partial_X:
         check_observed(as_images(X) if sequences else X, None, "X")

@@ -9,6 +9,7 @@ import functools
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import torch
 from threadpoolctl import ThreadpoolController
@@ -46,20 +47,21 @@ def limited(work: float, n_threads: str | int = "auto") -> contextlib.AbstractCo
     return _openmp().limit(limits=n_threads)
 
 
+@dataclass
 class Pace:
     """One thread for a step of training or all, whichever was faster in the steps before.
 
     Other processes come and go: the slower one is tried again, for a small share of the time.
+    `seconds` are those of a step with one thread, and with all; zero is not known.
     """
 
-    def __init__(self, n_threads: str | int):
-        self.chooses = n_threads == "auto"
-        self.seconds = {False: 0.0, True: 0.0}  # of a step with one thread, with all; 0: not known
-        self.due = math.inf
+    n_threads: str | int
+    seconds: dict[bool, float] = field(default_factory={False: 0.0, True: 0.0}.copy)
+    due: float = math.inf
 
     def step(self) -> contextlib.AbstractContextManager:
         """Return a context for a step, in which it has its threads."""
-        chooses = self.chooses and torch.get_num_threads() > 1
+        chooses = self.n_threads == "auto" and torch.get_num_threads() > 1
         return self._timed() if chooses else contextlib.nullcontext()
 
     @contextlib.contextmanager

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.estimators._active_units import MIN_EPOCHS_BEFORE_WARNING
-from skcvae.least_squares import noise_of
 from skcvae.model import Model
 
 MAX_ROWS = 10_000  # of which the constant density is estimated
@@ -51,7 +50,7 @@ def warn_if_constant_is_better(
     model = estimator.net_.module.model
     if held_out.weight is not None or len(held_out) < FEWEST_ROWS:
         return
-    if not isinstance(model, Model) or not hasattr(noise_of(model), "start_at"):
+    if not isinstance(model, Model) or not hasattr(model.output.likelihood, "start_at"):
         return
     if len(estimator.history_) < MIN_EPOCHS_BEFORE_WARNING:
         return
