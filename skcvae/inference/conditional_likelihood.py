@@ -222,6 +222,20 @@ def row_noise(rows: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
 
     Rows are independent of each other, and a row's noise does not depend on
     where the row stands or what stands beside it.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n, n_numbers)
+        What the noise follows from.
+    shape : tuple of int
+        Of the noise of one row, draws first.
+    seed : int
+        Of all rows.
+
+    Returns
+    -------
+    Tensor of shape (n_draws, n, ...)
+        Float32, on the CPU.
     """
     noise = torch.empty((len(rows), *shape))
     source = Generator()
