@@ -366,6 +366,14 @@ def test_near_copies_of_x_warn_unless_groups_are_given(n_copies, jitter, n_featu
         split_and_compared(X[order], X[order, 1], validation=40)
 
 
+def test_rows_that_the_user_gives_to_validate_on_are_not_compared():
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(100, 4)), 4, axis=0) + 1e-6 * rng.normal(size=(400, 4))
+    unfitted(NNRegressor).fit(X, X[:, 0], X_val=X, y_val=X[:, 0])  # warnings are errors
+    with pytest.warns(UserWarning, match="nearly the x of rows to train on"):
+        unfitted(NNRegressor).fit(X, X[:, 0])
+
+
 def tables_without_clusters():
     rng = np.random.default_rng(0)
     for n_features in (1, 2, 5, 40):

@@ -52,6 +52,7 @@ def log_density(fit_rows, rows):
         CVAERegressor(likelihood="gaussian", architecture=MLP(64)),
         CVAERegressor(likelihood="gaussian", architecture=MLP(activation="relu", dropout=0.1)),
         CVAERegressor(likelihood="gaussian", latent_dim=7),
+        CVAERegressor(likelihood="gaussian", partial_y=True),
         CVAERegressor(likelihood="multivariate_gaussian"),
         HybridStructuredPredictor(likelihood="gaussian"),
         NNRegressor(likelihood="multivariate_gaussian"),

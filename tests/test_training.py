@@ -12,6 +12,8 @@ from skcvae import VAE, CVAERegressor, HybridStructuredPredictor, NNRegressor, T
 from skcvae.architectures import MLP
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
 from skcvae.data.coding import FORWARD_NUMBERS
+from skcvae.documented import described
+from skcvae.estimators._checks import DEFAULT_TRAINING
 from skcvae.likelihoods import Categorical
 from skcvae.random import drawing_from, generator
 from skcvae.training.net import WeightAverage
@@ -205,6 +207,14 @@ def test_validation_noise_is_the_same_each_time_and_differs_between_rows(n_rows)
     assert max(map(len, xs)) == min(n_rows, 5)
     assert torch.cat(xs)[:, 0].tolist() == list(range(5))
     assert len(torch.cat([batch["noise"] for batch, _ in first], dim=1)[0].unique()) == 10
+
+
+def test_fits_leave_the_default_options_which_they_share(data):
+    before = described(DEFAULT_TRAINING)
+    for kind in (NNRegressor, CVAERegressor):
+        kind(max_epochs=2, random_state=0, verbose=1).fit(*data)
+    CVAERegressor(max_epochs=2, prior="gaussian_process", random_state=0).fit(*data)
+    assert described(DEFAULT_TRAINING) == before == described(Training())
 
 
 def test_average_forgets_the_start_and_swaps():
