@@ -18,7 +18,7 @@ from skcvae.documented import Documented
 from skcvae.io.checkpoint_file import seed_of
 from skcvae.random import generator, seed_from
 from skcvae.suggestions import unknown_parameter
-from skcvae.training import callbacks as package
+from skcvae.training import callbacks as kinds
 from skcvae.training.accepted_callbacks import check_callbacks
 from skcvae.training.net import Loss, Net, ObjectiveModule, WeightAverage
 from skcvae.training.precision import tensor_float_32
@@ -270,13 +270,13 @@ class Training(_Options):
         """
         chosen = [("epoch_timer", EpochTimer())]
         if self.max_grad_norm is not None:
-            chosen.append(package.ClipGradients(self.max_grad_norm))
+            chosen.append(kinds.ClipGradients(self.max_grad_norm))
         if self.lr_schedule == "one_cycle":
-            chosen.append(package.one_cycle(*schedule))
-        chosen += [package.FiniteLoss(), package.BestWeights(patience)]
-        chosen += map(package.copied, self.callbacks or [])
+            chosen.append(kinds.one_cycle(*schedule))
+        chosen += [kinds.FiniteLoss(), kinds.BestWeights(patience)]
+        chosen += map(kinds.copied, self.callbacks or [])
         if title is not None:
-            chosen.append(package.ProgressLine(title))
+            chosen.append(kinds.ProgressLine(title))
         return chosen if checkpoint is None else [*chosen, checkpoint]
 
     def _compiler(self) -> dict:
