@@ -9,7 +9,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skcvae import VAE, CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
-from skcvae.architectures import MLP
+from skcvae.architectures import MLP, Conv
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
 from skcvae.data.coding import FORWARD_NUMBERS
 from skcvae.documented import described
@@ -105,11 +105,23 @@ def test_gradients_are_clipped(data):
         assert (est.history_[-1]["norm"] <= 0.0101) == (limit is not None)
 
 
-def test_warmup_moves_the_weight_of_the_kl(data):
-    class Weight(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            net.history.record("kl_weight", net.criterion_.kl_weight)
+class Weight(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("kl_weight", net.criterion_.kl_weight)
 
+
+@pytest.mark.parametrize("params, starts_lower", [({}, True), ({"objective": "iwae"}, False)])
+def test_the_weight_of_the_kl_grows_by_default_with_a_latent_map(params, starts_lower):
+    X = np.random.default_rng(0).normal(size=(20, 4, 4))
+    training = Training(callbacks=[Weight()])
+    for architecture in (Conv((2, 2)), MLP((2,))):
+        est = CVAERegressor(architecture=architecture, max_epochs=10, training=training, **params)
+        weights = est.fit(X, X).history_[:, "kl_weight"]
+        assert (weights[0] < 1) == (starts_lower and isinstance(architecture, Conv))
+        assert weights[2:] == [1] * 8
+
+
+def test_warmup_moves_the_weight_of_the_kl(data):
     est = CVAERegressor(
         max_epochs=4, kl_warmup=1, beta=1.0, training=Training(callbacks=[Weight()])
     ).fit(*data)

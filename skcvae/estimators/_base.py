@@ -159,12 +159,16 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         return module
 
     def _net(self, training, module, device, rows=None, validation=None):
+        warmup = self.kl_warmup
+        if warmup == "auto":
+            has_map = len(self.specification_.latent_shape or ()) > 1
+            warmup = None if has_map and module.objective.weighs_kl else 0
         path = training.checkpoint if rows is not None else None
         return training.net(
             module,
             rows,
             validation,
-            loss=functools.partial(Loss, self.beta, self.kl_warmup),
+            loss=functools.partial(Loss, self.beta, warmup),
             lr=self.lr,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,

@@ -258,7 +258,7 @@ def check_parameters(estimator):
             f"objective={objective!r} trains no recognition network, with which "
             f"{type(estimator).__name__} encodes: expected another one, such as 'elbo'."
         )
-    if not objective.weighs_kl and (estimator.beta or estimator.kl_warmup):
+    if not objective.weighs_kl and (estimator.beta or estimator.kl_warmup not in ("auto", 0)):
         raise ValueError(
             f"objective={estimator.objective!r} has no KL term to weight and expects beta=0 and "
             f"kl_warmup=0, got beta={estimator.beta} and kl_warmup={estimator.kl_warmup}."

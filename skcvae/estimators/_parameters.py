@@ -90,7 +90,7 @@ SHARED = {
 LATENT = {**SHARED, "prior": CHOICES["prior"], "n_train_samples": COUNT}
 KL = {
     "beta": [Interval(Real, 0, None, closed="left")],
-    "kl_warmup": [Interval(Integral, 0, None, closed="left")],
+    "kl_warmup": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
 }
 
 

@@ -51,8 +51,9 @@ class VAE(RowDensity, Encoder):
         Draws L of z per row and step.
     beta : float, default=0.0
         The KL term is weighted by 1 + beta.
-    kl_warmup : int, default=0
-        Number of first epochs over which the weight of the KL term grows linearly.
+    kl_warmup : "auto" or int, default=0
+        Number of first epochs over which the weight of the KL term grows linearly. "auto"
+        is that of :class:`CVAERegressor`; here it gained nothing.
     x_shape : tuple of int or None, default=None
         Shape of one row where images come flat, such as (3, 32, 32).
     partial_X : bool, default=False

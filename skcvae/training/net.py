@@ -58,20 +58,21 @@ class ObjectiveModule(nn.Module):
 class Loss:
     """Negative weighted mean of an objective, with a weight for the KL term.
 
-    The weight grows to 1 + `beta` over `warmup` epochs.
+    The weight grows to 1 + `beta` over `warmup` epochs; None takes 20, or a fifth of all.
     """
 
     beta: float = 0.0
-    warmup: int = 0
+    warmup: int | None = 0
     kl_weight: float = 1.0
 
     def __call__(self, bound: Bound, weight: Tensor | None = None) -> Tensor:
         value = bound.reconstruction - self.kl_weight * bound.kl
         return -(value if weight is None else value * weight).mean()
 
-    def begin_epoch(self, number: int) -> None:
-        """Set the weight of the KL term in an epoch; the first one has number 1."""
-        self.kl_weight = (1 + self.beta) * min(number / (self.warmup + 1), 1.0)
+    def begin_epoch(self, number: int, n_epochs: int) -> None:
+        """Set the weight of the KL term in an epoch of so many; the first has number 1."""
+        warmup = min(20, n_epochs // 5) if self.warmup is None else self.warmup
+        self.kl_weight = (1 + self.beta) * min(number / (warmup + 1), 1.0)
 
     def state_dict(self) -> dict[str, float]:
         """Return the mutable state, for skorch's checkpoints."""
@@ -176,7 +177,7 @@ class Net(NeuralNet):
         """Start an epoch with the weights in place of their average: callbacks may set them."""
         super().on_epoch_begin(net, **kwargs)
         self.average.swap()
-        self.criterion_.begin_epoch(len(self.history))
+        self.criterion_.begin_epoch(len(self.history), self.max_epochs)
 
     def infer(self, x, **fit_params):
         """Evaluate the objective of a batch, which is on the device, in the chosen precision."""
