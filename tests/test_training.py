@@ -115,7 +115,7 @@ def test_the_weight_of_the_kl_grows_by_default_with_a_latent_map(params, starts_
     X = np.random.default_rng(0).normal(size=(20, 4, 4))
     training = Training(callbacks=[Weight()])
     for architecture in (Conv((2, 2)), MLP((2,))):
-        est = CVAERegressor(architecture=architecture, max_epochs=10, training=training, **params)
+        est = CVAERegressor(architecture=architecture, max_epochs=9, training=training, **params)
         weights = est.fit(X, X).history_[:, "kl_weight"]
         assert (weights[0] < 1) == (starts_lower and isinstance(architecture, Conv))
         assert weights[2:] == [1] * 8
