@@ -1,11 +1,14 @@
 """Law: each member of a stack is the model that a fit alone gives."""
 
+import linecache
+
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
+from torch.fx import graph_module
 
 from skcvae import (
     CVAERegressor,
@@ -288,3 +291,11 @@ def test_a_stack_is_cut_where_memory_has_no_room(data, monkeypatch):
 def test_the_summary_says_how_members_were_trained(data):
     est = EnsembleRegressor(NNRegressor(max_epochs=1), n_estimators=3, random_state=0).fit(*data)
     assert "trained       3 in a stack of 3" in est.summary()
+
+
+def test_recordings_leave_nothing_in_the_process(data, monkeypatch):
+    monkeypatch.setattr(stack, "RECORDED_AFTER", 1)
+    kept = dict(graph_module._loader.eval_cache), len(linecache.cache)
+    ensemble = EnsembleRegressor(NNRegressor(max_epochs=3, random_state=0), n_estimators=2)
+    assert "stack of 2" in ensemble.fit(*data).training_
+    assert (dict(graph_module._loader.eval_cache), len(linecache.cache)) == kept
