@@ -115,6 +115,7 @@ def text(results):
 
 def main(args):
     torch.set_num_threads(1)
+    args.out.mkdir(parents=True, exist_ok=True)
     est = CVAERegressor(max_epochs=20, random_state=0).fit(X, Y)
     before = {n: latency(est, n) for n in args.threads}
     start, rounds = time.monotonic(), []
@@ -129,6 +130,7 @@ def main(args):
             )
             ensemble.fit(X, Y).predict(X)
             rounds.append(measured(folder))
+            print(len(rounds), rounds[-1], flush=True)
     settled = rounds[min(2, len(rounds) - 1)]  # after what the first rounds load
     results = {
         "minutes": (time.monotonic() - start) / 60,

@@ -79,6 +79,7 @@ GALLERY = [
     "plot_two_branches.py",
     "plot_pandas_intervals.py",
     "plot_joint_uncertainty.py",
+    "plot_sample_paths.py",
     "plot_quadrant_completion.py",
     "plot_calibration.py",
     "plot_importance_sampling.py",

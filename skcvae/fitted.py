@@ -1,5 +1,6 @@
 """A fitted model from arrays to arrays, in bounded memory for any number of rows and draws."""
 
+import contextlib
 import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,8 @@ from skcvae.inference.layers import layers
 from skcvae.inference.posterior_mode import posterior_mode
 from skcvae.model import Model
 from skcvae.networks.layered import Layers
-from skcvae.random import generator, row_noise, spawned
+from skcvae.random import generator, spawned
+from skcvae.threads import limited, row_work
 from skcvae.training.progress import line
 
 Inputs = np.ndarray | None  # None where there is nothing to condition on
@@ -37,8 +39,9 @@ class Fitted:
         self.x_coding = x_coding
         self.y_coding = y_coding
         self.title = title
+        self.n_threads: str | int = "auto"
         self.device = next(model.parameters()).device
-        self.row_size = model.row_size  # cached: slow for calls with one row
+        self.row_size, self.row_work = model.row_size, row_work(model)  # slow for one row
 
     @functools.cached_property
     def exact_model(self) -> Model:
@@ -141,9 +144,8 @@ class Fitted:
             x = self._inputs(X, rows, self.exact_dtype)
             noise = points.expand(-1, len(x), *points.shape[2:]).split(block)
             mean, variance = moments.moments(self.exact_model, x, _counted(noise, shown))
-            return [
-                read(found) for read, found in zip(reads, (mean, variance.sqrt()), strict=False)
-            ]
+            found = zip(reads, (mean, variance.sqrt()), strict=False)
+            return [read(moment) for read, moment in found]
 
         return self._by_rows(len(X), len(points), evaluate)
 
@@ -223,18 +225,16 @@ class Fitted:
             x, observed = self._inputs(X, rows), self._outputs(y[rows])
             noise = self._noise(n_samples, block, seed, x, observed)
             given = self.model, x, observed, self._outputs(completed[rows]), noise
-            estimated = completion.log_prob_observed(*given, n_draws=n_samples)
-            return [estimated.log_prob.cpu().numpy()]
+            return [completion.log_prob_observed(*given, n_draws=n_samples).log_prob.cpu().numpy()]
 
         return self._by_rows(len(y), n_samples, evaluate)[0] + self.y_coding.log_jacobian(y)
 
     def _by_rows(self, n_rows: int, n_draws: int, evaluate) -> list[np.ndarray]:
         """Return the arrays that `evaluate` returns for chunks of rows, joined."""
         out: list[np.ndarray] = []
-        work = self._plan(n_rows, n_draws)
-        with torch.inference_mode(), self._line(n_rows * n_draws) as shown:
-            for rows in slices(n_rows, work.rows):
-                blocks = evaluate(rows, work.draws, shown)
+        with self._running(n_rows, n_draws) as (chunk, shown):
+            for rows in slices(n_rows, chunk.rows):
+                blocks = evaluate(rows, chunk.draws, shown)
                 out = out or [_empty((n_rows,), block) for block in blocks]
                 for whole, block in zip(out, blocks, strict=True):
                     whole[rows] = block
@@ -246,11 +246,10 @@ class Fitted:
     ) -> np.ndarray:
         """Return the draws that `blocks` yields for chunks of rows, joined and read."""
         out = None
-        work = self._plan(n_rows, n_draws)
-        with torch.inference_mode(), self._line(n_rows * n_draws) as shown:
-            for rows in slices(n_rows, work.rows):
-                drawn = _counted(blocks(rows, work.draws), shown)
-                for part, block in zip(slices(n_draws, work.draws), drawn, strict=True):
+        with self._running(n_rows, n_draws) as (chunk, shown):
+            for rows in slices(n_rows, chunk.rows):
+                drawn = _counted(blocks(rows, chunk.draws), shown)
+                for part, block in zip(slices(n_draws, chunk.draws), drawn, strict=True):
                     values = read(block)
                     out = _empty((n_draws, n_rows), values) if out is None else out
                     out[part, rows] = values
@@ -274,15 +273,19 @@ class Fitted:
         content = torch.cat([part.flatten(1) for part in rows if part is not None], dim=1)
         for i, drawn in enumerate(slices(n_samples, NOISE_DRAWS)):
             shape = (drawn.stop - drawn.start, *self.model.noise_shape)
-            yield from row_noise(content, shape, seed + i).to(self.device).split(block)
+            noise = conditional_likelihood.row_noise(content, shape, seed + i)
+            yield from noise.to(self.device).split(block)
 
-    def _plan(self, n_rows: int, n_samples: int) -> Plan:
-        return plan(n_rows, n_samples, self.row_size)
-
-    def _line(self, total: int) -> tqdm:
-        if self.title is None:
-            return tqdm(disable=True)
-        return line(self.title, total, "draw", delay=SHOWN_AFTER)
+    @contextlib.contextmanager
+    def _running(self, n_rows: int, n_draws: int) -> Iterator[tuple[Plan, tqdm]]:
+        """Give the size of chunks, and a line that counts draws; evaluate networks meanwhile."""
+        chunk = plan(n_rows, n_draws, self.row_size)
+        threads = limited(chunk.rows * chunk.draws * self.row_work, self.n_threads)
+        counted = tqdm(disable=True)
+        if self.title is not None:
+            counted = line(self.title, n_rows * n_draws, "draw", delay=SHOWN_AFTER)
+        with torch.inference_mode(), threads, counted as shown:
+            yield chunk, shown
 
 
 def _counted(blocks: Iterable[Tensor], shown: tqdm) -> Iterator[Tensor]:

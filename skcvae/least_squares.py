@@ -21,11 +21,9 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from torch import Tensor, nn
 
-from skcvae.covariance import NOISE_SHARE, factors, shrunk_covariance
 from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
-from skcvae.inference.partial import Partial
 from skcvae.model import Model
 from skcvae.networks.layers import Stack, set_affine
 
@@ -36,7 +34,9 @@ FEWEST_ROWS = 3
 FEW_ROWS = 8  # with fewer, leave-one-out errors and likelihoods are chance: y alone counts too
 N_FOLDS = 10  # where rows of x are repeated
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
+SHARES = np.logspace(-5, 0, 21)  # of the identity in a shrunk covariance
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
+NOISE_SHARE = 0.2  # of the least variance, if z could have all: a ring is found as fast as ever
 PRIOR_NOISE_SHARE = 0.8  # the same without a recognition network
 
 
@@ -93,7 +93,10 @@ def fit(
     if x is None:
         left_out = (intercept - share * y) / (1 - share)
     else:
-        labels = belonging(x, group)
+        if group is not None or len(set(map(bytes, x))) < len(x):
+            labels = belonging(x, group)
+        if labels is not None and labels.max() in (0, len(x) - 1):
+            labels = None  # one group is none: as many as there are y
         n_groups = len(y) if labels is None else labels.max() + 1
         penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / min(n_rows, n_groups)]
         coef, intercept, left_out = ridge(x, y, weight, penalties, labels)
@@ -119,17 +122,24 @@ def independent_share(residual: np.ndarray, labels: np.ndarray) -> float:
 def ridge(x, y, weight, penalties, labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return coefficients, intercepts and left-out predictions with the best penalties.
 
-    Parameters
-    ----------
-    x, y, weight, penalties, labels : ndarray
-        As of :func:`predicted_left_out`.
+    These are without each row, or with labels in ten folds without rows of its label.
 
     Returns
     -------
     coef, intercept, left_out : ndarray
         Of shapes (n_outputs, n_features), (n_outputs,) and (n_rows, n_outputs).
     """
-    left_out = predicted_left_out(x, y, weight, penalties, labels)
+    shape = *y.shape, len(penalties)
+    with config_context(enable_metadata_routing=False):  # else weights have to be asked for
+        if labels is None:
+            ridge = RidgeCV(penalties, scoring="r2", store_cv_results=True, alpha_per_target=True)
+            left_out = ridge.fit(x, y, weight).cv_results_.reshape(shape)
+        else:
+            ridge = Ridge(np.tile(penalties, y.shape[1]), solver="svd")
+            targets = np.repeat(y, len(penalties), axis=1)
+            folds = GroupKFold(min(N_FOLDS, len(set(labels))))
+            given = {"groups": labels, "cv": folds, "params": {"sample_weight": weight}}
+            left_out = cross_val_predict(ridge, x, targets, **given).reshape(shape)
     errors = np.average((y[..., None] - left_out) ** 2, axis=0, weights=weight)
     chosen = errors.argmin(axis=1)
     model = Ridge(penalties[chosen]).fit(x, y, weight)
@@ -137,29 +147,69 @@ def ridge(x, y, weight, penalties, labels) -> tuple[np.ndarray, np.ndarray, np.n
     return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_), left_out
 
 
-def predicted_left_out(x, y, weight, penalties, labels) -> np.ndarray:
-    """Return predictions without each row, or in ten folds without rows of its label.
+def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
+    """Return a covariance, shrunk to the identity as rows left out find best.
+
+    Of the shares whose leave-one-out likelihood (Hoffbeck and Landgrebe, 1996) is within a
+    standard error of the best, the largest is taken. It shrinks less than Ledoit and Wolf's share
+    where outputs nearly depend on each other linearly.
 
     Parameters
     ----------
-    x, y, weight, penalties, labels : ndarray
-        As of :func:`fit`; `labels` may be None.
+    rows : ndarray of shape (n_rows, n_outputs)
+        With mean zero and variances near one.
 
     Returns
     -------
-    ndarray of shape (n_rows, n_outputs, n_penalties)
-        The predictions.
+    ndarray of shape (n_outputs, n_outputs)
+        The covariance.
     """
-    shape = *y.shape, len(penalties)
-    with config_context(enable_metadata_routing=False):  # else weights have to be asked for
-        if labels is None:
-            ridge = RidgeCV(penalties, scoring="r2", store_cv_results=True, alpha_per_target=True)
-            return ridge.fit(x, y, weight).cv_results_.reshape(shape)
-        ridge, targets = Ridge(np.tile(penalties, y.shape[1]), solver="svd"), y[..., None]
-        targets = np.broadcast_to(targets, shape).reshape(len(y), -1)
-        folds = GroupKFold(min(N_FOLDS, len(set(labels))))
-        given = {"groups": labels, "cv": folds, "params": {"sample_weight": weight}}
-        return cross_val_predict(ridge, x, targets, **given).reshape(shape)
+    n_rows, n_outputs = rows.shape
+    covariance = rows.T @ rows / n_rows
+    values, vectors = np.linalg.eigh(covariance * n_rows / (n_rows - 1))
+    variances = (1 - SHARES) * values.clip(0)[:, None] + SHARES
+    distances = (rows @ vectors) ** 2 @ (1 / variances)
+    left = 1 - (1 - SHARES) / (n_rows - 1) * distances
+    lost = np.log(variances).sum(axis=0) + np.log(left) + distances / left
+    excess = lost - lost[:, [lost.mean(axis=0).argmin()]]
+    share = SHARES[excess.mean(axis=0) <= excess.std(axis=0) / np.sqrt(n_rows - 1)].max()
+    return (1 - share) * covariance + share * np.eye(n_outputs)
+
+
+def factors(
+    covariance: Tensor, n_latents: int, noise_share: float = NOISE_SHARE
+) -> tuple[Tensor, Tensor]:
+    r"""Return loadings and noise variances, :math:`\Sigma \approx \Lambda\Lambda^\top + \psi`.
+
+    Parameters
+    ----------
+    covariance : Tensor of shape (n_outputs, n_outputs)
+        Positive definite.
+    n_latents : int
+        Number of latent variables.
+    noise_share : float
+        Least variance of the noise, in terms of the least variance of any direction, where there
+        are as many latent variables as outputs.
+
+    Returns
+    -------
+    loadings : Tensor of shape (n_outputs, n_latents)
+        Orthogonal with respect to the noise, so that the posterior of z is diagonal; zero for
+        latent variables beyond the number of outputs.
+    noise : Tensor of shape (n_outputs,)
+        Variances of the noise.
+    """
+    variance = covariance.diagonal()
+    scale = variance.sqrt()
+    # numpy's: in a forked process torch's decompositions may wait for ever.
+    correlation = covariance / scale / scale[:, None]
+    values, vectors = map(torch.from_numpy, np.linalg.eigh(correlation.numpy()))
+    vectors = vectors * torch.where(vectors[0] < 0, -1, 1)  # signs that rounding cannot flip
+    values, vectors = values.flip(0).clamp_min(1e-6), vectors.flip(1)
+    noise = values[n_latents:].mean() if n_latents < len(values) else noise_share * values[-1]
+    loadings = (vectors * (values - noise).clamp_min(0).sqrt())[:, :n_latents]
+    loadings = nn.functional.pad(loadings, (0, n_latents - loadings.shape[1]))
+    return scale[:, None] * loadings, noise * variance
 
 
 @torch.no_grad()
@@ -183,12 +233,11 @@ def start(model: Model, rows) -> bool:
     """
     if not _has_skips(model):
         return False
-    arrays, weight, group = _some(rows)
-    if not len(arrays[-1]):
+    (*x, y), weight, group = _some(rows)
+    if not len(y):
         return False
-    *x, y = arrays
     coef, intercept, covariance = fit(*x or [None], y, weight, group)
-    noise, head, generation = noise_of(model), model.output.head, model.generation
+    noise, generation = model.output.likelihood, model.generation
     trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
     if generation is None:
         noise.start_at(covariance)
@@ -200,13 +249,14 @@ def start(model: Model, rows) -> bool:
         share = torch.zeros_like(coef) if trunks else coef
         trunks[generation] = [*[share][: len(x)], loadings]
         _start_encoders(model, coef, intercept, loadings, variance)
-    set_affine(head, trunks, intercept)
-    return generation is None or _is_gaussian(model.prior)
+    set_affine(model.output.head, trunks, intercept)
+    family = None if generation is None else model.prior.family
+    return getattr(family, "parameter_shape", None) is None or isinstance(family, DiagonalGaussian)
 
 
 def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
     """Set p(z|x) to N(0, I), and q(z|x,y) to the posterior in the linear model."""
-    if hasattr(model.prior, "trunk") and _is_gaussian(model.prior):
+    if hasattr(model.prior, "trunk") and isinstance(model.prior.family, DiagonalGaussian):
         zeros = torch.zeros(loadings.shape[1], 0, dtype=coef.dtype)
         set_affine(model.prior.head, {model.prior.trunk: [zeros]}, zeros.sum(1))
     if model.recognition is None:
@@ -219,25 +269,15 @@ def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
     set_affine(head, {trunk: maps}, -read @ intercept, raw_scale_of(spread.sqrt()))
 
 
-def _is_gaussian(prior) -> bool:
-    return isinstance(prior.family, DiagonalGaussian) or prior.family.parameter_shape is None
-
-
 def _has_skips(model) -> bool:
     """Return whether a model is for real numbers, and all its networks have skip connections."""
-    if not isinstance(model, Model) or not hasattr(noise_of(model), "start_at"):
+    if not isinstance(model, Model) or not hasattr(model.output.likelihood, "start_at"):
         return False
     for part in (model.baseline, model.generation, model.prior, model.recognition):
         trunk = getattr(part, "trunk", part if part is model.generation else None)
         if trunk is not None and not (isinstance(trunk, Stack) and trunk.shortcut):
             return False
     return True
-
-
-def noise_of(model: Model) -> nn.Module:
-    """Return the likelihood, also of partially observed rows."""
-    likelihood = model.output.likelihood
-    return likelihood.likelihood if isinstance(likelihood, Partial) else likelihood
 
 
 def _some(rows) -> tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]:

@@ -1,4 +1,4 @@
-r"""The networks joined into one conditional model, without losses.
+r"""The paper's networks, and their combination as one conditional model, without losses.
 
 .. math:: p(y \mid x) = \int p(y \mid x, z) \, p(z \mid x) \, dz
 
@@ -11,9 +11,14 @@ generation features. Gradients flow through the guess.
 
 Without noise, at z = E[z|x], the same networks are the paper's deterministic
 counterpart (GDNN).
+
+A network reads its inputs with a trunk of the architecture and ends in a head, whose numbers a
+family reads as a distribution. A list of input shapes without x stands for a model with
+nothing to condition on.
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -21,18 +26,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae.distributions import MIN_SCALE, DiagonalGaussian, reparameterize
-from skcvae.networks import (
-    BaselineNetwork,
-    GivenNothing,
-    LearnedPrior,
-    Output,
-    PriorNetwork,
-    RecognitionNetwork,
-    StandardPrior,
-)
+from skcvae.distributions import reparameterize
 from skcvae.networks.layers import Shape
-from skcvae.priors.process import Process
 
 
 class Conditional(NamedTuple):
@@ -151,114 +146,129 @@ class Model(nn.Module):
         return self.condition(x).prior if y is None else self.recognition(x, y)
 
 
-def deterministic_model(
-    architecture,
-    likelihoods: Sequence[nn.Module],
-    *,
-    x_shape: Shape,
-    y_shape: Shape,
-) -> Model:
-    """Build the deterministic model: the baseline network without z.
+class RecognitionNetwork(nn.Module):
+    r"""The recognition network :math:`q(z \mid x, y)`: the proposal of importance sampling."""
 
-    Parameters
+    def __init__(
+        self,
+        architecture,
+        given: Sequence[Shape],
+        y_shape: Shape,
+        family: nn.Module,
+        *,
+        read: Callable[[Tensor], Tensor],
+        partial: bool = False,
+    ):
+        super().__init__()
+        self.trunk = architecture.encoder(*given, *[y_shape] * (1 + partial))
+        self.head = architecture.head(self.trunk.out_shape, family.parameter_shape)
+        self.family = family
+        self.read = read
+        self.partial = partial
+
+    def forward(self, x: Tensor | None, y: Tensor) -> Distribution:
+        inputs = [self.read(y)] if x is None else [x, self.read(y)]
+        if self.partial:
+            observed = ~inputs[-1].isnan()
+            inputs[-1:] = inputs[-1].where(observed, 0.0), observed.to(y.dtype)
+        return self.family(self.head(self.trunk(*inputs)))
+
+
+class PriorNetwork(nn.Module):
+    r"""The prior network :math:`p(z \mid x)`, or with a guess :math:`p(z \mid x, \hat y)`."""
+
+    def __init__(self, architecture, in_shapes: Sequence[Shape], family: nn.Module):
+        super().__init__()
+        self.trunk = architecture.encoder(*in_shapes)
+        self.head = architecture.head(self.trunk.out_shape, family.parameter_shape)
+        self.family = family
+        self.noise_shape = family.noise_shape
+
+    def forward(self, *inputs: Tensor) -> Distribution:
+        return self.family(self.head(self.trunk(*inputs)))
+
+
+class StandardPrior(nn.Module):
+    """The relaxed prior N(0, I), the same for every row, with no network."""
+
+    def __init__(self, family: nn.Module):
+        super().__init__()
+        self.family = family
+        self.noise_shape = family.noise_shape
+
+    def forward(self, x: Tensor | None, *guess: Tensor) -> Distribution:
+        del guess
+        return self.family(x)
+
+
+class LearnedPrior(nn.Module):
+    """A prior :math:`p(z)` with nothing to condition on: learned numbers instead of a network."""
+
+    def __init__(self, family: nn.Module):
+        super().__init__()
+        self.numbers = nn.Parameter(torch.zeros(1, *family.parameter_shape))
+        self.family = family
+        self.noise_shape = family.noise_shape
+
+    def forward(self, x: None) -> Distribution:
+        del x
+        return self.family(self.numbers)
+
+
+class GivenNothing(nn.Module):
+    """A generation network that reads z alone: x reaches y through z only.
+
+    Attributes
     ----------
-    architecture : object
-        A resolved architecture.
-    likelihoods : sequence of Modules
-        Turn the output into a distribution of y, and of y at a half, a quarter of its
-        resolution, if these are wanted.
-    x_shape, y_shape : tuple of int
-        Shapes of one row.
-
-    Returns
-    -------
-    Model
-        A model with `baseline`, `output` and `coarse` only.
+    out_shape : tuple of int
+        Shape of the features of one row.
     """
-    baseline = BaselineNetwork(architecture, x_shape, y_shape, len(likelihoods))
-    output, *coarse = (
-        Output(architecture, shape, likelihood)
-        for shape, likelihood in zip(baseline.scale_shapes, likelihoods, strict=True)
-    )
-    return Model(output, baseline=baseline, coarse=coarse)
+
+    def __init__(self, decoder: nn.Module):
+        super().__init__()
+        self.decoder = decoder
+        self.out_shape = decoder.out_shape
+
+    def given(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the features as a function of z."""
+        del x
+        return self.decoder.given(None)
 
 
-def latent_model(
-    architecture,
-    likelihoods: Sequence[nn.Module],
-    prior: nn.Module,
-    *,
-    x_shape: Shape | None,
-    y_shape: Shape,
-    latent_shape: Shape,
-    initial_guess: bool,
-    recognition: bool,
-    partial: bool = False,
-    noiseless: bool = False,
-) -> Model:
-    """Build a model with latent variables from shapes.
+class BaselineNetwork(nn.Module):
+    r"""The baseline network: x to features of y without z.
 
-    Parameters
+    Read by an output layer it is the paper's deterministic network, and, inside a model
+    with latent variables, its initial guess :math:`\hat y(x)`.
+
+    Attributes
     ----------
-    architecture : object
-        A resolved architecture.
-    likelihoods : sequence of Modules
-        As in :func:`deterministic_model`; more than one only with an initial guess.
-    prior : Module
-        Turns the prior network's output into a distribution of z.
-    x_shape : tuple of int or None
-        Shape of one row of x; None for a model without inputs.
-    y_shape, latent_shape : tuple of int
-        Shapes of one row.
-    initial_guess : bool
-        Whether to add a baseline network whose guess the prior network gets.
-    recognition : bool
-        Whether to build a recognition network.
-    partial : bool, default=False
-        Whether the recognition network gets a mask of the observed outputs.
-    noiseless : bool, default=False
-        Whether z is always E[z|x].
-
-    Returns
-    -------
-    Model
-        An untrained model.
+    scale_shapes : list of tuples of int
+        Shapes of the features of one row, full resolution first.
     """
-    x_shapes = [] if x_shape is None else [x_shape]
-    baseline, coarse, proposal = None, (), None
-    if isinstance(prior, Process):
-        generation = GivenNothing(architecture.decoder(y_shape, None, latent_shape))
-    else:
-        generation = architecture.decoder(y_shape, x_shape, latent_shape)
-    if initial_guess:
-        guess = deterministic_model(architecture, likelihoods, x_shape=x_shape, y_shape=y_shape)
-        baseline, output, coarse = guess.baseline, guess.output, guess.coarse
-    if recognition:
-        family = prior
-        if not isinstance(prior, DiagonalGaussian):
-            floor = getattr(prior, "min_scale", MIN_SCALE)
-            family = DiagonalGaussian(latent_shape, floor, getattr(prior, "init_scale", 1.0))
-        proposal = RecognitionNetwork(
-            architecture, x_shapes, y_shape, family, read=likelihoods[0].read, partial=partial
-        )
-    if not initial_guess:
-        output = Output(architecture, generation.out_shape, likelihoods[0])
-    if prior.parameter_shape is None:
-        prior_network = StandardPrior(prior)
-    elif x_shapes or initial_guess:
-        in_shapes = [*x_shapes, y_shape][: len(x_shapes) + initial_guess]
-        prior_network = PriorNetwork(architecture, in_shapes, prior)
-    else:
-        prior_network = LearnedPrior(prior)
-    return Model(
-        output,
-        baseline=baseline,
-        generation=generation,
-        prior=prior_network,
-        recognition=proposal,
-        coarse=coarse,
-        noiseless=noiseless,
-    )
+
+    def __init__(self, architecture, x_shape: Shape, y_shape: Shape, n_scales: int = 1):
+        super().__init__()
+        self.trunk = architecture.decoder(y_shape, x_shape)
+        self.scale_shapes = self.trunk.scale_shapes(n_scales)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return self.trunk.scales(x, len(self.scale_shapes))
+
+
+class Output(nn.Sequential):
+    """The output layer: features to the distribution of y.
+
+    The baseline network shares it: with an initial guess it reads the sum of both features.
+    """
+
+    def __init__(self, architecture, in_shape: Shape, likelihood: nn.Module):
+        head = architecture.head(in_shape, likelihood.parameter_shape)
+        super().__init__(OrderedDict(head=head, likelihood=likelihood))
+
+    def guess(self, features: Tensor) -> Tensor:
+        """Return E[y] given the features, as the networks that read y see it."""
+        return self.likelihood.read(self(features).mean).to(features.dtype)
 
 
 def check_prior(model: Model, x: Tensor | None, prior) -> None:

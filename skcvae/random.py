@@ -6,7 +6,6 @@ operation of the current thread that could take a generator is handed one.
 """
 
 import functools
-import zlib
 from operator import attrgetter
 
 import numpy as np
@@ -32,20 +31,6 @@ def spawned(seed: int, n_streams: int) -> list[int]:
 def generator(seed: int, device: str | torch.device = "cpu") -> Generator:
     """Return a new generator."""
     return Generator(device).manual_seed(seed)
-
-
-def row_noise(rows: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
-    """Return standard normal noise that follows from each row's own content.
-
-    Rows are independent of each other, and a row's noise does not depend on
-    where the row stands or what stands beside it.
-    """
-    noise = torch.empty((len(rows), *shape))
-    source = Generator()
-    for row, out in zip(rows.cpu().numpy(), noise.unbind(), strict=True):
-        source.manual_seed(zlib.crc32(row.tobytes(), seed % 2**32))
-        out.normal_(generator=source)
-    return noise.transpose(0, 1)
 
 
 @functools.lru_cache(maxsize=16)

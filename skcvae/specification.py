@@ -2,20 +2,41 @@
 
 import math
 from numbers import Integral
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from skcvae.autoencoder import EncoderDecoder, encoder_decoder
 from skcvae.data.batches import Rows, Selection, StreamedRows
-from skcvae.data.coding import FORWARD_NUMBERS, FORWARD_ROWS, Scaling, columns_of, slices
+from skcvae.data.checks import check_no_bins, check_observed, check_scales
+from skcvae.data.coding import (
+    FORWARD_NUMBERS,
+    FORWARD_ROWS,
+    Scaling,
+    as_images,
+    slices,
+)
 from skcvae.data.gaps import Flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.data.table import Table
+from skcvae.distributions import MIN_SCALE, DiagonalGaussian
 from skcvae.inference.partial import Partial
-from skcvae.model import Model, deterministic_model, latent_model
+from skcvae.likelihoods import RealOutputs
+from skcvae.model import (
+    BaselineNetwork,
+    GivenNothing,
+    LearnedPrior,
+    Model,
+    Output,
+    PriorNetwork,
+    RecognitionNetwork,
+    StandardPrior,
+)
+from skcvae.priors.process import Process
 
 Shape = tuple[int, ...]
 
@@ -73,12 +94,11 @@ class Specification(NamedTuple):
 
     def rows(self, selection: Selection, device: str) -> Rows | StreamedRows:
         """Return encoded rows on a device, or read on demand where they are too many."""
-        gain = self.log_jacobian(selection)
-        return StreamedRows(selection, self.codings, device, log_jacobian=gain).resident()
+        return StreamedRows(selection, self.codings, device, self.log_jacobian).resident()
 
     def build(self) -> Model | EncoderDecoder:
         """Return the untrained networks; random numbers come from torch's generator."""
-        x_shape, y_shape = self.x_coding and self.x_coding.code_shape, self.y_coding.code_shape
+        *x_shapes, y_shape = map(attrgetter("code_shape"), self.codings)
         if self.code_activation is not None:
             (n_components,) = self.latent_shape
             return encoder_decoder(
@@ -90,24 +110,47 @@ class Specification(NamedTuple):
             likelihood = self.likelihood.build(shape)
             likelihoods.append(Partial(likelihood) if self.partial_y else likelihood)
         if self.latent_shape is None:
-            return deterministic_model(
-                self.architecture, likelihoods, x_shape=x_shape, y_shape=y_shape
-            )
-        prior = self.prior.build(self.latent_shape)
-        if getattr(self.prior, "conditions_on_rows", False):
-            prior.allocate(self.n_context, x_shape)
-        return latent_model(
-            self.architecture,
-            likelihoods,
-            prior,
-            x_shape=x_shape,
-            y_shape=y_shape,
-            latent_shape=self.latent_shape,
-            initial_guess=self.initial_guess,
-            recognition=self.recognition,
-            partial=self.partial_y,
-            noiseless=self.noiseless,
+            return Model(**self._baseline(*x_shapes, y_shape, likelihoods))
+        return self._latent_model(x_shapes, y_shape, likelihoods)
+
+    def _baseline(self, x_shape: Shape, y_shape: Shape, likelihoods: list[nn.Module]) -> dict:
+        """Return the baseline network, and output layers for each resolution."""
+        baseline = BaselineNetwork(self.architecture, x_shape, y_shape, self.n_scales)
+        output, *coarse = (
+            Output(self.architecture, shape, likelihood)
+            for shape, likelihood in zip(baseline.scale_shapes, likelihoods, strict=True)
         )
+        return {"output": output, "baseline": baseline, "coarse": coarse}
+
+    def _latent_model(
+        self, x_shapes: list[Shape], y_shape: Shape, likelihoods: list[nn.Module]
+    ) -> Model:
+        """Return the networks of a model with z, with a baseline network if there is a guess."""
+        architecture, prior = self.architecture, self.prior.build(self.latent_shape)
+        if isinstance(prior, Process):
+            prior.allocate(self.n_context, *x_shapes)
+            generation = GivenNothing(architecture.decoder(y_shape, None, self.latent_shape))
+        else:
+            generation = architecture.decoder(y_shape, *x_shapes or [None], self.latent_shape)
+        parts = self._baseline(*x_shapes, y_shape, likelihoods) if self.initial_guess else {}
+        if self.recognition:
+            proposal = prior
+            if not isinstance(prior, DiagonalGaussian):
+                scales = getattr(prior, "min_scale", MIN_SCALE), getattr(prior, "init_scale", 1.0)
+                proposal = DiagonalGaussian(self.latent_shape, *scales)
+            read = {"read": likelihoods[0].read, "partial": self.partial_y}
+            shapes = x_shapes, y_shape
+            parts["recognition"] = RecognitionNetwork(architecture, *shapes, proposal, **read)
+        if not self.initial_guess:
+            parts["output"] = Output(architecture, generation.out_shape, likelihoods[0])
+        if prior.parameter_shape is None:
+            parts["prior"] = StandardPrior(prior)
+        elif x_shapes:
+            in_shapes = [*x_shapes, *[y_shape] * self.initial_guess]
+            parts["prior"] = PriorNetwork(architecture, in_shapes, prior)
+        else:
+            parts["prior"] = LearnedPrior(prior)
+        return Model(**parts, generation=generation, noiseless=self.noiseless)
 
     def log_jacobian(self, selection) -> tuple[float, float]:
         """Return the mean log-Jacobian of the coding, at full and at coarser resolution."""
@@ -160,21 +203,29 @@ def specify(
     :class:`Specification`.
     """
     y = y.reshape(-1, *row_shape(y_shape, y, "y_shape"))
+    if X is not None:
+        X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
     if flags.get("n_scales", 1) > 1:
         check_scales(y.shape[1:], likelihood, **flags)
+    sequences = are_sequences(y, architecture, "y")
     if flags["partial_y"]:
-        check_observed(y, likelihood)
+        check_observed(as_images(y) if sequences else y, likelihood)
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
+    if sequences and isinstance(likelihood, RealOutputs):
+        y_coding = Scaling.fit_sequences(y, weight, "y", standardise=normalize_y)
     code_shape = y_coding.code_shape
     if X is None:
         check_no_bins(architecture)
         architecture = architecture.resolve(n_rows, (), code_shape)
         shape = architecture.latent_shape(latent_dim, (math.prod(code_shape),))
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
-    X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
+    sequences = are_sequences(X, architecture, "X")
     if partial_X:
-        check_observed(X, None, "X")
-    x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X, limited=True)
+        check_observed(as_images(X) if sequences else X, None, "X")
+    if sequences:
+        x_coding = Scaling.fit_sequences(X, weight, "X", standardise=normalize_X)
+    else:
+        x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X, limited=True)
     x_coding = Flagged(x_coding) if partial_X else x_coding
     architecture = architecture.resolve(n_rows, x_coding.code_shape, code_shape)
     if hasattr(architecture, "fit_bins") and architecture.bins is not None:
@@ -186,35 +237,22 @@ def specify(
     return Specification(architecture, likelihood, x_coding, y_coding, prior, shape, **flags)
 
 
+def are_sequences(rows: np.ndarray, architecture, name: str) -> bool:
+    """Return whether an architecture reads rows as sequences (length, channels)."""
+    if not getattr(architecture, "reads_sequences", False):
+        return False
+    if rows.ndim > 3:
+        raise ValueError(
+            f"{architecture!r} expects rows of {name} to be vectors or sequences of shape "
+            f"(length, channels), got rows of shape {rows.shape[1:]}."
+        )
+    return rows.ndim == 3
+
+
 def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:
     """Return random row numbers, of as many rows as fit in memory easily."""
     n_sampled = min(n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // row_size, 100))
     return np.sort(np.random.default_rng(seed).permutation(n_rows)[:n_sampled])
-
-
-def check_no_bins(architecture) -> None:
-    """Raise an error if an architecture encodes inputs where there are none."""
-    if getattr(architecture, "bins", None) is not None:
-        raise ValueError(
-            "bins of the architecture encode the inputs of a conditional model, and this one has "
-            f"none: expected bins=None, got {architecture!r}."
-        )
-
-
-def check_observed(y: np.ndarray, likelihood, name: str = "y") -> None:
-    """Raise an error if a column, or a channel of images, is never observed, or may not be so."""
-    if not getattr(likelihood, "accepts_missing", True):
-        raise ValueError(
-            f"partial_y=True marginalises out entries of y, which {likelihood!r} cannot: expected "
-            "partial_y=False, or another likelihood."
-        )
-    missing = np.isnan(columns_of(y)).all(axis=0)
-    if missing.any():
-        noun = "columns" if name == "X" else "outputs"
-        raise ValueError(
-            f"{name} has {noun} that are NaN in every row, expected each observed at least once; "
-            f"these columns or channels never are: {np.flatnonzero(missing)[:5].tolist()}."
-        )
 
 
 def row_shape(given, array: np.ndarray, name: str) -> Shape:
@@ -237,26 +275,3 @@ def row_shape(given, array: np.ndarray, name: str) -> Shape:
             f"{math.prod(own)} numbers of a row, got {given!r}."
         )
     return shape
-
-
-def check_scales(
-    y_row: Shape, likelihood, *, n_scales: int, initial_guess: bool, noiseless: bool, **flags
-) -> None:
-    """Raise an error if y cannot be predicted at several resolutions."""
-    if len(y_row) < 2:
-        raise ValueError(
-            f"n_scales={n_scales} expects images, rows of y of shape (height, width) or "
-            f"(channels, height, width), got rows of shape {y_row}. Give y_shape where they are "
-            "flat."
-        )
-    if not (initial_guess or noiseless):
-        raise ValueError(
-            f"n_scales={n_scales} predicts the coarser scales from the baseline network "
-            "and expects initial_guess=True, got False."
-        )
-    if not likelihood.accepts_means:
-        raise ValueError(
-            f"n_scales={n_scales} pools pixels by averaging, and averages are not integers, nor "
-            f"have they the statistics of pixels; got likelihood={likelihood!r}. Set n_scales=1 "
-            "or use another likelihood."
-        )

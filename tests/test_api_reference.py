@@ -24,6 +24,7 @@ INTERNAL = (
     "random",
     "specification",
     "suggestions",
+    "threads",
     "training",
     "version",
 )

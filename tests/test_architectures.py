@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from skcvae import NNRegressor
-from skcvae.architectures import MLP, Conv, Layered
+from skcvae.architectures import MLP, Conv, Layered, Temporal
 from skcvae.networks.layers import ACTIVATIONS, Dropout, PiecewiseLinear, sum_of_linears
 
 
@@ -50,6 +50,7 @@ def test_latent_size_grows_with_the_outputs():
         (MLP(dropout=0.1), ["hidden_layer_sizes"]),
         (Conv(), ["channels", "image_size"]),
         (Layered(background_share=0.5), ["channels", "image_size"]),
+        (Temporal(dropout=0.1), ["n_blocks"]),
     ],
     ids=repr,
 )
@@ -59,7 +60,7 @@ def test_resolving_changes_nothing_in_place_and_leaves_nothing_to_resolve(archit
     resolved = architecture.resolve(100, (9, 12), y_shape)
     assert repr(architecture) == before
     assert all(getattr(architecture, name) == "auto" for name in auto)
-    assert all(isinstance(getattr(resolved, name), tuple) for name in auto)
+    assert all(isinstance(getattr(resolved, name), tuple | int) for name in auto)
     assert repr(resolved.resolve(7, (9, 12), y_shape)) == repr(resolved)
 
 
@@ -111,6 +112,14 @@ def test_full_resolution_is_that_of_y_unless_it_is_a_vector():
         (Conv, {"image_size": (8.5, 8)}),
         (Conv, {"image_size": 8}),
         (Conv, {"image_size": "big"}),
+        (Temporal, {"n_channels": 0}),
+        (Temporal, {"n_channels": 2.5}),
+        (Temporal, {"n_blocks": 0}),
+        (Temporal, {"n_blocks": "many"}),
+        (Temporal, {"kernel_size": 1}),
+        (Temporal, {"kernel_size": 4}),
+        (Temporal, {"activation": "softplus"}),
+        (Temporal, {"dropout": 1.0}),
     ],
 )
 def test_parameters_out_of_range(family, bad):

@@ -641,7 +641,7 @@ def test_images_with_channels_last_are_refused(estimator_class, channels, archit
 
 def test_sequences_are_not_read_as_images():
     X = np.random.default_rng(0).normal(size=(9, 20, 3))
-    message = r"got rows of shape \(20, 3\), which are sequences.*\(1, 20, 3\)"
+    message = r"got rows of shape \(20, 3\), which are sequences.*'temporal'.*\(1, 20, 3\)"
     for arrays in ((X, X[:, :, 0]), (X[:, :, 0], X)):
         with pytest.raises(ValueError, match=message):
             NNRegressor(architecture="conv", max_epochs=1).fit(*arrays)

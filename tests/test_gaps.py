@@ -6,7 +6,7 @@ import torch
 
 import skcvae
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor
-from skcvae.architectures import MLP, Conv
+from skcvae.architectures import MLP, Conv, Temporal
 from skcvae.data.coding import Scaling
 from skcvae.data.gaps import Flagged
 
@@ -58,9 +58,11 @@ def test_flags_of_images_are_channels(shape, code_shape):
     np.testing.assert_array_equal(flags[0] - flags[1:], 1)
 
 
-@pytest.mark.parametrize("architecture", [MLP((8,)), MLP((8,), bins=4), Conv((4, 6))], ids=repr)
+@pytest.mark.parametrize(
+    "architecture", [MLP((8,)), MLP((8,), bins=4), Conv((4, 6)), Temporal(4)], ids=repr
+)
 def test_every_architecture_reads_gaps(architecture, tmp_path):
-    inputs = IMAGES if isinstance(architecture, Conv) else X
+    inputs = IMAGES if isinstance(architecture, Conv | Temporal) else X
     est = CVAERegressor(architecture=architecture, partial_X=True, **QUICK).fit(inputs, Y)
     est.save(tmp_path / "est.skcvae")
     again = skcvae.load(tmp_path / "est.skcvae")

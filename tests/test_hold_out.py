@@ -32,6 +32,7 @@ from skcvae import VAE, CVAERegressor, EnsembleRegressor, NNRegressor
 from skcvae.architectures import MLP
 from skcvae.data import hold_out
 from skcvae.data.batches import Selection
+from skcvae.data.dependence import warn_of_dependence
 
 N_ROWS = 60
 ALL = [*ESTIMATORS, *UNSUPERVISED, EnsembleRegressor]
@@ -284,26 +285,28 @@ def subjects(n_subjects=30, n_visits=20, n_features=3):
     return X[subject], X[subject, :1] + rng.normal(size=(len(subject), 2)), subject
 
 
-def split_rows(X, y, groups=None, validation="random"):
-    selection = Selection.select((X, y)).grouped(groups)
-    return selection.split(validation=validation, fraction=0.1, seed=0)
+def split_and_compared(X, y, groups=None, validation="random"):
+    """Split rows, and warn if those held out depend on the others."""
+    selection = Selection.select((X, y), groups=groups)
+    kept, held_out = selection.split(validation=validation, fraction=0.1, seed=0)
+    warn_of_dependence(kept, held_out)
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 5])
 def test_visits_of_subjects_warn_unless_groups_are_given(n_features):
     X, y, subject = subjects(n_features=n_features)
     with pytest.warns(UserWarning, match="pass their groups to fit"):
-        split_rows(X, y)
+        split_and_compared(X, y)
     with pytest.warns(UserWarning, match="pass their groups to fit"):
-        split_rows(X, y, validation=ShuffleSplit(test_size=0.1))
-    split_rows(X, y, groups=subject)
-    split_rows(X, y, validation=40)
+        split_and_compared(X, y, validation=ShuffleSplit(test_size=0.1))
+    split_and_compared(X, y, groups=subject)
+    split_and_compared(X, y, validation=40)
 
 
 def test_two_visits_of_each_subject_warn_too():
     X, y, _ = subjects(300, 2)
     with pytest.warns(UserWarning, match="9.% of the rows held out .* pass their groups to fit"):
-        split_rows(X, y)
+        split_and_compared(X, y)
 
 
 def test_ages_and_sizes_of_subjects_warn_too_and_so_do_images_with_several_answers():
@@ -312,7 +315,7 @@ def test_ages_and_sizes_of_subjects_warn_too_and_so_do_images_with_several_answe
     kinds = np.column_stack([ages[:, :2], rng.integers(0, 2, (30, 2))])
     for x in (ages, kinds, rng.integers(0, 256, (30, 8, 8))):
         with pytest.warns(UserWarning, match="pass their groups to fit"):
-            split_rows(x[rows], rng.normal(size=300))
+            split_and_compared(x[rows], rng.normal(size=300))
 
 
 def test_the_warning_names_the_line_of_the_call():
@@ -343,7 +346,7 @@ def usual_tables():
 
 def test_tables_of_few_values_or_rounded_numbers_do_not_warn():
     for X, y in usual_tables():
-        split_rows(X, y)  # warnings are errors
+        split_and_compared(X, y)  # warnings are errors
 
 
 @pytest.mark.parametrize("n_copies", [2, 3, 10, 20])
@@ -355,12 +358,20 @@ def test_near_copies_of_x_warn_unless_groups_are_given(n_copies, jitter, n_featu
     X += jitter * rng.normal(size=X.shape)
     X[:, 0] = 7  # a constant column
     with pytest.warns(UserWarning, match="nearly the x of rows to train on"):
-        split_rows(X, X[:, 1])
-    split_rows(X, X[:, 1], groups=group)
-    split_rows(X, X[:, 1], validation=40)  # of whole clusters
+        split_and_compared(X, X[:, 1])
+    split_and_compared(X, X[:, 1], groups=group)
+    split_and_compared(X, X[:, 1], validation=40)  # of whole clusters
     order = rng.permutation(len(X))
     with pytest.warns(UserWarning, match="nearly the x of rows to train on"):
-        split_rows(X[order], X[order, 1], validation=40)
+        split_and_compared(X[order], X[order, 1], validation=40)
+
+
+def test_rows_that_the_user_gives_to_validate_on_are_not_compared():
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(100, 4)), 4, axis=0) + 1e-6 * rng.normal(size=(400, 4))
+    unfitted(NNRegressor).fit(X, X[:, 0], X_val=X, y_val=X[:, 0])  # warnings are errors
+    with pytest.warns(UserWarning, match="nearly the x of rows to train on"):
+        unfitted(NNRegressor).fit(X, X[:, 0])
 
 
 def tables_without_clusters():
@@ -381,10 +392,10 @@ def tables_without_clusters():
 
 def test_tables_without_clusters_do_not_warn():
     for X in tables_without_clusters():
-        split_rows(X, X[:, 0])  # warnings are errors
+        split_and_compared(X, X[:, 0])  # warnings are errors
     rng = np.random.default_rng(0)
     X = np.where(rng.random((100, 4)) < 0.3, np.nan, rng.normal(size=(100, 4)))
-    split_rows(X, X[:, 0])
+    split_and_compared(X, X[:, 0])
 
 
 def windows(n_columns, step=1, n_channels=1, n_rows=200):
@@ -408,8 +419,8 @@ def windows(n_columns, step=1, n_channels=1, n_rows=200):
 def test_overlapping_windows_warn_unless_the_last_rows_are_held_out(y):
     X = np.random.default_rng(1).normal(size=(len(y), 2))
     with pytest.warns(UserWarning, match="windows of a series that overlap"):
-        split_rows(X, y)
-    split_rows(X, y, validation=30)
+        split_and_compared(X, y)
+    split_and_compared(X, y, validation=30)
 
 
 def test_rows_of_y_that_are_no_windows_do_not_warn():
@@ -417,7 +428,7 @@ def test_rows_of_y_that_are_no_windows_do_not_warn():
     X = rng.normal(size=(len(images), 2))
     labels = rng.integers(0, 2, len(images))
     for y in (images[:, 4:], images > 8, np.eye(2)[labels], labels, windows(12, 12)[:, :, 0]):
-        split_rows(X[: len(y)], y)  # warnings are errors
+        split_and_compared(X[: len(y)], y)  # warnings are errors
 
 
 # Metadata.

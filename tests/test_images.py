@@ -1,4 +1,4 @@
-"""Laws of every estimator on images, label maps, and rows that are observed in part."""
+"""Laws of every estimator on images, sequences, label maps, and rows that are observed in part."""
 
 import functools
 import pickle
@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcvae import CVAERegressor, GSNNRegressor, NNRegressor
-from skcvae.architectures import MLP, Conv, Layered
+from skcvae.architectures import MLP, Conv, Layered, Temporal
 from skcvae.likelihoods import Categorical, Gaussian
 
 N = 12
@@ -23,6 +23,7 @@ ARCHITECTURES = {
     "conv": Conv((4, 6), activation="tanh"),
     "layered": Layered((4, 6), activation="tanh"),
     "mlp": MLP((8,)),
+    "temporal": Temporal(4, activation="tanh"),
 }
 LIKELIHOODS = ["gaussian", "bernoulli", "categorical"]
 SHAPES = {
@@ -33,11 +34,15 @@ SHAPES = {
     "vector to image": ((5,), (8, 6)),
     "vector to vector": ((5,), (4,)),
     "vector to number": ((5,), ()),
+    "sequence to sequence": ((8, 2), (8, 3)),
+    "sequence to shorter sequence": ((8, 2), (3, 2)),
+    "sequence to vector": ((8, 2), (4,)),
+    "vector to sequence": ((5,), (7, 1)),
 }
 
-each_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+each_architecture = pytest.mark.parametrize("architecture", ["conv", "layered", "mlp"])
 each_likelihood = pytest.mark.parametrize("likelihood", LIKELIHOODS)
-EXPECTED = {"conv": "image", "layered": "image", "mlp": ""}
+EXPECTED = {"conv": "image", "layered": "image", "mlp": "", "temporal": "sequence"}
 CASES = [
     (a, s)
     for a, part in EXPECTED.items()
@@ -431,7 +436,8 @@ def test_many_rows_may_lack_an_output_in_turn(estimator_class):
     ("architecture", "shapes", "partial_y"),
     [
         *((*case, False) for case in CASES),
-        *((architecture, "image to image", True) for architecture in ARCHITECTURES),
+        *((a, "image to image", True) for a in ARCHITECTURES if a != "temporal"),
+        ("temporal", "sequence to sequence", True),
     ],
 )
 @each_likelihood

@@ -29,8 +29,8 @@ from skcvae import (
 )
 from skcvae.architectures import MLP
 from skcvae.data import batches
+from skcvae.training import net as training
 from skcvae.training.callbacks import BestWeights, FiniteLoss
-from skcvae.training.net import Net
 
 
 @pytest.fixture
@@ -156,14 +156,14 @@ def test_an_ensemble_without_an_epoch_passes_the_interrupt_on(data, interrupt_at
 
 def test_a_likelihood_of_zero_is_no_obstacle(data, monkeypatch):
     """Neither stopping early nor its best weights need a finite CLL."""
-    record = Net.record
+    record = training.record
 
-    def without(self, prefix, log_jacobian, totals):
+    def without(fitted, prefix, rows, totals):
         if prefix == "valid":
             totals[2] = -np.inf
-        record(self, prefix, log_jacobian, totals)
+        record(fitted, prefix, rows, totals)
 
-    monkeypatch.setattr(Net, "record", without)
+    monkeypatch.setattr(training, "record", without)
     est = NNRegressor(max_epochs=9, random_state=0, training=Training(patience=3)).fit(*data)
     assert est.history_[:, "valid_cll"] == [-np.inf] * 4
     assert np.isfinite(est.score(*data))

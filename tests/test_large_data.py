@@ -10,8 +10,9 @@ from torch.utils.data import Dataset, TensorDataset
 
 from skcvae import CVAERegressor, GSNNRegressor, NNRegressor
 from skcvae.architectures import MLP
-from skcvae.data.batches import Items, Rows, Selection, StreamedRows
+from skcvae.data.batches import Rows, Selection, StreamedRows
 from skcvae.data.coding import Scaling
+from skcvae.data.items import Items
 
 SETTINGS = {
     "table": {},
@@ -97,7 +98,7 @@ def test_streamed_rows_read_what_is_asked_and_nothing_else():
 
     codings = [Scaling.identity((size,)) for size in (2, 1)]
     selection = Selection.select(Items(Counted()), weight)
-    rows = StreamedRows(selection, codings, "cpu")
+    rows = StreamedRows(selection, codings, "cpu", lambda selection: (0.0, 0.0))
     (x, y), found = rows[torch.tensor([7, 2])]
     np.testing.assert_allclose(found, weight[[7, 2]] / weight.mean(), rtol=1e-6)
     assert x.tolist() == [[7, 7], [2, 2]] and y.tolist() == [[7], [2]] and seen == [7, 2]

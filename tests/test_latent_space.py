@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 import skcvae
 from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor
-from skcvae.architectures import MLP, Conv, Layered
+from skcvae.architectures import MLP, Conv, Layered, Temporal
 from skcvae.likelihoods import Categorical, Columns, Gaussian, MaskedImage, Poisson
 
 N = 40
@@ -46,6 +46,7 @@ CASES = {
     "labels": ({"likelihood": "categorical"}, X, MAPS[:, 0, :2]),
     "columns": ({"likelihood": COLUMNS}, X, TABLE),
     "layered": ({"architecture": Layered((4, 6), activation="tanh")}, X, IMAGES),
+    "sequences": ({"architecture": Temporal(4)}, IMAGES, IMAGES[:, :5, :2] * 3),
     "masked": (
         {"architecture": Layered((4, 6), mask=True), "likelihood": MaskedImage(Gaussian())},
         X,

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From low to high, as in docs/contributing.rst. Those in one line do not import each other.
 LAYERS = [
-    ["version", "random", "suggestions"],
+    ["version", "random", "suggestions", "threads"],
     ["documented"],
     ["data", "distributions"],
     ["networks"],
@@ -18,7 +18,6 @@ LAYERS = [
     ["autoencoder"],
     ["objectives"],
     ["inference"],
-    ["covariance"],
     ["least_squares"],
     ["specification"],
     ["io"],

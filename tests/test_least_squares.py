@@ -19,9 +19,9 @@ from skcvae import (
     least_squares,
 )
 from skcvae.architectures import MLP
-from skcvae.covariance import SHARES, factors, shrunk_covariance
 from skcvae.data.batches import Rows
-from skcvae.training.gain import by_group, exceeds_its_error
+from skcvae.least_squares import SHARES, factors, shrunk_covariance
+from skcvae.training.validation import by_group, exceeds_its_error
 
 NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
 
@@ -52,6 +52,7 @@ def log_density(fit_rows, rows):
         CVAERegressor(likelihood="gaussian", architecture=MLP(64)),
         CVAERegressor(likelihood="gaussian", architecture=MLP(activation="relu", dropout=0.1)),
         CVAERegressor(likelihood="gaussian", latent_dim=7),
+        CVAERegressor(likelihood="gaussian", partial_y=True),
         CVAERegressor(likelihood="multivariate_gaussian"),
         HybridStructuredPredictor(likelihood="gaussian"),
         NNRegressor(likelihood="multivariate_gaussian"),

@@ -5,13 +5,12 @@ from functools import partial
 import pytest
 import torch
 
-from skcvae.architectures import MLP, Conv
-from skcvae.data.pooling import pooled_shape
-from skcvae.inference.partial import Partial
+from skcvae.architectures import MLP, Conv, Temporal
+from skcvae.data.coding import Scaling
 from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
-from skcvae.model import deterministic_model, latent_model
 from skcvae.priors import Gaussian as GaussianPrior
 from skcvae.priors import Standard
+from skcvae.specification import Specification
 
 N, DRAWS = 5, 7
 ROWS = {
@@ -20,6 +19,10 @@ ROWS = {
     "image to image": (Conv((4, 5, 6), activation="tanh"), (2, 6, 5), (2, 6, 5)),
     "vector to image": (Conv((4, 6), activation="tanh"), (3,), (2, 6, 5)),
     "image to vector": (Conv((4, 6), activation="tanh"), (6, 5), (4,)),
+    "sequence to sequence": (Temporal(4, activation="tanh"), (6, 2), (6, 3)),
+    "sequence to shorter": (Temporal(4), (6, 2), (4, 1)),
+    "vector to sequence": (Temporal(4), (3,), (6, 2)),
+    "sequence to vector": (Temporal(4), (6, 2), (4,)),
 }
 LIKELIHOODS = [
     Gaussian(),
@@ -31,32 +34,23 @@ LIKELIHOODS = [
 each_kind_of_row = pytest.mark.parametrize("rows", ROWS)
 
 
-def build(rows="vectors", likelihood=None, prior=None, *, scales=1, in_part=False, **options):
+def specification(rows, **parts):
     architecture, x_shape, y_shape = ROWS[rows]
     architecture = architecture.resolve(100, x_shape, y_shape)
-    latent_shape = architecture.latent_shape(2, y_shape)
-    likelihood = likelihood or Gaussian()
-    built = [likelihood.build(pooled_shape(y_shape, i)) for i in range(scales)]
-    return latent_model(
-        architecture,
-        [Partial(one) if in_part else one for one in built],
-        (prior or GaussianPrior()).build(latent_shape),
-        x_shape=x_shape,
-        y_shape=y_shape,
-        latent_shape=latent_shape,
-        partial=in_part,
-        **{"initial_guess": False, "recognition": True, **options},
-    )
+    codings = Scaling.identity(x_shape), Scaling.identity(y_shape)
+    latent_shape = architecture.latent_shape(2, y_shape) if "prior" in parts else None
+    parts = {"likelihood": Gaussian(), "latent_shape": latent_shape, **parts}
+    return Specification(architecture, x_coding=codings[0], y_coding=codings[1], **parts)
+
+
+def build(rows="vectors", likelihood=None, prior=None, *, scales=1, in_part=False, **options):
+    parts = {"likelihood": likelihood or Gaussian(), "prior": prior or GaussianPrior()}
+    options = {"initial_guess": False, "recognition": True, **options}
+    return specification(rows, n_scales=scales, partial_y=in_part, **parts, **options).build()
 
 
 def baseline(rows, *, scales=1):
-    architecture, x_shape, y_shape = ROWS[rows]
-    return deterministic_model(
-        architecture.resolve(100, x_shape, y_shape),
-        [Gaussian().build(pooled_shape(y_shape, i)) for i in range(scales)],
-        x_shape=x_shape,
-        y_shape=y_shape,
-    )
+    return specification(rows, n_scales=scales).build()
 
 
 def inputs(rows):

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from skcvae.architectures import MLP, Conv
+from skcvae.data.coding import Scaling
 from skcvae.data.pooling import pooled, pooled_shape
-from skcvae.inference.partial import Partial
 from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
-from skcvae.model import deterministic_model, latent_model
 from skcvae.objectives import ELBO, GSNN, Deterministic, Hybrid, MultiScale
 from skcvae.priors import Gaussian as GaussianPrior
+from skcvae.specification import Specification
 from skcvae.training.net import ObjectiveModule
 
 SIZES = [(8, 8), (9, 7), (1, 5), (2, 3)]
@@ -70,15 +70,13 @@ def make(architecture, likelihood, n_scales, *, latent, in_part):
     shape = (3, 9, 7)
     architecture = architecture.resolve(10, (9, 7), shape)
     latent_shape = architecture.latent_shape(2, shape)
-    built = [likelihood.build(pooled_shape(shape, i)) for i in range(n_scales)]
-    built = [Partial(one) if in_part else one for one in built]
-    if not latent:
-        return deterministic_model(architecture, built, x_shape=(9, 7), y_shape=shape), ()
-    model = latent_model(
-        architecture, built, GaussianPrior().build(latent_shape), x_shape=(9, 7), y_shape=shape,
-        latent_shape=latent_shape, initial_guess=True, recognition=True, partial=in_part,
-    )  # fmt: skip
-    return model, latent_shape
+    codings = Scaling.identity((9, 7)), Scaling.identity(shape)
+    parts = {"n_scales": n_scales, "partial_y": in_part}
+    if latent:
+        parts |= {"prior": GaussianPrior(), "latent_shape": latent_shape}
+        parts |= {"initial_guess": True, "recognition": True}
+    model = Specification(architecture, likelihood, *codings, **parts).build()
+    return model, latent_shape if latent else ()
 
 
 OBJECTIVES = {

@@ -10,13 +10,14 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 from skcvae import Training
 from skcvae.architectures import MLP
 from skcvae.data.batches import Rows
+from skcvae.data.coding import Scaling
 from skcvae.inference.conditional_likelihood import importance_sampling, monte_carlo
 from skcvae.likelihoods import Gaussian
-from skcvae.model import latent_model
 from skcvae.objectives import ELBO, GSNN, IWAE, Hybrid
 from skcvae.priors import Flow, Mixture, Standard
 from skcvae.priors import Gaussian as GaussianPrior
 from skcvae.random import drawing_from, generator
+from skcvae.specification import Specification
 from skcvae.training.net import Loss, ObjectiveModule, train
 
 PRIORS = {
@@ -41,16 +42,15 @@ def untrained(name, *, recognition=True):
     if name == "flow":
         pytest.importorskip("zuko")
     with drawing_from(generator(0)):
-        return latent_model(
+        return Specification(
             MLP((16,)).resolve(1000, (), (2,)),
-            [Gaussian(init_scale=0.5).build((2,))],
-            PRIORS[name].build((2,)),
-            x_shape=None,
-            y_shape=(2,),
+            Gaussian(init_scale=0.5),
+            None,
+            Scaling.identity((2,)),
+            PRIORS[name],
             latent_shape=(2,),
-            initial_guess=False,
             recognition=recognition,
-        )
+        ).build()
 
 
 def trained(model, objective, *, max_epochs, n_rows=2000, n_samples=1):

@@ -1,6 +1,5 @@
 import math
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from skcvae.objectives import (
     Hybrid,
     MonteCarloLikelihood,
 )
-from skcvae.training.callbacks import Warmup
 from skcvae.training.net import Loss, ObjectiveModule
 
 
@@ -94,11 +92,10 @@ def test_loss_weighs_the_kl_and_the_examples():
 
 
 def kl_weights(loss, n_epochs):
-    """Return the weight of the KL term in each epoch, which the callback sets."""
+    """Return the weight of the KL term in each epoch."""
     weights = []
-    for epoch in range(n_epochs):
-        net = SimpleNamespace(criterion_=loss, history=[{}] * (epoch + 1))
-        Warmup().on_epoch_begin(net)
+    for number in range(1, n_epochs + 1):
+        loss.begin_epoch(number, n_epochs)
         weights.append(loss.kl_weight)
     return weights
 
@@ -108,6 +105,13 @@ def test_warmup_grows_linearly_and_is_off_by_default():
     assert weights == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
     assert kl_weights(Loss(), 2) == [1, 1]
     assert kl_weights(Loss(beta=0.5), 2) == [1.5, 1.5]
+
+
+@pytest.mark.parametrize("n_epochs, n_warmup", [(4, 0), (10, 2), (100, 20), (300, 20)])
+def test_automatic_warmup_takes_a_fifth_of_the_epochs_and_twenty_at_most(n_epochs, n_warmup):
+    weights = kl_weights(Loss(warmup=None), n_epochs)
+    assert weights == kl_weights(Loss(warmup=n_warmup), n_epochs)
+    assert weights.count(1) == n_epochs - n_warmup
 
 
 def test_switching_to_training_reaches_every_layer():

@@ -8,6 +8,7 @@ import torch
 
 from skcvae import NNRegressor
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
+from skcvae.data.coding import FORWARD_NUMBERS
 from skcvae.data.omission import omit, omit_square
 
 
@@ -100,7 +101,7 @@ def test_x_in_training_batches_alone_is_changed_and_anew_in_each_epoch():
     assert all((array == 1).all() for array in rows.arrays)
     _, plain = batches_of(ShuffledBatches, source=source())
     assert all((batch["arrays"][0] == 1).all() for batch, _ in plain)
-    _, ordered = batches_of(OrderedBatches, seed=0, n_rows=16)
+    _, ordered = batches_of(OrderedBatches, seed=0, row_size=FORWARD_NUMBERS // 16)
     assert all((batch["arrays"][0] == 1).all() for batch, _ in ordered)
 
 

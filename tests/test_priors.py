@@ -23,16 +23,17 @@ from torch.distributions import (
 
 from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor
 from skcvae.architectures import MLP, Conv
+from skcvae.data.coding import Scaling
 from skcvae.datasets import make_two_branches
 from skcvae.distributions import MIN_SCALE, divergence, reparameterize
 from skcvae.inference.conditional_likelihood import importance_sampling, monte_carlo
 from skcvae.inference.moments import deterministic, draws, moments, points
 from skcvae.inference.posterior_collapse import kl_by_unit
 from skcvae.likelihoods import Gaussian as GaussianLikelihood
-from skcvae.model import latent_model
-from skcvae.networks import PriorNetwork, StandardPrior
+from skcvae.model import PriorNetwork, StandardPrior
 from skcvae.priors import Flow, Gaussian, GaussianProcess, Mixture, Standard
 from skcvae.random import drawing_from, generator
+from skcvae.specification import Specification
 
 PRIORS = {
     "gaussian": Gaussian(min_scale=0.3),
@@ -263,16 +264,16 @@ def small_model(name, n_latent=1, **params):
     prior = clone(prior_of(name)).set_params(**params)
     with drawing_from(generator(0)):
         architecture = MLP((8,)).resolve(10, (FEATURES,), (2,))
-        model = latent_model(
+        model = Specification(
             architecture,
-            [GaussianLikelihood(init_scale=0.5).build((2,))],
-            prior.build((n_latent,)),
-            x_shape=(FEATURES,),
-            y_shape=(2,),
+            GaussianLikelihood(init_scale=0.5),
+            Scaling.identity((FEATURES,)),
+            Scaling.identity((2,)),
+            prior,
             latent_shape=(n_latent,),
             initial_guess=True,
             recognition=True,
-        )
+        ).build()
     return model.double()
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from skcvae.random import drawing_from, generator, normal_points, row_noise, seed_from
+from skcvae.inference.conditional_likelihood import row_noise
+from skcvae.random import drawing_from, generator, normal_points, seed_from
 
 RANDOM = {
     "linear": lambda: torch.nn.Linear(3, 2).weight,

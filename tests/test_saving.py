@@ -155,6 +155,11 @@ CASES = {
         IMAGES.reshape(40, 30),
         IMAGES.reshape(40, 30),
     ),
+    "sequences": (
+        CVAERegressor(architecture="temporal", partial_y=True, partial_X=True, y_shape=(2, 1)),
+        IMAGES,
+        HOLES,
+    ),
     "holes": (CVAERegressor(partial_y=True, objective=ELBO()), X, HOLES),
     "gaps": (NNRegressor(partial_X=True), np.where(X > 1, np.nan, X), REAL),
     "names": (NNRegressor(), pd.DataFrame(X, columns=list("abc")), REAL),

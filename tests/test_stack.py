@@ -1,11 +1,14 @@
 """Law: each member of a stack is the model that a fit alone gives."""
 
+import linecache
+
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
+from torch.fx import graph_module
 
 from skcvae import (
     CVAERegressor,
@@ -15,7 +18,7 @@ from skcvae import (
     NNRegressor,
     Training,
 )
-from skcvae.architectures import MLP, Conv
+from skcvae.architectures import MLP, Conv, Temporal
 from skcvae.estimators import _together
 from skcvae.estimators._together import Job, Together
 from skcvae.likelihoods import Categorical, Columns, Gaussian, MultivariateGaussian, StudentT
@@ -88,6 +91,10 @@ MEMBERS = {
     "table": (
         NNRegressor,
         {"likelihood": Columns([("a", Gaussian(), [0, 1]), ("b", Categorical(), [2])])},
+    ),
+    "temporal": (
+        CVAERegressor,
+        {"architecture": Temporal(4), "x_shape": (2, 2), "y_shape": (3, 1)},
     ),
     "standard": (CVAERegressor, {"prior": "standard"}),
     "mixture": (CVAERegressor, {"prior": "mixture"}),
@@ -284,3 +291,11 @@ def test_a_stack_is_cut_where_memory_has_no_room(data, monkeypatch):
 def test_the_summary_says_how_members_were_trained(data):
     est = EnsembleRegressor(NNRegressor(max_epochs=1), n_estimators=3, random_state=0).fit(*data)
     assert "trained       3 in a stack of 3" in est.summary()
+
+
+def test_recordings_leave_nothing_in_the_process(data, monkeypatch):
+    monkeypatch.setattr(stack, "RECORDED_AFTER", 1)
+    ensemble = EnsembleRegressor(NNRegressor(max_epochs=3, random_state=0), n_estimators=2)
+    assert "stack of 2" in ensemble.fit(*data).training_
+    kept = [*graph_module._loader.eval_cache, *linecache.cache]
+    assert not [name for name in kept if name.startswith("<eval_with_key>")]

@@ -9,8 +9,11 @@ from sklearn.base import clone
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skcvae import VAE, CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
-from skcvae.architectures import MLP
+from skcvae.architectures import MLP, Conv
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
+from skcvae.data.coding import FORWARD_NUMBERS
+from skcvae.documented import described
+from skcvae.estimators._checks import DEFAULT_TRAINING
 from skcvae.likelihoods import Categorical
 from skcvae.random import drawing_from, generator
 from skcvae.training.precision import tensor_float_32
@@ -102,11 +105,23 @@ def test_gradients_are_clipped(data):
         assert (est.history_[-1]["norm"] <= 0.0101) == (limit is not None)
 
 
-def test_warmup_moves_the_weight_of_the_kl(data):
-    class Weight(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            net.history.record("kl_weight", net.criterion_.kl_weight)
+class Weight(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("kl_weight", net.criterion_.kl_weight)
 
+
+@pytest.mark.parametrize("params, starts_lower", [({}, True), ({"objective": "iwae"}, False)])
+def test_the_weight_of_the_kl_grows_by_default_with_a_latent_map(params, starts_lower):
+    X = np.random.default_rng(0).normal(size=(20, 4, 4))
+    training = Training(callbacks=[Weight()])
+    for architecture in (Conv((2, 2)), MLP((2,))):
+        est = CVAERegressor(architecture=architecture, max_epochs=9, training=training, **params)
+        weights = est.fit(X, X).history_[:, "kl_weight"]
+        assert (weights[0] < 1) == (starts_lower and isinstance(architecture, Conv))
+        assert weights[1:] == [1] * 8
+
+
+def test_warmup_moves_the_weight_of_the_kl(data):
     est = CVAERegressor(
         max_epochs=4, kl_warmup=1, beta=1.0, training=Training(callbacks=[Weight()])
     ).fit(*data)
@@ -195,7 +210,8 @@ def test_batches_cover_every_row_once_in_a_new_order(n):
 @pytest.mark.parametrize("n_rows", [1, 2, 5, 7])
 def test_validation_noise_is_the_same_each_time_and_differs_between_rows(n_rows):
     rows = Rows((torch.arange(5.0)[:, None], torch.zeros(5, 1)))
-    batches = OrderedBatches(rows, 999, shape=(1, 2), seed=0, n_rows=n_rows)
+    row_size = FORWARD_NUMBERS // n_rows
+    batches = OrderedBatches(rows, 999, shape=(1, 2), seed=0, row_size=row_size)
     first, second = list(batches), list(batches)
     for (one, _), (other, _) in zip(first, second, strict=True):
         assert torch.equal(one["noise"], other["noise"])
@@ -203,6 +219,14 @@ def test_validation_noise_is_the_same_each_time_and_differs_between_rows(n_rows)
     assert max(map(len, xs)) == min(n_rows, 5)
     assert torch.cat(xs)[:, 0].tolist() == list(range(5))
     assert len(torch.cat([batch["noise"] for batch, _ in first], dim=1)[0].unique()) == 10
+
+
+def test_fits_leave_the_default_options_which_they_share(data):
+    before = described(DEFAULT_TRAINING)
+    for kind in (NNRegressor, CVAERegressor):
+        kind(max_epochs=2, random_state=0, verbose=1).fit(*data)
+    CVAERegressor(max_epochs=2, prior="gaussian_process", random_state=0).fit(*data)
+    assert described(DEFAULT_TRAINING) == before == described(Training())
 
 
 def test_average_forgets_the_start_and_swaps():

@@ -38,6 +38,7 @@ CASES = {
         {"architecture": "conv", "x_shape": (1, 6, 6), "n_components": 3},
         DIGITS.reshape(200, 36),
     ),
+    "sequences": ({"architecture": "temporal", "n_components": 3}, DIGITS),
 }
 
 each_case = pytest.mark.parametrize("case", CASES)

@@ -6,12 +6,14 @@ For networks of your own, subclass :class:`MLP` or :class:`Architecture`. Sizes 
 in `fit`, so an architecture does not store modules.
 
 A row is a vector of shape (d,), or an image of shape (height, width) or
-(channels, height, width).
+(channels, height, width). For :class:`Temporal` it is a vector, or a sequence of shape
+(length, channels).
 """
 
 from skcvae.architectures.base import Architecture
 from skcvae.architectures.conv import Conv
 from skcvae.architectures.layered import Layered
 from skcvae.architectures.mlp import MLP
+from skcvae.architectures.temporal import Temporal
 
-__all__ = ["MLP", "Architecture", "Conv", "Layered"]
+__all__ = ["MLP", "Architecture", "Conv", "Layered", "Temporal"]

@@ -15,7 +15,16 @@ ARCHITECTURE = HasMethods(["resolve", "latent_shape", "encoder", "decoder", "hea
 
 
 class Architecture(Documented, ABC):
-    """Base class of architectures; shapes are those of one row."""
+    """Base class of architectures; shapes are those of one row.
+
+    Attributes
+    ----------
+    reads_sequences : bool
+        Whether a row of two dimensions is a sequence (length, channels), whose channels are
+        standardised one by one, rather than an image.
+    """
+
+    reads_sequences = False
 
     @abstractmethod
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "Architecture":

@@ -93,7 +93,7 @@ class Conv(Architecture):
                 raise ValueError(
                     f"architecture='conv' expects images, got rows of shape {shape}, which are "
                     "sequences of shape (length, channels), or very narrow images. Use "
-                    f"architecture='mlp', or say by x_shape or y_shape that it is an image, "
+                    "architecture='temporal', or say by x_shape or y_shape that it is an image, "
                     f"{(1, *shape)}."
                 )
         if self.kernel_size % 2 == 0:

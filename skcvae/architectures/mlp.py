@@ -159,5 +159,4 @@ class MLP(Architecture):
     def mirrored(self) -> "MLP":
         return clone(self).set_params(hidden_layer_sizes=self.hidden_layer_sizes[::-1])
 
-    def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
-        return Readout(in_shape, out_shape)
+    head = Readout

@@ -7,7 +7,7 @@ A batch is a slice of tensors on the device. Data that would take more than
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter, itemgetter, methodcaller
 from typing import NamedTuple
 
@@ -19,54 +19,15 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from skcvae.data import hold_out
-from skcvae.data.coding import FORWARD_ROWS, slices
-from skcvae.data.dependence import warn_of_dependence
+from skcvae.data.coding import FORWARD_ROWS, plan, slices
+from skcvae.data.items import Items, Row
 from skcvae.data.omission import omit
 from skcvae.data.weights import warn_of_few
 from skcvae.random import generator
 
 VALIDATION_DRAWS = 10
 
-Row = tuple[np.ndarray, ...]
 Tensors = tuple[Tensor, ...]
-
-
-class Items:
-    """Rows of a Dataset, read item by item: items are (x, y), or x alone."""
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        n_arrays: int = 2,
-        check: Callable[..., Row] = lambda *arrays: arrays,
-    ):
-        self.dataset = dataset
-        self.n_arrays = n_arrays
-        self.check = check
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def read(self, rows: np.ndarray) -> Row:
-        """Return the arrays of some rows."""
-        parts = zip(*(self._item(int(row)) for row in rows), strict=True)
-        return self.check(*map(np.stack, parts))
-
-    def _item(self, row: int) -> Row:
-        item = self.dataset[row]
-        if self.n_arrays == 1:
-            if isinstance(item, tuple | list) and any(np.ndim(part) for part in item):
-                raise TypeError(
-                    f"X as a Dataset must have items x, one array each, got a "
-                    f"{type(item).__name__} of {len(item)} for item {row}."
-                )
-            return (np.asarray(item),)
-        if not isinstance(item, tuple | list) or len(item) != 2:
-            raise TypeError(
-                f"X as a Dataset must have items (x, y), got a {type(item).__name__} for item "
-                f"{row}."
-            )
-        return tuple(np.asarray(part) for part in item)
 
 
 class Selection(NamedTuple):
@@ -90,22 +51,21 @@ class Selection(NamedTuple):
     group: np.ndarray | None = None
 
     @classmethod
-    def select(cls, source: Row | Items, weight: np.ndarray | None = None) -> "Selection":
-        """Select the rows of positive weight; weights get mean one, and equal ones become None."""
+    def select(
+        cls, source: Row | Items, weight: np.ndarray | None = None, groups=None
+    ) -> "Selection":
+        """Select the rows of positive weight; weights get mean one, and equal ones become None.
+
+        `weight` and `groups` are those of all rows.
+        """
         n_rows = len(source) if isinstance(source, Items) else len(source[-1])
         index = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
+        group = None if groups is None else hold_out.group_labels(groups, n_rows)[index]
         if weight is None or np.ptp(weight[index]) == 0:
-            return cls(source, index)
+            return cls(source, index, None, group)
         weight = weight[index] / weight.max()  # first, since a sum may overflow
         warn_of_few(weight)
-        return cls(source, index, weight / weight.mean())
-
-    def grouped(self, groups) -> "Selection":
-        """Return the same rows, with the labels of all rows of the source."""
-        if groups is None:
-            return self
-        n_rows = len(self.source if isinstance(self.source, Items) else self.source[-1])
-        return self._replace(group=hold_out.group_labels(groups, n_rows)[self.index])
+        return cls(source, index, weight / weight.mean(), group)
 
     def split(self, validation, fraction: float, seed: int) -> "list[Selection]":
         """Return the rows to train on, and those to validate on.
@@ -126,13 +86,12 @@ class Selection(NamedTuple):
             parts = train_test_split(np.arange(len(index)), test_size=fraction, random_state=seed)
         else:
             parts = hold_out.split(arrays, index, self.group, validation, fraction, seed)
-        if arrays and self.group is None:
-            warn_of_dependence(arrays, index, *parts)
         return list(map(self.subset, parts))
 
     def subset(self, rows: np.ndarray) -> "Selection":
         """Select some of the rows."""
-        weight, group = (None if a is None else a[rows] for a in (self.weight, self.group))
+        weight = None if self.weight is None else self.weight[rows]
+        group = None if self.group is None else self.group[rows]
         return Selection(self.source, self.index[rows], weight, group)
 
     def read(self, rows: np.ndarray | slice) -> Row:
@@ -153,8 +112,8 @@ class Rows(Dataset):
         Weights of mean one.
     group : ndarray of shape (n,), optional
         Labels of rows that belong together.
-    log_jacobian : tuple of (float, float), default=(0.0, 0.0)
-        Mean log-Jacobian of the coding of y, and of y pooled to the coarser scales.
+    source : StreamedRows, optional
+        The same rows, not encoded.
     """
 
     def __init__(
@@ -163,12 +122,12 @@ class Rows(Dataset):
         weight: Tensor | None = None,
         group: np.ndarray | None = None,
         *,
-        log_jacobian: tuple[float, float] = (0.0, 0.0),
+        source: "StreamedRows | None" = None,
     ):
         self.arrays = arrays
         self.weight = weight
         self.group = group
-        self.log_jacobian = log_jacobian
+        self.source = source
         self.device = self.index_device = arrays[-1].device
         self.n_rows = len(arrays[-1])
 
@@ -182,17 +141,25 @@ class Rows(Dataset):
             chosen = partial(torch.index_select, dim=0, index=rows)
         return tuple(map(chosen, self.arrays)), weight
 
+    @property
+    def log_jacobian(self) -> tuple[float, float]:
+        """Mean log-Jacobian of the coding of y, and of y pooled to the coarser scales."""
+        return (0.0, 0.0) if self.source is None else self.source.log_jacobian
+
 
 class StreamedRows(Dataset):
-    """Rows of a selection that are read, encoded and sent to the device batch by batch."""
+    """Rows of a selection that are read, encoded and sent to the device batch by batch.
+
+    `jacobian` maps the selection to its log-Jacobian, which the history needs.
+    """
 
     index_device = torch.device("cpu")
 
-    def __init__(self, selection: Selection, codings, device, *, log_jacobian=(0.0, 0.0)):
+    def __init__(self, selection: Selection, codings, device, jacobian: Callable):
         self.selection = selection
         self.codings = codings
         self.device = torch.device(device)
-        self.log_jacobian = log_jacobian
+        self.jacobian = jacobian
         self.n_rows = len(selection.index)
         self.group = selection.group
         self.weight = weight = selection.weight
@@ -206,6 +173,11 @@ class StreamedRows(Dataset):
         weight = None if self.weight is None else self._sent(self.weight[rows])
         rows = rows if isinstance(rows, slice) else rows.numpy()
         return tuple(map(self._sent, self.encoded(rows))), weight
+
+    @cached_property
+    def log_jacobian(self) -> tuple[float, float]:
+        """Mean log-Jacobian of the coding of y, and of y pooled to the coarser scales."""
+        return self.jacobian(self.selection)
 
     def encoded(self, rows: slice | np.ndarray) -> list[Tensor]:
         """Return the encoded arrays of some rows, on the CPU."""
@@ -229,7 +201,7 @@ class StreamedRows(Dataset):
             parts = self._joined(parts)
         weight = None if self.weight is None else self.weight.to(self.device)
         sent = tuple(map(partial(Tensor.to, device=self.device), parts))
-        return Rows(sent, weight, self.group, log_jacobian=self.log_jacobian)
+        return Rows(sent, weight, self.group, source=self)
 
     def _joined(self, first: list[Tensor]) -> list[Tensor]:
         """Concatenate encoded chunks, the first of which is given."""
@@ -282,7 +254,12 @@ class OrderedBatches:
     batch_size: int  # of training
     shape: tuple[int, ...]
     seed: int
-    n_rows: int
+    row_size: int  # numbers per row in the widest tensor
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in one batch."""
+        return plan(self.dataset.n_rows, 1, self.row_size).rows
 
     def __iter__(self) -> Iterator[tuple[dict, Tensor | None]]:
         n_draws, *row_shape = self.shape

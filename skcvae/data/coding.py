@@ -1,8 +1,9 @@
 """Encoding of rows for the networks, in chunks of bounded memory.
 
-A row is a vector, an image (height, width), or an image with channels first. A coding maps
-rows of numpy arrays in the user's units to tensors and back. Real numbers and counts have a
-:class:`Scaling`, labels a :class:`~skcvae.data.labels.OneHot`, columns of several kinds a
+A row is a vector, an image (height, width), an image with channels first, or, where the
+architecture says so, a sequence (length, channels). A coding maps rows of numpy arrays in the
+user's units to tensors and back. Real numbers and counts have a :class:`Scaling`, labels a
+:class:`~skcvae.data.labels.OneHot`, columns of several kinds a
 :class:`~skcvae.data.table.Table`, all with the same methods.
 """
 
@@ -91,6 +92,14 @@ class Scaling(NamedTuple):
         loc, scale = (scaler.mean_ + origin).reshape(channels), scaler.scale_.reshape(channels)
         parts = [np.broadcast_to(part, row_shape).copy() for part in (loc, scale, FARTHEST)]
         return cls(*parts)._robust(array, name, limited) if len(row_shape) == 1 else cls(*parts)
+
+    @classmethod
+    def fit_sequences(
+        cls, array: np.ndarray, weight: np.ndarray | None, name: str, *, standardise: bool = True
+    ) -> "Scaling":
+        """Return the map of rows (length, channels), of each channel the same at all times."""
+        coding = cls.fit(as_images(array), weight, name, standardise=standardise)
+        return cls(*(np.ascontiguousarray(part[:, 0].T) for part in coding))
 
     def _robust(self, array: np.ndarray, name: str, limited: bool) -> "Scaling":
         """Return a map that does not follow from a few far numbers, if this one does."""
@@ -190,6 +199,11 @@ def columns_of(array: np.ndarray) -> np.ndarray:
     return np.moveaxis(array, (-2, -1), (1, 2)).reshape(
         math.prod(array.shape[-2:]) * len(array), -1
     )
+
+
+def as_images(sequences: np.ndarray) -> np.ndarray:
+    """Return sequences (n, length, channels) as images of height one, with channels first."""
+    return np.moveaxis(sequences, -1, 1)[:, :, None]
 
 
 class Plan(NamedTuple):

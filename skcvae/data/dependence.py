@@ -1,13 +1,18 @@
-"""Signs that rows held out depend on rows to train on: near copies of x, overlapping windows of y.
+"""Signs that rows held out depend on rows to train on: repeated x, near copies, windows of y.
 
-Early stopping then rewards networks that remember rows. Both are warned of; which rows belong
-together is for the user to say. Exact copies are dealt with in :mod:`skcvae.data.hold_out`.
+Early stopping then rewards networks that remember rows. They are warned of; which rows belong
+together is for the user to say. Exact copies of whole rows are dealt with in
+:mod:`skcvae.data.hold_out`.
 """
 
 import warnings
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
+
+from skcvae.data.batches import Selection
+from skcvae.data.hold_out import numbered, rows, tells_rows_apart
+from skcvae.data.items import Items
 
 MOST_NUMBERS = 4_000_000  # of x: the search then takes about a second
 N_QUERIES = 200
@@ -18,39 +23,60 @@ N_PAIRS = 50
 STACK_LEVEL = 8  # from `_warn` to the call of `fit`
 
 
-def warn_of_dependence(arrays, index, kept: np.ndarray, held_out: np.ndarray) -> None:
-    """Warn if most rows to validate on are near rows to train on as they would not be by chance.
+def warn_of_dependence(kept: Selection, held_out: Selection) -> None:
+    """Warn if most rows to validate on are like rows to train on as they would not be by chance.
+
+    Rows of another source, which the user gave to validate on, are not compared, nor are items
+    of a Dataset. Of rows with groups, only repeated x are warned of.
 
     Parameters
     ----------
-    arrays : tuple of ndarrays of shape (n_all, ...)
-        Such as (x, y).
-    index : ndarray of shape (n_rows,)
-        The numbers of the rows.
-    kept, held_out : ndarray
-        Positions in `index` of the rows to train and to validate on.
+    kept, held_out : Selection
+        The rows to train, and to validate on.
     """
-    if are_near_copies(arrays[0], index[kept], index[held_out]):
+    if held_out.source is not kept.source or isinstance(kept.source, Items):
+        return
+    x, y = kept.source[0], kept.source[-1]
+    share = share_of_repeats(x, kept.index, held_out.index) if len(kept.source) > 1 else 0
+    if share > 0.5:
         _warn(
-            "nearly the x of rows to train on, much nearer than rows are elsewhere",
+            f"{share:.0%} of the rows held out to validate on have the same x as rows to train "
+            "on, with other y",
+            "If rows of one x belong together, such as the visits of one subject, pass their "
+            "groups to fit, so that whole groups are held out.",
+        )
+    if kept.group is not None:
+        return
+    if are_near_copies(x, kept.index, held_out.index):
+        _warn(
+            "Most rows held out to validate on are nearly the x of rows to train on, much nearer "
+            "than rows are elsewhere",
             "If rows belong together, such as repeated measurements or augmented images, pass "
             "their groups to fit, so that whole groups are held out.",
         )
-    next_to_kept = [np.isin(index[held_out] + i, index[kept]) for i in (-1, 1)]
-    if np.any(next_to_kept, axis=0).mean() > 0.5 and are_windows(arrays[-1]):
+    next_to_kept = [np.isin(held_out.index + i, kept.index) for i in (-1, 1)]
+    if np.any(next_to_kept, axis=0).mean() > 0.5 and are_windows(y):
         _warn(
-            "windows of a series that overlap with windows to train on",
+            "Most rows held out to validate on are windows of a series that overlap with windows "
+            "to train on",
             "Hold out the last windows, in the order of time, by validation=<number of rows>.",
         )
 
 
 def _warn(what: str, advice: str) -> None:
     warnings.warn(
-        f"Most rows held out to validate on are {what}. Early stopping then rewards networks that "
-        f"remember rows. {advice}",
+        f"{what}. Early stopping then rewards networks that remember rows. {advice}",
         UserWarning,
         stacklevel=STACK_LEVEL,
     )
+
+
+def share_of_repeats(x: np.ndarray, kept: np.ndarray, held_out: np.ndarray) -> float:
+    """Return how many rows held out have an x of rows kept, zero if these coincide by chance."""
+    index = np.r_[kept, held_out]
+    number = numbered(rows(x, index))
+    repeated = np.isin(number[len(kept) :], number[: len(kept)])
+    return repeated.mean() if tells_rows_apart(x, index, number) else 0.0
 
 
 def are_near_copies(x: np.ndarray, kept: np.ndarray, held_out: np.ndarray) -> bool:

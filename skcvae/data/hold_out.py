@@ -7,7 +7,6 @@ no arrays of a Dataset, whose items are not compared.
 
 import copy
 import math
-import warnings
 from collections.abc import Iterable
 from hashlib import blake2b
 from numbers import Integral
@@ -19,7 +18,6 @@ from sklearn.utils import check_random_state
 
 FEW = 10  # so many different rows cannot tell copies from coincidences
 NOTABLE = 0.25  # a share of rows above what tables of rounded numbers and categories have
-STACK_LEVEL = 8  # from a warning here to the call of `fit`
 
 Parts = tuple[np.ndarray, np.ndarray]
 
@@ -37,8 +35,6 @@ def split(arrays, index, groups, validation, fraction: float, seed: int) -> Part
         parts = first_split(validation, arrays, index, seed, groups)
     if groups is not None:
         check_groups(validation, groups, *parts)
-    if len(arrays) == 2:
-        warn_of_repeats(arrays[0], index, *parts)
     return parts
 
 
@@ -163,21 +159,6 @@ def copies(arrays, index) -> np.ndarray:
     return own if (n_answers[number_of_x] > 1).mean() > 0.5 else number
 
 
-def warn_of_repeats(x, index, kept: np.ndarray, held_out: np.ndarray) -> None:
-    """Warn if most rows to validate on have an x to train on that did not coincide by chance."""
-    number = numbered(rows(x, index))
-    share = np.isin(number[held_out], number[kept]).mean()
-    if share > 0.5 and tells_rows_apart(x, index, number):
-        warnings.warn(
-            f"{share:.0%} of the rows held out to validate on have the same x as rows to train "
-            "on, with other y. Early stopping then rewards networks that remember these x. If "
-            "rows of one x belong together, such as the visits of one subject, pass their "
-            "groups to fit, so that whole groups are held out.",
-            UserWarning,
-            stacklevel=STACK_LEVEL,
-        )
-
-
 def tells_rows_apart(array: np.ndarray, index, number: np.ndarray) -> bool:
     """Return whether equal rows can hardly coincide by chance; `number` is the same for these.
 
@@ -223,11 +204,9 @@ def rows(array: np.ndarray, index) -> Iterable[bytes]:
         yield blake2b(array[row].tobytes(), digest_size=16).digest()
 
 
-def belonging(x: np.ndarray, group: np.ndarray | None = None) -> np.ndarray | None:
-    """Return the number of the group, or of the copy of x, of each row; None if all differ."""
-    labels = numbered(map(bytes, x) if group is None else group.tolist())
-    n_groups = labels.max() + 1
-    return None if n_groups in (1, len(x)) else labels  # one of x is none: as many as there are y
+def belonging(x: Iterable[np.ndarray], group: np.ndarray | None = None) -> np.ndarray:
+    """Return the number of the group of each row, or without groups of the copies of its x."""
+    return numbered(map(bytes, x) if group is None else group.tolist())
 
 
 def numbered(values: Iterable) -> np.ndarray:

@@ -15,7 +15,7 @@ def count_active_units(estimator, selection):
     if not specification.recognition or specification.n_context:
         return
     some = slice(None, None, -(-len(selection.index) // MAX_ROWS))
-    kl = estimator._fitted.kl_by_unit(*(None, *selection.read(some))[-2:])
+    kl = estimator._shown_fitted().kl_by_unit(*(None, *selection.read(some))[-2:])
     estimator.n_active_units_ = int((kl > ACTIVE).sum())
     history = estimator.history_
     departed = len(history) >= MIN_EPOCHS_BEFORE_WARNING and "start_cll" not in history[0]
@@ -25,5 +25,5 @@ def count_active_units(estimator, selection):
             f"{estimator._without_latents} Otherwise try kl_warmup=20, another "
             f"{estimator._roles['latent_dim']}, or a smaller init_scale of a Gaussian likelihood.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=7,
         )

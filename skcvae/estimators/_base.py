@@ -1,34 +1,32 @@
-"""From parameters and rows to a fitted model: check, encode, build, train.
+"""From parameters and rows to trained networks: check, encode, build, train.
 
 Estimators are final and differ in their parameters, in the arrays of a row and in their
-objective. Think twice before adding anything to these classes.
+objective. Think twice before adding anything to these classes. What follows the training is in
+:mod:`skcvae.estimators._ended`.
 """
 
 import contextlib
 import functools
-import warnings
+from copy import deepcopy
 from operator import attrgetter
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from torch.utils.data import Dataset
 
 from skcvae import least_squares
 from skcvae.data.annotations import one_by_one
-from skcvae.data.batches import Items, Selection
-from skcvae.documented import described
+from skcvae.data.batches import Selection
+from skcvae.data.items import Items
 from skcvae.estimators import _checks
-from skcvae.estimators._active_units import count_active_units
 from skcvae.estimators._attributes import FittedAttributes
+from skcvae.estimators._ended import conclude, finish
 from skcvae.estimators._parameters import NAMED, Parameters
 from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
 from skcvae.estimators._process import finetune
 from skcvae.estimators._validation_rows import rows_to_validate_on
-from skcvae.estimators._validation_score import warn_if_constant_is_better
-from skcvae.estimators._warm_start import check_recognition, check_unchanged
-from skcvae.io.checkpoint_file import CheckpointFile
+from skcvae.estimators._warm_start import continued
 from skcvae.likelihoods import Gaussian
 from skcvae.model import check_prior
 from skcvae.objectives import MultiScale
@@ -70,7 +68,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             if self.annotations:
                 given = one_by_one(arrays, sample_weight, validation, groups)
                 arrays, sample_weight, validation, groups = given
-            selection = self._checked_rows(arrays, sample_weight, parts).grouped(groups)
+            selection = self._checked_rows(arrays, sample_weight, groups, parts)
             kept, held_out = selection, None
             if set(map(type, validation)) != {type(None)}:
                 held_out = rows_to_validate_on(self, validation, groups)
@@ -85,77 +83,47 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 yield rows
                 if parts.finetuned is not None:
                     finetune(self, parts, selection, rows, validation)
-            self._set_fitted(self.net_.module)
-            count_active_units(self, kept)
-            warn_if_constant_is_better(self, rows, validation)
-
-    def _finish(self):
-        """Warn if training was interrupted; else delete its checkpoint."""
-        if self.net_.interrupted:
-            warnings.warn(
-                f"Training was interrupted after {len(self.history_)} of {self.net_.max_epochs} "
-                "epochs; the estimator keeps the best weights so far.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        self._remove_checkpoint()
-        return self
-
-    def _remove_checkpoint(self):
-        """Delete the checkpoint of a completed fit."""
-        path = _checks.training_options(self).checkpoint
-        if path is not None and not self.net_.interrupted:
-            CheckpointFile(path).remove()
+            conclude(self, kept, held_out, rows, validation)
 
     # Check and encode.
 
-    def _checked_rows(self, arrays, sample_weight, parts, n_rows=None):
+    def _checked_rows(self, arrays, sample_weight, groups, parts, n_rows=None):
         """Return the rows to fit, of `n_rows` in all, with shapes and specification set."""
         if isinstance(arrays[0], Dataset):
-            return self._checked_items(arrays, sample_weight, parts)
+            return self._checked_items(arrays, sample_weight, groups, parts)
         likelihood = None if parts.continues else parts.likelihood
         arrays = self._check_rows(*arrays, likelihood=likelihood)
         X, n_all = arrays[0], len(arrays[0])
         weight = None if sample_weight is None else _checks.check_weights(sample_weight, X)
-        selection = Selection.select(arrays, weight)
+        selection = Selection.select(arrays, weight, groups)
         if len(selection.index) < n_all:
             arrays = selection.read(slice(None))
         self._specify(arrays, selection.weight, n_rows or n_all, parts)
         return selection
 
-    def _checked_items(self, arrays, sample_weight, parts):
+    def _checked_items(self, arrays, sample_weight, groups, parts):
         """Return the items to fit; codings follow from some of them, sizes from their number."""
         dataset = _checks.items(*arrays)
         if sample_weight is not None:
             sample_weight = _checks.check_weights(sample_weight, np.empty(len(dataset)))
-        selection = Selection.select(Items(dataset, len(arrays)), sample_weight)
+        selection = Selection.select(Items(dataset, len(arrays)), sample_weight, groups)
         n_rows = len(selection.index)
         row_size = sum(part.size for part in selection.read(slice(1)))
         some = selection.subset(sampled(n_rows, row_size, self.seed_))
-        self._checked_rows(some.read(slice(None)), some.weight, parts, n_rows)
+        self._checked_rows(some.read(slice(None)), some.weight, None, parts, n_rows)
         return selection._replace(source=Items(dataset, len(arrays), self._check_rows))
 
     def _specify(self, arrays, weight, n_rows, parts):
-        """Set the specification; a warm start keeps all but the recognition network."""
-        names = self._roles.values()
-        roles = dict(zip(self._roles, attrgetter(*names)(self), strict=True))
-        structure = {}
-        for name in ("architecture", "likelihood", "prior", *names):
-            value = getattr(self, name)
-            is_plain = value is None or isinstance(value, str | bool | int)
-            structure[name] = repr(value) if is_plain else described(value)
-        recognition = parts.objective.uses_recognition
+        """Set the specification, on a warm start that of the last fit."""
         if parts.continues:
-            check_unchanged(self.structure_, structure)
-            check_recognition(self.specification_, parts.objective)
-            self.specification_ = self.specification_._replace(recognition=recognition)
+            self.specification_ = continued(self, parts.objective)
             return
         x, y = (None, *arrays)[-2:]
         likelihood = parts.likelihood
         # With images, a scale for each row would explain what z should.
         if self.likelihood == "auto" and (x is None or len(self.y_shape or y.shape[1:]) > 1):
             likelihood = Gaussian()
-        self.structure_ = structure
+        roles = dict(zip(self._roles, attrgetter(*self._roles.values())(self), strict=True))
         self.specification_ = specify(
             x,
             y,
@@ -165,7 +133,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             architecture=parts.architecture,
             likelihood=likelihood,
             prior=parts.prior,
-            recognition=recognition,
+            recognition=parts.objective.uses_recognition,
             noiseless=self._noiseless,
             **roles,
         )
@@ -174,29 +142,33 @@ class Estimator(FittedAttributes, Persistent, Parameters):
 
     def _module(self, objective, rows=None, *, seed=None, continues=False):
         """Return the networks under the objective; on a warm start with their weights."""
-        specification, starts_fitted = self.specification_, False
+        specification, is_fitted = self.specification_, False
         with drawing_from(generator(self.seed_ if seed is None else seed)):
             model = specification.build()
         if continues:
             weights = self.net_.module.model.state_dict()
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
         elif rows is not None:
-            starts_fitted = least_squares.start(model, rows)
+            is_fitted = least_squares.start(model, rows)
             if type(specification.prior) not in OWN_PRIORS:
                 check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
         if specification.n_scales > 1:
             objective = MultiScale(objective)
         module = ObjectiveModule(model, objective, self.n_train_samples)
-        module.starts_fitted = starts_fitted
+        module.start = deepcopy(module.state_dict()) if is_fitted and self.early_stopping else None
         return module
 
     def _net(self, training, module, device, rows=None, validation=None):
+        warmup = self.kl_warmup
+        if warmup == "auto":
+            has_map = len(self.specification_.latent_shape or ()) > 1
+            warmup = None if has_map and module.objective.weighs_kl else 0
         path = training.checkpoint if rows is not None else None
         return training.net(
             module,
             rows,
             validation,
-            loss=functools.partial(Loss, self.beta, self.kl_warmup),
+            loss=functools.partial(Loss, self.beta, warmup),
             lr=self.lr,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
@@ -209,8 +181,9 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         )
 
     def _shown_fitted(self):
-        """Return the fitted model, which shows progress if `verbose` is set now."""
+        """Return the fitted model, with the parameters that are set now."""
         self._fitted.title = type(self).__name__ if self.verbose else None
+        self._fitted.n_threads = (self.training or _checks.DEFAULT_TRAINING).n_threads
         return self._fitted
 
 
@@ -276,11 +249,12 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         Notes
         -----
         Rows are brought to the device once, as float32. Above half of a GPU's free memory, or
-        scikit-learn's ``working_memory`` (one GiB), they are read batch by batch.
+        scikit-learn's ``working_memory`` (one GiB), they are read batch by batch, and the model
+        is the same.
         """
         with self._training((X, y), sample_weight, (X_val, y_val), groups) as rows:
             train(self.net_, rows)
-        return self._finish()
+        return finish(self)
 
     def _check_rows(self, X, y, *, likelihood=None, suffix=""):
         """Return X and y as arrays; without a likelihood they must be as in the last fit."""

@@ -18,7 +18,8 @@ from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
 
-PARTS = ("architecture", "likelihood", "prior", "objective", "training")
+PARTS = ("architecture", "likelihood", "prior", "objective")
+DEFAULT_TRAINING = Training()  # options of training, which no fit changes
 
 
 @contextlib.contextmanager
@@ -226,8 +227,9 @@ def check_parameters(estimator):
     """Return the checked parameter objects, device and seed of an estimator."""
     estimator._validate_params()
     parts = SimpleNamespace(**chosen(estimator, *PARTS))
-    training, objective = parts.training, parts.objective
-    parts.device, parts.seed = training.start(
+    parts.training = estimator.training or DEFAULT_TRAINING
+    objective = parts.objective
+    parts.device, parts.seed = parts.training.start(
         estimator.device, estimator.random_state, warm_start=estimator.warm_start
     )
     parts.continues = estimator.warm_start and hasattr(estimator, "net_")
@@ -256,7 +258,7 @@ def check_parameters(estimator):
             f"objective={objective!r} trains no recognition network, with which "
             f"{type(estimator).__name__} encodes: expected another one, such as 'elbo'."
         )
-    if not objective.weighs_kl and (estimator.beta or estimator.kl_warmup):
+    if not objective.weighs_kl and (estimator.beta or estimator.kl_warmup not in ("auto", 0)):
         raise ValueError(
             f"objective={estimator.objective!r} has no KL term to weight and expects beta=0 and "
             f"kl_warmup=0, got beta={estimator.beta} and kl_warmup={estimator.kl_warmup}."
@@ -278,10 +280,5 @@ def chosen(estimator, *names):
             named = estimator._named[name].get(value)
             found[name] = named and named()
         else:
-            found[name] = value if name == "training" else clone(value)
+            found[name] = clone(value)
     return found
-
-
-def training_options(estimator):
-    """Return the training options of an estimator."""
-    return estimator.training or Training()

@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcvae.estimators import _checks
 from skcvae.estimators._base import Estimator
+from skcvae.estimators._ended import finish
 from skcvae.serving import ServedVAE
 from skcvae.training.net import train
 
@@ -62,7 +63,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         with self._training((X,), sample_weight, (X_val,), groups) as rows:
             train(self.net_, rows)
-        return self._finish()
+        return finish(self)
 
     @_checks.named_keywords
     def transform(self, X):

@@ -84,11 +84,11 @@ class Completion:
         """Estimate log p(y_o|x) of the observed entries of each row, in the units of y."""
         X, y = self._check_partial(X, y_partial, mask)
         y_seed, z_seed = spawned(seed, 2)
-        (completed,) = self._fitted.complete(
+        (completed,) = self._shown_fitted().complete(
             X, y, 1, y_seed, n_steps=n_steps, observation_noise=True
         )
         completed = np.where(np.isnan(y), self._shaped(completed), y)
-        return self._fitted.log_prob_observed(
+        return self._shown_fitted().log_prob_observed(
             X, y, completed, n_samples=self.n_score_samples, seed=z_seed
         )
 

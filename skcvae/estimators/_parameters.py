@@ -14,7 +14,11 @@ from skcvae.training.options import Training
 
 # Choices by name: parameter objects, as an instance or by their name.
 NAMED = {
-    "architecture": {"conv": architectures.Conv, "mlp": architectures.MLP},
+    "architecture": {
+        "conv": architectures.Conv,
+        "mlp": architectures.MLP,
+        "temporal": architectures.Temporal,
+    },
     "likelihood": {
         "auto": partial(likelihoods.StudentT, heteroscedastic=True),  # else Gaussian()
         "bernoulli": likelihoods.Bernoulli,
@@ -86,7 +90,7 @@ SHARED = {
 LATENT = {**SHARED, "prior": CHOICES["prior"], "n_train_samples": COUNT}
 KL = {
     "beta": [Interval(Real, 0, None, closed="left")],
-    "kl_warmup": [Interval(Integral, 0, None, closed="left")],
+    "kl_warmup": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
 }
 
 

@@ -9,7 +9,7 @@ from skcvae.estimators._summarised import Summarised, summary_entries
 from skcvae.io import document
 from skcvae.io.restoring import Bounded, check_state, check_weights
 from skcvae.serving import Served
-from skcvae.training.options import device_or_cpu
+from skcvae.training.options import available_device
 
 
 class Savable(Summarised):
@@ -94,6 +94,14 @@ class Persistent(Savable):
     def _set_net(self, module, weights, history):
         # Copies: arrays of other processes may be read-only.
         module.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
-        self.net_ = self._net(_checks.training_options(self), module, device_or_cpu(self.device))
+        training = self.training or _checks.DEFAULT_TRAINING
+        self.net_ = self._net(training, module, device_or_cpu(self.device))
         self.net_.history_ = History(history)
         self._set_fitted(module)
+
+
+def device_or_cpu(name):
+    """Return the device of a restored estimator: the CPU where its own is not available."""
+    lacks_cuda = "cuda" in name and not torch.cuda.is_available()
+    lacks_mps = name.startswith("mps") and not torch.backends.mps.is_available()
+    return available_device("cpu" if lacks_cuda or lacks_mps else name)

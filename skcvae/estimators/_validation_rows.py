@@ -2,7 +2,8 @@
 
 from torch.utils.data import Dataset
 
-from skcvae.data.batches import Items, Selection
+from skcvae.data.batches import Selection
+from skcvae.data.items import Items
 from skcvae.estimators import _checks
 
 

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.estimators._active_units import MIN_EPOCHS_BEFORE_WARNING
-from skcvae.least_squares import noise_of
 from skcvae.model import Model
 
 MAX_ROWS = 10_000  # of which the constant density is estimated
@@ -37,7 +36,7 @@ def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
 
 
 def warn_if_constant_is_better(
-    estimator, rows: Rows | StreamedRows, held_out: Rows | StreamedRows | None
+    estimator, rows: Rows | StreamedRows, held_out: Rows | StreamedRows
 ) -> None:
     """Warn if a Gaussian that ignores x is better for the rows held out than what was learned.
 
@@ -49,9 +48,9 @@ def warn_if_constant_is_better(
         The rows to train, and to validate on.
     """
     model = estimator.net_.module.model
-    if held_out is None or held_out.weight is not None or len(held_out) < FEWEST_ROWS:
+    if held_out.weight is not None or len(held_out) < FEWEST_ROWS:
         return
-    if not isinstance(model, Model) or not hasattr(noise_of(model), "start_at"):
+    if not isinstance(model, Model) or not hasattr(model.output.likelihood, "start_at"):
         return
     if len(estimator.history_) < MIN_EPOCHS_BEFORE_WARNING:
         return
@@ -63,7 +62,7 @@ def warn_if_constant_is_better(
             "groups and validation. Else take a smaller lr, a smaller network, or look for "
             "outliers in X and y.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
 
 

@@ -1,4 +1,23 @@
-"""What a warm start must have in common with the fit before."""
+"""What a warm start keeps of the last fit, and must have in common with it."""
+
+from skcvae.documented import described
+
+
+def structure(estimator):
+    """Return the parameters that networks and codings follow from, as texts by name."""
+    texts = {}
+    for name in ("architecture", "likelihood", "prior", *estimator._roles.values()):
+        value = getattr(estimator, name)
+        is_plain = value is None or isinstance(value, str | bool | int)
+        texts[name] = repr(value) if is_plain else described(value)
+    return texts
+
+
+def continued(estimator, objective):
+    """Return the specification of the last fit; an objective may do without recognition."""
+    check_unchanged(estimator.structure_, structure(estimator))
+    check_recognition(estimator.specification_, objective)
+    return estimator.specification_._replace(recognition=objective.uses_recognition)
 
 
 def check_unchanged(before, now):

@@ -20,15 +20,17 @@ class CVAERegressor(StructuredPredictor):
 
     Parameters
     ----------
-    architecture : {"mlp", "conv"} or object, default="mlp"
+    architecture : {"mlp", "conv", "temporal"} or object, default="mlp"
         Builds the networks; by name or as a parameter object:
         :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for
-        images among X and y.
+        images among X and y, :class:`skcvae.architectures.Temporal` for sequences of shape
+        (length, channels).
     likelihood : str or object, default="auto"
         The distribution of y given x and z, as an object of :mod:`skcvae.likelihoods` or by its
         name: "gaussian" and others for real outputs, "bernoulli" for outputs in [0, 1],
         "poisson" for counts, "categorical" for labels, such as label maps. "auto" is
-        Student's t with scales that are predicted for each row, and for images "gaussian".
+        Student's t with scales that are predicted for each row, and for images and
+        sequences "gaussian".
     prior : str or object, default="gaussian"
         The distribution of z given x, as an object of :mod:`skcvae.priors` or by its name,
         "gaussian", "standard", "mixture", "flow" or "gaussian_process":
@@ -53,9 +55,10 @@ class CVAERegressor(StructuredPredictor):
         Draws L of z per example and step.
     beta : float, default=0.0
         The KL term is weighted by 1 + beta.
-    kl_warmup : int, default=0
+    kl_warmup : "auto" or int, default="auto"
         Number of first epochs over which the weight of the KL term grows linearly.
-        0 is the paper's setting.
+        0 is the paper's setting. "auto" takes 20, at most a fifth of `max_epochs`, where
+        the latent variables are a map, as with "conv", and otherwise 0.
     x_shape, y_shape : tuple of int or None, default=None
         Shape of one row where images come flat, such as (3, 32, 32). Predictions
         and draws have the shape of y in `fit` all the same. None takes rows as
@@ -196,7 +199,7 @@ class CVAERegressor(StructuredPredictor):
         objective="elbo",
         n_train_samples=1,
         beta=0.0,
-        kl_warmup=0,
+        kl_warmup="auto",
         x_shape=None,
         y_shape=None,
         partial_X=False,

@@ -21,6 +21,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skcvae.estimators import _checks
 from skcvae.estimators._base import StructuredPredictor
+from skcvae.estimators._ended import remove_checkpoint
 from skcvae.estimators._mixture import Mixture
 from skcvae.estimators._parameters import Parameters
 from skcvae.estimators._persistent import Savable
@@ -166,14 +167,14 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         else:
             kept = list(chain(*fits))
             for fit in kept:
-                fit.estimator._remove_checkpoint()
+                remove_checkpoint(fit.estimator)
         self.estimators_, self.seed_ = [fit.estimator for fit in kept], seed
         self.training_ = how_trained(kept)
         return self
 
     def _check_checkpoint(self):
         """Raise an error if a checkpoint could not be resumed with the same seeds."""
-        training = _checks.training_options(self._prototype())
+        training = self._prototype().training or _checks.DEFAULT_TRAINING
         if training.checkpoint is not None and not isinstance(self.random_state, Integral):
             raise ValueError(
                 "The checkpoint of an ensemble expects an int as its random_state, got "
@@ -211,7 +212,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         rng = check_random_state(seed)
         for i in range(self.n_estimators):
             member = clone(self._prototype()).set_params(random_state=rng.randint(2**31 - 1))
-            path = _checks.training_options(member).checkpoint
+            path = (member.training or _checks.DEFAULT_TRAINING).checkpoint
             if path is not None:
                 member.set_params(training__checkpoint=f"{os.fspath(path)}.{i}")
             yield member

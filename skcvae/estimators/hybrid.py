@@ -84,7 +84,7 @@ class HybridStructuredPredictor(StructuredPredictor):
         initial_guess=False,
         n_train_samples=1,
         beta=0.0,
-        kl_warmup=0,
+        kl_warmup="auto",
         x_shape=None,
         y_shape=None,
         partial_X=False,

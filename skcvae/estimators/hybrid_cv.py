@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcvae.estimators import _checks
 from skcvae.estimators._base import StructuredPredictor
+from skcvae.estimators._ended import finish
 from skcvae.estimators._parameters import KL, LATENT
 from skcvae.estimators.hybrid import HybridStructuredPredictor
 from skcvae.estimators.search import StackedGridSearchCV
@@ -101,7 +102,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         initial_guess=False,
         n_train_samples=1,
         beta=0.0,
-        kl_warmup=0,
+        kl_warmup="auto",
         x_shape=None,
         y_shape=None,
         partial_X=False,
@@ -194,7 +195,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
             self.training_ = search.training_
             with self._training((X, y), sample_weight, (None, None), groups) as rows:
                 train(self.net_, rows)
-        return self._finish()
+        return finish(self)
 
     def _search(self, X, y, sample_weight, groups):
         """Return the fitted search for `alpha`."""

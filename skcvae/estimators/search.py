@@ -22,6 +22,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skcvae.documented import Documented
 from skcvae.estimators._base import StructuredPredictor
+from skcvae.estimators._ended import finish
 from skcvae.estimators._made import MadeFits, MadeFolds, key
 from skcvae.estimators._together import Job, Together, how_trained
 
@@ -173,7 +174,7 @@ def _fitted(jobs):
         if fit.is_interrupted:
             raise KeyboardInterrupt
         if fit.error is None:
-            fit.estimator._finish()
+            finish(fit.estimator)
     return [ended[id(job.estimator)] for job in jobs]
 
 

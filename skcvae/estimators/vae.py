@@ -30,9 +30,10 @@ class VAE(RowDensity, Encoder):
     n_components : "auto" or int, default="auto"
         Number of latent variables. "auto" takes the number of columns, but at most twice its
         square root, and at most 64.
-    architecture : {"mlp", "conv"} or object, default="mlp"
+    architecture : {"mlp", "conv", "temporal"} or object, default="mlp"
         Builds the networks; by name or as a parameter object:
-        :class:`skcvae.architectures.MLP`, or :class:`skcvae.architectures.Conv` for images.
+        :class:`skcvae.architectures.MLP`, :class:`skcvae.architectures.Conv` for images, or
+        :class:`skcvae.architectures.Temporal` for sequences.
         ``MLP(())`` builds linear networks: probabilistic principal component analysis, or
         factor analysis where each column has a noise of its own.
     likelihood : str or object, default="auto"
@@ -50,8 +51,9 @@ class VAE(RowDensity, Encoder):
         Draws L of z per row and step.
     beta : float, default=0.0
         The KL term is weighted by 1 + beta.
-    kl_warmup : int, default=0
-        Number of first epochs over which the weight of the KL term grows linearly.
+    kl_warmup : "auto" or int, default=0
+        Number of first epochs over which the weight of the KL term grows linearly. "auto"
+        is that of :class:`CVAERegressor`; here it gained nothing.
     x_shape : tuple of int or None, default=None
         Shape of one row where images come flat, such as (3, 32, 32).
     partial_X : bool, default=False

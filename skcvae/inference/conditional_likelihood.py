@@ -32,11 +32,12 @@ Sampling*, JASA 95, section 4.
 """
 
 import math
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from skcvae.distributions import is_gaussian, reparameterize
@@ -214,6 +215,34 @@ def widened(q: Independent, prior: Distribution, share: float) -> Independent:
         q.reinterpreted_batch_ndims,
         validate_args=False,
     )
+
+
+def row_noise(rows: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
+    """Return standard normal noise that follows from each row's own content.
+
+    Rows are independent of each other, and a row's noise does not depend on
+    where the row stands or what stands beside it.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n, n_numbers)
+        What the noise follows from.
+    shape : tuple of int
+        Of the noise of one row, draws first.
+    seed : int
+        Of all rows.
+
+    Returns
+    -------
+    Tensor of shape (n_draws, n, ...)
+        Float32, on the CPU.
+    """
+    noise = torch.empty((len(rows), *shape))
+    source = Generator()
+    for row, out in zip(rows.cpu().numpy(), noise.unbind(), strict=True):
+        source.manual_seed(zlib.crc32(row.tobytes(), seed % 2**32))
+        out.normal_(generator=source)
+    return noise.transpose(0, 1)
 
 
 def log_mean_exp(blocks: Iterable[Tensor]) -> Estimate:

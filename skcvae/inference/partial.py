@@ -9,6 +9,7 @@ missing outputs follow :math:`p(y_u \mid x, z, y_o)`.
 """
 
 import math
+from collections.abc import Callable
 from functools import singledispatch
 
 import torch
@@ -44,6 +45,11 @@ class Partial(LikelihoodModule):
 
     def read(self, y: Tensor) -> Tensor:
         return self.likelihood.read(y)
+
+    @property
+    def start_at(self) -> Callable[[Tensor], None]:
+        """That of the likelihood, where it has one."""
+        return self.likelihood.start_at
 
 
 class Marginalised(Distribution):

@@ -1,7 +1,7 @@
 """Metrics of label maps."""
 
 import numpy as np
-from sklearn.metrics import accuracy_score, jaccard_score, make_scorer
+from sklearn.metrics import accuracy_score, jaccard_score
 from sklearn.utils import assert_all_finite
 
 
@@ -86,8 +86,68 @@ def intersection_over_union(y_true, y_pred, label=None):
     return float(jaccard_score(y_true, y_pred, labels=labels, average="macro"))
 
 
-pixel_accuracy_scorer = make_scorer(pixel_accuracy)
-mean_iou_scorer = make_scorer(intersection_over_union)
+def pixel_accuracy_scorer(estimator, X, y):
+    """Scorer: accuracy of `predict`.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        A fitted estimator of labels, or a pipeline or search of one.
+    X : array-like of shape (n_rows, ...)
+        Inputs.
+    y : array-like of shape (n_rows, ...)
+        True labels; NaN if missing.
+
+    Returns
+    -------
+    float
+        The :func:`pixel_accuracy`; higher is better.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skcvae import NNRegressor
+    >>> from skcvae.metrics import pixel_accuracy_scorer
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(30, 2)), rng.integers(0, 2, size=(30, 4))
+    >>> est = NNRegressor(likelihood="categorical", max_epochs=2, random_state=0)
+    >>> cross_val_score(est, X, y, scoring=pixel_accuracy_scorer, cv=3).shape
+    (3,)
+    """
+    return pixel_accuracy(y, estimator.predict(X))
+
+
+def mean_iou_scorer(estimator, X, y):
+    """Scorer: mean intersection over union of `predict`.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        A fitted estimator of labels, or a pipeline or search of one.
+    X : array-like of shape (n_rows, ...)
+        Inputs.
+    y : array-like of shape (n_rows, ...)
+        True labels; NaN if missing.
+
+    Returns
+    -------
+    float
+        The :func:`intersection_over_union`, averaged over the classes; higher is better.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skcvae import NNRegressor
+    >>> from skcvae.metrics import mean_iou_scorer
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(30, 2)), rng.integers(0, 2, size=(30, 4))
+    >>> est = NNRegressor(likelihood="categorical", max_epochs=2, random_state=0)
+    >>> cross_val_score(est, X, y, scoring=mean_iou_scorer, cv=3).shape
+    (3,)
+    """
+    return intersection_over_union(y, estimator.predict(X))
 
 
 def _observed(y_true, y_pred):

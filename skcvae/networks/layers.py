@@ -10,7 +10,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
@@ -254,7 +254,7 @@ def set_affine(
         The other numbers, which are constant.
     """
     size, half = len(intercept), head.linear.in_features // 2
-    location = torch.cat([part for maps in trunks.values() for part in maps], dim=1)
+    location = torch.cat(list(chain(*trunks.values())), dim=1)
     basis = torch.eye(size).to(location)
     if size > head.linear.in_features:  # the features then hold the leading directions alone
         basis = torch.from_numpy(np.linalg.svd(location.numpy())[0])

@@ -1,73 +1,24 @@
-"""The package's skorch callbacks and their order, and interrupts."""
+"""The package's skorch callbacks."""
 
 import math
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
 
 import torch
-from skorch.callbacks import Callback, EpochTimer, LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
-from skcvae.training.gain import by_group, exceeds_its_error
+from skcvae.training.net import StopTraining
 from skcvae.training.progress import is_live, line
+from skcvae.training.validation import by_group, exceeds_its_error, row_scores
 
 LARGEST_LOSS = 1e9  # nats per row; that of a million pixels is a hundredth
 NOTHING_KEPT = {"n_epochs": 0, "best_epoch": 0, "best": math.nan, "weights": {}}
-
-
-class StopTraining(KeyboardInterrupt):
-    """Raised by a callback to end training as planned: skorch stops on KeyboardInterrupt."""
-
-
-@dataclass
-class Interrupts:
-    """Whether SIGINT raised KeyboardInterrupt: callbacks of skorch raise it to stop training.
-
-    While they are held, interrupts are noted and not raised.
-    """
-
-    received: bool = False
-    held: bool = False
-
-    @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Note interrupts; Python raises them in the main thread only."""
-        is_main = threading.current_thread() is threading.main_thread()
-        before = signal.getsignal(signal.SIGINT) if is_main else None
-
-        def note(number, frame):
-            try:
-                before(number, frame)
-            except KeyboardInterrupt:
-                self.received = True
-                if not self.held:
-                    raise
-
-        try:
-            if callable(before):  # neither ignored nor handled outside Python
-                signal.signal(signal.SIGINT, note)
-            yield
-        finally:
-            if is_main and signal.getsignal(signal.SIGINT) is note:
-                signal.signal(signal.SIGINT, before)
-
-
-class Warmup(Callback):
-    """Let the weight of the KL term grow over the first epochs."""
-
-    def on_epoch_begin(self, net, **kwargs):
-        loss = net.criterion_
-        progress = min(len(net.history) / (loss.warmup + 1), 1.0)
-        loss.kl_weight = (1 + loss.beta) * progress
 
 
 @dataclass(eq=False)
@@ -122,11 +73,6 @@ class BestWeights(Callback):
     patience: int | None
     kept_: dict = field(default_factory=partial(dict, **NOTHING_KEPT), init=False, repr=False)
 
-    def on_train_begin(self, net, X=None, **kwargs):
-        self.start = None
-        if self.patience is not None and net.module.starts_fitted:
-            self.rows, self.start = X, deepcopy(net.module.state_dict())
-
     def on_epoch_end(self, net, **kwargs):
         n_epochs = len(net.history)
         kept = {**self.kept_, "n_epochs": n_epochs}
@@ -145,22 +91,22 @@ class BestWeights(Callback):
             history.record("valid_cll_best", better)
         return better
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net, X=None, **kwargs):
         n_epochs = self.kept_["n_epochs"]
         del net.history[n_epochs:]
         if n_epochs:
             net.module.load_state_dict(self.kept_["weights"])
-            if self.start is not None:
-                self._compete_with_the_start(net)
-        self.kept_ = self.rows = self.start = None
+            if net.module.start is not None:
+                self._compete_with_the_start(net, X)
+        self.kept_ = net.module.start = None
         net.interrupts.held = False
 
-    def _compete_with_the_start(self, net):
+    def _compete_with_the_start(self, net, rows):
         """Keep the best epoch, which is loaded, if the rows held out show it, else the start."""
-        _, held_out = net.get_split_datasets(self.rows)
-        score, weight = net.row_scores(held_out)
-        net.module.load_state_dict(self.start)
-        before, _ = net.row_scores(held_out)
+        _, held_out = net.get_split_datasets(rows)
+        score, weight = row_scores(net, held_out)
+        net.module.load_state_dict(net.module.start)
+        before, _ = row_scores(net, held_out)
         if exceeds_its_error(*by_group(held_out, score - before, weight)):
             net.module.load_state_dict(self.kept_["weights"])
             return
@@ -204,38 +150,13 @@ class ProgressLine(Callback):
             print(f"{self.title}: {ended}, {self.losses_}", file=sys.stderr)
 
 
-def callbacks(
-    *,
-    max_grad_norm: float | None,
-    one_cycle: tuple[float, int] | None,
-    patience: int | None,
-    user: list,
-    title: str | None,
-    checkpoint: Callback | None,
-) -> list:
-    """Return the callbacks of a fit, in the order in which they are called.
-
-    The user's find the epoch judged: "valid_cll_best" stands in the history. A checkpoint
-    is last, since it restores the state of the others.
-    """
-    chosen = [("epoch_timer", EpochTimer()), Warmup()]
-    if max_grad_norm is not None:
-        chosen.append(ClipGradients(max_grad_norm))
-    if one_cycle is not None:
-        chosen.append(_one_cycle(*one_cycle))
-    chosen += [FiniteLoss(), BestWeights(patience), *map(_copy, user)]
-    if title is not None:
-        chosen.append(ProgressLine(title))
-    return chosen if checkpoint is None else [*chosen, checkpoint]
-
-
-def _one_cycle(lr: float, n_steps: int) -> Callback:
+def one_cycle(lr: float, n_steps: int) -> Callback:
     """Return the schedule of the learning rate; momentum stays the user's."""
     return LRScheduler(
         OneCycleLR, max_lr=lr, total_steps=n_steps + 1, cycle_momentum=False, step_every="batch"
     )
 
 
-def _copy(callback):
+def copied(callback):
     """Copy a user's callback, with or without a name, so that a fit does not change it."""
     return (callback[0], copy(callback[1])) if isinstance(callback, tuple) else copy(callback)

@@ -1,4 +1,4 @@
-"""The skorch net: module, loss, validation, and the history of an epoch.
+"""The skorch net: module, loss, interrupts, the average of the weights, and the loop.
 
 The module is a model under an objective, the criterion the weighted mean of its two terms.
 Losses stay on the device until the epoch ends, and an average of the weights is validated
@@ -6,7 +6,9 @@ and kept.
 """
 
 import contextlib
-import math
+import signal
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,12 +17,11 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from skcvae.distributions import is_gaussian
-from skcvae.inference.conditional_likelihood import WIDENING, double, importance_sampling
-from skcvae.inference.posterior_collapse import ACTIVE, kl_of_units
 from skcvae.model import Conditional, Model
 from skcvae.objectives.base import Bound, Objective
-from skcvae.training.callbacks import Interrupts, StopTraining
+from skcvae.threads import Pace, limited, row_work
+from skcvae.training.history import record, summed
+from skcvae.training.validation import evaluated
 from skcvae.training.weights import WeightAverage, moved_weights
 
 BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
@@ -29,11 +30,11 @@ BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
 class ObjectiveModule(nn.Module):
     """A model under an objective with L draws of z per example: the module that is trained.
 
-    `noise_shape` is the shape of the noise of one example, draws first; `starts_fitted` says
-    whether the weights at the start are already those of a fitted model.
+    `noise_shape` is the shape of the noise of one example, draws first; `start` is the state of
+    a fitted model, if training starts at one that it has to exceed.
     """
 
-    starts_fitted = False
+    start: dict[str, Tensor] | None = None
 
     def __init__(self, model: Model, objective: Objective, n_samples: int = 1):
         super().__init__()
@@ -58,16 +59,21 @@ class ObjectiveModule(nn.Module):
 class Loss:
     """Negative weighted mean of an objective, with a weight for the KL term.
 
-    The weight grows to 1 + `beta` over `warmup` epochs; a callback sets it in each epoch.
+    The weight grows to 1 + `beta` over `warmup` epochs; None takes 20, or a fifth of all.
     """
 
     beta: float = 0.0
-    warmup: int = 0
+    warmup: int | None = 0
     kl_weight: float = 1.0
 
     def __call__(self, bound: Bound, weight: Tensor | None = None) -> Tensor:
         value = torch.sub(bound.reconstruction, bound.kl, alpha=self.kl_weight)
         return -(value if weight is None else value * weight).mean()
+
+    def begin_epoch(self, number: int, n_epochs: int) -> None:
+        """Set the weight of the KL term in an epoch of so many; the first has number 1."""
+        warmup = min(20, n_epochs // 5) if self.warmup is None else self.warmup
+        self.kl_weight = (1 + self.beta) * min(number / (warmup + 1), 1.0)
 
     def state_dict(self) -> dict[str, float]:
         """Return the mutable state, for skorch's checkpoints."""
@@ -78,14 +84,55 @@ class Loss:
         self.kl_weight = state["kl_weight"]
 
 
+class StopTraining(KeyboardInterrupt):
+    """Raised by a callback to end training as planned: skorch stops on KeyboardInterrupt."""
+
+
+@dataclass
+class Interrupts:
+    """Whether SIGINT raised KeyboardInterrupt: callbacks of skorch raise it to stop training.
+
+    While they are held, interrupts are noted and not raised.
+    """
+
+    received: bool = False
+    held: bool = False
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note interrupts; Python raises them in the main thread only."""
+        is_main = threading.current_thread() is threading.main_thread()
+        before = signal.getsignal(signal.SIGINT) if is_main else None
+
+        def note(number, frame):
+            try:
+                before(number, frame)
+            except KeyboardInterrupt:
+                self.received = True
+                if not self.held:
+                    raise
+
+        try:
+            if callable(before):  # neither ignored nor handled outside Python
+                signal.signal(signal.SIGINT, note)
+            yield
+        finally:
+            if is_main and signal.getsignal(signal.SIGINT) is note:
+                signal.signal(signal.SIGINT, before)
+
+
 class Net(NeuralNet):
     """A skorch net whose history is in nats, in the units of y."""
 
-    def __init__(self, *args, average: WeightAverage, precision: str, **kwargs):
+    def __init__(
+        self, *args, average: WeightAverage, precision: str, n_threads: str | int, **kwargs
+    ):
         super().__init__(*args, **kwargs)
         self.average = average
         self.precision = precision
         self.weights: list[nn.Parameter] = []  # that the optimizer moves
+        self.n_threads = n_threads
+        self.paces = {True: Pace(n_threads), False: Pace(n_threads)}  # in training, or not
         self.interrupted = False
         self.interrupts = Interrupts()
         self.listeners: dict[str, list[Callback]] = {}
@@ -98,6 +145,7 @@ class Net(NeuralNet):
         """Start an epoch with the weights in place of their average: callbacks may set them."""
         super().on_epoch_begin(net, **kwargs)
         self.average.swap()
+        self.criterion_.begin_epoch(len(self.history), self.max_epochs)
 
     def infer(self, x, **fit_params):
         """Evaluate the objective of a batch, which is on the device, in the chosen precision."""
@@ -116,30 +164,12 @@ class Net(NeuralNet):
         self._set_training(False)
         inputs, weight = batch
         with self.autocast():
-            bound, *terms = self.evaluated(**inputs)
+            bound, *terms = evaluated(self.module, **inputs)
         return {"loss": self.get_loss(bound, weight), "y_pred": bound, "terms": terms}
 
-    def evaluated(
-        self, arrays: tuple[Tensor, ...], noise: Tensor, n_at_once: int = 1
-    ) -> tuple[Bound | Tensor, ...]:
-        """Return the bound, log p(y|x), and the KL of each unit where the prior is Gaussian."""
-        model = self.module.model
-        x, y = arrays if len(arrays) > 1 else (None, *arrays)
-        given = model.condition(x)
-        bound = self.module(arrays, noise, given)
-        if model.is_deterministic:
-            return bound, given.likelihood().log_prob(y)
-        if given.prior is None:  # an autoencoder has no density
-            return (bound,)
-        blocks = noise.split(n_at_once)
-        estimate = importance_sampling(
-            model, x, y, blocks, given, widening=WIDENING, n_draws=len(noise)
-        )
-        # Moments of other priors have no closed form: too slow for every epoch.
-        if model.recognition is None or not is_gaussian(given.prior):
-            return bound, estimate.log_prob
-        units = kl_of_units(model.recognition(x, y), given.prior)
-        return bound, estimate.log_prob, *units.unbind(1)
+    def threads(self, n_nets: int = 1) -> contextlib.AbstractContextManager:
+        """Return a context in which torch takes as many threads as batches can use."""
+        return limited(n_nets * self.batch_size * row_work(self.module), self.n_threads)
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """Return a context in which matrix products have the chosen precision."""
@@ -168,48 +198,19 @@ class Net(NeuralNet):
         total = 0.0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            if training:
-                self.average.update()
+            with self.paces[training].step():
+                step = step_fn(batch, **fit_params)
+                if training:
+                    self.average.update()
             self.notify("on_batch_end", batch=batch, training=training, **step)
-            total += _summed(step, batch[1])
+            total += summed(step, batch[1])
         if training:
             self.average.swap()
-        self.record(prefix, iterator.dataset.log_jacobian, self.reduced(total, training).tolist())
+        record(self, prefix, iterator.dataset, self.reduced(total, training).tolist())
 
     def reduced(self, total: Tensor, training: bool) -> Tensor:
         """Return sums over all processes: by default there is one."""
         return total
-
-    def record(self, prefix: str, log_jacobian: tuple[float, float], totals: list[float]) -> None:
-        """Record an epoch in the history, from weighted sums of its terms and of the weights."""
-        if not self.history[-1]["batches"]:
-            self.history.new_batch()  # skorch's Checkpoint names files after the last one
-        *sums, weight = totals
-        reconstruction, kl, *rest = (part / weight for part in sums)
-        full, coarse = log_jacobian
-        reconstruction += full + coarse
-        loss = self.criterion_.kl_weight * kl - reconstruction
-        best = min((row[f"{prefix}_loss"] for row in self.history[:-1]), default=math.inf)
-        self.history.record(f"{prefix}_loss", loss)
-        self.history.record(f"{prefix}_loss_best", loss < best)
-        self.history.record(f"{prefix}_reconstruction", reconstruction)
-        self.history.record(f"{prefix}_{self.module.objective.penalty}", kl)
-        if rest:
-            self.history.record(f"{prefix}_cll", rest[0] + full)
-        if rest[1:]:
-            self.history.record(f"{prefix}_active_units", sum(nats > ACTIVE for nats in rest[1:]))
-
-    def row_scores(self, rows) -> tuple[Tensor, Tensor]:
-        """Return the CLL of each row, or its negative loss, and its weight, in float64."""
-        scores, weights = [], []
-        for batch in self.get_iterator(rows, training=False):
-            step, weight = self.validation_step(batch), batch[1]
-            bound, terms = step["y_pred"], step["terms"]
-            value = bound.reconstruction - self.criterion_.kl_weight * bound.kl
-            scores.append(double(terms[0] if terms else value))
-            weights.append(torch.ones_like(scores[-1]) if weight is None else double(weight))
-        return torch.cat(scores), torch.cat(weights)
 
     def notify(self, method_name, **cb_kwargs):
         """Call all callbacks that define an event; then stop training if one asked to.
@@ -243,17 +244,9 @@ class Net(NeuralNet):
         return self.listeners[method_name]
 
 
-def _summed(step: dict, weight: Tensor | None) -> Tensor:
-    """Return weighted sums of the terms of a batch, and of the weights, in float64."""
-    reconstruction, kl = step["y_pred"]
-    terms = [reconstruction.detach(), kl.detach(), *step.get("terms", [])]
-    terms = double(torch.stack([*terms, torch.ones_like(terms[0])]))
-    return terms.sum(1) if weight is None else terms @ double(weight)
-
-
 def train(net: Net, rows) -> None:
     """Train a net; an interrupt keeps what was learned, if an epoch has ended."""
-    with net.interrupts.noted():
+    with net.interrupts.noted(), net.threads():
         net.weights = moved_weights(net)
         net.average.start(net.weights)
         net.notify("on_train_begin", X=rows, y=None)

@@ -10,16 +10,16 @@ from os import PathLike
 
 import torch
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from skorch.callbacks import EpochTimer
 from skorch.helper import predefined_split
 
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches, StreamedRows
-from skcvae.data.coding import plan
 from skcvae.documented import Documented
 from skcvae.io.checkpoint_file import seed_of
 from skcvae.random import generator, seed_from
 from skcvae.suggestions import unknown_parameter
+from skcvae.training import callbacks as kinds
 from skcvae.training.accepted_callbacks import check_callbacks
-from skcvae.training.callbacks import callbacks
 from skcvae.training.net import Loss, Net, ObjectiveModule
 from skcvae.training.precision import tensor_float_32
 from skcvae.training.weights import WeightAverage
@@ -27,8 +27,7 @@ from skcvae.training.weights import WeightAverage
 KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
 
 
-class _Options(Documented):
-    # A base class, so that the signature of Training is that of its `__init__`.
+class _Options(Documented):  # a base class, so that Training has the signature of `__init__`
     def __new__(cls, *args, **kwargs):
         if not kwargs.keys() <= set(cls._get_param_names()):
             raise TypeError(unknown_parameter(cls, kwargs))
@@ -64,9 +63,12 @@ class Training(_Options):
         Of the matrix products in training. "bfloat16" pays for wide layers on processors
         made for it; weights, densities and everything after `fit` stay in float32.
         "tf32" is for GPUs: `fit` temporarily sets torch's process-wide matmul precision.
+    n_threads : "auto" or int, default="auto"
+        Threads of torch in fits and predictions on a CPU. "auto" takes as many as the products
+        of a batch can use, within the limits of ``threadpoolctl`` or ``OMP_NUM_THREADS``.
     compile : bool or dict, default=False
-        Whether to train through `torch.compile`, which needs a compiler and some ten
-        seconds at first; or its parameters, such as ``{"mode": "max-autotune"}``.
+        Whether to train through `torch.compile`, with a compiler and some ten seconds at
+        first; or its parameters, such as ``{"mode": "max-autotune"}``.
     callbacks : list of skorch callbacks or None, default=None
         Further callbacks of the net. Copies are used, which share what a callback holds,
         such as a writer. The user guide has a table of those that can be used.
@@ -99,6 +101,7 @@ class Training(_Options):
         "ema_decay": [Interval(Real, 0, 1, closed="left")],
         "patience": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions({"float32", "tf32", "bfloat16"})],
+        "n_threads": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "compile": ["boolean", dict],
         "callbacks": [list, None],
         "checkpoint": [str, PathLike, None],
@@ -116,6 +119,7 @@ class Training(_Options):
         ema_decay=0.995,
         patience="auto",
         precision="float32",
+        n_threads="auto",
         compile=False,
         callbacks=None,
         checkpoint=None,
@@ -129,6 +133,7 @@ class Training(_Options):
         self.ema_decay = ema_decay
         self.patience = patience
         self.precision = precision
+        self.n_threads = n_threads
         self.compile = compile
         self.callbacks = callbacks
         self.checkpoint = checkpoint
@@ -153,51 +158,44 @@ class Training(_Options):
     ) -> Net:
         """Return an initialised net that trains `module`."""
         n_rows = 1 if rows is None else rows.n_rows
-        n_held_out = 0 if validation is None else validation.n_rows
         batch_size, max_epochs, patience = self._sizes(n_rows, batch_size, max_epochs)
-        one_cycle = (lr, max_epochs * math.ceil(n_rows / batch_size))
+        patience = None if validation is None or not early_stopping else patience
+        schedule = (lr, max_epochs * math.ceil(n_rows / batch_size))
         kind = functools.partial(Net, device=device)
         if self.accelerator is not None and rows is not None:
-            kind = self._distributed_net()
+            from skcvae.training.distributed import DistributedNet  # needs an optional package
+
+            kind = functools.partial(DistributedNet, accelerator=self.accelerator, device=None)
             title = title if self.accelerator.is_main_process else None
         if rows is not None and self.callbacks:
             check_callbacks(
-                self.callbacks,
-                validated=validation is not None,
-                early_stopping=early_stopping,
+                self.callbacks, validated=validation is not None, early_stopping=early_stopping
             )
-        optimizer = self._optimizer()
         number = 0 if self.accelerator is None else self.accelerator.process_index
-        drawing = generator(seed + 2 + number, device)
+        order, drawing = generator(seed + 1), generator(seed + 2 + number, device)
         for layer in module.modules():
             if hasattr(layer, "generator"):  # dropout, and likelihoods that draw in training
                 layer.generator = drawing
         return kind(
             module,
             loss,
-            **optimizer,
+            **self._optimizer(),
             average=WeightAverage(self.ema_decay),
             precision=self.precision,
+            n_threads=self.n_threads,
             lr=lr,
             max_epochs=max_epochs,
             batch_size=batch_size,
             iterator_train=ShuffledBatches,
             iterator_train__shape=module.noise_shape,
-            iterator_train__source=generator(seed + 1),
+            iterator_train__source=order,
             iterator_train__omission=omission,
             iterator_valid=OrderedBatches,
             iterator_valid__shape=module.noise_shape,
             iterator_valid__seed=seed,
-            iterator_valid__n_rows=plan(max(n_held_out, 1), 1, module.model.row_size).rows,
+            iterator_valid__row_size=module.model.row_size,
             train_split=None if validation is None else predefined_split(validation),
-            callbacks=callbacks(
-                max_grad_norm=self.max_grad_norm,
-                one_cycle=one_cycle if self.lr_schedule == "one_cycle" else None,
-                patience=patience if early_stopping and n_held_out else None,
-                user=self.callbacks or [],
-                title=title,
-                checkpoint=checkpoint,
-            ),
+            callbacks=self._callbacks(schedule, patience, title, checkpoint),
             verbose=0 if title is None else 1,
             **(self._compiler() if self.compile is not False and rows is not None else {}),
         ).initialize()
@@ -251,11 +249,6 @@ class Training(_Options):
             patience = min(max(math.ceil(1500 / steps), 5), 50)
         return batch_size, max_epochs, patience
 
-    def _distributed_net(self) -> Callable[..., Net]:
-        from skcvae.training.distributed import DistributedNet  # needs an optional package
-
-        return functools.partial(DistributedNet, accelerator=self.accelerator, device=None)
-
     def _optimizer(self) -> dict:
         """Return skorch's parameters of the optimizer: one fused kernel where there is one."""
         optimizer, own = self.optimizer, self.optimizer_params or {}
@@ -269,6 +262,23 @@ class Training(_Options):
         for name, value in own.items():
             params[f"optimizer__{name}"] = value
         return params
+
+    def _callbacks(self, schedule, patience: int | None, title: str | None, checkpoint) -> list:
+        """Return the callbacks in the order in which they are called.
+
+        The user's find the epoch judged: "valid_cll_best" stands in the history. A checkpoint
+        is last, since it restores the state of the others.
+        """
+        chosen = [("epoch_timer", EpochTimer())]
+        if self.max_grad_norm is not None:
+            chosen.append(kinds.ClipGradients(self.max_grad_norm))
+        if self.lr_schedule == "one_cycle":
+            chosen.append(kinds.one_cycle(*schedule))
+        chosen += [kinds.FiniteLoss(), kinds.BestWeights(patience)]
+        chosen += map(kinds.copied, self.callbacks or [])
+        if title is not None:
+            chosen.append(kinds.ProgressLine(title))
+        return chosen if checkpoint is None else [*chosen, checkpoint]
 
     def _compiler(self) -> dict:
         """Return skorch's parameters of the compiler."""
@@ -289,10 +299,3 @@ def available_device(name):
             f"{name!r} on a machine with {known['cuda']} CUDA devices and {n_mps} MPS devices."
         )
     return name
-
-
-def device_or_cpu(name):
-    """Return the device of a restored estimator: the CPU where its own is not available."""
-    lacks_cuda = "cuda" in name and not torch.cuda.is_available()
-    lacks_mps = name.startswith("mps") and not torch.backends.mps.is_available()
-    return available_device("cpu" if lacks_cuda or lacks_mps else name)

@@ -8,12 +8,14 @@ stopping and best weights.
 """
 
 import inspect
+import linecache
 from collections.abc import Callable
 from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.fx import graph_module
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils import parameters_to_vector
 
@@ -22,6 +24,7 @@ from skcvae.inference.conditional_likelihood import double
 from skcvae.training.callbacks import ClipGradients
 from skcvae.training.net import Net, ObjectiveModule
 from skcvae.training.stackable import stackable
+from skcvae.training.validation import evaluated
 
 RECORDED_AFTER = 30  # calls; it takes as long as some 200 calls save
 
@@ -38,7 +41,7 @@ class Member(nn.Module):
         vars(self.module.objective).update(numbers)
         if self.training:
             return self.module(arrays, noise)
-        return Net.evaluated(self, arrays, noise, len(noise))  # which reads `module` alone
+        return evaluated(self.module, arrays, noise, len(noise))
 
 
 class Stack:
@@ -114,11 +117,12 @@ class Stack:
         kl_weight, bounds, weights = self._gathered("criterion_.kl_weight"), [], []
         for batch in batches:
             arguments = batch.arrays, batch.noise, batch.share, kl_weight
-            gradient, *bound = self._recorded(self._gradient)(*self._state(), *arguments)
-            for row, part in zip(self.rows, gradient, strict=True):
-                row.grad = part
-            self.optimizer.step()
-            self._update_average()
+            with self.nets[0].paces[True].step():
+                gradient, *bound = self._recorded(self._gradient)(*self._state(), *arguments)
+                for row, part in zip(self.rows, gradient, strict=True):
+                    row.grad = part
+                self.optimizer.step()
+                self._update_average()
             bounds.append(torch.stack(bound))
             weights.append(batch.weight)
         return _sums(torch.cat(bounds, -1), torch.cat(weights, -1))
@@ -153,7 +157,7 @@ class Stack:
             key = function.__name__, *(part.shape for part in arguments[3])
             n_calls, run = self.functions.get(key, (0, function))
             if n_calls == RECORDED_AFTER:
-                run = make_fx(lambda *given: function(*given))(*arguments)
+                run = _recording(function, arguments)
             self.functions[key] = n_calls + 1, run
             return run(*arguments)
 
@@ -185,6 +189,18 @@ class Stack:
         """Return what a net validates by, of each row."""
         bound, *terms = self._mapped(self._parts(weights), buffers, numbers, arrays, noise)
         return [double(term) for term in (*bound, *terms)]
+
+
+def _recording(function: Callable, arguments: tuple) -> nn.Module:
+    """Return the tensor operations of a call, as a function.
+
+    torch would keep the source of each for tracebacks, as long as the process lives.
+    """
+    recorded = make_fx(lambda *given: function(*given))(*arguments)
+    source = recorded.forward.__code__.co_filename
+    linecache.cache.pop(source, None)
+    graph_module._loader.eval_cache.pop(source, None)
+    return recorded
 
 
 def _optimizer(nets: list[Net], rows: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from skcvae.data.stacked import StackedBatches, stacked_validation
-from skcvae.training.callbacks import StopTraining
-from skcvae.training.net import Net, end
+from skcvae.training.history import record
+from skcvae.training.net import Net, StopTraining, end
 from skcvae.training.stack import Stack
 
 KEPT_IDLE = 0.75  # a stack is made anew where fewer of its members are still in training
@@ -38,7 +38,7 @@ class Fit(NamedTuple):
     def record(self, prefix: str, totals: list[float]) -> None:
         """Record the sums over an epoch in the history."""
         rows = self.rows if prefix == "train" else self.validation
-        self.net.record(prefix, rows.log_jacobian, totals)
+        record(self.net, prefix, rows, totals)
 
 
 class StackTraining:
@@ -51,10 +51,10 @@ class StackTraining:
 
     def run(self) -> None:
         """Train until all fits have ended; an interrupt ends all."""
-        interrupts = self.fits[0].net.interrupts
+        first = self.fits[0].net
         for fit in self.fits:
-            fit.net.interrupts = interrupts
-        with interrupts.noted():
+            fit.net.interrupts = first.interrupts
+        with first.interrupts.noted(), first.threads(len(self.fits)):
             self._epochs()
             for i, fit in enumerate(self.fits):
                 if i not in self.errors:

@@ -15,17 +15,17 @@ from skcvae.training.callbacks import (
     ClipGradients,
     FiniteLoss,
     ProgressLine,
-    Warmup,
 )
 from skcvae.training.net import Net, ObjectiveModule
 from skcvae.training.weights import ELEMENTWISE
 
-CALLBACKS = {EpochTimer, Warmup, ClipGradients, FiniteLoss, BestWeights, ProgressLine}
+CALLBACKS = {EpochTimer, ClipGradients, FiniteLoss, BestWeights, ProgressLine}
 OBJECTIVES = {ELBO, GSNN, Hybrid, Deterministic}
 LAYERS = {
     *(nn.Linear, nn.Identity, nn.Flatten, nn.Sequential, nn.ModuleList),
     *(nn.ELU, nn.GELU, nn.ReLU, nn.SiLU, nn.Tanh),
 }
+OF_ONE = {"objective", "start"}  # attributes of a module that differ between members
 # Weights times rows of a batch, above which a CPU is busy with products: benchmarks/stack.py.
 LARGEST_STEP = 40_000_000
 
@@ -116,7 +116,7 @@ def _structure(module: nn.Module) -> list:
     numbers = {**vars(objective), **dict.fromkeys(objective.varying)}
     found = [type(objective), numbers, module.n_noise]
     for name, part in module.named_modules():
-        kept = {k: v for k, v in vars(part).items() if not k.startswith("_") and k != "objective"}
+        kept = {k: v for k, v in vars(part).items() if not k.startswith("_") and k not in OF_ONE}
         found.append([name, type(part), {k: _comparable(v) for k, v in kept.items()}])
     tensors = itertools.chain(module.named_parameters(), module.named_buffers())
     return [*found, [(name, tuple(t.shape), str(t.dtype)) for name, t in tensors]]

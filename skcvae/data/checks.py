@@ -1,0 +1,55 @@
+"""Whether rows, and their shapes, suit an architecture and a likelihood."""
+
+import numpy as np
+
+from skcvae.data.coding import columns_of
+
+Shape = tuple[int, ...]
+
+
+def check_no_bins(architecture) -> None:
+    """Raise an error if an architecture encodes inputs where there are none."""
+    if getattr(architecture, "bins", None) is not None:
+        raise ValueError(
+            "bins of the architecture encode the inputs of a conditional model, and this one has "
+            f"none: expected bins=None, got {architecture!r}."
+        )
+
+
+def check_observed(y: np.ndarray, likelihood, name: str = "y") -> None:
+    """Raise an error if a column, or a channel of images, is never observed, or may not be so."""
+    if not getattr(likelihood, "accepts_missing", True):
+        raise ValueError(
+            f"partial_y=True marginalises out entries of y, which {likelihood!r} cannot: expected "
+            "partial_y=False, or another likelihood."
+        )
+    missing = np.isnan(columns_of(y)).all(axis=0)
+    if missing.any():
+        noun = "columns" if name == "X" else "outputs"
+        raise ValueError(
+            f"{name} has {noun} that are NaN in every row, expected each observed at least once; "
+            f"these columns or channels never are: {np.flatnonzero(missing)[:5].tolist()}."
+        )
+
+
+def check_scales(
+    y_row: Shape, likelihood, *, n_scales: int, initial_guess: bool, noiseless: bool, **flags
+) -> None:
+    """Raise an error if y cannot be predicted at several resolutions."""
+    if len(y_row) < 2:
+        raise ValueError(
+            f"n_scales={n_scales} expects images, rows of y of shape (height, width) or "
+            f"(channels, height, width), got rows of shape {y_row}. Give y_shape where they are "
+            "flat."
+        )
+    if not (initial_guess or noiseless):
+        raise ValueError(
+            f"n_scales={n_scales} predicts the coarser scales from the baseline network "
+            "and expects initial_guess=True, got False."
+        )
+    if not likelihood.accepts_means:
+        raise ValueError(
+            f"n_scales={n_scales} pools pixels by averaging, and averages are not integers, nor "
+            f"have they the statistics of pixels; got likelihood={likelihood!r}. Set n_scales=1 "
+            "or use another likelihood."
+        )

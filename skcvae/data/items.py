@@ -1,0 +1,46 @@
+"""Rows of a torch Dataset, read item by item."""
+
+from collections.abc import Callable
+
+import numpy as np
+from torch.utils.data import Dataset
+
+Row = tuple[np.ndarray, ...]
+
+
+class Items:
+    """Rows of a Dataset, read item by item: items are (x, y), or x alone."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        n_arrays: int = 2,
+        check: Callable[..., Row] = lambda *arrays: arrays,
+    ):
+        self.dataset = dataset
+        self.n_arrays = n_arrays
+        self.check = check
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def read(self, rows: np.ndarray) -> Row:
+        """Return the arrays of some rows."""
+        parts = zip(*(self._item(int(row)) for row in rows), strict=True)
+        return self.check(*map(np.stack, parts))
+
+    def _item(self, row: int) -> Row:
+        item = self.dataset[row]
+        if self.n_arrays == 1:
+            if isinstance(item, tuple | list) and any(np.ndim(part) for part in item):
+                raise TypeError(
+                    f"X as a Dataset must have items x, one array each, got a "
+                    f"{type(item).__name__} of {len(item)} for item {row}."
+                )
+            return (np.asarray(item),)
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise TypeError(
+                f"X as a Dataset must have items (x, y), got a {type(item).__name__} for item "
+                f"{row}."
+            )
+        return tuple(np.asarray(part) for part in item)

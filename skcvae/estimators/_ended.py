@@ -1,0 +1,52 @@
+"""From trained networks to a fitted estimator: its attributes, warnings, and its checkpoint."""
+
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+from skcvae.data.dependence import warn_of_dependence
+from skcvae.estimators._active_units import count_active_units
+from skcvae.estimators._checks import DEFAULT_TRAINING
+from skcvae.estimators._validation_score import warn_if_constant_is_better
+from skcvae.estimators._warm_start import structure
+from skcvae.io.checkpoint_file import CheckpointFile
+
+
+def conclude(estimator, kept, held_out, rows, validation):
+    """Set what follows from trained networks, and warn of what they were trained on.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Its net has been trained.
+    kept, held_out : Selection
+        The rows to train, and to validate on, in the user's units; the latter may be None.
+    rows, validation : Rows or StreamedRows
+        The same, encoded.
+    """
+    estimator.structure_ = structure(estimator)
+    estimator._set_fitted(estimator.net_.module)
+    count_active_units(estimator, kept)
+    if held_out is not None:
+        warn_of_dependence(kept, held_out)
+        warn_if_constant_is_better(estimator, rows, validation)
+
+
+def finish(estimator):
+    """Return an estimator after a fit: warn if it was interrupted, else delete its checkpoint."""
+    if estimator.net_.interrupted:
+        warnings.warn(
+            f"Training was interrupted after {len(estimator.history_)} of "
+            f"{estimator.net_.max_epochs} epochs; the estimator keeps the best weights so far.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    remove_checkpoint(estimator)
+    return estimator
+
+
+def remove_checkpoint(estimator):
+    """Delete the checkpoint of a fit that was completed."""
+    path = (estimator.training or DEFAULT_TRAINING).checkpoint
+    if path is not None and not estimator.net_.interrupted:
+        CheckpointFile(path).remove()

@@ -1,0 +1,88 @@
+"""CPU threads of a fit or a prediction: no more than its matrix products can use.
+
+Threads of OpenMP wait for each other by spinning. Where other processes have the cores, small
+products take many times longer on all threads than on one.
+"""
+
+import contextlib
+import functools
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from threadpoolctl import ThreadpoolController
+from torch import nn
+
+THREAD_WORK = 2**22  # multiply-adds of a product that pay for a thread
+TRIED_SHARE = 1 / 20  # of the time
+LATEST = 0.3  # weight of the latest step in their mean time
+
+
+def row_work(module: nn.Module) -> float:
+    """Return the multiply-adds of the largest product for one row; infinity with convolutions."""
+    work = 0
+    for weight in module.parameters():
+        if weight.ndim > 1:
+            work = max(work, weight.numel() if weight.ndim == 2 else math.inf)
+    return work
+
+
+def limited(work: float, n_threads: str | int = "auto") -> contextlib.AbstractContextManager:
+    """Return a context in which torch takes so many threads, in the calling thread alone.
+
+    Parameters
+    ----------
+    work : float
+        Multiply-adds of the largest product.
+    n_threads : "auto" or int, default="auto"
+        "auto" takes as many as the work pays for, at most those it would take anyway.
+    """
+    available = torch.get_num_threads()
+    if n_threads == "auto":
+        n_threads = int(min(max(work / THREAD_WORK, 1), available))
+    if n_threads == available:
+        return contextlib.nullcontext()
+    return _openmp().limit(limits=n_threads)
+
+
+@dataclass
+class Pace:
+    """One thread for a step of training or all, whichever was faster in the steps before.
+
+    Other processes come and go: the slower one is tried again, for a small share of the time.
+    `seconds` are those of a step with one thread, and with all; zero is not known.
+    """
+
+    n_threads: str | int
+    seconds: dict[bool, float] = field(default_factory={False: 0.0, True: 0.0}.copy)
+    due: float = math.inf
+
+    def step(self) -> contextlib.AbstractContextManager:
+        """Return a context for a step, in which it has its threads."""
+        chooses = self.n_threads == "auto" and torch.get_num_threads() > 1
+        return self._timed() if chooses else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        start = time.perf_counter()
+        is_trial = start >= self.due
+        takes_all = min(self.seconds, key=self.seconds.get) ^ is_trial
+        with contextlib.nullcontext() if takes_all else _openmp().limit(limits=1):
+            yield
+        self._note(takes_all, time.perf_counter() - start, is_trial)
+
+    def _note(self, takes_all: bool, seconds: float, is_trial: bool) -> None:
+        """Note the time of a step; a single slow one changes little of what is in use."""
+        before = self.seconds[takes_all]
+        if before and not is_trial:
+            self.seconds[takes_all] = (1 - LATEST) * before + LATEST * seconds
+            return
+        self.seconds[takes_all] = seconds
+        self.due = time.perf_counter() + seconds / TRIED_SHARE
+
+
+@functools.cache
+def _openmp() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="openmp")

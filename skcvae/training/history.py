@@ -1,0 +1,50 @@
+"""The history of an epoch: means in nats, of weighted sums of the terms of its batches."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from skcvae.inference.conditional_likelihood import double
+from skcvae.inference.posterior_collapse import ACTIVE
+
+
+def summed(step: dict, weight: Tensor | None) -> Tensor:
+    """Return weighted sums of the terms of a batch, and of the weights, in float64."""
+    reconstruction, kl = step["y_pred"]
+    terms = [reconstruction.detach(), kl.detach(), *step.get("terms", [])]
+    terms = double(torch.stack([*terms, torch.ones_like(terms[0])]))
+    return terms.sum(1) if weight is None else terms @ double(weight)
+
+
+def record(net, prefix: str, rows, totals: list[float]) -> None:
+    """Record an epoch in the history, in the units of y.
+
+    Parameters
+    ----------
+    net : Net
+        Its history has a row for the epoch.
+    prefix : {"train", "valid"}
+        Of the columns.
+    rows : Rows or StreamedRows
+        The rows of the epoch.
+    totals : list of float
+        Weighted sums of the terms of all batches, and of the weights.
+    """
+    history = net.history
+    if not history[-1]["batches"]:
+        history.new_batch()  # skorch's Checkpoint names files after the last one
+    *sums, weight = totals
+    reconstruction, kl, *rest = (part / weight for part in sums)
+    full, coarse = rows.log_jacobian
+    reconstruction += full + coarse
+    loss = net.criterion_.kl_weight * kl - reconstruction
+    best = min((row[f"{prefix}_loss"] for row in history[:-1]), default=math.inf)
+    history.record(f"{prefix}_loss", loss)
+    history.record(f"{prefix}_loss_best", loss < best)
+    history.record(f"{prefix}_reconstruction", reconstruction)
+    history.record(f"{prefix}_{net.module.objective.penalty}", kl)
+    if rest:
+        history.record(f"{prefix}_cll", rest[0] + full)
+    if rest[1:]:
+        history.record(f"{prefix}_active_units", sum(nats > ACTIVE for nats in rest[1:]))

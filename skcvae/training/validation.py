@@ -1,0 +1,118 @@
+"""Evaluation of rows held out, and whether a model is better than another by more than chance."""
+
+import torch
+from scipy.special import ndtri, stdtrit
+from torch import Tensor
+
+from skcvae.data.batches import Rows, StreamedRows
+from skcvae.data.coding import FORWARD_ROWS, slices
+from skcvae.data.hold_out import belonging
+from skcvae.data.weights import effective_rows
+from skcvae.distributions import is_gaussian
+from skcvae.inference.conditional_likelihood import WIDENING, double, importance_sampling
+from skcvae.inference.posterior_collapse import kl_of_units
+from skcvae.objectives.base import Bound
+
+LEVEL = 0.975  # at which few rows widen the standard error, as Student's t the normal
+
+
+def evaluated(
+    module, arrays: tuple[Tensor, ...], noise: Tensor, n_at_once: int = 1
+) -> tuple[Bound | Tensor, ...]:
+    """Return the bound, log p(y|x), and the KL of each unit where the prior is Gaussian.
+
+    Parameters
+    ----------
+    module : ObjectiveModule
+        A model under an objective.
+    arrays : tuple of Tensors of shape (n, ...)
+        Such as (x, y).
+    noise : Tensor of shape (n_draws, n, ...)
+        Standard normal numbers.
+    n_at_once : int, default=1
+        Draws that are processed at once.
+
+    Returns
+    -------
+    tuple of Bound and Tensors of shape (n,)
+        The bound alone if the model has no density.
+    """
+    model = module.model
+    x, y = arrays if len(arrays) > 1 else (None, *arrays)
+    given = model.condition(x)
+    bound = module(arrays, noise, given)
+    if model.is_deterministic:
+        return bound, given.likelihood().log_prob(y)
+    if given.prior is None:  # an autoencoder has no density
+        return (bound,)
+    blocks = noise.split(n_at_once)
+    estimate = importance_sampling(
+        model, x, y, blocks, given, widening=WIDENING, n_draws=len(noise)
+    )
+    # Moments of other priors have no closed form: too slow for every epoch.
+    if model.recognition is None or not is_gaussian(given.prior):
+        return bound, estimate.log_prob
+    units = kl_of_units(model.recognition(x, y), given.prior)
+    return bound, estimate.log_prob, *units.unbind(1)
+
+
+def row_scores(net, rows: Rows | StreamedRows) -> tuple[Tensor, Tensor]:
+    """Return the CLL of each row, or its negative loss, and its weight, in float64."""
+    scores, weights = [], []
+    for batch in net.get_iterator(rows, training=False):
+        step, weight = net.validation_step(batch), batch[1]
+        bound, terms = step["y_pred"], step["terms"]
+        value = bound.reconstruction - net.criterion_.kl_weight * bound.kl
+        scores.append(double(terms[0] if terms else value))
+        weights.append(torch.ones_like(scores[-1]) if weight is None else double(weight))
+    return torch.cat(scores), torch.cat(weights)
+
+
+def exceeds_its_error(gain: Tensor, weight: Tensor) -> bool:
+    """Return whether a mean gain exceeds its standard error, which few rows widen.
+
+    One row has none.
+
+    Parameters
+    ----------
+    gain, weight : Tensor of shape (n_rows,)
+        The gain of each row, and its weight.
+
+    Returns
+    -------
+    bool
+        Whether it does; a mean of infinity does.
+    """
+    share = weight / weight.sum()
+    n_rows = effective_rows(share)
+    if n_rows < 1.5:
+        return False
+    mean = share @ gain
+    widening = stdtrit(n_rows - 1, LEVEL) / ndtri(LEVEL) * (n_rows / (n_rows - 1)) ** 0.5
+    error = (share * (gain - mean)).norm() * widening
+    return bool(mean > error.nan_to_num())
+
+
+def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean gain, and the weight, of each group: more rows of it tell little new.
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+        Without groups, copies of a row of x are one; these are read in blocks.
+    gain, weight : Tensor of shape (n_rows,)
+        Of each row.
+
+    Returns
+    -------
+    gain, weight : Tensor of shape (n_groups,)
+        Of each group.
+    """
+    if rows.group is None and len(rows[slice(1)][0]) < 2:
+        return gain, weight
+    blocks = slices(len(rows), FORWARD_ROWS)
+    x = (row for block in blocks for row in rows[block][0][0].cpu().numpy())
+    number = torch.from_numpy(belonging(x, rows.group)).to(gain.device)
+    n_groups = int(number.max()) + 1
+    total = gain.new_zeros(n_groups).index_add(0, number, weight)
+    return gain.new_zeros(n_groups).index_add(0, number, weight * gain) / total, total
