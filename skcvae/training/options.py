@@ -60,9 +60,9 @@ class Training(_Options):
         Epochs without a new best before training stops. "auto" waits about 1,500
         steps, in 5 to 50 epochs.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
-        Of the matrix products in training. "bfloat16" pays for wide layers on processors
-        made for it; weights, densities and everything after `fit` stay in float32.
-        "tf32" is for GPUs: `fit` temporarily sets torch's process-wide matmul precision.
+        Of the matrix products in training. "bfloat16" pays for wide layers on processors made
+        for it; weights, densities and all after `fit` stay in float32. "tf32" is for GPUs: `fit`
+        temporarily sets torch's process-wide matmul precision.
     n_threads : "auto" or int, default="auto"
         Threads of torch in fits and predictions on a CPU. "auto" takes as many as the products
         of a batch can use, within the limits of ``threadpoolctl`` or ``OMP_NUM_THREADS``.
@@ -75,9 +75,8 @@ class Training(_Options):
     checkpoint : str, PathLike or None, default=None
         Path of a file in which the state of training is kept between epochs. `fit` with
         the same parameters and data resumes from it, to the same model as without the
-        interruption, and deletes it at its end. Nothing in the file is run, and it is
-        checked against the fit that reads it. Each fit needs a path of its own;
-        excludes `warm_start` and `accelerator`.
+        interruption, and deletes it at its end. The file runs no code, and is checked against
+        the fit. Each fit needs its own path; excludes `warm_start` and `accelerator`.
     accelerator : accelerate.Accelerator or None, default=None
         To train on several GPUs: in a script that `accelerate launch` or `torchrun`
         starts once for each, every process calls `fit` with the same rows and gets
