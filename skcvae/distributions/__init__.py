@@ -6,6 +6,7 @@ from skcvae.distributions.gaussian_logits import GaussianLogits
 from skcvae.distributions.latent import (
     MIN_SCALE,
     DiagonalGaussian,
+    SharedScaleNormal,
     component_means,
     detached,
     diagonal_normal,
@@ -16,7 +17,6 @@ from skcvae.distributions.latent import (
     scale_of,
 )
 from skcvae.distributions.masked_pixels import MaskedPixels
-from skcvae.distributions.normal import SharedScaleNormal
 from skcvae.distributions.product import Product
 from skcvae.distributions.soft_one_hot import SoftOneHot
 from skcvae.distributions.zero_or_positive import ZeroOrPositive
