@@ -36,6 +36,11 @@ class MultiScale(Documented):
         """Draws of noise per draw of z, of the objective inside."""
         return self.objective.noise_per_sample
 
+    @property
+    def weighs_kl(self) -> bool:
+        """Whether the KL term may be weighted, of the objective inside."""
+        return self.objective.weighs_kl
+
     def bound(
         self, model: Model, given: Conditional, x: Tensor | None, y: Tensor, noise: Tensor
     ) -> Bound:
