@@ -18,8 +18,8 @@ def moved_weights(net) -> list[nn.Parameter]:
     """Return what the optimizer of a net moves: one vector, or all parameters.
 
     They stay apart where something could treat them one by one: another optimizer, groups of
-    parameters, callbacks of the user, a compiler, several processes; and on a GPU, where each
-    gradient would be a kernel of its own.
+    parameters, callbacks of the user, a compiler, several processes; on a GPU, where each
+    gradient would be a kernel of its own; and with channels last, which convolutions need.
 
     Parameters
     ----------
@@ -33,6 +33,7 @@ def moved_weights(net) -> list[nn.Parameter]:
     """
     parameters, groups = list(net.module.parameters()), net.optimizer_.param_groups
     single = not all(p.requires_grad and p.dtype == torch.float32 for p in parameters)
+    single |= not all(p.is_contiguous() for p in parameters)
     single |= parameters[0].device.type != "cpu"
     single |= net.compile or hasattr(net, "accelerator") or len(groups) > 1
     single |= type(net.optimizer_) not in ELEMENTWISE
