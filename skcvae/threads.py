@@ -7,6 +7,7 @@ products take many times longer on all threads than on one.
 import contextlib
 import functools
 import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -37,11 +38,13 @@ def limited(work: float, n_threads: str | int = "auto") -> contextlib.AbstractCo
     work : float
         Multiply-adds of the largest product.
     n_threads : "auto" or int, default="auto"
-        "auto" takes as many as the work pays for, at most those it would take anyway.
+        "auto" takes as many as the work pays for, at most those it would take anyway; a number,
+        at most one for each core.
     """
     available = torch.get_num_threads()
     if n_threads == "auto":
         n_threads = int(min(max(work / THREAD_WORK, 1), available))
+    n_threads = min(n_threads, max(os.cpu_count() or 1, available))
     if n_threads == available:
         return contextlib.nullcontext()
     return _openmp().limit(limits=n_threads)

@@ -335,6 +335,11 @@ STRANGE = {
     "steps of the average": at("average", "n_steps", becomes("many")),
     "no optimizer": at("optimizer", becomes({})),
     "moments to broadcast": at("optimizer", "state", 0, "exp_avg", lambda w: w.flatten()[:1]),
+    "moments that are not numbers": at(
+        "optimizer", "state", 0, "exp_avg", lambda w: w * torch.nan
+    ),
+    "an average that is infinite": at("average", "weights", 0, lambda w: w + torch.inf),
+    "another pace of moments": at("optimizer", "param_groups", 0, "betas", becomes((0.9, -1.0))),
     "moments without a step": lambda state: state["optimizer"]["state"][0].pop("step"),
     "no moments": lambda state: state["optimizer"]["state"].pop(0),
     "moments of no weight": at("optimizer", "state", 99, becomes({})),

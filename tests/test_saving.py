@@ -36,6 +36,7 @@ from skcvae import (
 from skcvae.architectures import MLP, Conv, Layered
 from skcvae.distributions import DiagonalGaussian
 from skcvae.io import files
+from skcvae.io.decoding import parsed
 from skcvae.io.document import FORMAT
 from skcvae.io.kinds import ESTIMATORS, PARAMETER_OBJECTS, RECORDS
 from skcvae.likelihoods import (
@@ -680,6 +681,14 @@ EDITS = {
     "history": (edit_fitted(_history=[1]), "history_"),
     "a text in the history": (edit_history(train_loss="low"), "history_ and numbers"),
     "a gap in the history": (edit_history(epoch=3), "history_ and epochs"),
+    "a text for the score at the start": (edit_history(start_cll="high"), "history_ and numbers"),
+    "no epochs": (edit_fitted(_history=[]), "history_ and epochs"),
+    "an epoch that was not compared": (
+        lambda d, a: fitted_part(d)["_history"].append(
+            {"dict": {"epoch": 2, "train_loss": 0.0, "valid_cll_best": True}}
+        ),
+        "history_ and epochs",
+    ),
     "lists of lists": (edit_params(lr=[[]] * 300_000), "lists and objects are too many"),
     "a long text": (edit_params(lr="x" * 10**6), "'lr' parameter"),
     "a long name": (edit_estimator({"x" * 10**6: 1}), "is no kind of object"),
@@ -1113,3 +1122,10 @@ def test_an_exported_program_predicts_the_same_for_any_number_of_rows(fitted, ca
     program = torch.export.export(est.to_torch(), (torch.tensor(X),), dynamic_shapes=(rows,))
     found = program.module()(torch.tensor(X[:7]))
     np.testing.assert_allclose(found, est.predict(X[:7]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("text", ['"' + '\\"' * 10**6, '"\\' * 10**6, '"' * 10**6 + "\\"])
+def test_damaged_texts_take_no_time(text):
+    """Each quotation mark could begin a text: read to its end for each they would take hours."""
+    with pytest.raises(ValueError):
+        parsed(text)

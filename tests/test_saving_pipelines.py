@@ -167,6 +167,12 @@ EDITS = {
     "a shape": lambda p: state_of_first(p).update(
         func={"entries": ["O", [10**9, 10**9], []]}
     ),
+    "a text as long as they are many": lambda p: state_of_first(p).update(
+        func={"entries": ["U", [12_000], ["a"] * 11_999 + ["b" * 12_000]]}
+    ),
+    "numbers for texts": lambda p: state_of_first(p).update(
+        func={"entries": ["U", [1], [1.0]]}
+    ),
     "an unfitted pipeline": lambda p: p.update(steps=[]),
 }  # fmt: skip
 

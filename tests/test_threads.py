@@ -1,5 +1,6 @@
 """Threads of torch in fits and predictions: as many as the products can use, and given back."""
 
+import os
 import threading
 from types import SimpleNamespace
 
@@ -47,11 +48,18 @@ def test_each_thread_has_its_share_of_work(four_threads, work, n_threads):
 
 
 @pytest.mark.parametrize("work", [0, np.inf])
-@pytest.mark.parametrize("n_threads", [1, 2, 4, 7])
+@pytest.mark.parametrize("n_threads", [1, 2, 4])
 def test_a_number_that_is_given_is_taken(four_threads, work, n_threads):
     with limited(work, n_threads):
         assert torch.get_num_threads() == n_threads
     assert torch.get_num_threads() == 4
+
+
+def test_there_are_not_more_threads_than_cores():
+    with limited(0, 100_000):
+        assert torch.get_num_threads() < 100_000
+    with limited(0, 1), limited(0, 100_000):
+        assert torch.get_num_threads() == os.cpu_count()
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

@@ -10,7 +10,7 @@ from skcvae.io import kinds, steps
 from skcvae.version import __version__
 
 FLOATS = ("inf", "-inf", "nan")  # which JSON lacks
-TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+TEXT = re.compile(r'(?s)"[^"\\]*+(?:\\.?[^"\\]*+)*+"?')  # also without its end, in one pass
 MANY_CONTAINERS = 100_000
 CHARACTERS_PER_CONTAINER = 20
 NOT_SAVED = ("callbacks", "checkpoint")

@@ -55,8 +55,9 @@ SPECIFICATION = {
     "n_context": [Interval(Integral, 0, None, closed="left")],
 }
 RECORDED = re.compile(
-    "epoch|dur|((train|valid)_(loss|reconstruction|kl|penalty|cll|active_units)(_best)?)"
+    "epoch|dur|start_cll|((train|valid)_(loss|reconstruction|kl|penalty|cll|active_units)(_best)?)"
 )
+BEST = {"valid_cll_best", "valid_loss_best"}
 LARGEST_IMAGE = 2**16  # pixels of the networks' images, whatever a file holds
 PIXELS_PER_NUMBER = 16
 LARGEST_MASK = 2**28  # numbers in a mask of a flow's networks
@@ -77,6 +78,7 @@ def check_state(estimator, state: dict) -> None:
     row_shape = specification.y_coding.row_shape
     _check_coding(specification.likelihood, specification.y_coding, row_shape)
     check_history(state["_history"])
+    _agree(len(state["_history"]) > 0, "history_", "epochs")
     texts = [*state["structure_"], *state["structure_"].values()]
     _agree(all(isinstance(text, str) for text in texts), "structure_", "texts")
     _agree(
@@ -104,6 +106,7 @@ def check_history(history) -> None:
         numbers = [row[name] for name in recorded(row)]
         _agree(all(isinstance(value, Real) for value in numbers), "history_", "numbers")
         _agree(row.get("epoch") == number and "train_loss" in row, "history_", "epochs")
+        _agree(BEST & history[-1].keys() <= row.keys(), "history_", "epochs")
 
 
 def recorded(row: dict) -> set[str]:

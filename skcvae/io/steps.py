@@ -68,6 +68,7 @@ TYPES |= {
 }
 FUNCTIONS = {name: value for name, value in vars(np).items() if isinstance(value, np.ufunc)}
 ATTRIBUTE = re.compile(r"(?!__)[A-Za-z_]\w*")
+MANY_CHARACTERS = 2**22
 DTYPE = re.compile(r"[<>=|]?(O|[biufU]\d{1,4})")
 
 
@@ -132,7 +133,12 @@ def decoders(decoded, instance) -> dict:
         kind, shape, listed = instance(list, content)
         array = np.empty(len(listed), object)
         array[:] = [decoded(entry) for entry in listed]
-        return (array.astype(str) if kind == "U" else array).reshape(shape)
+        if kind == "U":  # each entry then takes as much memory as the longest
+            lengths = [len(instance(str, entry)) for entry in listed]
+            if max(lengths, default=0) * len(listed) > MANY_CHARACTERS + 4 * sum(lengths):
+                raise ValueError("an array of texts has one that is too long for its number")
+            array = array.astype(str)
+        return array.reshape(shape)
 
     return {
         "dtype": dtype,

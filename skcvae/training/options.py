@@ -64,8 +64,8 @@ class Training(_Options):
         for it; weights, densities and all after `fit` stay in float32. "tf32" is for GPUs: `fit`
         temporarily sets torch's process-wide matmul precision.
     n_threads : "auto" or int, default="auto"
-        Threads of torch in fits and predictions on a CPU. "auto" takes as many as the products
-        of a batch can use, within the limits of ``threadpoolctl`` or ``OMP_NUM_THREADS``.
+        Threads of torch in fits and predictions on a CPU: a number, at most one for each core,
+        or "auto", as many as products can use in the limits of threadpoolctl and OMP_NUM_THREADS.
     compile : bool or dict, default=False
         Whether to train through `torch.compile`, with a compiler and some ten seconds at
         first; or its parameters, such as ``{"mode": "max-autotune"}``.
@@ -78,9 +78,9 @@ class Training(_Options):
         interruption, and deletes it at its end. The file runs no code, and is checked against
         the fit. Each fit needs its own path; excludes `warm_start` and `accelerator`.
     accelerator : accelerate.Accelerator or None, default=None
-        To train on several GPUs: in a script that `accelerate launch` or `torchrun`
-        starts once for each, every process calls `fit` with the same rows and gets
-        the same model. It chooses the device.
+        To train on several GPUs: in a script that `accelerate launch` or `torchrun` starts once
+        for each, all processes call `fit` with the same rows and get the same model. It
+        chooses the device.
 
     Examples
     --------

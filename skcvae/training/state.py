@@ -153,7 +153,8 @@ def _check_optimizer(net, saved, moved: set[int]) -> None:
     _agree(moved & {k for k in after if after[k]} <= state.keys(), "optimizer's state")
     _agree(_alike(groups, _plain(own["param_groups"]), strict=True), "optimizer's parameters")
     for group, expected in zip(groups, own["param_groups"], strict=True):
-        fixed = [k for k, v in expected.items() if v is None or isinstance(v, bool | str | list)]
+        kinds = bool | str | list | tuple | None
+        fixed = [name for name, value in expected.items() if isinstance(value, kinds)]
         _agree(all(group[k] == expected[k] for k in fixed), "optimizer's parameters")
 
 
@@ -190,7 +191,7 @@ def _alike(saved, own, *, strict: bool = False) -> bool:
         return True
     if isinstance(own, Tensor):
         same = isinstance(saved, Tensor) and saved.shape == own.shape
-        return same and saved.dtype == own.dtype
+        return same and saved.dtype == own.dtype and bool(saved.isfinite().all())
     if isinstance(own, bool) or not isinstance(own, int | float | dict | list | tuple):
         return type(saved) is type(own)
     if isinstance(own, int | float):
