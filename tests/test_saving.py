@@ -603,6 +603,12 @@ def edit_fitted(**values):
     return lambda document, arrays: fitted_part(document).update(values)
 
 
+def without_a_best(document, arrays):
+    history = fitted_part(document)["_history"]
+    history.append({"dict": {**history[0]["dict"], "epoch": 2, "valid_cll_best": True}})
+    history[0]["dict"].pop("valid_cll_best", None)
+
+
 def edit_history(**values):
     return lambda document, arrays: fitted_part(document)["_history"][0]["dict"].update(values)
 
@@ -683,12 +689,7 @@ EDITS = {
     "a gap in the history": (edit_history(epoch=3), "history_ and epochs"),
     "a text for the score at the start": (edit_history(start_cll="high"), "history_ and numbers"),
     "no epochs": (edit_fitted(_history=[]), "history_ and epochs"),
-    "an epoch that was not compared": (
-        lambda d, a: fitted_part(d)["_history"].append(
-            {"dict": {"epoch": 2, "train_loss": 0.0, "valid_cll_best": True}}
-        ),
-        "history_ and epochs",
-    ),
+    "an epoch that was not compared": (without_a_best, "history_ and epochs"),
     "lists of lists": (edit_params(lr=[[]] * 300_000), "lists and objects are too many"),
     "a long text": (edit_params(lr="x" * 10**6), "'lr' parameter"),
     "a long name": (edit_estimator({"x" * 10**6: 1}), "is no kind of object"),
