@@ -129,6 +129,16 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(write, path):
     assert set(os.listdir(path.parent)) == expected - {"run"}
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills need fork")
+@pytest.mark.parametrize("name", ["x" * 255, "\u00e9" * 127])
+def test_names_may_be_as_long_as_the_file_system_allows(write, path, name):
+    path = path.with_name(name)
+    killed_while_writing(path)
+    assert os.listdir(path.parent)  # what was being written
+    write(path)
+    assert os.listdir(path.parent) == [name]
+
+
 def test_the_file_of_another_writer_is_left_alone(path, monkeypatch):
     fsync = os.fsync
 

@@ -4,6 +4,7 @@ A file is written beside its target and renamed when it is complete. The writer 
 it, so that what a killed writer left is told from what another one is writing.
 """
 
+import hashlib
 import os
 import re
 import secrets
@@ -14,6 +15,8 @@ try:
     import fcntl
 except ImportError:  # Windows, where a file that is open cannot be removed
     fcntl = None
+
+LONGEST_STEM = 200  # bytes of a name, of the 255 that file systems allow
 
 
 def replace(path: str, *parts) -> None:
@@ -51,7 +54,7 @@ def _take_over(old: os.stat_result, temporary: str) -> None:
 def remove_litter(path: str) -> None:
     """Remove what killed writers of a file left beside it."""
     folder, name = os.path.split(os.path.realpath(path))
-    ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.part")
+    ours = re.compile(rf"\.{re.escape(_stem(name))}\.[0-9a-f]{{16}}\.part")
     for other in filter(ours.fullmatch, os.listdir(folder or ".")):
         litter = os.path.join(folder, other)
         if os.path.isfile(litter):
@@ -64,13 +67,19 @@ def _opened(target: str):
     """Return the path of a new locked file beside a target, and the file."""
     folder, name = os.path.split(target)
     while True:
-        path = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.part")
+        path = os.path.join(folder, f".{_stem(name)}.{secrets.token_hex(8)}.part")
         file = open(path, "xb")
         with suppress(OSError):  # a file system without locks; nothing is litter there
             _lock(file, wait=True)
         if os.path.exists(path):  # else taken for litter, before it was locked
             return path, file
         file.close()
+
+
+def _stem(name: str) -> str:
+    """Return a name, or a digest of a long one: with an ending it would exceed 255 bytes."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= LONGEST_STEM else hashlib.blake2b(encoded).hexdigest()[:32]
 
 
 def _lock(file, *, wait: bool) -> None:

@@ -232,7 +232,7 @@ class Net(NeuralNet):
         if self.interrupts.received:
             raise KeyboardInterrupt
         if asked is not None:
-            raise StopTraining from asked
+            raise StopTraining(f"a callback stopped training in {method_name}") from asked
 
     def listening(self, method_name: str) -> list[Callback]:
         """Return the callbacks that define an event."""
