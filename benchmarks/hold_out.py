@@ -19,12 +19,11 @@ copies    The same 100 rows three times over; NNRegressor. Nats per new row. The
 """
 
 import argparse
-import json
 import warnings
 from pathlib import Path
 
 import numpy as np
-from record import write
+from record import standard_error, write_by_seed
 from scipy.stats import multivariate_normal
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import ShuffleSplit
@@ -125,7 +124,7 @@ def table(record):
     for case, seeds in record.items():
         for name in next(iter(seeds.values())):
             values = [found[name] for found in seeds.values() if name in found]
-            error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+            error = standard_error(values)
             n_seeds = f"   {len(values)} seeds"
             lines.append(f"{case:10s}{name:20s}{np.mean(values):8.2f}{error:8.2f}{n_seeds}")
     lines.append("series: share of totals within their 90 % interval; others: nats per row")
@@ -134,14 +133,7 @@ def table(record):
 
 def main():
     args = parse()
-    path = args.out / "hold_out.json"
-    record = json.loads(path.read_text())["cases"] if path.exists() else {}
-    for case in args.cases:
-        record[case] = {}
-        for seed in range(args.seeds):
-            record[case][str(seed)] = found = measured(case, seed)
-            print(case, seed, found, flush=True)
-            write(path, {"cases": record}, table(record))
+    write_by_seed(args.out / "hold_out.json", args.cases, args.seeds, measured, table)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import platform
 
+import numpy as np
 import sklearn
 import skorch
 import torch
@@ -20,3 +21,19 @@ def write(path, record, text):
     path.write_text(json.dumps(record, indent=2) + "\n")
     path.with_suffix(".txt").write_text(text)
     print(text)
+
+
+def write_by_seed(path, cases, n_seeds, measured, table):
+    """Measure cases for all seeds, and write after each; other cases of the record stay."""
+    found = json.loads(path.read_text())["cases"] if path.exists() else {}
+    for case in cases:
+        found[case] = {}
+        for seed in range(n_seeds):
+            found[case][str(seed)] = measured(case, seed)
+            print(case, seed, found[case][str(seed)], flush=True)
+            write(path, {"cases": found}, table(found))
+
+
+def standard_error(values):
+    """Return the standard error of a mean, NaN for a single value."""
+    return np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan

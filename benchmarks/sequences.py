@@ -14,12 +14,11 @@ response        48 values, to the 48 responses at the same times, a sum over the
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
-from record import write
+from record import standard_error, write_by_seed
 from scipy.signal import lfilter
 from scipy.stats import multivariate_normal
 from sklearn.linear_model import RidgeCV
@@ -93,7 +92,7 @@ def table(record):
         line = f"{case:16s}"
         for name in ("ridge", "mlp", "temporal"):
             values = [found[name] for found in seeds.values()]
-            error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+            error = standard_error(values)
             line += f"{np.mean(values):9.2f} {error:5.2f}"
         for name in ("mlp", "temporal"):
             line += f"{np.mean([found[f'{name}, seconds'] for found in seeds.values()]):7.0f}"
@@ -106,14 +105,7 @@ def table(record):
 
 def main():
     args = parse()
-    path = args.out / "sequences.json"
-    record = json.loads(path.read_text())["cases"] if path.exists() else {}
-    for case in args.cases:
-        record[case] = {}
-        for seed in range(args.seeds):
-            record[case][str(seed)] = found = measured(case, seed)
-            print(case, seed, found, flush=True)
-            write(path, {"cases": record}, table(record))
+    write_by_seed(args.out / "sequences.json", args.cases, args.seeds, measured, table)
 
 
 if __name__ == "__main__":
