@@ -9,7 +9,12 @@ from torch import nn
 
 from skcvae.architectures.base import Architecture
 from skcvae.architectures.mlp import MLP
-from skcvae.networks.convolutions import ImageReadout, is_image, level_sizes
+from skcvae.networks.convolutions import (
+    ImageReadout,
+    is_image,
+    keep_variance,
+    level_sizes,
+)
 from skcvae.networks.hourglass import Ascent, Descent
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
 from skcvae.networks.top_down import BottomUp, TopDown
@@ -183,14 +188,14 @@ class Conv(Architecture):
         )
         if self.n_latent_scales == 1:
             return descent
-        return BottomUp(descent, self._latent_features(), self.kernel_size)
+        return BottomUp(descent, self.n_latent_scales)
 
     def decoder(self, y_shape: Shape, *in_shapes: Shape | None) -> Ascent:
         if self.n_latent_scales > 1:
             x_shape, *latent_shapes = in_shapes
             maps = [(c, *size) for c, _ in latent_shapes for size in self.latent_sizes()]
             in_shapes = (x_shape, *maps)
-        return Ascent(
+        ascent = Ascent(
             in_shapes,
             self.channels,
             self.image_size,
@@ -199,6 +204,7 @@ class Conv(Architecture):
             activation=self.activation,
             shortcut=self.shortcut,
         )
+        return ascent if self.n_latent_scales == 1 else keep_variance(ascent)
 
     def head(self, in_shape: Shape, out_shape: Shape | list[Shape]) -> nn.Module:
         if isinstance(out_shape, list):  # of z at several scales

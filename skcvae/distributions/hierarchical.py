@@ -66,6 +66,10 @@ class HierarchicalGaussian(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         return sum(gaussian.log_prob(z) for gaussian, z in self.given(value))
 
+    def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:
+        shape = self._extended_shape(sample_shape)
+        return reparameterize(self, torch.randn(shape).to(self.first[1].mean))
+
     @property
     def mean(self) -> Tensor:
         return torch.cat([z for _, z in self._central()], -1)

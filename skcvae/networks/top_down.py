@@ -16,7 +16,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from skcvae.networks.convolutions import Convolution, ImageReadout
+from skcvae.networks.convolutions import Convolution, ImageReadout, keep_variance
 from skcvae.networks.hourglass import Descent
 from skcvae.networks.layers import ACTIVATIONS, Shape
 
@@ -30,10 +30,8 @@ class BottomUp(nn.Module):
     ----------
     descent : Descent
         The encoder.
-    shapes : sequence of tuples of int
-        Shapes of the features of each scale.
-    kernel_size : int
-        Of the convolutions from its features.
+    n_scales : int
+        Number of its lowest levels that are read.
 
     Attributes
     ----------
@@ -41,18 +39,14 @@ class BottomUp(nn.Module):
         Shape of the features of the coarsest scale.
     """
 
-    def __init__(self, descent: Descent, shapes: Sequence[Shape], kernel_size: int):
+    def __init__(self, descent: Descent, n_scales: int):
         super().__init__()
-        self.descent, self.out_shape, self.n_scales = descent, shapes[0], len(shapes)
-        self.lateral = nn.ModuleList(
-            Convolution(shape, shape[0], shape[1:], kernel_size=kernel_size, bias=False)
-            for shape in shapes[1 : len(descent.level_shapes)]
-        )
+        self.descent, self.n_scales = keep_variance(descent), n_scales
+        self.out_shape = descent.out_shape
 
     def forward(self, *inputs: Tensor) -> list[Tensor | float]:
-        coarsest, *finer = self.descent.levels(*inputs)[::-1]
-        found = [layer(h) for layer, h in zip(self.lateral, finer, strict=False)]
-        return [coarsest, *found, *[0.0] * (self.n_scales - 1 - len(found))]
+        levels = self.descent.levels(*inputs)[::-1]
+        return [*levels, *[0.0] * self.n_scales][: self.n_scales]
 
 
 class ResidualBlock(nn.Module):
@@ -98,6 +92,7 @@ class Scale(nn.Module):
             self.up = Convolution(coarser, **to_here)
             self.enter = Convolution((n_latents, *coarser[1:]), **to_here, bias=False)
         self.block = ResidualBlock(shape, kernel_size, activation)
+        keep_variance(self)
         self.readout = ImageReadout(shape, (2, n_latents, *shape[1:]), kernel_size)
         self.activation = ACTIVATIONS[activation]()
 
