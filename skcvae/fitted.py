@@ -18,7 +18,7 @@ from skcvae.inference.posterior_mode import posterior_mode
 from skcvae.model import Model
 from skcvae.networks.layered import Layers
 from skcvae.random import generator, spawned
-from skcvae.threads import limited, row_work
+from skcvae.threads import Pace, limited, row_work
 from skcvae.training.progress import line
 
 Inputs = np.ndarray | None  # None where there is nothing to condition on
@@ -39,7 +39,7 @@ class Fitted:
         self.x_coding = x_coding
         self.y_coding = y_coding
         self.title = title
-        self.n_threads: str | int = "auto"
+        self.pace = Pace("auto")
         self.device = next(model.parameters()).device
         self.row_size, self.row_work = model.row_size, row_work(model)  # slow for one row
 
@@ -234,7 +234,8 @@ class Fitted:
         out: list[np.ndarray] = []
         with self._running(n_rows, n_draws) as (chunk, shown):
             for rows in slices(n_rows, chunk.rows):
-                blocks = evaluate(rows, chunk.draws, shown)
+                with self.pace.step(rows.stop - rows.start):
+                    blocks = evaluate(rows, chunk.draws, shown)
                 out = out or [_empty((n_rows,), block) for block in blocks]
                 for whole, block in zip(out, blocks, strict=True):
                     whole[rows] = block
@@ -249,10 +250,11 @@ class Fitted:
         with self._running(n_rows, n_draws) as (chunk, shown):
             for rows in slices(n_rows, chunk.rows):
                 drawn = _counted(blocks(rows, chunk.draws), shown)
-                for part, block in zip(slices(n_draws, chunk.draws), drawn, strict=True):
-                    values = read(block)
-                    out = _empty((n_draws, n_rows), values) if out is None else out
-                    out[part, rows] = values
+                with self.pace.step(rows.stop - rows.start):
+                    for part, block in zip(slices(n_draws, chunk.draws), drawn, strict=True):
+                        values = read(block)
+                        out = _empty((n_draws, n_rows), values) if out is None else out
+                        out[part, rows] = values
         return out
 
     def _inputs(self, X: Inputs, rows: slice, dtype: torch.dtype = torch.float32) -> Tensor | None:
@@ -280,10 +282,8 @@ class Fitted:
     def _running(self, n_rows: int, n_draws: int) -> Iterator[tuple[Plan, tqdm]]:
         """Give the size of chunks, and a line that counts draws; evaluate networks meanwhile."""
         chunk = plan(n_rows, n_draws, self.row_size)
-        threads = limited(chunk.rows * chunk.draws * self.row_work, self.n_threads)
-        counted = tqdm(disable=True)
-        if self.title is not None:
-            counted = line(self.title, n_rows * n_draws, "draw", delay=SHOWN_AFTER)
+        threads = limited(chunk.rows * chunk.draws * self.row_work, self.pace.n_threads)
+        counted = line(self.title, n_rows * n_draws, "draw", delay=SHOWN_AFTER)
         with torch.inference_mode(), threads, counted as shown:
             yield chunk, shown
 

@@ -183,7 +183,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     def _shown_fitted(self):
         """Return the fitted model, with the parameters that are set now."""
         self._fitted.title = type(self).__name__ if self.verbose else None
-        self._fitted.n_threads = (self.training or _checks.DEFAULT_TRAINING).n_threads
+        self._fitted.pace.n_threads = (self.training or _checks.DEFAULT_TRAINING).n_threads
         return self._fitted
 
 
