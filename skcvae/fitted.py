@@ -47,8 +47,7 @@ class Fitted:
     def exact_model(self) -> Model:
         """A float64 copy: predictions depend on batch composition by at most 1e-12.
 
-        Not of convolutions, which process rows one by one and would take ten times as
-        long on a CPU; nor on devices without float64.
+        Not of convolutions, which would take ten times as long on a CPU; nor without float64.
         """
         convolves = any(isinstance(module, nn.Conv2d) for module in self.model.modules())
         if convolves or self.device.type == "mps":
@@ -130,9 +129,8 @@ class Fitted:
         """Return the mean over rows of the KL term of each latent variable."""
 
         def evaluate(rows, block, shown):
-            x, target = self._inputs(X, rows), self._outputs(y[rows])
-            kl = posterior_collapse.kl_by_unit(self.model, x, target)
-            return [conditional_likelihood.double(kl).cpu().numpy()]
+            arrays = self._inputs(X, rows), self._outputs(y[rows])
+            return [posterior_collapse.kl_by_unit(self.model, *arrays).cpu().double().numpy()]
 
         return self._by_rows(len(y), 1, evaluate)[0].mean(axis=0)
 
@@ -283,7 +281,9 @@ class Fitted:
         """Give the size of chunks, and a line that counts draws; evaluate networks meanwhile."""
         chunk = plan(n_rows, n_draws, self.row_size)
         threads = limited(chunk.rows * chunk.draws * self.row_work, self.pace.n_threads)
-        counted = line(self.title, n_rows * n_draws, "draw", delay=SHOWN_AFTER)
+        counted = tqdm(disable=True)
+        if self.title is not None:
+            counted = line(self.title, n_rows * n_draws, "draw", delay=SHOWN_AFTER)
         with torch.inference_mode(), threads, counted as shown:
             yield chunk, shown
 
