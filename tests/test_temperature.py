@@ -108,14 +108,18 @@ def test_rows_of_one_group_tell_as_much_as_one():
     assert temperature_of(est) == 1
 
 
-def test_a_warm_start_chooses_anew():
-    est, _ = fitted(Gaussian(), 0.16)
-    assert temperature_of(est) > 1
+def test_a_warm_start_trains_without_it_and_chooses_anew():
     rng = np.random.default_rng(1)
-    held_out = rows(300, 0.1, rng)
-    est.set_params(warm_start=True, max_epochs=2)
-    est.fit(*rows(400, 0.1, rng), X_val=held_out[0], y_val=held_out[1])
-    assert temperature_of(est) == 1
+    data, held_out = rows(200, 0.1, rng), rows(200, 0.1, rng)
+    scores = []
+    for training in (Training(), Training(temperature=None)):
+        est, _ = fitted(Gaussian(), 0.16, training=training)
+        before = temperature_of(est)
+        est.set_params(warm_start=True, max_epochs=2)
+        est.fit(*data, X_val=held_out[0], y_val=held_out[1])
+        scores.append(est.history_[:, "valid_cll"])
+        assert (before > 1) == (training.temperature is not None) and temperature_of(est) == 1
+    assert scores[0] == scores[1]
 
 
 def test_it_is_saved(tmp_path):
