@@ -194,6 +194,17 @@ def test_the_kl_terms_of_the_scales_sum_to_the_divergence():
     assert (of_one_draw.std(0) < gap.std(0)).all()
 
 
+def test_the_divergence_of_a_draw_is_that_of_its_value():
+    made, (x, y) = model(3), rows()
+    q, p = made.recognition(x, y), made.condition(x).prior
+    z = reparameterize(q, normal(5, N, *made.noise_shape))
+    of_draw, of_value = divergence(q, p, z), divergence(q, p, z.clone())
+    torch.testing.assert_close(of_draw, of_value)
+    torch.testing.assert_close(gradients(of_draw, made), gradients(of_value, made))
+    reparameterize(q, normal(5, N, *made.noise_shape, seed=3))
+    torch.testing.assert_close(divergence(q, p, z), of_value)
+
+
 @torch.no_grad()
 def test_the_terms_of_units_are_those_of_their_scale():
     made, (x, y) = model(3), rows()

@@ -46,6 +46,7 @@ class HierarchicalGaussian(Distribution):
     def __init__(self, steps: Sequence[Callable], sizes: Sequence[int]):
         self.steps, self.sizes = steps, list(sizes)
         self.first = steps[0](None, None)
+        self.drawn: tuple = (None, [])  # the latest draw and its walk, for its divergence
         gaussian = self.first[1]
         event_shape = (*gaussian.event_shape[:-1], sum(self.sizes))
         super().__init__(gaussian.batch_shape, event_shape, validate_args=False)
@@ -85,13 +86,16 @@ class HierarchicalGaussian(Distribution):
 @reparameterize.register
 def _(distribution: HierarchicalGaussian, noise: Tensor) -> Tensor:
     parts = noise.split(distribution.sizes, -1)
-    drawn = distribution.walk(lambda i, gaussian: reparameterize(gaussian, parts[i]))
-    return torch.cat([z for _, z in drawn], -1)
+    walk = list(distribution.walk(lambda i, gaussian: reparameterize(gaussian, parts[i])))
+    z = torch.cat([part for _, part in walk], -1)
+    distribution.drawn = z, walk
+    return z
 
 
 @divergence.register
 def _(q: HierarchicalGaussian, p: HierarchicalGaussian, z: Tensor) -> Tensor:
-    pairs = zip(q.given(z), p.given(z), strict=True)
+    of_draw, walk = q.drawn
+    pairs = zip(walk if of_draw is z else q.given(z), p.given(z), strict=True)
     terms = [kl_divergence(of_q, of_p) for (of_q, _), (of_p, _) in pairs]
     return torch.stack([term.expand(z.shape[:2]).mean(0) for term in terms], -1)
 
