@@ -34,26 +34,31 @@ def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | Str
     Parameters
     ----------
     net : Net
-        Trained; marked if it is interrupted here.
+        Trained; marked if it is interrupted here. Its history gets a column "temperature_cll", the
+        CLL with the temperature, where that is not 1.
     rows, held_out : Rows or StreamedRows
         The rows to train, and to validate on.
     """
     model, highest, chosen = net.module.model, 0.0, 1.0
-    if not set_temperature(model, 1.0) or not has_density(rows):
-        return
     try:
+        if not set_temperature(model, 1.0) or not has_density(rows):
+            return
         with net.threads():
             before, weight = row_scores(net, held_out)
             for temperature in TEMPERATURES:
                 set_temperature(model, temperature)
-                gain = row_scores(net, held_out)[0] - before
-                lowest = lowest_gain(*by_group(held_out, gain, weight), N_ERRORS)
+                score = row_scores(net, held_out)[0]
+                lowest = lowest_gain(*by_group(held_out, score - before, weight), N_ERRORS)
                 if lowest > highest:
                     highest, chosen = lowest, temperature
+                    cll = float(weight @ score / weight.sum()) + held_out.log_jacobian[0]
     except KeyboardInterrupt:
         net.interrupted = True
     finally:
         set_temperature(model, chosen)
+    if chosen != 1:
+        for row in net.history:
+            row["temperature_cll"] = cll
 
 
 def has_density(rows: Rows | StreamedRows) -> bool:
