@@ -1,5 +1,6 @@
 """Distributions of z and of y that torch lacks, and draws of z from given noise."""
 
+from skcvae.distributions.chain_rule import ChainRule, Order
 from skcvae.distributions.field import FieldGaussian, FieldNoise
 from skcvae.distributions.flow import NormalizingFlow
 from skcvae.distributions.gaussian_logits import GaussianLogits
@@ -23,12 +24,14 @@ from skcvae.distributions.zero_or_positive import ZeroOrPositive
 
 __all__ = [
     "MIN_SCALE",
+    "ChainRule",
     "DiagonalGaussian",
     "FieldGaussian",
     "FieldNoise",
     "GaussianLogits",
     "MaskedPixels",
     "NormalizingFlow",
+    "Order",
     "Product",
     "SharedScaleNormal",
     "SoftOneHot",
