@@ -16,72 +16,24 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
-from skcvae.random import normal_points
+from skcvae.distributions.order import Order
 
-AT_ONCE = 2**22  # numbers in the widest tensor
+AT_ONCE = 8  # draws
 LEAST_SIZE = 2.0  # effective sample size, below which one draw has most of the weight
 FEW_ROWS = 0.1  # share of the rows in which that is no reason to warn
-
-
-class Order(NamedTuple):
-    """The order of outputs: of a vector as they stand, of images by pixel and then channel.
-
-    Parameters
-    ----------
-    code_shape : tuple of int
-        Shape of one encoded row.
-    size : int
-        Numbers that encode one output: 1, or those of a one-hot code.
-    """
-
-    code_shape: tuple[int, ...]
-    size: int
-
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        """Channels, height and width; of a vector a single channel and row."""
-        n_outputs = math.prod(self.code_shape) // self.size
-        grid = self.code_shape[-2:] if len(self.code_shape) > 1 else (1, n_outputs)
-        return n_outputs // math.prod(grid), *grid
-
-    def ordered(self, flat: Tensor, size: int) -> Tensor:
-        """Return numbers in order, from the layout of codes.
-
-        Parameters
-        ----------
-        flat : Tensor of shape batch + (size * n_outputs,)
-            Numbers as far from the others of their output as there are outputs.
-        size : int
-            Numbers of each output.
-
-        Returns
-        -------
-        Tensor of shape batch + (n_outputs, size)
-            The same numbers.
-        """
-        n_channels, *grid = self.image_shape
-        parts = flat.unflatten(-1, (size, n_channels, math.prod(grid)))
-        return parts.transpose(-1, -3).flatten(-3, -2)
-
-    def encoded(self, y: Tensor) -> Tensor:
-        """Return ordered outputs, batch + (n_outputs, size), in the layout of codes."""
-        n_channels, *grid = self.image_shape
-        y = y.unflatten(-2, (math.prod(grid), n_channels)).transpose(-1, -3)
-        return y.reshape(*y.shape[:-3], *self.code_shape)
 
 
 class ChainRule(Distribution):
     """Distribution of encoded rows, one output after another.
 
-    Mean and variance, and what is estimated given known outputs, are averages over `n_draws`
-    draws with the same noise for all rows. For outputs that come after the last known one they
-    average conditional moments instead of draws.
+    Mean and variance, and what is estimated given known outputs, are averages over draws with
+    the same noise for all rows. For outputs that come after the last known one they average
+    conditional moments instead of draws.
 
     Parameters
     ----------
@@ -95,8 +47,10 @@ class ChainRule(Distribution):
         Maps numbers, (..., n_numbers), to a distribution over one output.
     order : Order
         Of the outputs.
-    n_draws : int
-        An even number.
+    noise : Tensor of shape (n_draws, n_outputs)
+        Standard normal numbers of the draws that are averaged.
+    draw_noise : Tensor of shape (n, n_outputs)
+        The same for averages over draws of z too.
     known : Tensor of shape batch + (n_outputs, size), default=None
         The outputs on which the others are conditioned, in order; NaN where unknown.
     """
@@ -110,11 +64,13 @@ class ChainRule(Distribution):
         network: nn.Module,
         family: Callable[[Tensor], Distribution],
         order: Order,
-        n_draws: int,
+        noise: Tensor,
+        draw_noise: Tensor,
         known: Tensor | None = None,
     ):
         self.numbers, self.features, self.known = numbers, features, known
-        self.network, self.family, self.order, self.n_draws = network, family, order, n_draws
+        self.network, self.family, self.order = network, family, order
+        self.noise, self.draw_noise = noise, draw_noise
         shapes = numbers.shape[:-2], torch.Size(order.code_shape)
         super().__init__(*shapes, validate_args=False)
 
@@ -127,8 +83,19 @@ class ChainRule(Distribution):
         )
 
     def _with(self, numbers: Tensor, features: Tensor, known: Tensor | None) -> "ChainRule":
-        same = self.network, self.family, self.order, self.n_draws
+        same = self.network, self.family, self.order, self.noise, self.draw_noise
         return ChainRule(numbers, features, *same, known)
+
+    def by_draw(self, first: int) -> "ChainRule":
+        """Return the distribution with one draw for the averages of each row.
+
+        The first dimension of the batch is that of draws of z, numbered from `first`, and their
+        noise differs. The average over draws of z is then one over both, and as exact.
+        """
+        index = (first + torch.arange(self.batch_shape[0])) % len(self.draw_noise)
+        noise = self.draw_noise[index.to(self.draw_noise.device)].unsqueeze(0)
+        same = self.numbers, self.features, self.network, self.family, self.order
+        return ChainRule(*same, noise, self.draw_noise, self.known)
 
     def given(self, code: Tensor) -> "ChainRule":
         """Return the distribution given the outputs that are not NaN."""
@@ -164,7 +131,7 @@ class ChainRule(Distribution):
         if self._is_exact():
             seen = self._seen()
             return self._terms(self.known.nan_to_num()).where(seen, 0.0).sum(-1)
-        log_w = torch.cat([log_w for _, log_w in self._fixed_paths()])
+        log_w = torch.stack([log_w for _, log_w in self._fixed_paths()])
         return log_w.logsumexp(0) - math.log(len(log_w))
 
     def _seen(self) -> Tensor:
@@ -192,10 +159,10 @@ class ChainRule(Distribution):
     def _moments(self) -> tuple[Tensor, Tensor]:
         """Mean and variance, in order, by the law of total variance."""
         log_w, centres, spreads = zip(*map(self._given_path, self._fixed_paths()), strict=True)
-        weight = torch.cat(log_w).softmax(0)[..., None, None]
-        centre = torch.cat(centres)
+        weight = torch.stack(log_w).softmax(0)[..., None, None]
+        centre = torch.stack(centres)
         mean = (weight * centre).sum(0)
-        spread = torch.cat(spreads) + (centre - mean).square()
+        spread = torch.stack(spreads) + (centre - mean).square()
         return mean, (weight * spread).sum(0)
 
     def _given_path(self, path: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -208,13 +175,12 @@ class ChainRule(Distribution):
         return log_w, y.where(known_later, p.mean), p.variance.where(~known_later, 0.0)
 
     def _fixed_paths(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield draws whose noise is the same for all rows, in blocks, and log weights."""
-        n_outputs = self.numbers.shape[-2]
-        noise = normal_points(self.n_draws, (n_outputs,)).to(self.numbers)
-        row = math.prod(self.network.out_shape) * max(self.batch_shape.numel(), 1)
-        for block in noise.split(max(AT_ONCE // row, 1)):
-            block = block.view(-1, *[1] * len(self.batch_shape), n_outputs)
-            yield self._path(block.expand(-1, *self.batch_shape, n_outputs))
+        """Yield draws whose noise is the same for all rows, and log weights."""
+        shape = *self.batch_shape, self.noise.shape[-1]
+        ones = [1] * (len(shape) + 1 - self.noise.ndim)
+        noise = self.noise.view(*self.noise.shape[:-1], *ones, -1)
+        for block in noise.split(AT_ONCE):
+            yield from zip(*self._path(block.expand(-1, *shape)), strict=True)
 
     @torch.no_grad()
     def _path(self, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -223,8 +189,8 @@ class ChainRule(Distribution):
         numbers = wide.numbers.reshape(-1, *self.numbers.shape[-2:])
         features = wide.features.reshape(-1, *self.network.feature_shape)
         eps = noise.reshape(-1, noise.shape[-1])
-        log_w = eps.new_zeros(len(eps))
-        known = None if wide.known is None else wide.known.reshape(len(eps), -1, self.order.size)
+        log_w = torch.zeros_like(eps[:, 0])
+        known = None if wide.known is None else wide.known.reshape(-1, *wide.known.shape[-2:])
 
         def choose(i: int, shift: Tensor) -> Tensor:
             p = self.family(numbers[:, i] + shift)
@@ -243,9 +209,7 @@ class ChainRule(Distribution):
         shape = (*sample_shape, *self.batch_shape, self.numbers.shape[-2])
         if self.known is None or self._is_exact():
             return self.order.encoded(self._path(self.numbers.new_empty(shape).normal_())[0])
-        candidates = (
-            self._path(self.numbers.new_empty(shape).normal_()) for _ in range(self.n_draws)
-        )
+        candidates = (self._path(self.numbers.new_empty(shape).normal_()) for _ in self.noise)
         return self.order.encoded(_chosen(candidates))
 
 

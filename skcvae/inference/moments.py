@@ -88,8 +88,9 @@ def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, T
     # Centred at the prediction at z*, to avoid cancellation in the sums of squares.
     centre = given.likelihood(_centre(model, given, x)).mean.double()
     for eps in noise:
-        n_draws += len(eps)
         p = given.likelihood(reparameterize(given.prior, eps))
+        p = p.by_draw(n_draws) if hasattr(p, "by_draw") else p
+        n_draws += len(eps)
         deviation = p.mean.double() - centre
         total = total + deviation.sum(0)
         spread = spread + deviation.square().sum(0)

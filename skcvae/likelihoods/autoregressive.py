@@ -3,6 +3,7 @@
 import math
 from numbers import Integral
 
+import torch
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from skcvae.likelihoods.categorical import Categorical
 from skcvae.likelihoods.gaussian import Gaussian
 from skcvae.networks.masked_convolutions import CausalConvolutions
 from skcvae.networks.masked_perceptron import CausalPerceptron
+from skcvae.random import generator, normal_points
+
+N_POINTS = 256  # of noise, where each draw of z has one
 
 
 class Autoregressive(Likelihood):
@@ -134,7 +138,7 @@ class Autoregressive(Likelihood):
         size = len(self.likelihood.classes) if self.coding is OneHot else 1
         order = Order(tuple(y_shape), size)
         output = self.likelihood.build((size,))
-        return _Outputs(output, self._network(order, output), order, -(-self.n_draws // 2) * 2)
+        return _Outputs(output, self._network(order, output), order, self.n_draws)
 
     def _network(self, order: Order, output: LikelihoodModule) -> nn.Module:
         sizes = {"size": order.size, "n_numbers": math.prod(output.parameter_shape)}
@@ -171,16 +175,23 @@ class _Outputs(LikelihoodModule):
             math.prod(output.parameter_shape) * math.prod(order.image_shape) // math.prod(grid)
         )
         super().__init__((n_maps + n_features, *grid))
-        self.output, self.network, self.order, self.n_draws = output, network, order, n_draws
+        self.output, self.network, self.order = output, network, order
         self.sizes = (n_maps, n_features)
+        n_outputs = math.prod(order.image_shape)
+        noise = normal_points(n_draws + n_draws % 2, (n_outputs,))
+        # In another order than those of z, which are the same numbers.
+        order_of = torch.randperm(N_POINTS, generator=generator(0))
+        by_draw = normal_points(N_POINTS, (n_outputs,))[order_of]
+        self.register_buffer("noise", noise.float(), persistent=False)
+        self.register_buffer("draw_noise", by_draw.float(), persistent=False)
 
     def forward(self, parameters: Tensor) -> Distribution:
         axis = -len(self.parameter_shape)
         numbers, features = parameters.split(self.sizes, axis)
         n_numbers = math.prod(self.output.parameter_shape)
         numbers = self.order.ordered(numbers.flatten(axis), n_numbers)
-        parts = numbers, features, self.network, self._of_output, self.order, self.n_draws
-        return ChainRule(*parts)
+        parts = numbers, features, self.network, self._of_output, self.order
+        return ChainRule(*parts, self.noise, self.draw_noise)
 
     def _of_output(self, numbers: Tensor) -> Distribution:
         return self.output(numbers.unflatten(-1, self.output.parameter_shape))

@@ -153,7 +153,7 @@ class CausalConvolutions(nn.Module):
     def path(self, features: Tensor, choose: Choice) -> Tensor:
         """Return outputs that were chosen one after another, as `CausalPerceptron.path` does."""
         height, width = self.image_size
-        walk = _Walk(self, len(features))
+        walk = _Walk(self, features.shape[0])
         for i in range(height):
             walk.enter(self.features(features[:, :, i : i + 1]))
             for j in range(width):

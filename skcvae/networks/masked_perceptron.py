@@ -118,7 +118,7 @@ class CausalPerceptron(nn.Module):
         Tensor of shape (n, n_outputs, size)
             Encoded outputs.
         """
-        y = features.new_zeros(len(features), *self.row_shape)
+        y = features.new_zeros(features.shape[0], *self.row_shape)
         for i in range(self.row_shape[0]):
             y[:, i] = choose(i, self(features, y)[:, i])
         return y
