@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
 from skcvae.distributions.order import Order
@@ -206,19 +206,26 @@ class ChainRule(Distribution):
         return y.reshape(*noise.shape, -1), log_w.reshape(noise.shape[:-1])
 
     def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
+        return self.sample_from(None, sample_shape)
+
+    def sample_from(self, source: Generator | None, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
+        """Return draws from a generator, or from torch's own."""
         shape = (*sample_shape, *self.batch_shape, self.numbers.shape[-2])
+
+        def path() -> tuple[Tensor, Tensor]:
+            return self._path(self.numbers.new_empty(shape).normal_(generator=source))
+
         if self.known is None or self._is_exact():
-            return self.order.encoded(self._path(self.numbers.new_empty(shape).normal_())[0])
-        candidates = (self._path(self.numbers.new_empty(shape).normal_()) for _ in self.noise)
-        return self.order.encoded(_chosen(candidates))
+            return self.order.encoded(path()[0])
+        return self.order.encoded(_chosen((path() for _ in self.noise), source))
 
 
-def _chosen(candidates: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
+def _chosen(candidates: Iterator[tuple[Tensor, Tensor]], source: Generator | None) -> Tensor:
     """Return one of the candidates, by their weights: the Gumbel-max trick."""
     y, best, all_log_w = None, None, []
     for drawn, log_w in candidates:
         all_log_w.append(log_w)
-        score = log_w - torch.empty_like(log_w).exponential_().log()
+        score = log_w - torch.empty_like(log_w).exponential_(generator=source).log()
         better = torch.ones_like(score, dtype=torch.bool) if y is None else score > best
         y = drawn if y is None else drawn.where(better[..., None, None], y)
         best = score if best is None else score.where(better, best)

@@ -117,6 +117,7 @@ class CausalConvolutions(nn.Module):
             Before(hidden, hidden, kernel_size // 2, strict=False) for _ in layers
         )
         self.last = Before(hidden, numbers, 0, strict=False)
+        self.to(memory_format=torch.channels_last)  # faster on a CPU
 
     def forward(self, features: Tensor, y: Tensor) -> Tensor:
         """Return the numbers of all outputs given those before.
