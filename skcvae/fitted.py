@@ -18,7 +18,7 @@ from skcvae.inference.posterior_mode import posterior_mode
 from skcvae.model import Model
 from skcvae.networks.layered import Layers
 from skcvae.random import generator, spawned
-from skcvae.threads import limited, row_work
+from skcvae.threads import Pace, limited, row_work
 from skcvae.training.progress import line
 
 Inputs = np.ndarray | None  # None where there is nothing to condition on
@@ -39,7 +39,7 @@ class Fitted:
         self.x_coding = x_coding
         self.y_coding = y_coding
         self.title = title
-        self.n_threads: str | int = "auto"
+        self.pace = Pace("auto")
         self.device = next(model.parameters()).device
         self.row_size, self.row_work = model.row_size, row_work(model)  # slow for one row
 
@@ -47,8 +47,7 @@ class Fitted:
     def exact_model(self) -> Model:
         """A float64 copy: predictions depend on batch composition by at most 1e-12.
 
-        Not of convolutions, which process rows one by one and would take ten times as
-        long on a CPU; nor on devices without float64.
+        Not of convolutions, which would take ten times as long on a CPU; nor without float64.
         """
         convolves = any(isinstance(module, nn.Conv2d) for module in self.model.modules())
         if convolves or self.device.type == "mps":
@@ -130,9 +129,8 @@ class Fitted:
         """Return the mean over rows of the KL term of each latent variable."""
 
         def evaluate(rows, block, shown):
-            x, target = self._inputs(X, rows), self._outputs(y[rows])
-            kl = posterior_collapse.kl_by_unit(self.model, x, target)
-            return [conditional_likelihood.double(kl).cpu().numpy()]
+            arrays = self._inputs(X, rows), self._outputs(y[rows])
+            return [posterior_collapse.kl_by_unit(self.model, *arrays).cpu().double().numpy()]
 
         return self._by_rows(len(y), 1, evaluate)[0].mean(axis=0)
 
@@ -234,7 +232,8 @@ class Fitted:
         out: list[np.ndarray] = []
         with self._running(n_rows, n_draws) as (chunk, shown):
             for rows in slices(n_rows, chunk.rows):
-                blocks = evaluate(rows, chunk.draws, shown)
+                with self.pace.step(rows.stop - rows.start):
+                    blocks = evaluate(rows, chunk.draws, shown)
                 out = out or [_empty((n_rows,), block) for block in blocks]
                 for whole, block in zip(out, blocks, strict=True):
                     whole[rows] = block
@@ -249,10 +248,11 @@ class Fitted:
         with self._running(n_rows, n_draws) as (chunk, shown):
             for rows in slices(n_rows, chunk.rows):
                 drawn = _counted(blocks(rows, chunk.draws), shown)
-                for part, block in zip(slices(n_draws, chunk.draws), drawn, strict=True):
-                    values = read(block)
-                    out = _empty((n_draws, n_rows), values) if out is None else out
-                    out[part, rows] = values
+                with self.pace.step(rows.stop - rows.start):
+                    for part, block in zip(slices(n_draws, chunk.draws), drawn, strict=True):
+                        values = read(block)
+                        out = _empty((n_draws, n_rows), values) if out is None else out
+                        out[part, rows] = values
         return out
 
     def _inputs(self, X: Inputs, rows: slice, dtype: torch.dtype = torch.float32) -> Tensor | None:
@@ -280,7 +280,7 @@ class Fitted:
     def _running(self, n_rows: int, n_draws: int) -> Iterator[tuple[Plan, tqdm]]:
         """Give the size of chunks, and a line that counts draws; evaluate networks meanwhile."""
         chunk = plan(n_rows, n_draws, self.row_size)
-        threads = limited(chunk.rows * chunk.draws * self.row_work, self.n_threads)
+        threads = limited(chunk.rows * chunk.draws * self.row_work, self.pace.n_threads)
         counted = tqdm(disable=True)
         if self.title is not None:
             counted = line(self.title, n_rows * n_draws, "draw", delay=SHOWN_AFTER)

@@ -52,38 +52,34 @@ def limited(work: float, n_threads: str | int = "auto") -> contextlib.AbstractCo
 
 @dataclass
 class Pace:
-    """One thread for a step of training or all, whichever was faster in the steps before.
+    """One thread for a step or all, whichever was faster in the steps before.
 
     Other processes come and go: the slower one is tried again, for a small share of the time.
-    `seconds` are those of a step with one thread, and with all; zero is not known.
+    `seconds` are those of a step of size one with one thread, and with all; zero is not known.
     """
 
     n_threads: str | int
     seconds: dict[bool, float] = field(default_factory={False: 0.0, True: 0.0}.copy)
     due: float = math.inf
 
-    def step(self) -> contextlib.AbstractContextManager:
-        """Return a context for a step, in which it has its threads."""
+    def step(self, size: float = 1) -> contextlib.AbstractContextManager:
+        """Return a context for a step, whose time grows with its size, in which it has threads."""
         chooses = self.n_threads == "auto" and torch.get_num_threads() > 1
-        return self._timed() if chooses else contextlib.nullcontext()
+        return self._timed(size) if chooses else contextlib.nullcontext()
 
     @contextlib.contextmanager
-    def _timed(self) -> Iterator[None]:
+    def _timed(self, size: float) -> Iterator[None]:
         start = time.perf_counter()
         is_trial = start >= self.due
         takes_all = min(self.seconds, key=self.seconds.get) ^ is_trial
         with contextlib.nullcontext() if takes_all else _openmp().limit(limits=1):
             yield
-        self._note(takes_all, time.perf_counter() - start, is_trial)
-
-    def _note(self, takes_all: bool, seconds: float, is_trial: bool) -> None:
-        """Note the time of a step; a single slow one changes little of what is in use."""
-        before = self.seconds[takes_all]
-        if before and not is_trial:
+        end = time.perf_counter()
+        seconds, before = (end - start) / size, self.seconds[takes_all]
+        if before and not is_trial:  # a single slow step changes little
             self.seconds[takes_all] = (1 - LATEST) * before + LATEST * seconds
             return
-        self.seconds[takes_all] = seconds
-        self.due = time.perf_counter() + seconds / TRIED_SHARE
+        self.seconds[takes_all], self.due = seconds, end + (end - start) / TRIED_SHARE
 
 
 @functools.cache

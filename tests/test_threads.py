@@ -13,6 +13,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from skcvae import CVAERegressor, EnsembleRegressor, Training, threads
 from skcvae.architectures import MLP
+from skcvae.data import coding
 from skcvae.threads import THREAD_WORK, TRIED_SHARE, Pace, limited, row_work
 
 
@@ -130,11 +131,11 @@ def spent(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))
 
-    def take(pace, n_steps, seconds):
+    def take(pace, n_steps, seconds, size=1):
         before = now[0]
         for _ in range(n_steps):
-            with pace.step():
-                now[0] += seconds[torch.get_num_threads()]
+            with pace.step(size):
+                now[0] += size * seconds[torch.get_num_threads()]
         return now[0] - before
 
     return take
@@ -162,6 +163,34 @@ def test_single_slow_steps_change_little(four_threads, spent):
     spent(pace, 100, {1: 1.0, 4: 0.5})
     spent(pace, 1, {1: 2.0, 4: 1.5})
     assert spent(pace, 10, {1: 1.0, 4: 0.5}) <= 5.5  # with one trial at most
+
+
+def test_steps_are_compared_by_their_size(four_threads, spent):
+    seconds, pace, sizes = {1: 1.0, 4: 0.5}, Pace("auto"), [10, 0.1, 0.1] * 50
+    taken = sum(spent(pace, 1, seconds, size) for size in sizes)
+    assert taken <= 1.1 * 0.5 * sum(sizes) + 10
+
+
+@pytest.mark.parametrize("n_slow", [1, 4])
+def test_predictions_take_the_faster_number(four_threads, seen, data, monkeypatch, n_slow):
+    """Chunks of rows are steps: a busy machine is one on which a number of threads is slow."""
+    monkeypatch.setattr(threads, "THREAD_WORK", 1)
+    monkeypatch.setattr(coding, "FORWARD_ROWS", 20)
+    est = CVAERegressor(max_epochs=1, random_state=0).fit(*data)
+    now, pace = [0.0], est._fitted.pace
+    monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def work(module, inputs):
+        now[0] += 10.0 if torch.get_num_threads() == n_slow else 0.1
+
+    with register_module_forward_pre_hook(work):
+        for call in (est.predict, lambda X: est.sample(X, 2), lambda X: est.log_prob(X, data[1])):
+            call(data[0])
+    assert all(pace.seconds.values()) and pace.seconds[n_slow == 4] == max(pace.seconds.values())
+    seen.clear()
+    pace.due = np.inf
+    est.predict(data[0])
+    assert seen == {5 - n_slow}
 
 
 def test_a_number_that_is_given_is_not_tried_against_one(four_threads, spent):

@@ -3,7 +3,7 @@
 Complete an image from a quarter
 ================================
 
-The input is the bottom left quarter of a digit, the output is the rest of the image.
+The input is the bottom left quarter of a digit, the output is the rest of the image: inpainting.
 Several digits are compatible with the same quarter. A deterministic
 network predicts their average, which is blurred. A conditional variational autoencoder
 draws different completions, and has a higher log-likelihood.

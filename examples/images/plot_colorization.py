@@ -117,7 +117,9 @@ def tiled(images, picture):
 
 
 per_picture = len(X_test) // len(pictures)
-fig, axes = plt.subplots(1, 6, figsize=(7, 2.5), layout="constrained")
+fig, axes = plt.subplots(1, 6, figsize=(7, 2.6), layout="constrained")
+for ax, title in zip(axes, 2 * ["grey", "coloured", "true"], strict=True):
+    ax.set_title(title, fontsize=8)
 for i, picture in enumerate(pictures):
     own = slice(i * per_picture, (i + 1) * per_picture)
     for ax, found in zip(axes[3 * i :], (0 * y_test, answers[0], y_test), strict=False):

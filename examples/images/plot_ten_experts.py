@@ -12,8 +12,6 @@ visible. An expert counts the neighbour as a part of the cell with a probability
 contrast, and half of the time draws a wide outline rather than a tight one.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Images and outlines
 # -------------------

@@ -43,7 +43,7 @@ for ax, (name, est) in zip(axes, models.items(), strict=True):
     draws = est.sample(test.X, random_state=0)[0]
     off = np.abs(np.abs(draws) - test.branch(test.X)) > 0.4
     ax.scatter(test.X[:, 0], draws, s=4, c=np.where(off, "C3", "C0"))
-    ax.set(title=f"{name}: {off.mean():.1%} off the branches", xlabel="x")
+    ax.set(title=f"{name}: {off.mean():.1%} off", xlabel="x")
     print(f"{name:16}  test CLL {est.score(test.X, test.y):6.3f} nats per row")
 axes[0].set_ylabel("y")
 print(f"{'exact':16}  test CLL {test.log_prob(test.X, test.y).mean():6.3f}")

@@ -34,6 +34,7 @@ from skcvae.random import drawing_from, generator
 from skcvae.specification import sampled, specify
 from skcvae.training.checkpoint import Checkpoint, identity
 from skcvae.training.net import Loss, ObjectiveModule, train
+from skcvae.training.temperature import set_temperature
 
 OWN_PRIORS = (type(None), *NAMED["prior"].values())
 
@@ -148,6 +149,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         if continues:
             weights = self.net_.module.model.state_dict()
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
+            set_temperature(model, 1.0)
         elif rows is not None:
             is_fitted = least_squares.start(model, rows)
             if type(specification.prior) not in OWN_PRIORS:
@@ -183,7 +185,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     def _shown_fitted(self):
         """Return the fitted model, with the parameters that are set now."""
         self._fitted.title = type(self).__name__ if self.verbose else None
-        self._fitted.n_threads = (self.training or _checks.DEFAULT_TRAINING).n_threads
+        self._fitted.pace.n_threads = (self.training or _checks.DEFAULT_TRAINING).n_threads
         return self._fitted
 
 

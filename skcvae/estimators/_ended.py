@@ -10,6 +10,7 @@ from skcvae.estimators._checks import DEFAULT_TRAINING
 from skcvae.estimators._validation_score import warn_if_constant_is_better
 from skcvae.estimators._warm_start import structure
 from skcvae.io.checkpoint_file import CheckpointFile
+from skcvae.training.temperature import choose_temperature
 
 
 def conclude(estimator, kept, held_out, rows, validation):
@@ -25,6 +26,9 @@ def conclude(estimator, kept, held_out, rows, validation):
         The same, encoded.
     """
     estimator.structure_ = structure(estimator)
+    training = estimator.training or DEFAULT_TRAINING
+    if held_out is not None and training.temperature is not None:
+        choose_temperature(estimator.net_, rows, validation)
     estimator._set_fitted(estimator.net_.module)
     count_active_units(estimator, kept)
     if held_out is not None:

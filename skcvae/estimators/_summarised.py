@@ -74,7 +74,7 @@ def summary_entries(estimator):
     return dict(
         [
             architecture,
-            ("likelihood", str(estimator.likelihood_)),
+            ("likelihood", f"{estimator.likelihood_}{_temperature(estimator)}"),
             *_latent_entries(estimator, estimator.net_.module.model).items(),
             *others,
         ]
@@ -103,6 +103,12 @@ def network_entries(estimator):
         "device": str(next(model.parameters()).device),
         **_history_entries(estimator),
     }
+
+
+def _temperature(estimator):
+    buffers = estimator.net_.module.model.output.named_buffers()
+    chosen = {float(buffer) for name, buffer in buffers if name.endswith("temperature")} - {1.0}
+    return f", temperature {max(chosen):.2f}" if chosen else ""
 
 
 def _n_parameters(network):

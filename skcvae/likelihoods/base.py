@@ -148,7 +148,10 @@ class LikelihoodModule(nn.Module):
 
 
 class LearnedScale(LikelihoodModule):
-    """One learned scale per output, the same for every row."""
+    """One learned scale per output, the same for every row.
+
+    A fitted model multiplies it by its temperature.
+    """
 
     n_numbers = 1
 
@@ -157,6 +160,7 @@ class LearnedScale(LikelihoodModule):
         self.min_scale = min_scale
         self.family: Family = family
         self.raw_scale = nn.Parameter(torch.full(y_shape, raw_scale_of(init_scale)))
+        self.register_buffer("temperature", torch.ones(1))
 
     def start_at(self, covariance: Tensor) -> None:
         """Start at the noise of a linear model: a covariance of shape (n_outputs, n_outputs)."""
@@ -168,6 +172,7 @@ class LearnedScale(LikelihoodModule):
         loc, *offset = parameters.unbind(-event_ndim - 1)
         raw_scale = self.raw_scale + DAMPING * offset[0] if offset else self.raw_scale
         scale = scale_of(raw_scale, self.min_scale)
+        scale = scale if self.training else scale * self.temperature
         return Independent(self.family(loc, scale), event_ndim, validate_args=False)
 
 

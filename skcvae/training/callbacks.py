@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from skcvae.training.net import StopTraining
 from skcvae.training.progress import is_live, line
-from skcvae.training.validation import by_group, exceeds_its_error, row_scores
+from skcvae.training.validation import by_group, lowest_gain, row_scores
 
 LARGEST_LOSS = 1e9  # nats per row; that of a million pixels is a hundredth
 NOTHING_KEPT = {"n_epochs": 0, "best_epoch": 0, "best": math.nan, "weights": {}}
@@ -107,7 +107,7 @@ class BestWeights(Callback):
         score, weight = row_scores(net, held_out)
         net.module.load_state_dict(net.module.start)
         before, _ = row_scores(net, held_out)
-        if exceeds_its_error(*by_group(held_out, score - before, weight)):
+        if lowest_gain(*by_group(held_out, score - before, weight)) > 0:
             net.module.load_state_dict(self.kept_["weights"])
             return
         start_cll = float(weight @ before / weight.sum()) + held_out.log_jacobian[0]

@@ -8,21 +8,19 @@ stopping and best weights.
 """
 
 import inspect
-import linecache
 from collections.abc import Callable
 from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.fx import graph_module
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils import parameters_to_vector
 
 from skcvae.data.stacked import StackedBatch, StackedBatches
 from skcvae.inference.conditional_likelihood import double
 from skcvae.training.callbacks import ClipGradients
 from skcvae.training.net import Net, ObjectiveModule
+from skcvae.training.recording import recorded
 from skcvae.training.stackable import stackable
 from skcvae.training.validation import evaluated
 
@@ -157,7 +155,7 @@ class Stack:
             key = function.__name__, *(part.shape for part in arguments[3])
             n_calls, run = self.functions.get(key, (0, function))
             if n_calls == RECORDED_AFTER:
-                run = _recording(function, arguments)
+                run = recorded(function, arguments)
             self.functions[key] = n_calls + 1, run
             return run(*arguments)
 
@@ -189,18 +187,6 @@ class Stack:
         """Return what a net validates by, of each row."""
         bound, *terms = self._mapped(self._parts(weights), buffers, numbers, arrays, noise)
         return [double(term) for term in (*bound, *terms)]
-
-
-def _recording(function: Callable, arguments: tuple) -> nn.Module:
-    """Return the tensor operations of a call, as a function.
-
-    torch would keep the source of each for tracebacks, as long as the process lives.
-    """
-    recorded = make_fx(lambda *given: function(*given))(*arguments)
-    source = recorded.forward.__code__.co_filename
-    linecache.cache.pop(source, None)
-    graph_module._loader.eval_cache.pop(source, None)
-    return recorded
 
 
 def _optimizer(nets: list[Net], rows: list[nn.Parameter]) -> torch.optim.Optimizer:

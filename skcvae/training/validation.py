@@ -1,5 +1,7 @@
 """Evaluation of rows held out, and whether a model is better than another by more than chance."""
 
+import math
+
 import torch
 from scipy.special import ndtri, stdtrit
 from torch import Tensor
@@ -68,29 +70,29 @@ def row_scores(net, rows: Rows | StreamedRows) -> tuple[Tensor, Tensor]:
     return torch.cat(scores), torch.cat(weights)
 
 
-def exceeds_its_error(gain: Tensor, weight: Tensor) -> bool:
-    """Return whether a mean gain exceeds its standard error, which few rows widen.
-
-    One row has none.
+def lowest_gain(gain: Tensor, weight: Tensor, n_errors: float = 1.0) -> float:
+    """Return a mean gain less so many of its standard errors, which few rows widen.
 
     Parameters
     ----------
     gain, weight : Tensor of shape (n_rows,)
         The gain of each row, and its weight.
+    n_errors : float, default=1.0
+        Standard errors.
 
     Returns
     -------
-    bool
-        Whether it does; a mean of infinity does.
+    float
+        Minus infinity for one row, whose error is not known; infinity for a mean of infinity.
     """
     share = weight / weight.sum()
     n_rows = effective_rows(share)
     if n_rows < 1.5:
-        return False
+        return -math.inf
     mean = share @ gain
     widening = stdtrit(n_rows - 1, LEVEL) / ndtri(LEVEL) * (n_rows / (n_rows - 1)) ** 0.5
     error = (share * (gain - mean)).norm() * widening
-    return bool(mean > error.nan_to_num())
+    return float(mean - n_errors * error.nan_to_num())
 
 
 def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

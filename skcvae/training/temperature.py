@@ -1,0 +1,76 @@
+"""A temperature: a factor of the noise scale of y, which the rows held out choose.
+
+Networks trained on few rows have seen their errors, and take them to be smaller than those on
+other rows. A factor of all scales mends that, as one of the logits does for a classifier (Guo,
+Pleiss, Sun and Weinberger, 2017, *On Calibration of Modern Neural Networks*, ICML).
+"""
+
+from torch import nn
+
+from skcvae.data.batches import Rows, StreamedRows
+from skcvae.training.net import Net
+from skcvae.training.validation import by_group, lowest_gain, row_scores
+
+TEMPERATURES = [2.0 ** (step / 4) for step in range(-4, 5) if step]
+N_ERRORS = 2.0  # by which a temperature has to be better than 1
+SOME_ROWS, DISTINCT = 10_000, 0.1  # of which a tenth differ, or more, where y has a density
+
+
+def set_temperature(model: nn.Module, temperature: float) -> bool:
+    """Set the temperature of the output of a model; return whether there is one to set."""
+    named = model.output.named_buffers() if hasattr(model, "output") else ()
+    found = [buffer for name, buffer in named if name.endswith("temperature")]
+    for buffer in found:
+        buffer.fill_(temperature)
+    return bool(found)
+
+
+def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | StreamedRows) -> None:
+    """Set the temperature that is best for rows held out, or leave 1.
+
+    It stays 1 unless another one is better by twice the standard error of the difference, and
+    where an output has few distinct values: the densest model of these is not the best one.
+
+    Parameters
+    ----------
+    net : Net
+        Trained; marked if it is interrupted here.
+    rows, held_out : Rows or StreamedRows
+        The rows to train, and to validate on.
+    """
+    model, highest, chosen = net.module.model, 0.0, 1.0
+    if not set_temperature(model, 1.0) or not has_density(rows):
+        return
+    try:
+        with net.threads():
+            before, weight = row_scores(net, held_out)
+            for temperature in TEMPERATURES:
+                set_temperature(model, temperature)
+                gain = row_scores(net, held_out)[0] - before
+                lowest = lowest_gain(*by_group(held_out, gain, weight), N_ERRORS)
+                if lowest > highest:
+                    highest, chosen = lowest, temperature
+    except KeyboardInterrupt:
+        net.interrupted = True
+    finally:
+        set_temperature(model, chosen)
+
+
+def has_density(rows: Rows | StreamedRows) -> bool:
+    """Return whether outputs are vectors, none of which has few distinct values.
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+        The rows that were trained on.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    y = rows[slice(SOME_ROWS)][0][-1]
+    if y.ndim > 2:
+        return False
+    seen = (column[~column.isnan()] for column in y.T)
+    return all(len(column.unique()) >= DISTINCT * len(column) for column in seen)
