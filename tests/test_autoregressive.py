@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from scipy import stats
 from sklearn.base import clone
 
-from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor
+from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, load
 from skcvae.architectures import Conv
 from skcvae.distributions import ChainRule
 from skcvae.inference.partial import given_observed, log_prob_of_observed
@@ -21,7 +22,7 @@ from skcvae.likelihoods import (
     Gaussian,
     StudentT,
 )
-from skcvae.random import drawing_from, generator
+from skcvae.random import drawing_from, generator, normal_points
 
 CLASSES = [0, 1, 2]
 rng = np.random.default_rng(0)
@@ -250,6 +251,26 @@ def test_training_draws_no_outputs_also_with_a_guess(monkeypatch):
     assert est.predict(X).shape == labels.shape
     assert est.classes_.tolist() == [0, 1]
     assert isinstance(est.likelihood_.likelihood, Categorical)
+
+
+def test_images_larger_than_the_weights_are_loaded(tmp_path):
+    """The noise of the averages has more numbers than a small network."""
+    images = rng.integers(0, 2, size=(20, 24, 24))
+    likelihood = Autoregressive(Bernoulli(), width=4, n_layers=1, n_draws=2)
+    est = NNRegressor(architecture=Conv((4, 6)), likelihood=likelihood, **PARAMS)
+    est.fit(X[:20], images).save(tmp_path / "images.skcvae")
+    normal_points.cache_clear()
+    again = load(tmp_path / "images.skcvae")
+    assert (again.predict(X[:5]) == est.predict(X[:5])).all()
+    assert (pickle.loads(pickle.dumps(est)).predict(X[:5]) == est.predict(X[:5])).all()
+
+
+def test_a_fitted_model_is_exported_with_its_draws():
+    est = NNRegressor(likelihood=Autoregressive(Bernoulli()), **PARAMS).fit(X, AGREE)
+    sizes = ({0: torch.export.Dim("n")},)
+    exported = torch.export.export(est.to_torch(), (torch.from_numpy(X),), dynamic_shapes=sizes)
+    proba = est.predict(X[:7])
+    np.testing.assert_allclose(exported.module()(torch.from_numpy(X[:7])).numpy(), proba)
 
 
 def test_what_is_refused():

@@ -177,13 +177,19 @@ class _Outputs(LikelihoodModule):
         super().__init__((n_maps + n_features, *grid))
         self.output, self.network, self.order = output, network, order
         self.sizes = (n_maps, n_features)
-        n_outputs = math.prod(order.image_shape)
-        noise = normal_points(n_draws + n_draws % 2, (n_outputs,))
-        # In another order than those of z, which are the same numbers.
-        order_of = torch.randperm(N_POINTS, generator=generator(0))
-        by_draw = normal_points(N_POINTS, (n_outputs,))[order_of]
-        self.register_buffer("noise", noise.float(), persistent=False)
-        self.register_buffer("draw_noise", by_draw.float(), persistent=False)
+        self.n_draws = n_draws + n_draws % 2
+        self.register_buffer("noise", None, persistent=False)
+        self.register_buffer("draw_noise", None, persistent=False)
+
+    def train(self, mode: bool = True) -> "_Outputs":
+        """Set the mode; in evaluation there is noise, which takes more memory than weights do."""
+        if not mode and self.noise is None:
+            weight, n_outputs = next(self.parameters()), math.prod(self.order.image_shape)
+            # In another order than those of z, which are the same numbers.
+            order = torch.randperm(N_POINTS, generator=generator(0))
+            self.noise = normal_points(self.n_draws, (n_outputs,)).to(weight)
+            self.draw_noise = normal_points(N_POINTS, (n_outputs,))[order].to(weight)
+        return super().train(mode)
 
     def forward(self, parameters: Tensor) -> Distribution:
         axis = -len(self.parameter_shape)
