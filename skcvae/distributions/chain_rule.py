@@ -47,10 +47,9 @@ class ChainRule(Distribution):
         Maps numbers, (..., n_numbers), to a distribution over one output.
     order : Order
         Of the outputs.
-    noise : Tensor of shape (n_draws, n_outputs)
-        Standard normal numbers of the draws that are averaged.
-    draw_noise : Tensor of shape (n, n_outputs)
-        The same for averages over draws of z too.
+    averaged : callable
+        Takes no argument and returns standard normal numbers: those of the draws that are
+        averaged, (n_draws, n_outputs), and those of averages over draws of z too, (n, n_outputs).
     known : Tensor of shape batch + (n_outputs, size), default=None
         The outputs on which the others are conditioned, in order; NaN where unknown.
     """
@@ -64,13 +63,12 @@ class ChainRule(Distribution):
         network: nn.Module,
         family: Callable[[Tensor], Distribution],
         order: Order,
-        noise: Tensor,
-        draw_noise: Tensor,
+        averaged: Callable[[], tuple[Tensor, Tensor]],
         known: Tensor | None = None,
     ):
         self.numbers, self.features, self.known = numbers, features, known
         self.network, self.family, self.order = network, family, order
-        self.noise, self.draw_noise = noise, draw_noise
+        self.averaged = averaged
         shapes = numbers.shape[:-2], torch.Size(order.code_shape)
         super().__init__(*shapes, validate_args=False)
 
@@ -83,7 +81,7 @@ class ChainRule(Distribution):
         )
 
     def _with(self, numbers: Tensor, features: Tensor, known: Tensor | None) -> "ChainRule":
-        same = self.network, self.family, self.order, self.noise, self.draw_noise
+        same = self.network, self.family, self.order, self.averaged
         return ChainRule(numbers, features, *same, known)
 
     def by_draw(self, first: int) -> "ChainRule":
@@ -92,10 +90,10 @@ class ChainRule(Distribution):
         The first dimension of the batch is that of draws of z, numbered from `first`, and their
         noise differs. The average over draws of z is then one over both, and as exact.
         """
-        index = (first + torch.arange(self.batch_shape[0])) % len(self.draw_noise)
-        noise = self.draw_noise[index.to(self.draw_noise.device)].unsqueeze(0)
+        points = self.averaged()[1]
+        index = (first + torch.arange(self.batch_shape[0], device=points.device)) % len(points)
         same = self.numbers, self.features, self.network, self.family, self.order
-        return ChainRule(*same, noise, self.draw_noise, self.known)
+        return ChainRule(*same, lambda: (points[index].unsqueeze(0), points), self.known)
 
     def given(self, code: Tensor) -> "ChainRule":
         """Return the distribution given the outputs that are not NaN."""
@@ -176,9 +174,10 @@ class ChainRule(Distribution):
 
     def _fixed_paths(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield draws whose noise is the same for all rows, and log weights."""
-        shape = *self.batch_shape, self.noise.shape[-1]
-        ones = [1] * (len(shape) + 1 - self.noise.ndim)
-        noise = self.noise.view(*self.noise.shape[:-1], *ones, -1)
+        noise, _ = self.averaged()
+        shape = *self.batch_shape, noise.shape[-1]
+        ones = [1] * (len(shape) + 1 - noise.ndim)
+        noise = noise.view(*noise.shape[:-1], *ones, -1)
         for block in noise.split(AT_ONCE):
             yield from zip(*self._path(block.expand(-1, *shape)), strict=True)
 
@@ -217,7 +216,7 @@ class ChainRule(Distribution):
 
         if self.known is None or self._is_exact():
             return self.order.encoded(path()[0])
-        return self.order.encoded(_chosen((path() for _ in self.noise), source))
+        return self.order.encoded(_chosen((path() for _ in self.averaged()[0]), source))
 
 
 def _chosen(candidates: Iterator[tuple[Tensor, Tensor]], source: Generator | None) -> Tensor:

@@ -182,14 +182,20 @@ class _Outputs(LikelihoodModule):
         self.register_buffer("draw_noise", None, persistent=False)
 
     def train(self, mode: bool = True) -> "_Outputs":
-        """Set the mode; in evaluation there is noise, which takes more memory than weights do."""
-        if not mode and self.noise is None:
+        """Set the mode; in evaluation there is noise before torch.export looks."""
+        if not mode:
+            self._averaged()
+        return super().train(mode)
+
+    def _averaged(self) -> tuple[Tensor, Tensor]:
+        """Return the noise of averages, made at first use: it may be larger than the weights."""
+        if self.noise is None:
             weight, n_outputs = next(self.parameters()), math.prod(self.order.image_shape)
             # In another order than those of z, which are the same numbers.
             order = torch.randperm(N_POINTS, generator=generator(0))
             self.noise = normal_points(self.n_draws, (n_outputs,)).to(weight)
             self.draw_noise = normal_points(N_POINTS, (n_outputs,))[order].to(weight)
-        return super().train(mode)
+        return self.noise, self.draw_noise
 
     def forward(self, parameters: Tensor) -> Distribution:
         axis = -len(self.parameter_shape)
@@ -197,7 +203,7 @@ class _Outputs(LikelihoodModule):
         n_numbers = math.prod(self.output.parameter_shape)
         numbers = self.order.ordered(numbers.flatten(axis), n_numbers)
         parts = numbers, features, self.network, self._of_output, self.order
-        return ChainRule(*parts, self.noise, self.draw_noise)
+        return ChainRule(*parts, self._averaged)
 
     def _of_output(self, numbers: Tensor) -> Distribution:
         return self.output(numbers.unflatten(-1, self.output.parameter_shape))
