@@ -39,7 +39,7 @@ LINKED = [
 def made(kind):
     if kind is likelihoods.Columns:
         return kind([("real", "gaussian", [0])])
-    if kind is likelihoods.MaskedImage:
+    if kind in (likelihoods.Autoregressive, likelihoods.MaskedImage):
         return kind(likelihoods.Gaussian())
     if kind is StackedGridSearchCV:
         return kind(CVAERegressor(), {})
