@@ -24,12 +24,22 @@ from skcvae.metrics import (
     matched_iou,
     sample_diversity,
 )
+from skcvae.objectives import ELBO
 
 CORRELATED = CorrelatedLogits(Bernoulli(), rank=10, n_draws=20)
 MODELS = {
     "independent": (NNRegressor, {"likelihood": "bernoulli"}),
     "SSN": (NNRegressor, {"likelihood": CORRELATED}),
     "CVAE": (CVAERegressor, {"likelihood": "bernoulli", "initial_guess": True}),
+    "three scales": (
+        CVAERegressor,
+        {
+            "likelihood": "bernoulli",
+            "initial_guess": True,
+            "objective": ELBO(free_nats=0.5),
+            "architecture": Conv((16, 32, 64, 64, 64), n_latent_scales=3),
+        },
+    ),
 }
 COLUMNS = ("energy distance", "matched IoU", "best of n IoU", "diversity", "CLL", "rec. IoU")
 
@@ -106,12 +116,11 @@ def main():
             kind, params = MODELS[name]
             model = kind(
                 annotations=True,
-                architecture=Conv(tuple(args.channels)),
                 max_epochs=args.epochs,
                 batch_size=64,
                 training=Training(lr_schedule="one_cycle"),
                 random_state=args.seed,
-                **params,
+                **{"architecture": Conv(tuple(args.channels)), **params},
             ).fit(X[train], y[train])
             found[name].append(scored(model, X[test], experts, args))
             print(name, np.round(found[name][-1], 3), flush=True)

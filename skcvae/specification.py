@@ -23,7 +23,7 @@ from skcvae.data.gaps import Flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.data.table import Table
-from skcvae.distributions import MIN_SCALE, DiagonalGaussian
+from skcvae.distributions import MIN_SCALE, DiagonalGaussian, GaussianHierarchy
 from skcvae.inference.partial import Partial
 from skcvae.likelihoods import RealOutputs
 from skcvae.model import (
@@ -126,7 +126,7 @@ class Specification(NamedTuple):
         self, x_shapes: list[Shape], y_shape: Shape, likelihoods: list[nn.Module]
     ) -> Model:
         """Return the networks of a model with z, with a baseline network if there is a guess."""
-        architecture, prior = self.architecture, self.prior.build(self.latent_shape)
+        architecture, prior = self.architecture, self._prior_family()
         if isinstance(prior, Process):
             prior.allocate(self.n_context, *x_shapes)
             generation = GivenNothing(architecture.decoder(y_shape, None, self.latent_shape))
@@ -135,7 +135,7 @@ class Specification(NamedTuple):
         parts = self._baseline(*x_shapes, y_shape, likelihoods) if self.initial_guess else {}
         if self.recognition:
             proposal = prior
-            if not isinstance(prior, DiagonalGaussian):
+            if not isinstance(prior, DiagonalGaussian | GaussianHierarchy):
                 scales = getattr(prior, "min_scale", MIN_SCALE), getattr(prior, "init_scale", 1.0)
                 proposal = DiagonalGaussian(self.latent_shape, *scales)
             read = {"read": likelihoods[0].read, "partial": self.partial_y}
@@ -151,6 +151,19 @@ class Specification(NamedTuple):
         else:
             parts["prior"] = LearnedPrior(prior)
         return Model(**parts, generation=generation, noiseless=self.noiseless)
+
+    def _prior_family(self) -> nn.Module:
+        """Return the module that makes p(z|x), at each of several latent scales."""
+        family = self.prior.build(self.latent_shape)
+        n_scales = getattr(self.architecture, "n_latent_scales", 1)
+        if n_scales == 1:
+            return family
+        if not isinstance(family, DiagonalGaussian):
+            raise ValueError(
+                f"n_latent_scales={n_scales} expects prior='gaussian', whose parameters at each "
+                f"scale follow from the coarser ones, got prior={self.prior!r}."
+            )
+        return GaussianHierarchy(family, list(map(math.prod, self.architecture.latent_sizes())))
 
     def log_jacobian(self, selection) -> tuple[float, float]:
         """Return the mean log-Jacobian of the coding, at full and at coarser resolution."""

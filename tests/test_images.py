@@ -22,6 +22,7 @@ QUICK = {"max_epochs": 1, "random_state": 0, "n_score_samples": 5}
 ARCHITECTURES = {
     "conv": Conv((4, 6), activation="tanh"),
     "layered": Layered((4, 6), activation="tanh"),
+    "scales": Conv((4, 6, 8), n_latent_scales=2, activation="tanh"),
     "mlp": MLP((8,)),
     "temporal": Temporal(4, activation="tanh"),
 }
@@ -40,14 +41,21 @@ SHAPES = {
     "vector to sequence": ((5,), (7, 1)),
 }
 
-each_architecture = pytest.mark.parametrize("architecture", ["conv", "layered", "mlp"])
+each_architecture = pytest.mark.parametrize("architecture", ["conv", "layered", "mlp", "scales"])
 each_likelihood = pytest.mark.parametrize("likelihood", LIKELIHOODS)
-EXPECTED = {"conv": "image", "layered": "image", "mlp": "", "temporal": "sequence"}
+EXPECTED = {
+    "conv": "image",
+    "layered": "image",
+    "mlp": "",
+    "scales": "image",
+    "temporal": "sequence",
+}
+OF_IMAGES_Y = ("layered", "scales")
 CASES = [
     (a, s)
     for a, part in EXPECTED.items()
     for s in SHAPES
-    if part in (s.split(" to ")[1] if a == "layered" else s)
+    if part in (s.split(" to ")[1] if a in OF_IMAGES_Y else s)
 ]
 each_case = pytest.mark.parametrize(("architecture", "shapes"), CASES)
 
@@ -314,6 +322,7 @@ VARIANTS = {
     "flat": {"x_shape": (2, 8, 6), "y_shape": (1, 8, 6)},
     "in part": {"partial_y": True},
     "scales": {"n_scales": 2, "initial_guess": True},
+    "latent scales": {"architecture": Conv((4, 6, 8), n_latent_scales=2), "initial_guess": True},
     "omission, resized": {
         "omission": 0.4,
         "architecture": Conv((4, 6, 8), image_size=(5, 5)),

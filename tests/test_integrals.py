@@ -42,6 +42,7 @@ IMAGES = {
     "two scales": TWO_SCALES,
     "two scales, resized": {"architecture": Conv((4, 6), image_size=(3, 4)), **TWO_SCALES},
     "no skip connections": {"architecture": Conv((4, 6), shortcut=False)},
+    "latent scales": {"architecture": Conv((4, 6, 8), image_size=(4, 4), n_latent_scales=2)},
 }
 
 collapsed = pytest.mark.filterwarnings("ignore:No latent variable is used")  # none is needed
@@ -81,6 +82,7 @@ def image_model(kind, likelihood, setting, y, **params):
         (CVAERegressor, "bernoulli", 2, "two scales"),
         (GSNNRegressor, "categorical", 3, "two scales, resized"),
         (CVAERegressor, "bernoulli", 2, "no skip connections"),
+        (CVAERegressor, "bernoulli", 2, "latent scales"),
         (GSNNRegressor, "bernoulli", 2, "two scales"),
         (HybridStructuredPredictor, "categorical", 3, "two scales"),
         (NNRegressor, "categorical", 3, "two scales, resized"),

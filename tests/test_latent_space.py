@@ -42,6 +42,11 @@ CASES = {
         IMAGES.reshape(N, -1),
         IMAGES.reshape(N, -1) * 3,
     ),
+    "latent scales": (
+        {"architecture": Conv((4, 6, 8), n_latent_scales=2)},
+        IMAGES,
+        IMAGES[:, :, :4] + 2,
+    ),
     "label maps": ({"architecture": CONV, "likelihood": "categorical"}, IMAGES, MAPS),
     "labels": ({"likelihood": "categorical"}, X, MAPS[:, 0, :2]),
     "columns": ({"likelihood": COLUMNS}, X, TABLE),
@@ -58,7 +63,7 @@ LABELLED = ["label maps", "labels"]
 # Where predict takes z* = E[z|x]; a mixture and a flow take other points.
 AT_THE_MEAN = [case for case in CASES if case not in ("mixture prior", "flow prior")]
 MAPPED = ["images", "flat images", "label maps"]
-CONVOLVED = [*MAPPED, "layered", "masked"]
+CONVOLVED = [*MAPPED, "latent scales", "layered", "masked"]
 
 each = pytest.mark.parametrize("case", CASES)
 

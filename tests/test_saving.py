@@ -152,6 +152,13 @@ CASES = {
         IMAGES,
         MAPS,
     ),
+    "latent scales": (
+        CVAERegressor(
+            architecture=Conv((4, 6, 8), n_latent_scales=2), objective=ELBO(free_nats=0.5)
+        ),
+        IMAGES,
+        IMAGES,
+    ),
     "layers": (
         CVAERegressor(
             architecture=Layered((4, 6), background_share=0.5, mask=True),

@@ -9,9 +9,15 @@ from torch import nn
 
 from skcvae.architectures.base import Architecture
 from skcvae.architectures.mlp import MLP
-from skcvae.networks.convolutions import ImageReadout, is_image, level_sizes
+from skcvae.networks.convolutions import (
+    ImageReadout,
+    is_image,
+    keep_variance,
+    level_sizes,
+)
 from skcvae.networks.hourglass import Ascent, Descent
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
+from skcvae.networks.top_down import BottomUp, TopDown
 
 LOWEST_SIDE = 8  # by default images are halved until no side is longer
 
@@ -28,7 +34,8 @@ class Conv(Architecture):
     channels : "auto" or sequence of int, default="auto"
         Channels at full resolution and at each level below, which halves height
         and width; at least two numbers. "auto" halves until no side is longer
-        than 8, with 16, 32, 64, 96 and then 128 channels.
+        than 8, and once more for each further latent scale, with 16, 32, 64, 96 and then
+        128 channels.
     kernel_size : int, default=3
         Side of every convolution, odd.
     activation : {"elu", "gelu", "relu", "silu", "tanh"}, default="relu"
@@ -39,11 +46,19 @@ class Conv(Architecture):
     image_size : "auto" or tuple of int, default="auto"
         Height and width at full resolution; images of another size are resized
         internally. "auto" uses the size of y, or of x if y is a vector.
+    n_latent_scales : int, default=1
+        Number of latent maps, one for each of the lowest levels, for images y given x with the
+        prior "gaussian". Each map depends on the coarser ones, in p(z|x) as in q(z|x,y), through
+        networks with residual blocks; `latent_dim` is the number of channels of each. In z, of
+        shape (channels, cells), they lie side by side, the coarsest first.
 
     References
     ----------
     Sohn, Lee and Yan (2015), *Learning Structured Output Representation using
     Deep Conditional Generative Models*, NIPS, section 5.2.
+
+    Baumgartner et al. (2019), *PHiSeg: Capturing Uncertainty in Medical Image Segmentation*,
+    MICCAI, for latent variables at several scales.
 
     Examples
     --------
@@ -53,6 +68,11 @@ class Conv(Architecture):
     Conv(channels=(16, 32, 64, 96), image_size=(60, 50))
     >>> conv.latent_shape(4, y_shape=(60, 50))
     (4, 8, 7)
+    >>> conv = Conv(n_latent_scales=3).resolve(n_rows=1000, x_shape=(60, 50), y_shape=(60, 50))
+    >>> conv.latent_sizes()
+    [(2, 2), (4, 4), (8, 7)]
+    >>> conv.latent_shape(4, y_shape=(60, 50))
+    (4, 76)
     """
 
     _parameter_constraints = {
@@ -61,6 +81,7 @@ class Conv(Architecture):
         "activation": [StrOptions(set(ACTIVATIONS))],
         "shortcut": ["boolean"],
         "image_size": [StrOptions({"auto"}), "array-like"],
+        "n_latent_scales": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -71,12 +92,14 @@ class Conv(Architecture):
         activation="relu",
         shortcut=True,
         image_size="auto",
+        n_latent_scales=1,
     ):
         self.channels = channels
         self.kernel_size = kernel_size
         self.activation = activation
         self.shortcut = shortcut
         self.image_size = image_size
+        self.n_latent_scales = n_latent_scales
 
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "Conv":
         del n_rows
@@ -105,9 +128,20 @@ class Conv(Architecture):
         if isinstance(size, str):
             size = (y_shape if is_image(y_shape) else x_shape)[-2:]
         size = self._positive("image_size", size, "'auto' or two positive ints", 2, 2)
-        channels = _channels(size) if isinstance(self.channels, str) else self.channels
+        channels = self.channels
+        if isinstance(channels, str):
+            channels = _channels(size, self.n_latent_scales)
         channels = self._positive("channels", channels, "'auto' or at least two positive ints", 2)
+        self._check_scales(level_sizes(size, len(channels)))
         return clone(self).set_params(channels=channels, image_size=size)
+
+    def _check_scales(self, levels):
+        most = len(set(levels[1:]))
+        if self.n_latent_scales > max(most, 1):
+            raise ValueError(
+                f"n_latent_scales={self.n_latent_scales} expects as many sizes of maps below full "
+                f"resolution, got {most}, levels of {levels}. Use more channels, or fewer scales."
+            )
 
     def _positive(self, name, values, expected, least, most=math.inf):
         values = tuple(values)
@@ -123,21 +157,45 @@ class Conv(Architecture):
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
         if not is_image(y_shape):
+            if self.n_latent_scales > 1:
+                raise ValueError(
+                    f"n_latent_scales={self.n_latent_scales} expects images in y given X, got rows"
+                    f" of {math.prod(y_shape)} numbers whose latent variables are a vector."
+                )
             return MLP().latent_shape(latent_dim, y_shape)
-        lowest = level_sizes(self.image_size, len(self.channels))[-1]
-        return (4 if latent_dim == "auto" else latent_dim, *lowest)
+        n_channels, sizes = 4 if latent_dim == "auto" else latent_dim, self.latent_sizes()
+        if len(sizes) == 1:
+            return (n_channels, *sizes[0])
+        return (n_channels, sum(map(math.prod, sizes)))
 
-    def encoder(self, *in_shapes: Shape) -> Descent:
-        return Descent(
+    def latent_sizes(self) -> list[Shape]:
+        """Return height and width of each latent map, the coarsest first."""
+        levels = level_sizes(self.image_size, len(self.channels))
+        return levels[: -self.n_latent_scales - 1 : -1]
+
+    def _latent_features(self) -> list[Shape]:
+        """Return the shapes of the features from which the numbers of z are read."""
+        sizes = self.latent_sizes()
+        return [(c, *size) for c, size in zip(self.channels[::-1], sizes, strict=False)]
+
+    def encoder(self, *in_shapes: Shape) -> Descent | BottomUp:
+        descent = Descent(
             in_shapes,
             self.channels,
             self.image_size,
             kernel_size=self.kernel_size,
             activation=self.activation,
         )
+        if self.n_latent_scales == 1:
+            return descent
+        return BottomUp(descent, self.n_latent_scales)
 
     def decoder(self, y_shape: Shape, *in_shapes: Shape | None) -> Ascent:
-        return Ascent(
+        if self.n_latent_scales > 1:
+            x_shape, *latent_shapes = in_shapes
+            maps = [(c, *size) for c, _ in latent_shapes for size in self.latent_sizes()]
+            in_shapes = (x_shape, *maps)
+        ascent = Ascent(
             in_shapes,
             self.channels,
             self.image_size,
@@ -146,14 +204,18 @@ class Conv(Architecture):
             activation=self.activation,
             shortcut=self.shortcut,
         )
+        return ascent if self.n_latent_scales == 1 else keep_variance(ascent)
 
-    def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
+    def head(self, in_shape: Shape, out_shape: Shape | list[Shape]) -> nn.Module:
+        if isinstance(out_shape, list):  # of z at several scales
+            features, n_latents = self._latent_features(), out_shape[0][1]
+            return TopDown(features, n_latents, self.kernel_size, self.activation)
         if is_image(out_shape[1:]):
             return ImageReadout(in_shape, out_shape, self.kernel_size)
         return Readout(in_shape, out_shape)
 
 
-def _channels(size: Shape) -> tuple[int, ...]:
-    """Return channels for the halvings after which no side is longer than `LOWEST_SIDE`."""
-    n_halvings = max(math.ceil(math.log2(max(size) / LOWEST_SIDE)), 1)
+def _channels(size: Shape, n_latent_scales: int) -> tuple[int, ...]:
+    """Return channels for the halvings after which no latent map is longer than `LOWEST_SIDE`."""
+    n_halvings = max(math.ceil(math.log2(max(size) / LOWEST_SIDE)), 1) + n_latent_scales - 1
     return ((16, 32, 64, 96) + (128,) * n_halvings)[: n_halvings + 1]

@@ -4,6 +4,7 @@ from skcvae.distributions.chain_rule import ChainRule
 from skcvae.distributions.field import FieldGaussian, FieldNoise
 from skcvae.distributions.flow import NormalizingFlow
 from skcvae.distributions.gaussian_logits import GaussianLogits
+from skcvae.distributions.hierarchical import GaussianHierarchy, HierarchicalGaussian
 from skcvae.distributions.latent import (
     MIN_SCALE,
     DiagonalGaussian,
@@ -29,7 +30,9 @@ __all__ = [
     "DiagonalGaussian",
     "FieldGaussian",
     "FieldNoise",
+    "GaussianHierarchy",
     "GaussianLogits",
+    "HierarchicalGaussian",
     "MaskedPixels",
     "NormalizingFlow",
     "Order",

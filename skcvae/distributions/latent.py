@@ -106,8 +106,9 @@ def is_gaussian(distribution: Distribution) -> bool:
     return isinstance(distribution, Independent) and isinstance(distribution.base_dist, Normal)
 
 
-def detached(gaussian: Independent) -> Independent:
-    """Return a diagonal Gaussian whose parameters get no gradient."""
+@singledispatch
+def detached(gaussian: Independent) -> Distribution:
+    """Return a Gaussian whose parameters get no gradient."""
     loc, scale = gaussian.mean.detach(), gaussian.stddev.detach()
     normal = SharedScaleNormal(loc, scale)
     return Independent(normal, len(gaussian.event_shape), validate_args=False)
@@ -211,6 +212,7 @@ def _no_rule(distribution: Distribution) -> TypeError:
     )
 
 
+@singledispatch
 def divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
     r"""Return :math:`KL(q \| p)`, exact where torch knows it, else estimated.
 
@@ -223,7 +225,7 @@ def divergence(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor of shape (n,)
+    Tensor of shape (n,), or (n, n_scales) of a :class:`HierarchicalGaussian`
         Nats. The estimate is the mean of log q(z) - log p(z) over the draws, unbiased;
         it may be negative.
     """

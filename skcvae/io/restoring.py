@@ -55,7 +55,8 @@ SPECIFICATION = {
     "n_context": [Interval(Integral, 0, None, closed="left")],
 }
 RECORDED = re.compile(
-    "epoch|dur|(start|temperature)_cll|((train|valid)_(loss|reconstruction|kl|penalty|cll|active_units)(_best)?)"
+    "epoch|dur|(start|temperature)_cll|((train|valid)_"
+    "(loss|reconstruction|kl|kl_scale_[1-9][0-9]*|penalty|cll|active_units)(_best)?)"
 )
 BEST = {"valid_cll_best", "valid_loss_best"}
 LARGEST_IMAGE = 2**16  # pixels of the networks' images, whatever a file holds

@@ -1,14 +1,24 @@
 r"""Convolutional encoder and decoder.
 
 Images enter at full resolution, and each level halves height and width. Vectors and
-latent maps enter at the lowest resolution. The decoder goes back through the same sizes.
+latent maps enter at the lowest resolution, finer maps at theirs. The decoder goes back through the
+same sizes.
 """
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from itertools import zip_longest
 
 from torch import Tensor, nn
 
-from skcvae.networks.convolutions import Convolution, entrance, is_image, level_sizes
+from skcvae.networks.convolutions import (
+    Convolution,
+    entrance,
+    is_image,
+    level_sizes,
+    split_maps,
+)
 from skcvae.networks.layers import ACTIVATIONS, Shape
 
 
@@ -85,7 +95,8 @@ class Ascent(nn.Module):
     """Convolutional encoder and decoder: x, and draws of z if given, to features of y.
 
     x is encoded by a :class:`Descent`, z is added at the lowest resolution, and the
-    sum is decoded. The first shape is None where there is no x.
+    sum is decoded. The first shape is None where there is no x. Further shapes are of latent
+    maps of higher levels, which lie side by side in z.
 
     Attributes
     ----------
@@ -105,7 +116,7 @@ class Ascent(nn.Module):
         shortcut: bool,
     ):
         super().__init__()
-        x_shape, *z_shape = in_shapes
+        x_shape, *z_shapes = in_shapes
         sizes = level_sizes(size, len(channels))
         shapes = [(c, *level) for c, level in zip(channels, sizes, strict=True)]
         at_bottom = {"size": sizes[-1], "kernel_size": kernel_size}
@@ -117,8 +128,10 @@ class Ascent(nn.Module):
             self.mix = Convolution(shapes[-1], channels[-1], **at_bottom)
             seen_shapes = [*self.descent.level_shapes[-2::-1], x_shape]
         self.entrances = nn.ModuleList(
-            entrance(shape, shapes[-1], bias=x_shape is None, **at_bottom) for shape in z_shape
+            entrance(z, h, bias=x_shape is None, size=h[1:], kernel_size=kernel_size)
+            for z, h in zip(z_shapes, shapes[::-1], strict=False)
         )
+        self.map_sizes = [shape[1:] for shape in z_shapes]
         climb = list(zip(shapes[:0:-1], shapes[-2::-1], strict=True)) if to_image else []
         self.steps = nn.ModuleList(
             Convolution(coarse, fine[0], fine[1:], kernel_size=kernel_size)
@@ -136,8 +149,12 @@ class Ascent(nn.Module):
     def given(self, x: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return the features as a function of z; x is encoded once."""
         share, skips = self._encode_x(x)
-        (enter,) = self.entrances
-        return lambda z: list(self._up(share + enter(z), skips))[-1]
+
+        def features(z: Tensor) -> Tensor:
+            lowest, *finer = self._enter(z)
+            return list(self._up(share + lowest, skips, finer))[-1]
+
+        return features
 
     def forward(self, x: Tensor) -> Tensor:
         return self.scales(x, 1)[0]
@@ -162,6 +179,11 @@ class Ascent(nn.Module):
         """Return the layers of a decoder of z alone."""
         return [nn.Sequential(layer, self.activation) for layer in (*self.entrances, *self.steps)]
 
+    def _enter(self, z: Tensor) -> list[Tensor]:
+        """Return what z adds to the features of each level, the lowest first."""
+        maps = [z] if len(self.map_sizes) == 1 else split_maps(z, self.map_sizes)
+        return [enter(part) for enter, part in zip(self.entrances, maps, strict=True)]
+
     def _encode_x(self, x: Tensor | None) -> tuple[Tensor | float, list[Tensor]]:
         if x is None:
             return 0.0, []
@@ -170,10 +192,10 @@ class Ascent(nn.Module):
         skips = [skip(h) for skip, h in zip(self.skips, seen, strict=False)]
         return self.mix(levels[-1]), skips
 
-    def _up(self, h: Tensor, skips: list[Tensor]) -> Iterator[Tensor]:
+    def _up(self, h: Tensor, *added: list[Tensor]) -> Iterator[Tensor]:
         h = self.activation(h)
         yield h
-        for i, step in enumerate(self.steps):
-            h = step(h)
-            h = self.activation(h + skips[i] if skips else h)
+        for step, *parts in zip_longest(self.steps, *added):
+            parts = [part for part in parts if part is not None]
+            h = self.activation(reduce(operator.add, parts, step(h)))
             yield h

@@ -16,13 +16,18 @@ class Bound(NamedTuple):
     ----------
     reconstruction : Tensor of shape (n,)
         The mean of log p(y|x,z) over the draws.
-    kl : Tensor of shape (n,)
-        KL(q(z|x,y) || p(z|x)), zero where there is no recognition network. An estimate
-        from draws may be negative.
+    kl : Tensor of shape (n,), or (n, n_latent_scales)
+        KL(q(z|x,y) || p(z|x)), or its terms at several latent scales; zero where there is no
+        recognition network. An estimate from draws may be negative.
     """
 
     reconstruction: Tensor
     kl: Tensor
+
+    @property
+    def total_kl(self) -> Tensor:
+        """The KL term of each example, of shape (n,)."""
+        return self.kl if self.kl.ndim == 1 else self.kl.sum(1)
 
 
 class Objective(Documented, ABC):

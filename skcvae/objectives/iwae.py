@@ -59,8 +59,8 @@ class IWAE(Objective):
         if z.requires_grad:
             _weight_gradient(z, log_w.detach().softmax(0))
         value = log_w.logsumexp(0) - math.log(len(log_w))
-        kl = divergence(q, given.prior, z).detach()
-        return Bound(value + kl, kl)
+        bound = Bound(value, divergence(q, given.prior, z).detach())
+        return bound._replace(reconstruction=value + bound.total_kl)
 
 
 def _weight_gradient(z: Tensor, weight: Tensor) -> None:

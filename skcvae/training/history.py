@@ -12,12 +12,13 @@ from skcvae.inference.posterior_collapse import ACTIVE
 def summed(step: dict, weight: Tensor | None) -> Tensor:
     """Return weighted sums of the terms of a batch, and of the weights, in float64."""
     reconstruction, kl = step["y_pred"]
-    terms = [reconstruction.detach(), kl.detach(), *step.get("terms", [])]
+    by_scale = kl.detach().reshape(len(kl), -1).unbind(1)
+    terms = [reconstruction.detach(), *by_scale, *step.get("terms", [])]
     terms = double(torch.stack([*terms, torch.ones_like(terms[0])]))
     return terms.sum(1) if weight is None else terms @ double(weight)
 
 
-def record(net, prefix: str, rows, totals: list[float]) -> None:
+def record(net, prefix: str, rows, totals: list[float], n_scales: int = 1) -> None:
     """Record an epoch in the history, in the units of y.
 
     Parameters
@@ -30,12 +31,16 @@ def record(net, prefix: str, rows, totals: list[float]) -> None:
         The rows of the epoch.
     totals : list of float
         Weighted sums of the terms of all batches, and of the weights.
+    n_scales : int, default=1
+        Number of KL terms, one for each latent scale.
     """
     history = net.history
     if not history[-1]["batches"]:
         history.new_batch()  # skorch's Checkpoint names files after the last one
     *sums, weight = totals
-    reconstruction, kl, *rest = (part / weight for part in sums)
+    reconstruction, *rest = (part / weight for part in sums)
+    by_scale, rest = rest[:n_scales], rest[n_scales:]
+    kl = sum(by_scale)
     full, coarse = rows.log_jacobian
     reconstruction += full + coarse
     loss = net.criterion_.kl_weight * kl - reconstruction
@@ -44,6 +49,9 @@ def record(net, prefix: str, rows, totals: list[float]) -> None:
     history.record(f"{prefix}_loss_best", loss < best)
     history.record(f"{prefix}_reconstruction", reconstruction)
     history.record(f"{prefix}_{net.module.objective.penalty}", kl)
+    if n_scales > 1:
+        for number, part in enumerate(by_scale, start=1):
+            history.record(f"{prefix}_kl_scale_{number}", part)
     if rest:
         history.record(f"{prefix}_cll", rest[0] + full)
     if rest[1:]:

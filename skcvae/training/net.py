@@ -67,7 +67,7 @@ class Loss:
     kl_weight: float = 1.0
 
     def __call__(self, bound: Bound, weight: Tensor | None = None) -> Tensor:
-        value = torch.sub(bound.reconstruction, bound.kl, alpha=self.kl_weight)
+        value = torch.sub(bound.reconstruction, bound.total_kl, alpha=self.kl_weight)
         return -(value if weight is None else value * weight).mean()
 
     def begin_epoch(self, number: int, n_epochs: int) -> None:
@@ -206,7 +206,9 @@ class Net(NeuralNet):
             total += summed(step, batch[1])
         if training:
             self.average.swap()
-        record(self, prefix, iterator.dataset, self.reduced(total, training).tolist())
+        n_scales = step["y_pred"][1].shape[1:].numel()
+        totals = self.reduced(total, training).tolist()
+        record(self, prefix, iterator.dataset, totals, n_scales)
 
     def reduced(self, total: Tensor, training: bool) -> Tensor:
         """Return sums over all processes: by default there is one."""

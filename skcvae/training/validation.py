@@ -10,9 +10,8 @@ from skcvae.data.batches import Rows, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
 from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
-from skcvae.distributions import is_gaussian
 from skcvae.inference.conditional_likelihood import WIDENING, double, importance_sampling
-from skcvae.inference.posterior_collapse import kl_of_units
+from skcvae.inference.posterior_collapse import has_units, kl_of_units
 from skcvae.objectives.base import Bound
 
 LEVEL = 0.975  # at which few rows widen the standard error, as Student's t the normal
@@ -52,7 +51,7 @@ def evaluated(
         model, x, y, blocks, given, widening=WIDENING, n_draws=len(noise)
     )
     # Moments of other priors have no closed form: too slow for every epoch.
-    if model.recognition is None or not is_gaussian(given.prior):
+    if model.recognition is None or not has_units(given.prior):
         return bound, estimate.log_prob
     units = kl_of_units(model.recognition(x, y), given.prior)
     return bound, estimate.log_prob, *units.unbind(1)
@@ -64,7 +63,7 @@ def row_scores(net, rows: Rows | StreamedRows) -> tuple[Tensor, Tensor]:
     for batch in net.get_iterator(rows, training=False):
         step, weight = net.validation_step(batch), batch[1]
         bound, terms = step["y_pred"], step["terms"]
-        value = bound.reconstruction - net.criterion_.kl_weight * bound.kl
+        value = bound.reconstruction - net.criterion_.kl_weight * bound.total_kl
         scores.append(double(terms[0] if terms else value))
         weights.append(torch.ones_like(scores[-1]) if weight is None else double(weight))
     return torch.cat(scores), torch.cat(weights)
