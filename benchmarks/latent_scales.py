@@ -10,8 +10,8 @@ scales have, two and three scales, and three scales written by hand, the same la
 distributions or estimators. Times are the process's own, on one thread, medians in milliseconds.
 
 "bits" has images of 8 x 8 pixels of twelve independent cells and four corners that are all on or
-all off, a bit of coarse structure and twelve of detail, 9.01 nats in all: the share of draws with
-like corners, an eighth by chance, CLL, and the KL term of each scale, for each seed.
+all off, a bit of coarse structure and twelve of detail, 13 ln 2 = 9.01 nats: the share of draws
+with like corners, an eighth by chance, CLL, and the KL term of each scale, for each seed.
 
 "cells" has the made cells of the example "Ten experts, ten outlines", whose experts count a
 neighbour in or not, and draw tight or wide outlines: CLL in nats and the generalised energy

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from torch import Generator, Tensor
+from torch.distributions import Distribution
 from torch.quasirandom import SobolEngine
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -98,3 +99,15 @@ class drawing_from(TorchDispatchMode):  # noqa: N801 (used as a statement)
             if "generator" in names:
                 return with_generator(*args, **{**kwargs, "generator": self.source})
         return func(*args, **kwargs)
+
+
+def draw(p: Distribution, source: Generator) -> Tensor:
+    """Return one draw of a distribution from a generator, of shape batch + event.
+
+    :class:`drawing_from` takes time at each operation; distributions whose draws have many define
+    `sample_from`, with a generator instead.
+    """
+    if hasattr(p, "sample_from"):
+        return p.sample_from(source)
+    with drawing_from(source):
+        return p.sample()

@@ -8,7 +8,7 @@ import pytest
 
 from skcvae import CVAERegressor, NNRegressor, Training
 from skcvae.architectures import MLP
-from skcvae.likelihoods import Bernoulli, CorrelatedLogits
+from skcvae.likelihoods import Autoregressive, Bernoulli, Categorical, CorrelatedLogits
 
 WITHIN = 0.02
 FIRST, SECOND = np.array([(1, 1), (1, 0), (0, 1), (0, 0)]).T[..., None]
@@ -26,6 +26,7 @@ PARAMS = {
     "training": Training(lr_schedule="one_cycle"),
 }  # fmt: skip
 LATENT = {"latent_dim": 2, "objective": "iwae", **PARAMS}
+SHORT = {**PARAMS, "lr": 0.01, "max_epochs": 200}
 CORRELATED = CorrelatedLogits(Bernoulli(), rank=2, n_draws=256)
 MODELS = {
     "latents": (
@@ -35,6 +36,14 @@ MODELS = {
     "correlated logits": (
         "stripes",
         NNRegressor(likelihood=CORRELATED, **{**PARAMS, "lr": 0.01}),
+    ),
+    "pixel by pixel": (
+        "stripes",
+        NNRegressor(likelihood=Autoregressive(Bernoulli()), **SHORT),
+    ),
+    "pixel by pixel, classes": (
+        "flips",
+        NNRegressor(likelihood=Autoregressive(Categorical()), **SHORT),
     ),
     "latents, classes": (
         "flips",

@@ -58,8 +58,8 @@ def ctrl_c():
 
 
 def same_weights(one, other):
-    one, other = (est.net_.module_.state_dict() for est in (one, other))
-    return all(torch.equal(one[name], other[name]) for name in one)
+    pairs = zip(*(est.net_.module_.parameters() for est in (one, other)), strict=True)
+    return all(torch.equal(*pair) for pair in pairs)
 
 
 # Four batches of training rows each epoch, and one of validation rows where there are some.
@@ -132,7 +132,8 @@ def test_the_warning_points_to_the_call_of_fit(any_class, data, interrupt_at):
 @pytest.mark.parametrize(("n_batches", "n_members"), [(12, 1), (33, 1), (54, 2), (58, 2)])
 def test_an_ensemble_keeps_the_members_that_had_ended(data, interrupt_at, n_batches, n_members):
     dropout = MLP(dropout=0.1)  # for which members are fitted one after another
-    member = GSNNRegressor(max_epochs=5, training=Training(patience=9), architecture=dropout)
+    training = Training(patience=9, temperature=None)  # which reads rows too
+    member = GSNNRegressor(max_epochs=5, training=training, architecture=dropout)
     est = EnsembleRegressor(member, n_estimators=4, random_state=0)
     whole = clone(est).fit(*data)
     interrupt_at(n_batches)  # 26 of each member: the start is validated too

@@ -86,7 +86,7 @@ def test_without_a_step_the_history_of_training_is_the_score(partial_y):
 def test_of_a_model_without_z_every_column_of_the_validation_is_the_score(partial_y):
     X, y = rows(partial_y)
     est = NNRegressor(architecture=SMALL, partial_y=partial_y, max_epochs=5, random_state=0)
-    est.fit(X, y, X_val=X[:20], y_val=y[:20])
+    est.set_params(training__temperature=None).fit(X, y, X_val=X[:20], y_val=y[:20])
     best = max(est.history_, key=lambda row: row["valid_cll"])
     score = est.score(X[:20], y[:20])
     for found in (best["valid_cll"], best["valid_reconstruction"], -best["valid_loss"]):

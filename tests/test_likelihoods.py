@@ -17,6 +17,7 @@ from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
 from skcvae.inference.partial import Partial, given_observed, log_prob_of_observed
 from skcvae.likelihoods import (
+    Autoregressive,
     Bernoulli,
     Categorical,
     Columns,
@@ -48,6 +49,14 @@ CORRELATED = [
     CorrelatedLogits(Categorical(classes=LABELS), rank=1, n_draws=256),
     CorrelatedLogits(Bernoulli(), rank=1, diagonal=True, n_draws=2048),
 ]
+AUTOREGRESSIVE = [
+    Autoregressive(Bernoulli(), width=8, n_draws=512),
+    Autoregressive(Categorical(classes=LABELS), width=8, n_layers=1, n_draws=512),
+]
+AUTOREGRESSIVE_REAL = [
+    Autoregressive(Gaussian(), width=8, n_layers=1, n_draws=512),
+    Autoregressive(Gaussian(heteroscedastic=True), width=8, n_layers=0, n_draws=512),
+]
 COUNTS = [Poisson(), NegativeBinomial(init_rate=3.0)]
 POSITIVE = [LogNormal(), Gamma(init_mean=2.0), LogNormal(True), Gamma(True)]
 ZERO_OR_POSITIVE = [Hurdle(), Hurdle(Gamma(init_scale=0.5))]
@@ -61,10 +70,13 @@ TABLE = [
     ),
     Columns([("pair", MultivariateGaussian(), [2, 0]), ("one", GaussianMixture(), [1])]),
 ]
-REAL = GAUSSIAN + STUDENT + MIXTURE + VECTORS
+REAL = GAUSSIAN + STUDENT + MIXTURE + VECTORS + AUTOREGRESSIVE_REAL
 INDEPENDENT = GAUSSIAN + STUDENT + DISCRETE + COUNTS + POSITIVE + ZERO_OR_POSITIVE
 JOINT = [*MIXTURE, *VECTORS, *CORRELATED, TABLE[1]]
-FAMILY = REAL + DISCRETE + CORRELATED + COUNTS + POSITIVE + ZERO_OR_POSITIVE + TABLE
+FAMILY = [
+    *(REAL + DISCRETE + CORRELATED + AUTOREGRESSIVE),
+    *(COUNTS + POSITIVE + ZERO_OR_POSITIVE + TABLE),
+]
 SHAPES = [(1,), (3,), (2, 3)]
 CASES = [
     (likelihood, y_shape)
@@ -72,6 +84,7 @@ CASES = [
     for y_shape in SHAPES
     if (likelihood not in TABLE or y_shape == (3,))
     and (likelihood not in VECTORS or y_shape == (3,))
+    and (likelihood not in AUTOREGRESSIVE + AUTOREGRESSIVE_REAL or y_shape != (1,))
 ]
 
 each = pytest.mark.parametrize("likelihood", FAMILY, ids=repr)
@@ -292,7 +305,7 @@ def test_a_hurdle_is_before_a_positive_likelihood():
             CVAERegressor(likelihood=Hurdle(other), max_epochs=1).fit([[1], [2]], [0, 1])
 
 
-@pytest.mark.parametrize("likelihood", MIXTURE + VECTORS, ids=repr)
+@pytest.mark.parametrize("likelihood", MIXTURE + VECTORS + AUTOREGRESSIVE_REAL, ids=repr)
 def test_joint_density_integrates_to_one_and_to_its_marginals(likelihood):
     p = some(likelihood, (2,))
     points, area = grid(p)
@@ -305,7 +318,7 @@ def test_joint_density_integrates_to_one_and_to_its_marginals(likelihood):
     torch.testing.assert_close(marginal, density.sum(1) * step, atol=1e-8, rtol=1e-6)
 
 
-@pytest.mark.parametrize("likelihood", DISCRETE + CORRELATED, ids=repr)
+@pytest.mark.parametrize("likelihood", DISCRETE + CORRELATED + AUTOREGRESSIVE, ids=repr)
 @pytest.mark.parametrize("y_shape", SHAPES)
 def test_mass_sums_to_one(likelihood, y_shape):
     rows = coding(likelihood, y_shape)

@@ -120,7 +120,7 @@ def test_no_weight_is_there_twice_and_all_are_trained():
         Conv((4, 5, 6), activation="tanh"), Gaussian(), 3, latent=True, in_part=False
     )
     whole = ObjectiveModule(model, MultiScale(ELBO()))
-    places = [weight.data_ptr() for weight in whole.state_dict().values()]
+    places = [weight.data_ptr() for _, weight in whole.named_parameters(remove_duplicate=False)]
     assert len(set(places)) == len(places) == len([*model.parameters()])
     x, y = torch.randn(5, 9, 7), torch.rand(5, 3, 9, 7)
     bound = whole((x, y), torch.randn(1, 5, *latent_shape))

@@ -40,6 +40,7 @@ from skcvae.io.decoding import parsed
 from skcvae.io.document import FORMAT
 from skcvae.io.kinds import ESTIMATORS, PARAMETER_OBJECTS, RECORDS
 from skcvae.likelihoods import (
+    Autoregressive,
     Bernoulli,
     Categorical,
     ColorField,
@@ -126,6 +127,16 @@ CASES = {
         ),
         IMAGES,
         IMAGES > 0,
+    ),
+    "autoregressive": (
+        CVAERegressor(likelihood=Autoregressive(Gaussian(True), width=6)),
+        X,
+        REAL,
+    ),
+    "autoregressive maps": (
+        NNRegressor(likelihood=Autoregressive(Categorical(), n_layers=1), architecture=CONV),
+        IMAGES,
+        MAPS,
     ),
     "hybrid objective": (CVAERegressor(objective=Hybrid(0.3)), X, REAL),
     "columns": (CVAERegressor(likelihood=Columns(GROUPS), partial_y=True), X, MIXED),

@@ -39,7 +39,7 @@ LINKED = [
 def made(kind):
     if kind is likelihoods.Columns:
         return kind([("real", "gaussian", [0])])
-    if kind is likelihoods.MaskedImage:
+    if kind in (likelihoods.Autoregressive, likelihoods.MaskedImage):
         return kind(likelihoods.Gaussian())
     if kind is StackedGridSearchCV:
         return kind(CVAERegressor(), {})
@@ -67,7 +67,11 @@ def test_a_class_of_the_user_has_no_page():
 def test_the_summary_is_of_what_was_learned(estimator_class, data):
     networks = MLP(shortcut=False)  # others start at least squares
     est = estimator_class(
-        architecture=networks, max_epochs=6, lr=0.1, random_state=0, training=Training(patience=2)
+        architecture=networks,
+        max_epochs=6,
+        lr=0.1,
+        random_state=0,
+        training=Training(patience=2, temperature=None),
     )
     with pytest.raises(NotFittedError):
         est.summary()

@@ -9,7 +9,7 @@ import skcvae
 from skcvae import CVAERegressor, NNRegressor, Training
 from skcvae.likelihoods import Gamma, Gaussian, LogNormal, StudentT
 from skcvae.training import temperature as module
-from skcvae.training.temperature import TEMPERATURES, has_density
+from skcvae.training.temperature import has_density
 
 LIKELIHOODS = [
     Gaussian(),
@@ -51,6 +51,7 @@ def test_noise_is_scaled_to_that_of_the_rows_held_out(likelihood, noise):
     est, (X, y) = fitted(likelihood, noise)
     plain, _ = fitted(likelihood, noise, training=Training(temperature=None))
     assert temperature_of(plain) == 1 and est.score(X, y) >= plain.score(X, y)
+    assert est.best_validation_score_ >= plain.best_validation_score_
     deviations = [model.sample(X[:50], 200, random_state=0).std(0) for model in (est, plain)]
     positive = isinstance(likelihood, LogNormal | Gamma)
     if not positive:  # the mean of a log-normal grows with its scale
@@ -97,6 +98,18 @@ def test_outputs_with_few_values_images_and_all_rows_leave_it_at_one():
     images = {"X_val": X_val, "y_val": y_val.reshape(-1, 2, 1)}
     assert temperature_of(est.fit(X, y.reshape(-1, 2, 1), **images)) == 1
     assert temperature_of(est.set_params(early_stopping=False).fit(X, y)) == 1
+
+
+def test_the_score_and_the_summary_are_with_it():
+    rng = np.random.default_rng(0)
+    X_val, y_val = rows(200, 0.16, rng)
+    est = NNRegressor(likelihood=Gaussian(), max_epochs=15, random_state=0)
+    est.fit(*rows(200, 0.1, rng), X_val=X_val, y_val=y_val)
+    assert est.best_validation_score_ == pytest.approx(est.score(X_val, y_val), abs=1e-4)
+    assert est.best_validation_score_ > max(est.history_[:, "valid_cll"]) + 0.01
+    assert f"temperature {temperature_of(est):.2f}" in est.summary()
+    est.set_params(training=Training(temperature=None)).fit(*rows(200, 0.1, rng))
+    assert "temperature" not in est.summary()
 
 
 def test_rows_of_one_group_tell_as_much_as_one():
@@ -155,7 +168,7 @@ def test_an_interrupt_keeps_the_fit(monkeypatch):
     monkeypatch.setattr(module, "row_scores", interrupted)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         est, new = fitted(Gaussian(), 0.16)
-    assert temperature_of(est) in (1.0, *TEMPERATURES)
+    assert 1 <= temperature_of(est) <= 2
     assert np.isfinite(est.score(*new))
 
 

@@ -47,7 +47,7 @@ def test_the_weights_of_the_best_epoch_are_restored(any_class, data):
         max_epochs=60,
         lr=0.02,
         random_state=0,
-        training=Training(patience=5, callbacks=[Watching()]),
+        training=Training(patience=5, temperature=None, callbacks=[Watching()]),
     )
     est.fit(*data)
     cll = est.history_[:, "valid_cll"]

@@ -1,5 +1,6 @@
 """Distributions of z and of y that torch lacks, and draws of z from given noise."""
 
+from skcvae.distributions.chain_rule import ChainRule
 from skcvae.distributions.field import FieldGaussian, FieldNoise
 from skcvae.distributions.flow import NormalizingFlow
 from skcvae.distributions.gaussian_logits import GaussianLogits
@@ -18,12 +19,14 @@ from skcvae.distributions.latent import (
     scale_of,
 )
 from skcvae.distributions.masked_pixels import MaskedPixels
+from skcvae.distributions.order import Order
 from skcvae.distributions.product import Product
 from skcvae.distributions.soft_one_hot import SoftOneHot
 from skcvae.distributions.zero_or_positive import ZeroOrPositive
 
 __all__ = [
     "MIN_SCALE",
+    "ChainRule",
     "DiagonalGaussian",
     "FieldGaussian",
     "FieldNoise",
@@ -32,6 +35,7 @@ __all__ = [
     "HierarchicalGaussian",
     "MaskedPixels",
     "NormalizingFlow",
+    "Order",
     "Product",
     "SharedScaleNormal",
     "SoftOneHot",

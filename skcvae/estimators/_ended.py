@@ -26,10 +26,10 @@ def conclude(estimator, kept, held_out, rows, validation):
         The same, encoded.
     """
     estimator.structure_ = structure(estimator)
-    training = estimator.training or DEFAULT_TRAINING
-    if held_out is not None and training.temperature is not None:
-        choose_temperature(estimator.net_, rows, validation)
-    estimator._set_fitted(estimator.net_.module)
+    net, training = estimator.net_, estimator.training or DEFAULT_TRAINING
+    if held_out is not None and training.temperature is not None and not net.interrupted:
+        choose_temperature(net, rows, validation)
+    estimator._set_fitted(net.module)
     count_active_units(estimator, kept)
     if held_out is not None:
         warn_of_dependence(kept, held_out)

@@ -14,7 +14,7 @@ FEWEST_ROWS, NOTABLE = 20, 0.5  # held out, and nats: a smaller difference can b
 
 
 def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
-    """Return the validation score of the weights kept: the CLL, or the negative loss.
+    """Return the validation score of what is kept: the CLL, or the negative loss.
 
     Parameters
     ----------
@@ -28,8 +28,9 @@ def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
     float or None
         None if nothing was held out.
     """
-    if "start_cll" in history[0]:
-        return history[0]["start_cll"]
+    for name in ("temperature_cll", "start_cll"):
+        if name in history[0]:
+            return history[0][name]
     held_out = [row for row in history if "valid_loss" in row]
     scores = [row.get("valid_cll", -row["valid_loss"]) for row in held_out]
     return max(scores) if scores and is_best_kept else next(reversed(scores), None)

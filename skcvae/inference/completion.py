@@ -32,7 +32,7 @@ from skcvae.inference.conditional_likelihood import (
 )
 from skcvae.inference.partial import given_observed, log_prob_of_observed
 from skcvae.model import Conditional, Model
-from skcvae.random import drawing_from
+from skcvae.random import draw
 
 
 def complete(
@@ -78,10 +78,6 @@ def complete(
         shape = (n_draws, len(y), *model.noise_shape)
         return reparameterize(p, torch.randn(shape, generator=noise).to(y))
 
-    def draw_y(p: Distribution) -> Tensor:
-        with drawing_from(outputs):
-            return p.sample()
-
     if given.prior is None:
         p = given.likelihood().expand((n_draws, len(y)))
     elif model.recognition is None:
@@ -91,10 +87,10 @@ def complete(
         z = draw_z(model.recognition(x, y) if model.recognition.partial else given.prior)
         for _ in range(n_steps):
             p = given_observed(given.likelihood(z), y)
-            z = draw_z(model.recognition(x, _filled(y, draw_y(p))))
+            z = draw_z(model.recognition(x, _filled(y, draw(p, outputs))))
         p = given.likelihood(z)
     p = given_observed(p, y)
-    return _filled(y, draw_y(p) if observation_noise else p.mean)
+    return _filled(y, draw(p, outputs) if observation_noise else p.mean)
 
 
 def log_prob_observed(

@@ -17,7 +17,7 @@ from torch.distributions import Distribution
 
 from skcvae.distributions import reparameterize
 from skcvae.model import Conditional, Model
-from skcvae.random import drawing_from, normal_points
+from skcvae.random import draw, drawing_from, normal_points
 
 N_POINTS = 256
 
@@ -88,8 +88,9 @@ def moments(model: Model, x: Tensor, noise: Iterable[Tensor]) -> tuple[Tensor, T
     # Centred at the prediction at z*, to avoid cancellation in the sums of squares.
     centre = given.likelihood(_centre(model, given, x)).mean.double()
     for eps in noise:
-        n_draws += len(eps)
         p = given.likelihood(reparameterize(given.prior, eps))
+        p = p.by_draw(n_draws) if hasattr(p, "by_draw") else p
+        n_draws += len(eps)
         deviation = p.mean.double() - centre
         total = total + deviation.sum(0)
         spread = spread + deviation.square().sum(0)
@@ -132,14 +133,15 @@ def draws(
             p = given.likelihood().expand(eps.shape[:2])
         else:
             p = given.likelihood(reparameterize(given.prior, eps))
-        with drawing_from(outputs):
-            y = p.sample() if observation_noise else _sample_mean(p)
-        yield y
+        yield draw(p, outputs) if observation_noise else _sample_mean(p, outputs)
 
 
-def _sample_mean(p: Distribution) -> Tensor:
+def _sample_mean(p: Distribution, outputs: Generator) -> Tensor:
     p = getattr(p, "whole", p)
-    return p.sample_mean() if hasattr(p, "sample_mean") else p.mean
+    if not hasattr(p, "sample_mean"):
+        return p.mean
+    with drawing_from(outputs):
+        return p.sample_mean()
 
 
 def _centre(model: Model, given: Conditional, x: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from torch.distributions import (
     MultivariateNormal,
 )
 
-from skcvae.distributions import FieldGaussian, GaussianLogits, MaskedPixels, Product
+from skcvae.distributions import ChainRule, FieldGaussian, GaussianLogits, MaskedPixels, Product
 from skcvae.likelihoods.base import LikelihoodModule
 
 
@@ -208,6 +208,16 @@ def _(p: GaussianLogits, y: Tensor) -> Tensor:
 @given_observed.register
 def _(p: GaussianLogits, y: Tensor) -> Distribution:
     return given_observed(p.mixture, y)
+
+
+@log_prob_of_observed.register
+def _(p: ChainRule, y: Tensor) -> Tensor:
+    return p.log_prob_observed(y)
+
+
+@given_observed.register
+def _(p: ChainRule, y: Tensor) -> Distribution:
+    return p.given(y)
 
 
 def _log_joint(p: MixtureSameFamily, y: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ SPECIFICATION = {
     "n_context": [Interval(Integral, 0, None, closed="left")],
 }
 RECORDED = re.compile(
-    "epoch|dur|start_cll|((train|valid)_"
+    "epoch|dur|(start|temperature)_cll|((train|valid)_"
     "(loss|reconstruction|kl|kl_scale_[1-9][0-9]*|penalty|cll|active_units)(_best)?)"
 )
 BEST = {"valid_cll_best", "valid_loss_best"}

@@ -13,6 +13,7 @@ r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 `NegativeBinomial`           overdispersed counts
 `Categorical`                class labels
 `CorrelatedLogits`           class labels or binary outputs that depend on each other
+`Autoregressive`             outputs that depend on those before them
 `Columns`                    tables with columns of several of these types
 `MaskedImage`                images with a mask of their foreground
 ===========================  =======================================================
@@ -22,9 +23,10 @@ Its `build` returns a :class:`~skcvae.likelihoods.LikelihoodModule` that reads t
 network's output, a tensor of shape ``(*batch, *parameter_shape)``, as a
 :class:`torch.distributions.Distribution` over y. Outputs are independent given z,
 which ties them together; not so in a mixture, in the multivariate Gaussian, in a colour
-field and with correlated logits.
+field, with correlated logits and in an autoregressive likelihood.
 """
 
+from skcvae.likelihoods.autoregressive import Autoregressive
 from skcvae.likelihoods.base import Likelihood, LikelihoodModule, RealOutputs
 from skcvae.likelihoods.bernoulli import Bernoulli
 from skcvae.likelihoods.categorical import Categorical
@@ -41,6 +43,7 @@ from skcvae.likelihoods.positive import Gamma, LogNormal, Positive
 from skcvae.likelihoods.student import StudentT
 
 __all__ = [
+    "Autoregressive",
     "Bernoulli",
     "Categorical",
     "ColorField",

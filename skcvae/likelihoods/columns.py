@@ -61,6 +61,11 @@ class Columns(Likelihood, _BaseComposition):
         self.groups = groups
 
     @property
+    def accepts_missing(self) -> bool:
+        """Whether entries of y may be missing: where all groups allow it."""
+        return all(getattr(part, "accepts_missing", True) for _, part, _ in self.groups)
+
+    @property
     def _named_likelihoods(self):
         """The groups without their columns, as scikit-learn's compositions expect."""
         try:

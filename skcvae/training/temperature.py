@@ -11,7 +11,7 @@ from skcvae.data.batches import Rows, StreamedRows
 from skcvae.training.net import Net
 from skcvae.training.validation import by_group, lowest_gain, row_scores
 
-TEMPERATURES = [2.0 ** (step / 4) for step in range(-4, 5) if step]
+N_STEPS = 4  # from 1 to 2, or to 1/2
 N_ERRORS = 2.0  # by which a temperature has to be better than 1
 SOME_ROWS, DISTINCT = 10_000, 0.1  # of which a tenth differ, or more, where y has a density
 
@@ -34,26 +34,34 @@ def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | Str
     Parameters
     ----------
     net : Net
-        Trained; marked if it is interrupted here.
+        Trained; marked if it is interrupted here. Its history gets a column "temperature_cll", the
+        CLL with the temperature, where that is not 1.
     rows, held_out : Rows or StreamedRows
         The rows to train, and to validate on.
     """
     model, highest, chosen = net.module.model, 0.0, 1.0
-    if not set_temperature(model, 1.0) or not has_density(rows):
-        return
     try:
+        if not set_temperature(model, 1.0) or not has_density(rows):
+            return
         with net.threads():
             before, weight = row_scores(net, held_out)
-            for temperature in TEMPERATURES:
-                set_temperature(model, temperature)
-                gain = row_scores(net, held_out)[0] - before
-                lowest = lowest_gain(*by_group(held_out, gain, weight), N_ERRORS)
-                if lowest > highest:
+            for direction in (1, -1):
+                for step in range(1, N_STEPS + 1):
+                    temperature = 2.0 ** (direction * step / N_STEPS)
+                    set_temperature(model, temperature)
+                    score = row_scores(net, held_out)[0]
+                    lowest = lowest_gain(*by_group(held_out, score - before, weight), N_ERRORS)
+                    if lowest <= highest:
+                        break  # the likelihood has one maximum
                     highest, chosen = lowest, temperature
+                    cll = float(weight @ score / weight.sum()) + held_out.log_jacobian[0]
     except KeyboardInterrupt:
         net.interrupted = True
     finally:
         set_temperature(model, chosen)
+    if chosen != 1:
+        for row in net.history:
+            row["temperature_cll"] = cll
 
 
 def has_density(rows: Rows | StreamedRows) -> bool:
