@@ -108,7 +108,7 @@ class Scale(nn.Module):
 
 
 class TopDown(nn.Module):
-    """The scales of z, from features at each of them, as `BottomUp` gives them.
+    """The scales of z, from the features of an encoder at each of them.
 
     Parameters
     ----------
