@@ -159,10 +159,10 @@ def test_a_likelihood_of_zero_is_no_obstacle(data, monkeypatch):
     """Neither stopping early nor its best weights need a finite CLL."""
     record = training.record
 
-    def without(fitted, prefix, rows, totals):
+    def without(fitted, prefix, rows, totals, n_scales):
         if prefix == "valid":
             totals[2] = -np.inf
-        record(fitted, prefix, rows, totals)
+        record(fitted, prefix, rows, totals, n_scales)
 
     monkeypatch.setattr(training, "record", without)
     est = NNRegressor(max_epochs=9, random_state=0, training=Training(patience=3)).fit(*data)

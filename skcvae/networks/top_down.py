@@ -108,7 +108,7 @@ class Scale(nn.Module):
 
 
 class TopDown(nn.Module):
-    """The scales of z, from the features of a :class:`~skcvae.networks.top_down.BottomUp`.
+    """The scales of z, from features at each of them, as `BottomUp` gives them.
 
     Parameters
     ----------
