@@ -169,7 +169,13 @@ class Conv(Architecture):
         return (n_channels, sum(map(math.prod, sizes)))
 
     def latent_sizes(self) -> list[Shape]:
-        """Return height and width of each latent map, the coarsest first."""
+        """Return the sizes of the latent maps.
+
+        Returns
+        -------
+        list of tuples of int
+            Height and width of each in pixels, the coarsest first.
+        """
         levels = level_sizes(self.image_size, len(self.channels))
         return levels[: -self.n_latent_scales - 1 : -1]
 
