@@ -178,14 +178,14 @@ def test_the_best_checkpoint_of_skorch_is_that_of_early_stopping(tmp_path):
     own = fitted(Callback(), lr=0.1, max_epochs=9)
     saved = torch.load(tmp_path / "params.pt", weights_only=True)
     for found in (est, own):
-        for name, value in found.net_.module_.state_dict().items():
+        for name, value in found.net_.module_.named_parameters():
             assert torch.equal(value, saved[name])
 
 
 def test_the_checkpoint_of_the_end_has_the_weights_of_the_estimator(tmp_path):
     est = fitted(TrainEndCheckpoint(dirname=tmp_path), lr=0.1, max_epochs=9)
     saved = torch.load(tmp_path / "train_end_params.pt", weights_only=True)
-    for name, value in est.net_.module_.state_dict().items():
+    for name, value in est.net_.module_.named_parameters():
         assert torch.equal(value, saved[name])
 
 
