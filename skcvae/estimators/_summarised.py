@@ -6,6 +6,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skcvae.documented import Documented
+from skcvae.training.temperature import temperatures
 
 
 class Summarised(Documented):
@@ -106,8 +107,7 @@ def network_entries(estimator):
 
 
 def _temperature(estimator):
-    buffers = estimator.net_.module.model.output.named_buffers()
-    chosen = {float(buffer) for name, buffer in buffers if name.endswith("temperature")} - {1.0}
+    chosen = {*map(float, temperatures(estimator.net_.module.model))} - {1.0}
     return f", temperature {max(chosen):.2f}" if chosen else ""
 
 

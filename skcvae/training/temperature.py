@@ -5,7 +5,7 @@ other rows. A factor of all scales mends that, as one of the logits does for a c
 Pleiss, Sun and Weinberger, 2017, *On Calibration of Modern Neural Networks*, ICML).
 """
 
-from torch import nn
+from torch import Tensor, nn
 
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.training.net import Net
@@ -16,10 +16,15 @@ N_ERRORS = 2.0  # by which a temperature has to be better than 1
 SOME_ROWS, DISTINCT = 10_000, 0.1  # of which a tenth differ, or more, where y has a density
 
 
+def temperatures(model: nn.Module) -> list[Tensor]:
+    """Return the temperatures of the output of a model, one for each learned scale."""
+    named = model.output.named_buffers() if hasattr(model, "output") else ()
+    return [buffer for name, buffer in named if name.endswith("temperature")]
+
+
 def set_temperature(model: nn.Module, temperature: float) -> bool:
     """Set the temperature of the output of a model; return whether there is one to set."""
-    named = model.output.named_buffers() if hasattr(model, "output") else ()
-    found = [buffer for name, buffer in named if name.endswith("temperature")]
+    found = temperatures(model)
     for buffer in found:
         buffer.fill_(temperature)
     return bool(found)
