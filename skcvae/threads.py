@@ -16,9 +16,9 @@ import torch
 from threadpoolctl import ThreadpoolController
 from torch import nn
 
-THREAD_WORK = 2**22  # multiply-adds of a product that pay for a thread
+THREAD_WORK = 2**21  # multiply-adds of a product that may pay for a thread
 TRIED_SHARE = 1 / 20  # of the time
-LATEST = 0.3  # weight of the latest step in their mean time
+LATEST = 0.3  # weight of the latest step in a mean time
 
 
 def row_work(module: nn.Module) -> float:
@@ -52,15 +52,17 @@ def limited(work: float, n_threads: str | int = "auto") -> contextlib.AbstractCo
 
 @dataclass
 class Pace:
-    """One thread for a step or all, whichever was faster in the steps before.
+    """One thread for a step or all, whichever was faster on average in the steps before.
 
-    Other processes come and go: the slower one is tried again, for a small share of the time.
-    `seconds` are those of a step of size one with one thread, and with all; zero is not known.
+    Other processes come and go: the slower one is tried again, for a small share of the time
+    spent in steps. `seconds` are those of a step of size one with one thread, and with all; zero
+    is not known.
     """
 
     n_threads: str | int
     seconds: dict[bool, float] = field(default_factory={False: 0.0, True: 0.0}.copy)
-    due: float = math.inf
+    spent: float = 0.0
+    due: float = math.inf  # seconds in steps before the next trial
 
     def step(self, size: float = 1) -> contextlib.AbstractContextManager:
         """Return a context for a step, whose time grows with its size, in which it has threads."""
@@ -70,16 +72,17 @@ class Pace:
     @contextlib.contextmanager
     def _timed(self, size: float) -> Iterator[None]:
         start = time.perf_counter()
-        is_trial = start >= self.due
+        is_trial = self.spent >= self.due
         takes_all = min(self.seconds, key=self.seconds.get) ^ is_trial
         with contextlib.nullcontext() if takes_all else _openmp().limit(limits=1):
             yield
-        end = time.perf_counter()
-        seconds, before = (end - start) / size, self.seconds[takes_all]
-        if before and not is_trial:  # a single slow step changes little
-            self.seconds[takes_all] = (1 - LATEST) * before + LATEST * seconds
-            return
-        self.seconds[takes_all], self.due = seconds, end + (end - start) / TRIED_SHARE
+        duration = time.perf_counter() - start
+        self.spent += duration
+        seconds, before = duration / size, self.seconds[takes_all]
+        # A mean: beside a busy process one step on all threads can be fast, and the next slow.
+        self.seconds[takes_all] = before + LATEST * (seconds - before) if before else seconds
+        if is_trial or not before:
+            self.due = self.spent + duration / TRIED_SHARE
 
 
 @functools.cache

@@ -165,6 +165,23 @@ def test_single_slow_steps_change_little(four_threads, spent):
     assert spent(pace, 10, {1: 1.0, 4: 0.5}) <= 5.5  # with one trial at most
 
 
+def test_single_fast_steps_change_little(four_threads, spent):
+    """Beside a busy process, all threads are often as fast as on an idle machine."""
+    pace, shared = Pace("auto"), np.random.default_rng(0).choice([0.5, 8.0], 2000, p=[0.8, 0.2])
+    assert sum(spent(pace, 1, {1: 1.0, 4: seconds}) for seconds in shared) <= 1.1 * len(shared)
+
+
+def test_trials_take_a_share_of_the_steps_however_rare_they_are(four_threads, spent):
+    """Single predictions with pauses between them are not slower than many in a row."""
+    pace, seconds = Pace("auto"), {1: 0.01, 4: 0.6}
+    spent(pace, 2, seconds)
+    taken = 0.0
+    for _ in range(100):
+        spent(Pace(4), 1, {4: 10.0})  # a pause
+        taken += spent(pace, 1, seconds)
+    assert taken <= 1.1
+
+
 def test_steps_are_compared_by_their_size(four_threads, spent):
     seconds, pace, sizes = {1: 1.0, 4: 0.5}, Pace("auto"), [10, 0.1, 0.1] * 50
     taken = sum(spent(pace, 1, seconds, size) for size in sizes)
