@@ -16,7 +16,7 @@ import torch
 from threadpoolctl import ThreadpoolController
 from torch import nn
 
-THREAD_WORK = 2**21  # multiply-adds of a product that may pay for a thread
+THREAD_WORK = 3 * 2**20  # multiply-adds of a product that may pay for a thread
 TRIED_SHARE = 1 / 20  # of the time
 LATEST = 0.3  # weight of the latest step in a mean time
 
