@@ -8,8 +8,9 @@ the official split it trains five models, each plain, with the multi-scale
 objective, and with that and input omission noise, and measures pixel accuracy
 and negative CLL on the test images. Then test maps of which blocks are missing
 are completed by the deterministic network and by the CVAE. Each model is
-written to the JSON file as it is done; `--models` trains some of them, and what
-the file holds already is not done again.
+written to the JSON file as it is done; `--models` and `--settings` train some of them,
+and what the file holds already is not done again. `--latent-scales` is the number of
+scales of z of the models that have latent variables.
 """
 
 import argparse
@@ -42,6 +43,7 @@ SETTINGS = {
     "multi-scale": {"n_scales": 3},
     "multi-scale, omission": {"n_scales": 3, "omission": 0.4},
 }
+OWN = ("file", "models", "settings", "out")  # of a call, not of the protocol
 COMPLETED = ("GDNN", "CVAE")  # with both additions
 PAPER = {  # (percent missing, block): LFW columns of the paper's fourth table, GDNN and CVAE
     (25, 1): (96.93, 99.22),
@@ -62,6 +64,8 @@ def parse():
     )
     parser.add_argument("file", type=Path)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
+    parser.add_argument("--latent-scales", type=int, default=1)
     parser.add_argument("--size", type=int, default=32, help="side of the images")
     parser.add_argument("--channels", type=int, nargs="+", default=[16, 32, 64])
     parser.add_argument("--epochs", type=int, default=30)
@@ -82,8 +86,9 @@ def load(args, subset):
 
 def fit(model, setting, args):
     estimator, parameters = MODELS[model]
+    n_scales = 1 if estimator is NNRegressor else args.latent_scales
     est = estimator(
-        architecture=Conv(tuple(args.channels)),
+        architecture=Conv(tuple(args.channels), n_latent_scales=n_scales),
         likelihood="categorical",
         max_epochs=args.epochs,
         batch_size=args.batch,
@@ -128,7 +133,7 @@ def completions(est, args):
 
 
 def run(args, path):
-    for setting in SETTINGS:
+    for setting in args.settings:
         for model in args.models:
             name = f"{model}, {setting}"
             if name in _record(path)["rows"]:
@@ -143,7 +148,7 @@ def run(args, path):
             print(model, setting, row, flush=True)
             record = _record(path)
             record["rows"][name] = row
-            record["protocol"] = {**vars(args), "out": None, "file": None, "models": None}
+            record["protocol"] = {k: v for k, v in vars(args).items() if k not in OWN}
             record["versions"] = {
                 m.__name__: m.__version__ for m in (skcvae, torch, sklearn, skorch)
             }
@@ -164,9 +169,10 @@ def table(record):
         f"{protocol['epochs']} epochs,",
         f"best epoch by validation CLL on 500 images; seed {protocol['seed']}, "
         f"S = {protocol['samples']}; all but the baseline",
-        "with the recurrent connection, CVAE and hybrid with a KL warm-up of 5 epochs. IoU: mean",
-        "of the three classes. The effective sample size (ESS) of the CVAE's score is small, so",
-        "that its CLL is rather too low.",
+        "with the recurrent connection, CVAE and hybrid with a KL warm-up of 5 epochs and "
+        f"{protocol.get('latent_scales', 1)}",
+        "scale(s) of latent variables. IoU: mean of the three classes. The effective sample size",
+        "(ESS) of the CVAE's score is small, so that its CLL is rather too low.",
         "",
     ]
     bar = f"{'=' * 8}  {'=' * 21}  {'=' * 10}  {'=' * 8}  {'=' * 21}  {'=' * 10}"
