@@ -5,7 +5,6 @@
     python benchmarks/stack.py members
     python benchmarks/stack.py jobs
     python benchmarks/stack.py memory
-    python benchmarks/stack.py uci --data FOLDER --pairs 3
 
 A table of 1,000 rows, 8 columns and 2 outputs, the default networks, and a fixed number of
 epochs, which none stops before. All fits of a part alternate in one process, with one thread;
@@ -30,10 +29,7 @@ import numpy as np
 import torch
 from epoch_time import Setting
 from record import write
-from scipy.special import logsumexp
-from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from uci_regression import SETS
 
 from skcvae import (
     CVAERegressor,
@@ -174,38 +170,12 @@ def peak(n_members, n_epochs):
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def uci(n_pairs, folder):
-    """Time ensembles of five with early stopping beside their members, and compare the NLL."""
-    pairs, ratios = [], {}
-    for name, split in product(SETS, range(n_pairs)):
-        data = dict(np.load(folder / f"{name}.npz"))
-        train, test = (
-            (data["X"][rows], data["y"][rows])
-            for rows in (data["train_index"][split], data["test_index"][split])
-        )
-        est = EnsembleRegressor(CVAERegressor(), random_state=split)
-        stack, _ = cpu_time(lambda est=est, train=train: est.fit(*train))
-        members, seconds = [clone(member) for member in est.estimators_], 0.0
-        for member in members:
-            seconds += cpu_time(lambda member=member, train=train: member.fit(*train))[0]
-        said = np.stack([m.log_prob(*test, random_state=0) for m in members])
-        nll = -est.score(*test), float(-(logsumexp(said, axis=0) - np.log(len(said))).mean())
-        pairs.append({"set": name, "split": split, "stack": stack, "five": seconds, "nll": nll})
-    for name in SETS:
-        rows = [p for p in pairs if p["set"] == name]
-        ratios[f"{name}: five over one fit"] = median(5 * p["stack"] / p["five"] for p in rows)
-        ratios[f"{name}: NLL of the stack"] = np.mean([p["nll"][0] for p in rows])
-        ratios[f"{name}: NLL one by one"] = np.mean([p["nll"][1] for p in rows])
-    return pairs, ratios
-
-
 def main():
     """Run one part and write what it found."""
     parts = {f.__name__: f for f in (ensemble, alpha, members, jobs, memory)}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=[*parts, "uci", "peak"])
+    parser.add_argument("part", choices=[*parts, "peak"])
     parser.add_argument("--members", type=int, help="of `peak`, which `memory` calls")
-    parser.add_argument("--data", type=Path, help="of `uci`")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--epochs", type=int, default=100)
     args = parser.parse_args()
@@ -213,7 +183,6 @@ def main():
     if args.part == "peak":
         return peak(args.members, args.epochs)
     CVAERegressor(max_epochs=1).fit(*table(100))  # imports
-    parts["uci"] = lambda n_pairs, _: uci(n_pairs, args.data)
     pairs, ratios = parts[args.part](args.pairs, args.epochs)
     text = "".join(f"{name}: {ratio:.2f}\n" for name, ratio in ratios.items())
     write(

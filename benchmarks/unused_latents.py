@@ -91,7 +91,7 @@ def measured(args, task, seed):
 
 
 def table(cases):
-    lines = [f"{'y given x':36}" + "".join(f"{name:>26}" for name in MODELS), ""]
+    lines = [f"{'y given x':36}" + "".join(f"  {name:>32}" for name in MODELS), ""]
     for task, by_seed in cases.items():
         line = f"{task:36}"
         for name in MODELS:
@@ -99,7 +99,7 @@ def table(cases):
                 f"{row[name]['CLL']:.2f} ({row[name]['active']}/{row[name]['units']})"
                 for row in by_seed.values()
             )
-            line += f"{', '.join(cells):>26}"
+            line += f"  {', '.join(cells):>32}"
         lines.append(line)
     return "\n".join([*lines, ""])
 
