@@ -237,36 +237,33 @@ def start(model: Model, rows) -> bool:
     if not len(y):
         return False
     coef, intercept, covariance = fit(*x or [None], y, weight, group)
-    noise, generation = model.output.likelihood, model.generation
+    family, generation = None, model.generation
     trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
-    if generation is None:
-        noise.start_at(covariance)
-    else:
+    if generation is not None:
         # Draws from the prior alone seldom meet narrow noise.
         least = NOISE_SHARE if model.recognition is not None else PRIOR_NOISE_SHARE
         loadings, variance = factors(covariance, generation.first[-1].in_features, least)
-        noise.start_at(variance.diag())
+        covariance, family = variance.diag(), model.prior.family
         share = torch.zeros_like(coef) if trunks else coef
         trunks[generation] = [*[share][: len(x)], loadings]
         _start_encoders(model, coef, intercept, loadings, variance)
     set_affine(model.output.head, trunks, intercept)
-    family = None if generation is None else model.prior.family
+    model.output.likelihood.start_at(covariance)
     return getattr(family, "parameter_shape", None) is None or isinstance(family, DiagonalGaussian)
 
 
 def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
     """Set p(z|x) to N(0, I), and q(z|x,y) to the posterior in the linear model."""
+    if model.recognition is not None:
+        precision = loadings.T / variance
+        spread = 1 / (1 + (precision @ loadings).diagonal())
+        read = spread[:, None] * precision
+        maps = [-read @ coef, read] if coef.shape[1] else [read]
+        trunk, head = model.recognition.trunk, model.recognition.head
+        set_affine(head, {trunk: maps}, -read @ intercept, raw_scale_of(spread.sqrt()))
     if hasattr(model.prior, "trunk") and isinstance(model.prior.family, DiagonalGaussian):
         zeros = torch.zeros(loadings.shape[1], 0, dtype=coef.dtype)
         set_affine(model.prior.head, {model.prior.trunk: [zeros]}, zeros.sum(1))
-    if model.recognition is None:
-        return
-    precision = loadings.T / variance
-    spread = 1 / (1 + (precision @ loadings).diagonal())
-    read = spread[:, None] * precision
-    maps = [-read @ coef, read] if coef.shape[1] else [read]
-    trunk, head = model.recognition.trunk, model.recognition.head
-    set_affine(head, {trunk: maps}, -read @ intercept, raw_scale_of(spread.sqrt()))
 
 
 def _has_skips(model) -> bool:

@@ -131,12 +131,12 @@ class Model(nn.Module):
 
         if self.generation is None:
             return Conditional(None, lambda: self.output(guess), coarse)
+        prior = self.prior(x) if guess is None else self.prior(x, self.output.guess(guess))
         features_of = self.generation.given(x)
-        if guess is None:
-            prior, likelihood = self.prior(x), lambda z: self.output(features_of(z))
-        else:
-            prior = self.prior(x, self.output.guess(guess))
-            likelihood = lambda z: self.output(guess + features_of(z))  # noqa: E731
+
+        def likelihood(z: Tensor) -> Distribution:
+            return self.output(features_of(z) if guess is None else guess + features_of(z))
+
         if self.noiseless:
             return Conditional(None, lambda: likelihood(prior.mean), coarse)
         return Conditional(prior, likelihood, coarse)

@@ -216,15 +216,16 @@ def specify(
     :class:`Specification`.
     """
     y = y.reshape(-1, *row_shape(y_shape, y, "y_shape"))
+    y_sequences = are_sequences(y, architecture, "y")
     if X is not None:
         X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
+        x_sequences = are_sequences(X, architecture, "X")
     if flags.get("n_scales", 1) > 1:
         check_scales(y.shape[1:], likelihood, **flags)
-    sequences = are_sequences(y, architecture, "y")
     if flags["partial_y"]:
-        check_observed(as_images(y) if sequences else y, likelihood)
+        check_observed(as_images(y) if y_sequences else y, likelihood)
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
-    if sequences and isinstance(likelihood, RealOutputs):
+    if y_sequences and isinstance(likelihood, RealOutputs):
         y_coding = Scaling.fit_sequences(y, weight, "y", standardise=normalize_y)
     code_shape = y_coding.code_shape
     if X is None:
@@ -232,10 +233,9 @@ def specify(
         architecture = architecture.resolve(n_rows, (), code_shape)
         shape = architecture.latent_shape(latent_dim, (math.prod(code_shape),))
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
-    sequences = are_sequences(X, architecture, "X")
     if partial_X:
-        check_observed(as_images(X) if sequences else X, None, "X")
-    if sequences:
+        check_observed(as_images(X) if x_sequences else X, None, "X")
+    if x_sequences:
         x_coding = Scaling.fit_sequences(X, weight, "X", standardise=normalize_X)
     else:
         x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X, limited=True)

@@ -90,8 +90,9 @@ class Scaling(NamedTuple):
             )
         channels = (*row_shape[:-2], 1, 1) if len(row_shape) > 1 else row_shape
         loc, scale = (scaler.mean_ + origin).reshape(channels), scaler.scale_.reshape(channels)
-        parts = [np.broadcast_to(part, row_shape).copy() for part in (loc, scale, FARTHEST)]
-        return cls(*parts)._robust(array, name, limited) if len(row_shape) == 1 else cls(*parts)
+        limit = np.full(row_shape, FARTHEST)
+        coding = cls(np.full(row_shape, loc), np.full(row_shape, scale), limit)
+        return coding._robust(array, name, limited) if len(row_shape) == 1 else coding
 
     @classmethod
     def fit_sequences(

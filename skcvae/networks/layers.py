@@ -160,7 +160,6 @@ class Stack(nn.Module):
         """Return the stack as a function of its last input alone; x's share is computed once."""
         if x is None:
             return self
-        (x,) = self._flat(x)
         shares: list[Tensor] = []
 
         def features(z: Tensor) -> Tensor:
@@ -168,17 +167,19 @@ class Stack(nn.Module):
             # Shapes, not lengths, which torch.export would take for constants.
             one_draw = math.prod(z.shape[:-2]) == 1 and z.shape[-2] == x.shape[0]
             if self.is_thin and one_draw:
-                return self._features([x, z.flatten(0, -2)]).view(*z.shape[:-1], -1)
+                return self(x, z.flatten(0, -2)).view(*z.shape[:-1], -1)
             if not shares:
-                shares.extend(linears[0](x) for linears in (self.first, self.shortcut) if linears)
+                (flat,) = self._flat(x)
+                shares.extend(m[0](flat) for m in (self.first, self.shortcut) if m)
             h = self.rest(self.first[1](z).add_(shares[0]))
             return h + self.shortcut[1](z).add_(shares[1]) if self.shortcut else h
 
         return features
 
-    def _features(self, inputs: Sequence[Tensor]) -> Tensor:
-        h = self.rest(self._sum(self.first, inputs))
-        return h + self._sum(self.shortcut, inputs) if self.shortcut else h
+    def forward(self, *inputs: Tensor) -> Tensor:
+        flat = self._flat(*inputs)
+        h = self.rest(self._sum(self.first, flat))
+        return h + self._sum(self.shortcut, flat) if self.shortcut else h
 
     def _sum(self, linears: nn.ModuleList, inputs: Sequence[Tensor]) -> Tensor:
         r"""Return :math:`\sum_i W_i x_i + b`, in one product of thin inputs with as many draws."""
@@ -196,9 +197,6 @@ class Stack(nn.Module):
         """Return flat rows, the first input with its piecewise linear encoding."""
         flat = list(map(torch.flatten, inputs, self.start_dims))
         return flat if self.bins is None else [self.bins(flat[0]), *flat[1:]]
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self._features(self._flat(*inputs))
 
     def layers(self) -> list[nn.Module]:
         """Return the hidden layers of a stack with one input, without the skip connection."""

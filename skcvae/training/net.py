@@ -181,10 +181,9 @@ class Net(NeuralNet):
 
     def _zero_grad_optimizer(self, set_to_none=None):
         """Set gradients to zero in place where those of the parameters are views of one."""
-        gradients = [weight.grad for weight in self.weights]
-        if len(gradients) != 1 or gradients[0] is None:
+        if len(self.weights) != 1 or self.weights[0].grad is None:
             return super()._zero_grad_optimizer(set_to_none)
-        gradients[0].zero_()
+        self.weights[0].grad.zero_()
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run the batches of one epoch; read their losses once, at its end.

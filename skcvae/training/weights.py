@@ -7,7 +7,7 @@ products of a small network.
 from dataclasses import dataclass, field
 
 import torch
-from skorch.callbacks import Callback, ParamMapper
+from skorch.callbacks import ParamMapper
 from torch import Tensor, nn, optim
 
 ELEMENTWISE = {optim.Adam, optim.AdamW, optim.SGD}  # they treat each number by itself
@@ -32,21 +32,19 @@ def moved_weights(net) -> list[nn.Parameter]:
         The vector, of which the net's parameters and their gradients are now views, or these.
     """
     parameters, groups = list(net.module.parameters()), net.optimizer_.param_groups
-    single = not all(p.requires_grad and p.dtype == torch.float32 for p in parameters)
-    single |= not all(p.is_contiguous() for p in parameters)
-    single |= parameters[0].device.type != "cpu"
-    single |= net.compile or hasattr(net, "accelerator") or len(groups) > 1
+    single = net.compile or hasattr(net, "accelerator") or len(groups) > 1
     single |= type(net.optimizer_) not in ELEMENTWISE
-    if single or any(_may_change_weights(callback) for _, callback in net.callbacks_):
+    for p in parameters:
+        single |= p.device.type != "cpu" or p.dtype != torch.float32
+        single |= not (p.requires_grad and p.is_contiguous())
+    for _, callback in net.callbacks_:
+        single |= not type(callback).__module__.startswith(("skcvae.", "skorch."))
+        single |= isinstance(callback, ParamMapper)  # it may freeze weights
+    if single:
         return parameters
     vector = _joined(parameters)
     groups[0]["params"] = [vector]
     return [vector]
-
-
-def _may_change_weights(callback: Callback) -> bool:
-    is_known = type(callback).__module__.startswith(("skcvae.", "skorch."))
-    return not is_known or isinstance(callback, ParamMapper)
 
 
 def _joined(parameters: list[nn.Parameter]) -> nn.Parameter:
