@@ -12,9 +12,9 @@ the 1,000. Noise and weights of the penalties in `KINDS` are round numbers; only
 Gaussian noise was compared, 0.5 and 1.0, by that accuracy on validation digits.
 
 The code of the CVAE should not tell the label, which the decoder is given: its prior is N(0, I)
-for every label, and `beta` weights the divergence from it. Its codes are classified twice: the means
-of the recognition network, and a draw of each, which is what the model calls the code. The mean
-of a component that is not used is near zero, but not zero: standardised, it may tell the label.
+for every label, and `beta` weights the divergence from it. Its codes are classified twice: the
+means of the recognition network, and a draw of each, which is what the decoder reads. The mean of
+a component that is not used is near zero, but not zero: standardised, it may tell the label.
 
 Models can be made apart, `--models VAE PCA`: the table keeps the others of the same protocol
 that the JSON file has, and with `--cache`, a folder for codes, the figure is drawn once all

@@ -4,13 +4,14 @@
     python benchmarks/colorization.py --data FOLDER --faces lfw --side 64 \\
         --rows 1000 150 200 --epochs 12
 
-CelebA faces of 32 x 32 pixels, ``celeba/celeba_10k_32.npz`` in FOLDER, in random order: the first to
-learn from, then those to stop early by, then those to test on. Or LFW faces of 64 x 64 pixels,
-``lfw_parts/lfw_parts_64.npz``, as many of each part of the published split. Images are averaged over
-blocks where ``--side`` is less than theirs. X is L* of CIE L*a*b*, y are a* and b*. A deterministic network, a CVAE with its
-default prior and with N(0, I), and a CVAE with a mixture of eight components of one fixed scale
-as the prior, with each loss as its likelihood: the squared error, the Mahalanobis distance in 20
-principal components, and all terms with weights by rarity. The latent variables are a vector.
+CelebA faces of 32 x 32 pixels, ``celeba/celeba_10k_32.npz`` in FOLDER, in random order: the first
+to learn from, then those to stop early by, then those to test on. Or LFW faces of 64 x 64 pixels,
+``lfw_parts/lfw_parts_64.npz``, as many of each part of the published split. Images are averaged
+over blocks where ``--side`` is less than theirs. X is L* of CIE L*a*b*, y are a* and b*. A
+deterministic network, a CVAE with its default prior and with N(0, I), and a CVAE with a mixture of
+eight components of one fixed scale as the prior, with each loss as its likelihood: the squared
+error, the Mahalanobis distance in 20 principal components, and all terms with weights by rarity.
+The latent variables are a vector.
 
 Errors are root mean squared ones over pixels and both channels, in units of a* and b*. The best
 of S answers is the one nearest to the truth, image by image. Answers are E[y|x,z] for draws of z;
