@@ -43,7 +43,6 @@ RECOGNISED = [
 ALPHA = 0.8  # of the hybrid objective: with 1, draws of z from the prior contradict x
 N_TRAIN = 8000
 N_MEASURED = 200  # test rows, where draws or steps are many
-LACKING = 0.15  # share of training rows without their masks
 STEPS = 7
 PANEL_ROWS = slice(10, 14)  # of the test faces without the attribute
 OPTIMISED = 100  # gradient steps of encode
@@ -245,12 +244,6 @@ def lfw(args):
         """Return training rows and their mirror images."""
         return np.tile(X[train], (2, 1)), np.concatenate([y[train], y[train, ..., ::-1]])
 
-    def with_most_masks():
-        """Return rows of which some lack their masks, so that q(z|x,y) learns to do without."""
-        scores, images = flipped()
-        lacking = np.random.default_rng(args.seed).random(len(images)) < LACKING
-        return scores, np.where(lacking[:, None, None, None], without_masks(images), images)
-
     def plain_rows():
         scores, images = flipped()
         return scores, images[:, :-1]
@@ -262,7 +255,7 @@ def lfw(args):
             Layered(tuple(args.layered_channels), mask=True), args,
             likelihood=MaskedImage(Gaussian()), partial_y=True, **shared,
         ),
-        with_most_masks, args,
+        flipped, args,
     )  # fmt: skip
     plain, plain_seconds = fitted(
         "lfw_plain",

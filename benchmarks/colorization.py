@@ -1,13 +1,17 @@
 """Colours of faces given their lightness: distinct answers, and what each loss does to them.
 
     python benchmarks/colorization.py --data FOLDER
+    python benchmarks/colorization.py --data FOLDER --faces lfw --side 64 \\
+        --rows 1000 150 200 --epochs 12
 
-CelebA faces of 32 x 32 pixels, ``celeba_10k_32.npz`` in FOLDER, averaged over blocks where
-``--side`` is less, in random order: the first to learn from, then those to stop early by, then
-those to test on. X is L* of CIE L*a*b*, y are a* and b*. A deterministic network, a CVAE with its
-default prior and with N(0, I), and a CVAE with a mixture of eight components of one fixed scale
-as the prior, with each loss as its likelihood: the squared error, the Mahalanobis distance in 20
-principal components, and all terms with weights by rarity. The latent variables are a vector.
+CelebA faces of 32 x 32 pixels, ``celeba/celeba_10k_32.npz`` in FOLDER, in random order: the first
+to learn from, then those to stop early by, then those to test on. Or LFW faces of 64 x 64 pixels,
+``lfw_parts/lfw_parts_64.npz``, as many of each part of the published split. Images are averaged
+over blocks where ``--side`` is less than theirs. X is L* of CIE L*a*b*, y are a* and b*. A
+deterministic network, a CVAE with its default prior and with N(0, I), and a CVAE with a mixture of
+eight components of one fixed scale as the prior, with each loss as its likelihood: the squared
+error, the Mahalanobis distance in 20 principal components, and all terms with weights by rarity.
+The latent variables are a vector.
 
 Errors are root mean squared ones over pixels and both channels, in units of a* and b*. The best
 of S answers is the one nearest to the truth, image by image. Answers are E[y|x,z] for draws of z;
@@ -45,6 +49,7 @@ MODELS = {
     ),
     "mixture, all terms": (CVAERegressor, {"prior": PRIOR, "likelihood": ColorField()}),
 }
+FACES = {"celeba": "CelebA", "lfw": "LFW"}
 BEST_OF = (1, 8, 100)
 N_DRAWS = max(BEST_OF)
 SHOWN_ROWS, SHOWN_MODES = 4, 5
@@ -56,7 +61,8 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--side", type=int, default=32, choices=(8, 16, 32))
+    parser.add_argument("--faces", default="celeba", choices=("celeba", "lfw"))
+    parser.add_argument("--side", type=int, default=32, choices=(8, 16, 32, 64))
     parser.add_argument("--rows", type=int, nargs=3, default=(2000, 200, 300))
     parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--latent-dim", type=int, default=16)
@@ -69,15 +75,25 @@ def parse():
     return parser.parse_args()
 
 
-def load(args):
-    """Return lightness and colours of the rows to learn from, to stop by and to test on."""
-    images = np.load(args.data / "celeba_10k_32.npz")["image"]
+def celeba(args):
+    """Return the images to learn from, to stop by and to test on."""
+    images = np.load(args.data / "celeba" / "celeba_10k_32.npz")["image"]
     order = np.random.default_rng(0).permutation(len(images))[: sum(args.rows)]
-    block = images.shape[1] // args.side
-    shape = (len(order), args.side, block, args.side, block, 3)
-    lightness, color = split_colors(images[order].reshape(shape).mean(axis=(2, 4)) / 255)
-    ends = np.cumsum(args.rows)[:-1]
-    return list(zip(np.split(lightness, ends), np.split(color, ends), strict=True))
+    return np.split(images[order], np.cumsum(args.rows)[:-1])
+
+
+def lfw(args):
+    """Return the same of the parts of the published split."""
+    data, rng = np.load(args.data / "lfw_parts" / "lfw_parts_64.npz"), np.random.default_rng(0)
+    parts = (rng.permutation(np.flatnonzero(data["split"] == part)) for part in range(3))
+    return [data["image"][rows[:n]] for rows, n in zip(parts, args.rows, strict=True)]
+
+
+def colors(images, side):
+    """Return lightness and colours of images, averaged over blocks."""
+    block = images.shape[1] // side
+    shape = (len(images), side, block, side, block, 3)
+    return split_colors(images.reshape(shape).mean(axis=(2, 4)) / 255)
 
 
 def answers(est, X, seed):
@@ -141,7 +157,7 @@ def fitted(name, train, validation, args):
 def table(rows, args):
     bar = "  ".join(["=" * 20, *["=" * 8] * 6, "=" * 10])
     lines = [
-        f"CelebA, {args.side} x {args.side}: a* and b* given L*; "
+        f"{FACES[args.faces]}, {args.side} x {args.side}: a* and b* given L*; "
         f"{args.rows[0]} / {args.rows[1]} / {args.rows[2]} rows to learn from, stop by, test on,",
         f"at most {args.epochs} epochs, seed {args.seed}. RMSE in units of a* and b*; variance in "
         "their squares;",
@@ -185,7 +201,8 @@ def panels(shown, X, y, path):
 def main():
     args = parse()
     torch.set_num_threads(args.threads)
-    train, validation, (X, y) = load(args)
+    parts = {"celeba": celeba, "lfw": lfw}[args.faces](args)
+    train, validation, (X, y) = (colors(images, args.side) for images in parts)
     rows, shown = {}, {}
     for name in args.models:
         est = fitted(name, train, validation, args)
@@ -194,14 +211,12 @@ def main():
         if isinstance(getattr(est, "prior", None), Mixture):
             shown[name] = est.predict_modes(X[:SHOWN_ROWS], SHOWN_MODES)
     args.out.mkdir(exist_ok=True)
+    stem = f"colorization_{args.faces}_{args.side}"
     if shown:
-        panels(shown, X[:SHOWN_ROWS], y[:SHOWN_ROWS], args.out / f"colorization_{args.side}.png")
+        panels(shown, X[:SHOWN_ROWS], y[:SHOWN_ROWS], args.out / f"{stem}.png")
     protocol = {**vars(args), "data": None, "fits": None, "out": None}
-    write(
-        args.out / f"colorization_{args.side}.json",
-        {"rows": rows, "protocol": protocol},
-        table(rows, args),
-    )
+    record = {"rows": rows, "protocol": protocol}
+    write(args.out / f"{stem}.json", record, table(rows, args))
 
 
 if __name__ == "__main__":

@@ -225,6 +225,17 @@ def test_the_mean_of_the_mask_is_the_gate(fitted, case):
     assert np.isin(drawn[:, :, -1], (0, 1)).all()
 
 
+@pytest.mark.parametrize("case", ["masked", "masked pixels"])
+def test_codes_are_those_of_the_image_alone(fitted, case):
+    est, _ = fitted(case)
+    y = CASES[case][1]
+    known, unknown = y.copy(), y.copy()
+    known[:, -1], unknown[:, -1] = 1, np.nan
+    codes = est.encode(X, known, return_std=True), est.encode(X, unknown, return_std=True)
+    np.testing.assert_array_equal(*codes)
+    assert np.ptp(codes[0][0], axis=0).min() > 0
+
+
 def masked_pixels(of=None, n_channels=2, size=(1, 2)):
     torch.manual_seed(0)
     module = MaskedImage(of or Gaussian(True)).build((n_channels + 1, *size)).double()

@@ -9,7 +9,7 @@ import skcvae
 from skcvae import CVAERegressor, NNRegressor, Training
 from skcvae.likelihoods import Gamma, Gaussian, LogNormal, StudentT
 from skcvae.training import temperature as module
-from skcvae.training.temperature import has_density
+from skcvae.training.temperature import has_density, set_temperature
 
 LIKELIHOODS = [
     Gaussian(),
@@ -66,6 +66,20 @@ def test_a_temperature_is_found(heteroscedastic):
     for noise in (0.06, 0.16):
         est, _ = fitted(Gaussian(heteroscedastic=heteroscedastic), noise)
         assert 0.5 < np.log(temperature_of(est)) / np.log(noise / 0.1) < 1.3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_rows_get_the_one_that_is_best_for_them(seed):
+    """Not one nearer to 1, whose smaller gain is more certain."""
+    rng = np.random.default_rng(seed)
+    X_val, y_val = rows(30, 0.06, rng)
+    est = NNRegressor(likelihood=Gaussian(), max_epochs=15, random_state=seed)
+    est.fit(*rows(200, 0.1, rng), X_val=X_val, y_val=y_val)
+    found, scores = temperature_of(est), {}
+    for temperature in 2.0 ** (np.arange(-4, 5) / 4):
+        set_temperature(est.net_.module.model, temperature)
+        scores[temperature] = est.score(X_val, y_val)
+    assert found == pytest.approx(max(scores, key=scores.get))
 
 
 def test_it_stays_one_unless_another_one_is_better_beyond_chance():

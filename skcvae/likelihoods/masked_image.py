@@ -28,8 +28,9 @@ class MaskedImage(Likelihood):
     mean times the gate plus the background's times one minus the gate. With ``partial_y=True``
     in the estimator, a mask that is not known is NaN and is marginalised out, each pixel by
     itself: `log_prob` is then the log-likelihood of the image alone, and `complete` draws the
-    mask given the image. The mean of the last channel is the gate. Rows of y may be flat if the
-    estimator has `y_shape`.
+    mask given the image. The mean of the last channel is the gate. The recognition network reads
+    the image alone, as in the reference, so that `encode` is the same with and without a mask.
+    Rows of y may be flat if the estimator has `y_shape`.
 
     Use it with ``architecture=Layered(mask=True)``, where x reaches the foreground and the gate
     alone, or with any other architecture of images.
@@ -42,6 +43,11 @@ class MaskedImage(Likelihood):
     image_size : tuple of int or None, default=None
         Height and width, by which masks are found in flat rows of y. None takes those of the
         images in `fit`.
+
+    References
+    ----------
+    Yan, Yang, Sohn and Lee (2016), *Attribute2Image: Conditional Image Generation from Visual
+    Attributes*, ECCV, section 3.3.
 
     Examples
     --------
@@ -151,4 +157,6 @@ class _ImageAndMask(LikelihoodModule):
         return MaskedPixels(front, back, logit)
 
     def read(self, y: Tensor) -> Tensor:
-        return torch.cat([self.image.read(y[..., :-1, :, :]), y[..., -1:, :, :]], -3)
+        # Networks that read masks infer z from them, and cannot from images without.
+        image, mask = y[..., :-1, :, :], y[..., -1:, :, :]
+        return torch.cat([self.image.read(image), torch.zeros_like(mask)], -3)

@@ -33,8 +33,8 @@ def set_temperature(model: nn.Module, temperature: float) -> bool:
 def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | StreamedRows) -> None:
     """Set the temperature that is best for rows held out, or leave 1.
 
-    It stays 1 unless another one is better by twice the standard error of the difference, and
-    where an output has few distinct values: the densest model of these is not the best one.
+    Others than 1 must be better than it by twice the standard error of the difference. It stays
+    1 where an output has few distinct values: the densest model of these is not the best one.
 
     Parameters
     ----------
@@ -54,17 +54,18 @@ def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | Str
                 for step in range(1, N_STEPS + 1):
                     temperature = 2.0 ** (direction * step / N_STEPS)
                     set_temperature(model, temperature)
-                    score = row_scores(net, held_out)[0]
-                    lowest = lowest_gain(*by_group(held_out, score - before, weight), N_ERRORS)
-                    if lowest <= highest:
+                    gain = row_scores(net, held_out)[0] - before
+                    mean = float(weight @ gain / weight.sum())
+                    if mean <= highest:
                         break  # the likelihood has one maximum
-                    highest, chosen = lowest, temperature
-                    cll = float(weight @ score / weight.sum()) + held_out.log_jacobian[0]
+                    if lowest_gain(*by_group(held_out, gain, weight), N_ERRORS) > 0:
+                        highest, chosen = mean, temperature
     except KeyboardInterrupt:
         net.interrupted = True
     finally:
         set_temperature(model, chosen)
     if chosen != 1:
+        cll = float(weight @ before / weight.sum()) + highest + held_out.log_jacobian[0]
         for row in net.history:
             row["temperature_cll"] = cll
 
