@@ -8,7 +8,9 @@ scale s are read from
     h_1 = r(e_1), \quad h_s = r\bigl(\phi(U h_{s-1} + V z_{s-1} + e_s)\bigr), \quad
     r(h) = \phi(h + W_2 \, \phi(W_1 h))
 
-with convolutions U, V to the larger size, and a residual block r.
+with convolutions U, V to the larger size, and a residual block r. :math:`W_2` and the output
+layers start near zero, each scale near N(0, I), with y and without: otherwise features grow from
+scale to scale, and with them the KL term of a new network, at the fourth to millions of nats.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +21,8 @@ from torch import Tensor, nn
 from skcvae.networks.convolutions import Convolution, ImageReadout, keep_variance
 from skcvae.networks.hourglass import Descent
 from skcvae.networks.layers import ACTIVATIONS, Shape
+
+START = 0.01  # of the usual weights, where a scale is to start near N(0, I)
 
 
 class BottomUp(nn.Module):
@@ -94,6 +98,8 @@ class Scale(nn.Module):
         self.block = ResidualBlock(shape, kernel_size, activation)
         keep_variance(self)
         self.readout = ImageReadout(shape, (2, n_latents, *shape[1:]), kernel_size)
+        for weight in (*self.block.second.parameters(), *self.readout.parameters()):
+            weight.data.mul_(START)
         self.activation = ACTIVATIONS[activation]()
 
     def forward(
