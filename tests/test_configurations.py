@@ -26,7 +26,7 @@ PARAMS = {
     "training": Training(lr_schedule="one_cycle"),
 }  # fmt: skip
 LATENT = {"latent_dim": 2, "objective": "iwae", **PARAMS}
-SHORT = {**PARAMS, "lr": 0.01, "max_epochs": 200}
+SHORT = {**PARAMS, "lr": 0.01, "max_epochs": 150}
 CORRELATED = CorrelatedLogits(Bernoulli(), rank=2, n_draws=256)
 MODELS = {
     "latents": (
@@ -35,7 +35,7 @@ MODELS = {
     ),
     "correlated logits": (
         "stripes",
-        NNRegressor(likelihood=CORRELATED, **{**PARAMS, "lr": 0.01}),
+        NNRegressor(likelihood=CORRELATED, **{**PARAMS, "lr": 0.01, "max_epochs": 700}),
     ),
     "pixel by pixel": (
         "stripes",
@@ -58,7 +58,7 @@ def errors(est, toy, n_rows=16):
     kind = np.arange(n_rows) % 2
     y = np.broadcast_to(maps, (n_rows, *maps.shape))
     est.fit(np.eye(2)[kind], y, truth[kind])
-    draws = est.sample(np.eye(2), 20_000, random_state=0)
+    draws = est.sample(np.eye(2), 10_000, random_state=0)
     found = [(draws == configuration).all(axis=(-1, -2)).mean(axis=0) for configuration in maps]
     return np.stack(found, axis=1) - truth
 

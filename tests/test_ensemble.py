@@ -99,11 +99,11 @@ def test_draws_agree_with_the_density(branches):
     # E[log p(y|x)] over its own draws exceeds that of any other distribution.
     X = X.repeat(10, axis=0)
     own, other = est.sample(X, random_state=1)[0], est.estimators_[0].sample(X, 1, 1)[0]
-    member, fine = est.estimators_[0], {"n_samples": 1000}
+    member, fine = est.estimators_[0], {"n_samples": 300}
     assert est.log_prob(X, own, **fine).mean() > member.log_prob(X, own, **fine).mean()
     assert member.log_prob(X, other, **fine).mean() > est.log_prob(X, other, **fine).mean()
     x, grid = X[:1], np.linspace(-3, 3, 601)
-    log_p = est.log_prob(x.repeat(601, 0), grid, method="monte_carlo", n_samples=2000)
+    log_p = est.log_prob(x.repeat(601, 0), grid, method="monte_carlo", n_samples=500)
     below = np.cumsum(np.exp(log_p)) * 0.01
     drawn = np.sort(est.sample(x, 4000, random_state=0)[:, 0])
     expected = np.searchsorted(drawn, grid) / 4000

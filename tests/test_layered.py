@@ -178,7 +178,7 @@ def test_with_the_shortcut_linear_effects_of_x_are_learned_in_few_steps():
             architecture=Layered((4, 6), shortcut=shortcut), prior="standard", latent_dim=4,
             max_epochs=3, early_stopping=False, random_state=0,
         ).fit(x, y)  # fmt: skip
-        return np.mean((est.predict(x) - np.tensordot(x, A, 1)) ** 2) / np.var(y)
+        return np.mean((est.predict(x[:60]) - np.tensordot(x[:60], A, 1)) ** 2) / np.var(y)
 
     assert error(True) < 0.5 * error(False)
 

@@ -132,7 +132,7 @@ def test_joint_draws_are_paths_that_hang_together():
     y = np.cumsum(np.random.default_rng(1).normal(size=(800, 8, 1)), axis=1)
     x = np.zeros((800, 1))
     params = {"architecture": Temporal(16), "likelihood": Gaussian(), "random_state": 0}
-    est = CVAERegressor(max_epochs=40, **params).fit(x, y)
+    est = CVAERegressor(max_epochs=20, **params).fit(x, y)
     paths = est.sample(x[:1], 4000, random_state=0)
     assert paths.shape == (4000, 1, 8, 1)
     found, expected = np.cov(paths[:, 0, :, 0].T), np.minimum.outer(*[np.arange(1, 9)] * 2)

@@ -439,13 +439,13 @@ def test_a_warm_start_sees_the_end_of_a_long_parameter(data):
         est.fit(data[0], labels)
 
 
-@pytest.mark.parametrize("y_scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("y_scale", [1e-3, 1e3])
 def test_a_validation_score_below_that_of_a_constant_gaussian_warns(y_scale):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(80, 3)), y_scale * rng.normal(size=(80, 2))
     X_val, y_val = rng.normal(size=(40, 3)), y_scale * rng.normal(size=(40, 2))
     constant = norm(y.mean(0), y.std(0)).logpdf(y_val).sum(axis=1).mean()
-    est = NNRegressor(architecture=MLP(shortcut=False), max_epochs=200, random_state=0, lr=0.01)
+    est = NNRegressor(architecture=MLP(shortcut=False), max_epochs=80, random_state=0, lr=0.01)
     est.set_params(early_stopping=False)  # the last epoch, which has learned rows by heart
     with pytest.warns(UserWarning, match=f"below the {constant:.4g} of a Gaussian") as seen:
         est.fit(X, y, X_val=X_val, y_val=y_val)

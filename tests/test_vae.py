@@ -184,7 +184,7 @@ def test_answers_have_the_shape_and_kind_of_the_rows(fitted):
 @each_case
 def test_reconstructions_know_more_than_the_mean(fitted):
     est, X = fitted
-    est = est.set_params(max_epochs=25, lr=0.01).fit(X)
+    est = est.set_params(max_epochs=15, lr=0.01).fit(X)
     error = np.square(est.reconstruct(X) - X).mean()
     assert error < 0.9 * np.square(X - X.mean(axis=0)).mean()
 
