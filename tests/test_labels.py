@@ -141,8 +141,8 @@ MAPS = np.eye(3)[rng.integers(0, 3, (N, 5, 6))]
         (MAPS, r"one-hot, .* axis -1: expected labels, y.argmax\(axis=-1\)"),
         (np.moveaxis(MAPS, -1, 1), r"y.argmax\(axis=1\)"),
         (IGNORED, r"label 255 beside \[0, 1, 2\].*Categorical\(ignore_label=255\)"),
-        (np.where(BOOLS, "a", None), "at least two distinct"),
-        (np.vstack([TEXTS[:-1], [[1, 2]]]), r"labels \['1', '2'\] that were not"),
+        (np.where(BOOLS, "a", None), "at least 2 classes, got labels"),
+        (np.vstack([TEXTS[:-1], [[1, 2]]]), r"y has numbers, \['1', '2'\], beside"),
     ],
 )
 def test_what_is_no_label_is_refused_with_what_to_do(y, message):
@@ -172,3 +172,49 @@ def test_labels_of_another_kind_are_refused():
             est.score(X, y)
     with pytest.raises(ValueError, match="likelihood='categorical'"):
         NNRegressor(**QUICK).fit(X, TEXTS)
+
+
+@pytest.mark.parametrize("shape", [(N,), (N, 4), (N, 4, 4)])
+@pytest.mark.parametrize("axis", [1, -1])
+@pytest.mark.parametrize("kind", ["integers", "booleans", "bytes", "gaps"])
+def test_one_hot_codes_of_any_kind_are_refused(shape, axis, kind):
+    code = np.moveaxis(np.eye(3)[rng.integers(0, 3, shape)], -1, axis)
+    y = {"integers": code.astype(int), "booleans": code > 0, "bytes": code * 255, "gaps": code}[
+        kind
+    ]
+    if kind == "gaps":
+        y[::5] = np.nan
+    est = CVAERegressor(likelihood="categorical", partial_y=kind == "gaps", **QUICK)
+    with pytest.raises(ValueError, match="one-hot"):
+        est.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "message"),
+    [
+        (np.full((N, 2), "a"), None, "at least 2 classes, got labels \\['a'\\]"),
+        (TEXTS, [0, 1, 2], "labels such as '(cat|dog|eel)', expected the integers"),
+        (np.c_[TEXTS[:, 0], NUMBERS[:, 1]], None, "y has numbers, .* expected labels of one kind"),
+        (BOOLS, None, "at least 2 classes"),
+    ],
+)
+def test_labels_that_cannot_be_classes_are_named(y, classes, message):
+    ignored = False if y is BOOLS else None
+    likelihood = Categorical(classes=classes, ignore_label=ignored)
+    with pytest.raises(ValueError, match=message):
+        CVAERegressor(likelihood=likelihood, partial_y=True, **QUICK).fit(X, y)
+
+
+@pytest.mark.parametrize("ignored", [255, "unknown"])
+def test_metrics_of_label_maps_skip_what_the_likelihood_ignores(ignored):
+    whole = NUMBERS.astype(object) if ignored == 255 else TEXTS
+    hidden = np.arange(2 * N).reshape(N, 2) % 4 == 0
+    y = np.where(hidden, ignored, whole)
+    y = y.astype(int) if ignored == 255 else y
+    likelihood = Categorical(ignore_label=ignored)
+    est = CVAERegressor(likelihood=likelihood, partial_y=True, **QUICK).fit(X, y)
+    right = (est.predict(X) == whole)[~hidden].mean()
+    assert skcvae.metrics.pixel_accuracy_scorer(est, X, y) == pytest.approx(right)
+    known = np.where(hidden, None, whole)
+    expected = skcvae.metrics.intersection_over_union(known, est.predict(X))
+    assert skcvae.metrics.mean_iou_scorer(est, X, y) == expected

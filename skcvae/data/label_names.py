@@ -45,13 +45,24 @@ def codes_of(y, classes, ignore_label) -> Codes | None:
     if array is None or (array.dtype.kind not in "OUb" and not have_names(classes)):
         return _without_ignored(array, ignore_label)
     if array.dtype.kind == "b" and not have_names(classes):
-        return Codes(array.astype(float), distinct([False, True]) if classes is None else None)
+        numbers = array.astype(float)
+        if classes is not None:
+            return Codes(numbers, None)
+        refuse_one_hot(numbers)
+        known = {False, True} - ({ignore_label} if isinstance(ignore_label, bool) else set())
+        return Codes(numbers, _classes_in(known))
     entries = array.ravel().tolist()
     named = [entry for entry in entries if isinstance(entry, str | bool | np.bool_)]
     if not named and not have_names(classes):
         return _without_ignored(array, ignore_label)
+    if classes is not None and not have_names(classes):
+        raise ValueError(
+            f"y has labels such as {named[0]!r}, expected the integers of the 'classes' parameter "
+            f"of Categorical, {list(classes)}."
+        )
+    is_first = classes is None
     found = {entry for entry in named if entry != ignore_label}
-    classes = distinct(sorted(found, key=str) if classes is None else classes)
+    classes = _classes_in(found) if is_first else distinct(classes)
     position = {label: i for i, label in enumerate(classes.tolist())}
     numbers = [
         np.nan if _is_missing(entry, ignore_label) else position.get(entry, -1)
@@ -60,11 +71,26 @@ def codes_of(y, classes, ignore_label) -> Codes | None:
     numbers = np.array(numbers, dtype=float).reshape(array.shape)
     if (numbers < 0).any():
         unknown = sorted({str(entries[i]) for i in np.flatnonzero(numbers.ravel() < 0)})
+        if is_first:
+            raise ValueError(
+                f"y has numbers, {unknown[:5]}, beside the labels {classes.tolist()[:5]}, "
+                "expected labels of one kind: write all of them as texts, or as integers."
+            )
         raise ValueError(
             f"y has labels {unknown[:5]} that were not in y in fit, expected among "
             f"{classes.tolist()}. Name all that may occur by likelihood=Categorical(classes=...)."
         )
     return Codes(numbers, classes)
+
+
+def _classes_in(found: set) -> np.ndarray:
+    """Return the classes that y has; refuse a single one."""
+    if len(found) < 2:
+        raise ValueError(
+            f"likelihood='categorical' expects at least 2 classes, got labels {sorted(found)} in "
+            "y. Pass all possible labels to Categorical(classes=...)."
+        )
+    return distinct(sorted(found, key=str))
 
 
 def _array(y):
@@ -89,9 +115,11 @@ def _without_ignored(array, ignore_label) -> Codes | None:
 
 
 def refuse_one_hot(y: np.ndarray) -> None:
-    """Refuse labels that are the rows of an identity matrix."""
-    for axis in (1, -1) if y.ndim in (2, 4) and len(y) > 1 else ():
-        if y.shape[axis] > 1 and ((y == 0) | (y == 1)).all() and (y.sum(axis=axis) == 1).all():
+    """Refuse labels that are the rows of an identity matrix, or of one times a number."""
+    known = y[np.isfinite(y).reshape(len(y), -1).all(axis=1)]
+    for axis in (1, -1) if y.ndim > 1 and len(known) > 1 and known.max() > 0 else ():
+        code = known / known.max()
+        if y.shape[axis] > 1 and np.isin(code, (0, 1)).all() and (code.sum(axis=axis) == 1).all():
             raise ValueError(
                 f"y of shape {y.shape} is one-hot, with classes along axis {axis}: expected "
                 f"labels, y.argmax(axis={axis}). If they are labels of their own, say so by "

@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.metrics import accuracy_score, jaccard_score
 from sklearn.utils import assert_all_finite
 
+from skcvae.pipelines.steps import last_step
+
 
 def pixel_accuracy(y_true, y_pred):
     """Accuracy of label maps, over all rows and pixels.
@@ -96,7 +98,7 @@ def pixel_accuracy_scorer(estimator, X, y):
     X : array-like of shape (n_rows, ...)
         Inputs.
     y : array-like of shape (n_rows, ...)
-        True labels; NaN if missing.
+        True labels; NaN, or the `ignore_label` of the estimator's likelihood, if missing.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def pixel_accuracy_scorer(estimator, X, y):
     >>> cross_val_score(est, X, y, scoring=pixel_accuracy_scorer, cv=3).shape
     (3,)
     """
-    return pixel_accuracy(y, estimator.predict(X))
+    return pixel_accuracy(_without_ignored(estimator, y), estimator.predict(X))
 
 
 def mean_iou_scorer(estimator, X, y):
@@ -128,7 +130,7 @@ def mean_iou_scorer(estimator, X, y):
     X : array-like of shape (n_rows, ...)
         Inputs.
     y : array-like of shape (n_rows, ...)
-        True labels; NaN if missing.
+        True labels; NaN, or the `ignore_label` of the estimator's likelihood, if missing.
 
     Returns
     -------
@@ -147,7 +149,18 @@ def mean_iou_scorer(estimator, X, y):
     >>> cross_val_score(est, X, y, scoring=mean_iou_scorer, cv=3).shape
     (3,)
     """
-    return intersection_over_union(y, estimator.predict(X))
+    return intersection_over_union(_without_ignored(estimator, y), estimator.predict(X))
+
+
+def _without_ignored(estimator, y):
+    """Return labels, missing where they are those that an estimator ignores."""
+    last, _ = last_step(estimator, None, "predict")
+    likelihood = getattr(getattr(last, "estimator", last), "likelihood", None)
+    ignored = getattr(likelihood, "ignore_label", None)
+    if ignored is None:
+        return y
+    y = np.asarray(y, dtype=object)
+    return np.where(y == ignored, None, y)
 
 
 def _observed(y_true, y_pred):
@@ -157,10 +170,13 @@ def _observed(y_true, y_pred):
         raise ValueError(
             f"y_pred must have the shape of y_true, {y_true.shape}, got {y_pred.shape}."
         )
-    observed = ~np.isnan(y_true)
+    entries = y_true.ravel().tolist()
+    known = [entry is not None and entry == entry for entry in entries]
+    observed = np.reshape(known, y_true.shape)
     if not observed.any():
         raise ValueError(
-            f"y_true must have an observed label, got only NaN in shape {y_true.shape}."
+            f"y_true must have an observed label, got only missing ones in shape {y_true.shape}."
         )
     assert_all_finite(y_pred[observed], input_name="y_pred")
-    return y_true[observed], y_pred[observed]
+    y_true, y_pred = y_true[observed].tolist(), y_pred[observed].tolist()
+    return np.array(y_true), np.array(y_pred)
