@@ -272,7 +272,8 @@ def row_shape(given, array: np.ndarray, name: str) -> Shape:
     """Return the shape in which the networks see one row of an array."""
     own = array.shape[1:] or (1,)
     if given is None:
-        if len(own) == 3 and own[2] in (1, 3, 4) and min(own[:2]) > 4:
+        is_last = len(own) == 3 and (own[2] in (1, 3, 4) or own[0] == own[1] > own[2])
+        if is_last and min(own[:2]) > 4:
             array_name = {"x_shape": "X"}.get(name, "y")
             raise ValueError(
                 f"{array_name} has rows of shape {own}, images with channels last, expected "

@@ -10,6 +10,7 @@ import torch
 from conftest import ESTIMATORS
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from skorch.callbacks import Callback
 
 from skcvae import (
     VAE,
@@ -548,6 +549,22 @@ def test_a_fit_that_diverged_at_once_says_so(estimator_class):
     assert not hasattr(est, "net_")
 
 
+class Leap(Callback):
+    """Raise the learning rate 30,000 times in the third epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        for group in net.optimizer_.param_groups if len(net.history) == 3 else ():
+            group["lr"] *= 3e4
+
+
+def test_a_fit_that_diverged_after_better_epochs_keeps_these_and_says_so(estimator_class):
+    training = Training(callbacks=[Leap()])
+    est = estimator_class(likelihood="gaussian", max_epochs=4, random_state=0, training=training)
+    with pytest.warns(UserWarning, match="diverged after better epochs: .* Try a smaller lr"):
+        est.fit(X, Y)
+    assert np.isfinite(est.predict(X)).all()
+
+
 def test_a_failing_fit_scores_as_an_error_in_a_search():
     from sklearn.exceptions import FitFailedWarning
     from sklearn.model_selection import GridSearchCV
@@ -623,18 +640,19 @@ def test_classes_to_load_are_a_list(tmp_path):
 
 
 @pytest.mark.parametrize("estimator_class", [CVAERegressor, NNRegressor])
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize(("width", "channels"), [(6, 1), (6, 3), (6, 4), (8, 2), (8, 5)])
 @pytest.mark.parametrize("architecture", ["mlp", "conv"])
-def test_images_with_channels_last_are_refused(estimator_class, channels, architecture):
+def test_images_with_channels_last_are_refused(estimator_class, width, channels, architecture):
     rng = np.random.default_rng(0)
-    images, numbers = rng.normal(size=(9, 8, 6, channels)), rng.normal(size=(9, 3))
+    images, numbers = rng.normal(size=(9, 8, width, channels)), rng.normal(size=(9, 3))
     est = estimator_class(architecture=architecture, max_epochs=1)
     for name, X, y in (("X", images, numbers), ("y", numbers, images)):
-        message = rf"{name} has rows of shape \(8, 6, {channels}\), images with channels last"
+        shape = rf"\(8, {width}, {channels}\)"
+        message = rf"{name} has rows of shape {shape}, images with channels last"
         with pytest.raises(ValueError, match=message):
             est.fit(X, y)
     est.fit(numbers, np.moveaxis(images, -1, 1))
-    assert est.set_params(y_shape=(8, 6, channels), architecture="mlp").fit(numbers, images)
+    assert est.set_params(y_shape=(8, width, channels), architecture="mlp").fit(numbers, images)
     with pytest.raises(ValueError, match="X has rows of shape .*by x_shape="):
         VAE(max_epochs=1).fit(images)
 

@@ -62,6 +62,15 @@ def test_names_are_those_of_the_last_y(y, names):
     assert hasattr(est, "target_names_in_") == (names is not None)
 
 
+@pytest.mark.parametrize(
+    "names", [[1, 0, 2], [2.5, 1.5, 0.5], ["a", 1, 2], [("a", "b"), ("a", "c"), ("b", "c")]]
+)
+def test_names_that_are_no_texts_are_not_read_as_positions(names):
+    with pytest.warns(UserWarning, match="not all texts: outputs are numbered by position"):
+        est = NNRegressor(**QUICK).fit(X, Y.set_axis(names, axis=1))
+    assert est.predict(X, as_frame=True).columns.tolist() == [0, 1, 2]
+
+
 @each
 def test_frames_hold_what_arrays_hold(name):
     est = fitted(name)

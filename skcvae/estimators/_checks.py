@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import re
+import warnings
 from numbers import Real
 from types import SimpleNamespace
 
@@ -105,6 +106,13 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
     if shape is None:
         vars(estimator).pop("target_names_in_", None)
         vars(estimator).update({"target_names_in_": names} if named else {})
+        if not named and len(names) > 1 and names.tolist() != [*range(len(names))]:
+            warnings.warn(
+                f"{name} has columns {names.tolist()[:5]}, which are not all texts: outputs are "
+                "numbered by position, 0, 1, ... For names, convert them, "
+                "y.columns = y.columns.map(str).",
+                stacklevel=2,
+            )
     elif named and len(names) > 1:
         check_names(estimator, names, name)
     y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y

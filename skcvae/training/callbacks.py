@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+import warnings
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
@@ -47,13 +48,19 @@ class FiniteLoss(Callback):
                 self._raise(f"in epoch {row['epoch']}: {name} is {row[name]}")
 
     def on_train_end(self, net, **kwargs):
-        rows = (row for row in net.history if "train_loss" in row)  # one may be interrupted
-        lowest = min(map(itemgetter("train_loss"), rows), default=0.0)
-        if lowest > LARGEST_LOSS:
-            self._raise(f"from the first epoch on: the lowest train_loss is {lowest:.3g}")
+        rows = [row for row in net.history if "train_loss" in row]  # one may be interrupted
+        losses = list(map(itemgetter("train_loss"), rows)) or [0.0]
+        if min(losses) > LARGEST_LOSS:
+            self._raise(f"from the first epoch on: the lowest train_loss is {min(losses):.3g}")
+        if losses[-1] > LARGEST_LOSS:
+            what = f"after better epochs: the last train_loss is {losses[-1]:.3g}"
+            warnings.warn(self._message(what) + " The best weights are kept.", stacklevel=2)
 
     def _raise(self, what):
-        raise ValueError(
+        raise ValueError(self._message(what))
+
+    def _message(self, what):
+        return (
             f"Training diverged {what}, expected a finite number below {LARGEST_LOSS:g}. Try a "
             "smaller lr or max_grad_norm, look for outliers in X and y, and keep normalize_X and "
             "normalize_y on."
