@@ -33,6 +33,7 @@ from test_saving import write_edited
 
 import skcvae
 from skcvae import NNRegressor
+from skcvae.data.frames import MissingMarker
 from skcvae.io.steps import STEPS
 
 rng = np.random.default_rng(0)
@@ -54,6 +55,7 @@ CASES = {
     "MaxAbsScaler": (MaxAbsScaler(), X),
     "MinMaxScaler": (MinMaxScaler((-1, 1)), X),
     "MissingIndicator": (MissingIndicator(features="all"), HOLES),
+    "MissingMarker": (make_pipeline(MissingMarker(), OneHotEncoder()), WORDS),
     "Normalizer": (Normalizer(), X),
     "OneHotEncoder": (OneHotEncoder(min_frequency=5, sparse_output=False), WORDS),
     "OrdinalEncoder": (OrdinalEncoder(encoded_missing_value=-1), WORDS),

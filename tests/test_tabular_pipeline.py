@@ -64,6 +64,85 @@ def test_pandas_and_polars_are_encoded_alike():
     np.testing.assert_allclose(found, expected)
 
 
+NAMES = {
+    "int": [1, 2, 0],
+    "float": [1.0, 0.5, 0.0],
+    "date": pd.date_range("2020-01-01", periods=3)[::-1],
+    "date object": [datetime.date(2020, 1, i) for i in (2, 1, 3)],
+    "bool and int": [True, False, 2],
+    "tuple": pd.MultiIndex.from_tuples([("a", 1), ("a", 0), ("b", 1)]),
+    "digits": ["1", "2", "0"],
+}
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_names_of_columns_are_no_positions(names):
+    frame = X[["size", "kind", "object"]]
+    renamed = frame.set_axis(NAMES[names], axis=1)
+    expected, found = (pipeline().fit(table, Y) for table in (frame, renamed))
+    np.testing.assert_array_equal(found[0].transform(renamed), expected[0].transform(frame))
+    np.testing.assert_array_equal(found.predict(renamed[:5]), expected.predict(frame[:5]))
+
+
+def test_columns_that_have_names_are_found_by_them():
+    moved = X[X.columns[::-1]].assign(more=0)
+    np.testing.assert_array_equal(fitted()[0].transform(moved), fitted()[0].transform(X))
+
+
+TEXTS = pd.DataFrame({"size": NUMBERS, "kind": np.where(rng.random(N) < 0.3, None, KINDS)})
+WRITTEN = {
+    "None": TEXTS.astype({"kind": object}).replace({np.nan: None}),
+    "NaN": TEXTS.astype({"kind": object}).replace({None: np.nan}),
+    "NA": TEXTS.astype({"kind": object}).fillna({"kind": pd.NA}),
+    "string": TEXTS.astype({"kind": "string"}),
+    "converted": TEXTS.convert_dtypes(),
+    "category": TEXTS.astype({"kind": "category"}),
+    "polars": pl.DataFrame(
+        {"size": NUMBERS, "kind": [v or None for v in TEXTS["kind"].fillna("")]}
+    ),
+}
+WRITTEN["polars category"] = WRITTEN["polars"].with_columns(pl.col("kind").cast(pl.Categorical))
+ROWS = {
+    "None": pd.DataFrame([{"size": 1.0, "kind": None}]),
+    "NaN": pd.DataFrame([{"size": 1.0, "kind": np.nan}]),
+    "NaN object": pd.DataFrame([{"size": 1.0, "kind": np.nan}], dtype=object),
+    "NA": pd.DataFrame([{"size": 1.0, "kind": pd.NA}]),
+    "NaT": pd.DataFrame([{"size": 1.0, "kind": pd.NaT}]),
+    "converted": pd.DataFrame([{"size": 1.0, "kind": None}]).convert_dtypes(),
+    "string": pd.DataFrame([{"size": 1.0, "kind": None}]).astype({"kind": "string"}),
+    "category": pd.DataFrame([{"size": 1.0, "kind": None}]).astype({"kind": "category"}),
+    "polars": pl.DataFrame({"size": [1.0], "kind": [None]}),
+    "polars text": pl.DataFrame({"size": [1.0], "kind": pl.Series([None], dtype=pl.String)}),
+    "polars NaN": pl.DataFrame({"size": [1.0], "kind": [np.nan]}),
+}
+
+
+@pytest.mark.parametrize("seen", WRITTEN)
+def test_missing_categories_are_one_category_however_they_are_written(seen):
+    encode = pipeline()[0].fit(WRITTEN[seen])
+    assert encode.get_feature_names_out()[-1].endswith("kind_nan")
+    for frame in WRITTEN.values():
+        np.testing.assert_array_equal(encode.transform(frame)[:, 4], TEXTS["kind"].isna())
+    for row in ROWS.values():
+        np.testing.assert_array_equal(encode.transform(row), [[1, 0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize("null", [None, pd.NA])
+def test_missing_booleans_are_a_category(null):
+    frame = X[["size"]].assign(flag=pd.Series([True, False, null] * (N // 3), dtype=object))
+    for table in (frame, frame.astype({"flag": "boolean"})):
+        encode = pipeline()[0].fit(table)
+        found = [encode.transform(frame)[:3, -3:], encode.transform(table[:3])[:, -3:]]
+        np.testing.assert_array_equal(found, [[[0, 1, 0], [1, 0, 0], [0, 0, 1]]] * 2)
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_encoded_tables_may_be_frames(container):
+    encode = pipeline()[0].set_output(transform=container).fit(X)
+    np.testing.assert_array_equal(encode.transform(X), fitted()[0].transform(X))
+    assert list(encode.transform(X[:1]).columns) == list(fitted()[0].get_feature_names_out())
+
+
 def test_categories_and_gaps_that_were_not_seen_are_answered():
     new = X[:5].assign(kind="z", level="none", count=pd.array([pd.NA] * 5, dtype="Int64"))
     assert np.isfinite(skcvae.predict_interval(fitted(), new, n_samples=20)).all()

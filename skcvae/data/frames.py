@@ -4,6 +4,8 @@ from collections.abc import Hashable
 from numbers import Integral, Number
 
 import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.validation import validate_data
 
 
 def column_names(frame):
@@ -120,13 +122,39 @@ class select_columns:  # noqa: N801, as scikit-learn's make_column_selector
         return f"select_columns({self.kind!r})"
 
     def __call__(self, X):
-        """Return the names of the columns."""
+        """Return the positions of the columns, since names may be numbers too."""
         if not hasattr(X, "columns"):
             raise ValueError(
                 "X must be a DataFrame of pandas or polars, whose columns say by their types what "
                 f"they hold, got {type(X).__name__}."
             )
-        return [name for name in X.columns if _kind(X[name], name) == self.kind]
+        names = enumerate(X.columns)
+        return [i for i, name in names if _kind(X[name], name) == self.kind]
+
+
+class MissingMarker(
+    OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
+    """Make objects of columns of categories, with NaN for all that is missing.
+
+    None, NaN, and the missing values of pandas and polars are then one category. A column of one
+    row may have any type, so that types say nothing here.
+    """
+
+    def fit(self, X, y=None):
+        """Remember the names of the columns."""
+        validate_data(self, X, skip_check_array=True)
+        return self
+
+    def transform(self, X):
+        """Return an ndarray of objects of shape (n_rows, n_features)."""
+        values = np.array(X, dtype=object)
+        values[np.frompyfunc(_is_missing, 1, 1)(values).astype(bool)] = np.nan
+        return values
+
+    def set_output(self, *, transform=None):
+        """Leave the array: a DataFrame would have its own types and mark of what is missing."""
+        return self
 
 
 def _kind(series, name):
@@ -148,9 +176,14 @@ def _kind(series, name):
 
 def _holds_objects_of(series, kind) -> bool:
     """Return whether the entries that are not missing are of a kind; booleans are no numbers."""
-    entries = [v for v in series if not (v is None or v != v or type(v).__name__ == "NAType")]
+    entries = [v for v in series if not _is_missing(v)]
     if kind is Number:
         return bool(entries) and all(
             isinstance(v, Number) and not isinstance(v, bool | np.bool_) for v in entries
         )
     return all(isinstance(v, kind) for v in entries)
+
+
+def _is_missing(value) -> bool:
+    """Return whether an entry is missing; pandas' NA has no truth value to compare by."""
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)

@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from skcvae.data.frames import select_columns
+from skcvae.data.frames import MissingMarker, select_columns
 
 STEPS = {
     cls.__name__: cls
@@ -43,6 +43,7 @@ STEPS = {
         MaxAbsScaler,
         MinMaxScaler,
         MissingIndicator,
+        MissingMarker,
         Normalizer,
         OneHotEncoder,
         OrdinalEncoder,

@@ -5,7 +5,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from skcvae.data.frames import select_columns
+from skcvae.data.frames import MissingMarker, select_columns
 
 MOST_CATEGORIES = 30  # of one column; rarer ones share a column
 
@@ -16,8 +16,8 @@ def tabular_pipeline(estimator):
     Numbers that are missing are replaced by the mean, and a column beside them says where, so
     that the networks can tell a fill from a number. Texts, booleans and categories are one-hot
     encoded; missing ones are a category, rare ones share one, and those that were not seen in fit
-    are zeros or with the rare ones. Columns are told apart by their types at fit. The steps are
-    scikit-learn's own, with names and parameters to set or to search over.
+    are zeros or with the rare ones. Columns are told apart by their types at fit. Imputer and
+    encoder are scikit-learn's own, with names and parameters to set or to search over.
 
     Parameters
     ----------
@@ -52,10 +52,11 @@ def tabular_pipeline(estimator):
     (100, 2, 2)
     """
     numbers = SimpleImputer(add_indicator=True, keep_empty_features=True)
-    categories = OneHotEncoder(
+    one_hot = OneHotEncoder(
         handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False
     )
     encode = make_column_transformer(
-        (numbers, select_columns("numbers")), (categories, select_columns("categories"))
+        (numbers, select_columns("numbers")),
+        (make_pipeline(MissingMarker(), one_hot), select_columns("categories")),
     )
     return make_pipeline(encode, estimator)
