@@ -128,7 +128,7 @@ def draw(times, n_epochs):
     ax.loglog(n, products * n, ":", label="products alone, at the speed of large ones")
     ax.set(xlabel="members", ylabel=f"processor time of {n_epochs} epochs, s", xticks=n)
     ax.set_xticklabels(n)
-    ax.legend()
+    ax.legend(loc="upper left")
     fig.savefig(RESULTS / "stack_members.png", dpi=120)
 
 
