@@ -47,7 +47,7 @@ MODELS = {
     ),
     "latents, classes": (
         "flips",
-        CVAERegressor(likelihood="categorical", n_train_samples=20, **LATENT),
+        CVAERegressor(likelihood="categorical", n_train_samples=20, **{**LATENT, "lr": 0.01}),
     ),
 }
 
@@ -58,7 +58,7 @@ def errors(est, toy, n_rows=16):
     kind = np.arange(n_rows) % 2
     y = np.broadcast_to(maps, (n_rows, *maps.shape))
     est.fit(np.eye(2)[kind], y, truth[kind])
-    draws = est.sample(np.eye(2), 10_000, random_state=0)
+    draws = est.sample(np.eye(2), 40_000, random_state=0)
     found = [(draws == configuration).all(axis=(-1, -2)).mean(axis=0) for configuration in maps]
     return np.stack(found, axis=1) - truth
 
