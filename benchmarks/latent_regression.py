@@ -9,7 +9,8 @@ and, one-hot, which trial; a random third of the inner frames is held out, y are
 vary. Digits: 200 threes at 16 angles, x is the angle, as cosine and sine, and eight principal
 components of the upright digit; one angle is held out, and with it 200 images.
 
-Both models have the same networks, likelihood and latent variables; the CVAE has as many epochs
+Both models have the same networks, likelihood (Gaussian, of motion Student's t) and latent
+variables; the CVAE has as many epochs
 as both stages of the process together. The error is the mean squared one of the mean of draws,
 of motion in units of the standard deviation of each channel; intervals are central 90 % ones.
 """
@@ -30,13 +31,15 @@ from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 
 from skcvae import CVAERegressor
 from skcvae.architectures import MLP
-from skcvae.likelihoods import Gaussian
+from skcvae.likelihoods import Gaussian, StudentT
 from skcvae.priors import GaussianProcess
 
 EPOCHS = {"frey": 30, "mocap": 100, "digits": 15}  # of each stage
 KERNELS = {  # columns of x of two kinds need a length each
     "digits": 1.0 * RBF(np.ones(10), (1e-1, 1e3)) + WhiteKernel(0.1),
 }
+# Chosen by the validation score: -61.3 nats, and -64.7 for the Gaussian.
+LIKELIHOODS = {"mocap": StudentT(init_scale=0.1)}
 STRIP = slice(630, 646)  # frames of the film strip
 
 
@@ -98,7 +101,7 @@ READ = {"frey": frey, "mocap": mocap, "digits": digits}
 def estimators(name, args):
     shared = CVAERegressor(
         architecture=MLP((128, 128)),
-        likelihood=Gaussian(init_scale=0.1),
+        likelihood=LIKELIHOODS.get(name, Gaussian(init_scale=0.1)),
         latent_dim=16,
         max_epochs=2 * EPOCHS[name],
         random_state=args.seed,

@@ -12,7 +12,7 @@ from skcvae.training.net import Net
 from skcvae.training.validation import by_group, lowest_gain, row_scores
 
 N_STEPS = 4  # from 1 to 2, or to 1/2
-N_ERRORS = 2.0  # by which a temperature has to be better than 1
+N_ERRORS = 2.0  # by which a step has to be better than the one before
 SOME_ROWS, DISTINCT = 10_000, 0.1  # of which a tenth differ, or more, where y has a density
 
 
@@ -33,8 +33,9 @@ def set_temperature(model: nn.Module, temperature: float) -> bool:
 def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | StreamedRows) -> None:
     """Set the temperature that is best for rows held out, or leave 1.
 
-    Others than 1 must be better than it by twice the standard error of the difference. It stays
-    1 where an output has few distinct values: the densest model of these is not the best one.
+    It moves away from 1 in steps of 2^(1/4) while each is better than the one before by twice the
+    standard error of the difference. It stays 1 where an output has few distinct values: the
+    densest model of these is not the best one.
 
     Parameters
     ----------
@@ -44,28 +45,26 @@ def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | Str
     rows, held_out : Rows or StreamedRows
         The rows to train, and to validate on.
     """
-    model, highest, chosen = net.module.model, 0.0, 1.0
+    model, chosen = net.module.model, 1.0
     try:
         if not set_temperature(model, 1.0) or not has_density(rows):
             return
         with net.threads():
-            before, weight = row_scores(net, held_out)
+            best, weight = row_scores(net, held_out)
             for direction in (1, -1):
                 for step in range(1, N_STEPS + 1):
                     temperature = 2.0 ** (direction * step / N_STEPS)
                     set_temperature(model, temperature)
-                    gain = row_scores(net, held_out)[0] - before
-                    mean = float(weight @ gain / weight.sum())
-                    if mean <= highest:
+                    score = row_scores(net, held_out)[0]
+                    if lowest_gain(*by_group(held_out, score - best, weight), N_ERRORS) <= 0:
                         break  # the likelihood has one maximum
-                    if lowest_gain(*by_group(held_out, gain, weight), N_ERRORS) > 0:
-                        highest, chosen = mean, temperature
+                    best, chosen = score, temperature
     except KeyboardInterrupt:
         net.interrupted = True
     finally:
         set_temperature(model, chosen)
     if chosen != 1:
-        cll = float(weight @ before / weight.sum()) + highest + held_out.log_jacobian[0]
+        cll = float(weight @ best / weight.sum()) + held_out.log_jacobian[0]
         for row in net.history:
             row["temperature_cll"] = cll
 
