@@ -5,7 +5,7 @@ import numpy as np
 from skcvae.displays._axes import BLUE, VERMILION, axes_for, plain, pyplot, style
 from skcvae.displays._names import names_of, names_of_either, positions
 from skcvae.pipelines import sample
-from skcvae.pipelines.frames import as_array, as_numbers
+from skcvae.pipelines._frames import as_array, as_numbers
 
 MOST_OUTPUTS = 8  # larger grids are not readable
 

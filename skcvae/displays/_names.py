@@ -3,7 +3,7 @@
 import numpy as np
 
 from skcvae.data.frames import column, select_columns
-from skcvae.pipelines.frames import check_names, names_in_fit, output_names
+from skcvae.pipelines._frames import check_names, names_in_fit, output_names
 
 
 def names_of(estimator, y):

@@ -7,7 +7,7 @@ from skcvae.data.frames import column, column_names, table, with_column
 from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style
 from skcvae.displays._names import check_numbers, names_of, names_of_either, positions, selected
 from skcvae.pipelines import sample
-from skcvae.pipelines.frames import as_array, as_numbers
+from skcvae.pipelines._frames import as_array, as_numbers
 
 OTHERS = 20  # rows of which the other features are taken
 

@@ -8,7 +8,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from skcvae import pipelines
 from skcvae.estimators import _checks, _regions
 from skcvae.estimators._calibration import check_rows, outputs
-from skcvae.pipelines.frames import check_names
+from skcvae.pipelines._frames import check_names
 
 
 class ConformalRegions:

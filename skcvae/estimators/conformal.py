@@ -22,7 +22,7 @@ from skcvae.estimators._conformal_regions import ConformalRegions
 from skcvae.estimators._parameters import Parameters
 from skcvae.estimators.cvae import CVAERegressor
 from skcvae.estimators.ensemble import EnsembleRegressor
-from skcvae.pipelines.frames import check_names
+from skcvae.pipelines._frames import check_names
 from skcvae.random import seed_from, spawned
 
 

@@ -8,7 +8,7 @@ from skcvae.metrics._draws import (
     weights_of_outputs,
     with_draws,
 )
-from skcvae.pipelines.frames import as_array
+from skcvae.pipelines._frames import as_array
 from skcvae.random import seed_from
 
 MULTIOUTPUT = ("pooled", "raw_values")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skcvae.pipelines import log_prob as log_prob_of
-from skcvae.pipelines.frames import check_alike
+from skcvae.pipelines._frames import check_alike
 
 
 def negative_cll_per_pixel(log_prob, y):

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight
 
-from skcvae.pipelines.frames import as_array, as_numbers
+from skcvae.pipelines._frames import as_array, as_numbers
 
 
 def observed_outputs(y_true):

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, jaccard_score
 from sklearn.utils import assert_all_finite
 
-from skcvae.pipelines.frames import check_alike, check_names
+from skcvae.pipelines._frames import check_alike, check_names
 from skcvae.pipelines.steps import last_step
 
 

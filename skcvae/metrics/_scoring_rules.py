@@ -14,7 +14,7 @@ from scipy.spatial.distance import pdist
 
 from skcvae.metrics._draws import weights_of_outputs, with_draws
 from skcvae.pipelines import sample
-from skcvae.pipelines.frames import check_names
+from skcvae.pipelines._frames import check_names
 
 
 def crps(y_true, draws, sample_weight=None):
