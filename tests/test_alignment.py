@@ -28,6 +28,7 @@ from skcvae.metrics import (
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")
+pyplot = pytest.importorskip("matplotlib.pyplot")
 
 N, QUICK = 30, {"max_epochs": 1, "random_state": 0}
 rng = np.random.default_rng(0)
@@ -37,6 +38,13 @@ Y = pd.DataFrame({"u": X["p"], "v": 5 + X["q"]}) + rng.normal(size=(N, 2))
 LABELS = pd.DataFrame(rng.integers(0, 3, (N, 2)), columns=["u", "v"], index=INDEX)
 EST = NNRegressor(**QUICK).fit(X, Y)
 OF_LABELS = NNRegressor(likelihood="categorical", **QUICK).fit(X, LABELS)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    pyplot.close("all")
+
 
 METRICS = {
     "interval_coverage": (interval_coverage, Y, EST.predict_interval(X, as_frame=True)),
