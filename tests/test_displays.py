@@ -438,7 +438,7 @@ def test_bad_bands(images):
         show([0, 1, 2], np.zeros((5, 3, 2)))
     with pytest.raises(ValueError, match="X and y_true must be given together"):
         show([0, 1, 2], draws, X=[0])
-    with pytest.raises(ValueError, match="X and y_true must be given together, with as many"):
+    with pytest.raises(ValueError, match="X and y_true must be given together, with the same"):
         show([0, 1, 2], draws, X=[0], y_true=[0, 1])
     with pytest.raises(ValueError, match=r"y_true must be a single column.* got shape \(1, 2\)"):
         show([0, 1, 2], draws, X=[0], y_true=[[0, 1]])

@@ -74,9 +74,10 @@ def as_images(name, array):
             )
         return np.moveaxis(array, 1, -1).clip(0, 1)
     if array.ndim == 4:
+        allowed, advice = _some_channels(name, array.shape[1])
         raise ValueError(
-            f"{name} must be images of shape (n_rows, channels, height, width) with 1 or 3 "
-            f"channels, got {array.shape}. {_some_channels(name, array.shape[1])}"
+            f"{name} must be images of shape (n_rows, channels, height, width) with {allowed} "
+            f"channels, got {array.shape}. {advice}"
         )
     if array.ndim != 3:
         raise ValueError(
@@ -88,11 +89,11 @@ def as_images(name, array):
 
 
 def _some_channels(name, n_channels):
-    """Return how to plot some of the channels."""
+    """Return the numbers of channels that can be plotted, and how to plot some of them."""
     if name == "X":
-        return "Inputs may have a mask as well. Plot some by from_predictions(X[:, :1], ...)."
+        return "1 to 4", "Plot some of them by from_predictions(X[:, :1], ...)."
     n_shown = 3 if n_channels == 4 else 1
-    return f"Plot an image without its mask by join=lambda X, y: y[:, :{n_shown}]."
+    return "1 or 3", f"Plot an image without its mask by join=lambda X, y: y[:, :{n_shown}]."
 
 
 def known(array):

@@ -210,7 +210,7 @@ class PredictiveBandDisplay:
             )
         if (X is None) != (y_true is None) or (X is not None and len(X) != len(y_true)):
             raise ValueError(
-                "X and y_true must be given together, with as many rows, got "
+                "X and y_true must be given together, with the same number of rows, got "
                 f"{[None if part is None else np.shape(part) for part in (X, y_true)]}."
             )
         levels = np.asarray(coverages, dtype=float)
