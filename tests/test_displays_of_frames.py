@@ -1,5 +1,7 @@
 """Displays and metrics of pipelines and frames: names of outputs, one feature among several."""
 
+import functools
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -63,6 +65,22 @@ def test_bands_of_one_column_have_its_name(convert):
     assert display.ax_.get_xlabel() == "size" and display.ax_.get_ylabel() == "v"
     named = PredictiveBandDisplay.from_estimator(est, frame, n_samples=20)
     assert named.ax_.get_ylabel() == "v"
+
+
+@pytest.mark.parametrize("convert", [lambda y: y, pl.from_pandas, np.asarray])
+def test_points_of_a_band_may_be_the_selected_output_alone(pipeline, convert):
+    for output in ("v", 1):
+        show = functools.partial(
+            PredictiveBandDisplay.from_estimator,
+            pipeline, X, feature="size", output=output, n_samples=20,
+        )  # fmt: skip
+        for y in (Y, Y["v"], Y[["v"]]):
+            assert show(convert(y)).y_true.tolist() == Y["v"].tolist()
+    if convert is not np.asarray:
+        with pytest.raises(ValueError, match=r"y has columns \['u'\], expected \['u', 'v'\]"):
+            show(convert(Y["u"]))
+    with pytest.raises(ValueError, match=r"y must have shape \(n_rows, 2\), or be .* alone"):
+        show(np.zeros((N, 3)))
 
 
 @pytest.mark.parametrize(

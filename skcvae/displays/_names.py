@@ -6,10 +6,18 @@ from skcvae.data.frames import column, select_columns
 from skcvae.pipelines._frames import check_names, names_in_fit, output_names
 
 
-def names_of(estimator, y):
-    """Return the names of the outputs: those seen in fit, else those of y; refuse others."""
-    check_names(estimator, y)
-    return names_in_fit(estimator) or output_names(y)
+def names_of(estimator, y, output=None):
+    """Return the names of the outputs: those seen in fit, else those of y; refuse others.
+
+    If one output is selected, y may be that output alone.
+    """
+    names, given = names_in_fit(estimator), output_names(y)
+    if names is None:
+        return given
+    selection = [] if output is None else positions([output], names)
+    if given not in [[names[i]] for i in selection if i in range(len(names))]:
+        check_names(estimator, y)
+    return names
 
 
 def names_of_either(y_true, draws):
@@ -34,8 +42,15 @@ def selected(output, names, draws, y):
             f"output must be the index of one of {n_outputs} outputs, or among their names "
             f"{names}, got {output!r}."
         )
-    y = None if y is None else np.asarray(y).reshape(-1, n_outputs)[:, position]
-    return draws.reshape(*draws.shape[:2], n_outputs)[..., position], y
+    draws = draws.reshape(*draws.shape[:2], n_outputs)[..., position]
+    if y is None or np.shape(y)[1:] in ((), (1,)):
+        return draws, y
+    if np.shape(y)[1:] != (n_outputs,):
+        raise ValueError(
+            f"y must have shape (n_rows, {n_outputs}), or be the output {output!r} alone, got "
+            f"{np.shape(y)}."
+        )
+    return draws, np.asarray(y)[:, position]
 
 
 def check_numbers(X, feature):

@@ -96,7 +96,7 @@ class PredictiveBandDisplay:
         X : array-like or DataFrame of shape (n_rows, n_features)
             Inputs, as the first step of a pipeline takes them.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-            True outputs. None plots no points.
+            True outputs, or the selected one alone. None plots no points.
         feature : int or str, default=None
             The feature on the horizontal axis, of numbers: its column, or its name in a DataFrame.
             The others are those of 20 rows of X in equal shares, so that the bands are those of a
@@ -133,7 +133,7 @@ class PredictiveBandDisplay:
         grid = np.linspace(x[known].min(), x[known].max(), grid_resolution)
         n_rows = 1 if feature is None else OTHERS
         draws = _draws(estimator, X, feature_name, grid, n_rows, n_samples, random_state)
-        y_names = names_of(estimator, y)
+        y_names = names_of(estimator, y, output)
         if output is not None:
             draws, y = selected(output, y_names, draws, y)
         elif draws.ndim > 2:
