@@ -101,7 +101,7 @@ def _steps(n_values, column, name):
     numbers = np.array([]) if column is None else column[np.isfinite(column)]
     if not numbers.size or numbers.min() == numbers.max():
         raise ValueError(
-            f"values={n_values} goes from the lowest to the highest value of feature {name!r} in "
-            "X, expected numbers there of which two differ. Pass a list of values."
+            f"values={n_values} takes steps from the lowest to the highest number of feature "
+            f"{name!r} in X, expected at least two different ones. Pass a list of values."
         )
     return np.linspace(numbers.min(), numbers.max(), n_values)

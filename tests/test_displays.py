@@ -235,12 +235,63 @@ def test_label_maps_have_a_legend_and_keep_what_is_not_known():
     assert len(faces) == 3
 
 
-def test_an_estimator_of_labels_shows_label_maps(images):
+TERRAIN = np.array(["land", "sea", "sky"])
+
+
+@pytest.mark.parametrize("labels", [np.arange(3), TERRAIN, np.array([False, True, True])])
+def test_an_estimator_of_labels_shows_label_maps(images, labels):
     X, y, _ = images
-    est = NNRegressor(likelihood="categorical", **QUICK).fit(X, (y * 3).astype(int))
-    display = SamplesDisplay.from_estimator(est, X[:2])
-    assert set(display.label_names) <= {0, 1, 2}
-    assert display.legend_ is not None
+    y = labels[(y * 3).astype(int)]
+    est = NNRegressor(likelihood="categorical", **QUICK).fit(X, y)
+    predictions = {"predicted": est.predict(X[:2])}
+    display = SamplesDisplay.from_estimator(est, X[:2], y[:2], predictions=predictions)
+    assert [*display.label_names] == np.unique(labels).tolist()
+    names = [text.get_text() for text in display.legend_.get_texts()]
+    assert names == [str(label) for label in np.unique(labels)]
+    shown = display.images_[1, 1].get_array().astype(int)
+    np.testing.assert_array_equal(np.unique(labels)[shown], y[1])
+
+
+def test_missing_texts_are_plotted_as_missing():
+    y = np.array([[["sea", "sky"], ["sky", None]]], dtype=object)
+    y[0, 0, 1] = np.nan
+    twice = lambda X, y: np.concatenate([y, y], axis=1)  # noqa: E731
+    for join, height in ((None, 2), (twice, 4)):
+        display = SamplesDisplay.from_predictions(
+            None, y, TERRAIN[[[[[2, 1], [2, 2]]]]], join=join, label_names={"sea": "s", "sky": "h"}
+        )
+        shown = display.images_[0, 0].get_array()
+        assert shown.mask.tolist() == [[False, True], [False, True]] * (height // 2)
+    with pytest.raises(ValueError, match=r"labels of one kind, .* \[3, 'sea', 'sky'\]"):
+        SamplesDisplay.from_predictions(None, y, np.full((1, *y.shape), 3))
+
+
+@pytest.mark.parametrize("n_channels", [2, 4])
+def test_an_image_and_its_mask_have_a_column_each(n_channels):
+    rng = np.random.default_rng(0)
+    X, y = rng.random((30, n_channels, 8, 8)), rng.integers(0, 2, (30, 2, 8, 8))
+    X[:, -1] = X[:, -1] > 0.5
+    est = NNRegressor(likelihood="bernoulli", annotations=True, **QUICK).fit(X, y)
+    image = X[:3, 0] if n_channels == 2 else np.moveaxis(X[:3, :3], 1, -1)
+    for display in (
+        SamplesDisplay.from_estimator(est, X[:3], y[:3, 0]),
+        AnnotationsDisplay.from_estimator(est, X[:3], y[:3]),
+    ):
+        titles = [ax.get_title() for ax in display.ax_[0, :2]]
+        assert titles == ["input", f"channel {n_channels}"]
+        for shown, expected in zip(display.images_.T, (image, X[:3, -1]), strict=False):
+            np.testing.assert_array_equal([part.get_array() for part in shown], expected)
+    with pytest.raises(ValueError, match=r"join=lambda X, y: y\[:, :[13]\]") as caught:
+        SamplesDisplay.from_predictions(None, None, X[None, :3])
+    join = eval(str(caught.value).split("join=")[1].rstrip("."))
+    SamplesDisplay.from_predictions(None, None, X[None, :3], join=join)
+
+
+def test_inputs_of_many_channels_say_how_to_plot_some():
+    X, y = np.zeros((2, 5, 4, 4)), np.zeros((2, 4, 4))
+    with pytest.raises(ValueError, match=r"X must be images .* from_predictions\(X\[:, :1\]"):
+        SamplesDisplay.from_predictions(X, y, y[None])
+    assert SamplesDisplay.from_predictions(X[:, :1], y, y[None]).ax_.shape == (2, 3)
 
 
 def test_colours_are_channels_first_and_clipped():
@@ -387,7 +438,7 @@ def test_bad_bands(images):
         show([0, 1, 2], np.zeros((5, 3, 2)))
     with pytest.raises(ValueError, match="X and y_true must be given together"):
         show([0, 1, 2], draws, X=[0])
-    with pytest.raises(ValueError, match="X and y_true must be given together, with as many"):
+    with pytest.raises(ValueError, match="X and y_true must be given together, with the same"):
         show([0, 1, 2], draws, X=[0], y_true=[0, 1])
     with pytest.raises(ValueError, match=r"y_true must be a single column.* got shape \(1, 2\)"):
         show([0, 1, 2], draws, X=[0], y_true=[[0, 1]])
@@ -449,7 +500,7 @@ def test_disagreement_is_the_share_of_pairs_that_differ():
     assert display.images_[1, 3] is None and not display.ax_[1, 3].axison
     with pytest.raises(ValueError, match="y must have shape .* and draws .* got"):
         AnnotationsDisplay.from_predictions(X, y[:, :1], draws)
-    with pytest.raises(ValueError, match=r"maps of integer labels, got 0\.5 in draws"):
+    with pytest.raises(ValueError, match=r"maps of labels, .* got 0\.5 in draws"):
         AnnotationsDisplay.from_predictions(X, y, 0 * draws + 0.5)
 
 
@@ -461,3 +512,16 @@ def test_annotations_beside_draws_of_an_estimator():
     draws = est.sample(X[:2], 5, 0, observation_noise=False)
     assert (display.draws == (draws > 0.5)).all()
     assert (display.annotations == y[:2].swapaxes(0, 1)).all()
+
+
+def test_annotations_may_be_texts():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 4, 4)), TERRAIN[rng.integers(0, 3, size=(30, 2, 4, 4))]
+    est = CVAERegressor(likelihood="categorical", annotations=True, **QUICK).fit(X, y)
+    display = AnnotationsDisplay.from_estimator(est, X[:2], y[:2], n_samples=5)
+    assert (display.draws == est.sample(X[:2], 5, 0, observation_noise=False)).all()
+    assert display.label_names == {name: name for name in TERRAIN.tolist()}
+    expected = (y[:2, 0] != y[:2, 1]).astype(float)
+    np.testing.assert_array_equal(display.disagreement_["annotations"], expected)
+    shown = display.images_[1, 1].get_array().astype(int)
+    np.testing.assert_array_equal(TERRAIN[shown], y[1, 0])

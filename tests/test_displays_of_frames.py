@@ -1,5 +1,7 @@
 """Displays and metrics of pipelines and frames: names of outputs, one feature among several."""
 
+import functools
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -20,7 +22,7 @@ from skcvae.displays import (
 )
 from skcvae.metrics import interval_coverage, pit
 
-N = 60
+N, QUICK = 60, {"max_epochs": 1, "random_state": 0}
 rng = np.random.default_rng(0)
 X = pd.DataFrame({"size": rng.normal(size=N), "kind": rng.choice(["a", "b"], N)})
 SHIFT = np.where(X["kind"] == "a", 5.0, -5.0)
@@ -65,6 +67,22 @@ def test_bands_of_one_column_have_its_name(convert):
     assert named.ax_.get_ylabel() == "v"
 
 
+@pytest.mark.parametrize("convert", [lambda y: y, pl.from_pandas, np.asarray])
+def test_points_of_a_band_may_be_the_selected_output_alone(pipeline, convert):
+    for output in ("v", 1):
+        show = functools.partial(
+            PredictiveBandDisplay.from_estimator,
+            pipeline, X, feature="size", output=output, n_samples=20,
+        )  # fmt: skip
+        for y in (Y, Y["v"], Y[["v"]]):
+            assert show(convert(y)).y_true.tolist() == Y["v"].tolist()
+    if convert is not np.asarray:
+        with pytest.raises(ValueError, match=r"y has columns \['u'\], expected \['u', 'v'\]"):
+            show(convert(Y["u"]))
+    with pytest.raises(ValueError, match=r"y must have shape \(n_rows, 2\), or be .* alone"):
+        show(np.zeros((N, 3)))
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
@@ -81,6 +99,42 @@ def test_bands_of_one_column_have_its_name(convert):
 def test_what_to_select_is_asked_for(pipeline, params, message):
     with pytest.raises(ValueError, match=message):
         PredictiveBandDisplay.from_estimator(pipeline, X, Y, n_samples=20, **params)
+
+
+def test_bands_over_categories_are_refused():
+    kinds = {
+        "text": X["kind"], "category": X["kind"].astype("category"), "boolean": X["kind"] == "a",
+        "codes": pd.Series(rng.integers(0, 2, N)).astype("category"),
+    }  # fmt: skip
+    frame = X[["size"]].assign(**kinds)
+    est = skcvae.tabular_pipeline(NNRegressor(**QUICK)).fit(frame, Y["u"])
+    show = PredictiveBandDisplay.from_estimator
+    assert show(est, frame, feature="size", n_samples=20).x_name == "size"
+    polars = pl.DataFrame({name: frame[name].to_list() for name in ("size", "text", "boolean")})
+    for table in (frame, polars):
+        for feature in table.columns[1:]:
+            match = f"feature must hold numbers, got categories in '{feature}'"
+            with pytest.raises(ValueError, match=match):
+                show(est, table, feature=feature, n_samples=20)
+    array = X[["kind", "size"]].to_numpy()
+    with pytest.raises(ValueError, match="feature must hold numbers, got categories in 0"):
+        show(est, array, feature=0, n_samples=20)
+
+
+def test_displays_of_numbers_refuse_labels_that_are_texts():
+    labels = X[["kind", "kind"]].set_axis(["u", "v"], axis=1)
+    est = NNRegressor(likelihood="categorical", **QUICK).fit(X[["size"]], labels)
+    inputs = X[["size"]]
+    for show in (
+        lambda: CalibrationDisplay.from_estimator(est, inputs, labels),
+        lambda: JointSamplesDisplay.from_estimator(est, inputs[:1], labels[:1]),
+        lambda: PredictiveBandDisplay.from_estimator(est, inputs, output="u", n_samples=20),
+        lambda: PredictiveBandDisplay.from_predictions([0], np.zeros((2, 1)), X=[0], y_true=["a"]),
+        lambda: pit(labels, est.sample(inputs, 2)),
+        lambda: interval_coverage(labels["u"], np.zeros((N, 2))),
+    ):
+        with pytest.raises(ValueError, match=r"must hold numbers, got labels such as '[ab]'"):
+            show()
 
 
 def test_joint_draws_are_named(pipeline):
@@ -151,7 +205,7 @@ def test_metrics_take_frames_as_they_take_arrays(pipeline):
         assert interval_coverage(targets, frame) == interval_coverage(targets, ends)
         draws, frame = (skcvae.sample(est, X, 5, 0, as_frame=f) for f in (False, True))
         np.testing.assert_array_equal(pit(targets, frame, 0), pit(targets, draws, 0))
-    with pytest.raises(ValueError, match="all rows of one draw together"):
+    with pytest.raises(ValueError, match="all rows of one draw"):
         pit(Y["u"], frame.swaplevel().sort_index().swaplevel())
 
 

@@ -97,7 +97,7 @@ def test_equal_contents_are_equal_bytes(write, path):
 def test_a_path_of_bytes_is_a_path(est, path):
     est.save(os.fsencode(path))
     np.testing.assert_array_equal(skcvae.load(os.fsencode(path)).predict(X), est.predict(X))
-    with pytest.raises(TypeError, match="not int"):
+    with pytest.raises(TypeError, match="got type int"):
         est.save(7)
     with pytest.raises(ValueError, match="'checkpoint' parameter"):
         NNRegressor(training=Training(checkpoint=os.fsencode(path))).fit(X, Y)

@@ -128,7 +128,7 @@ def test_bad_annotations(metric, maps):
     y, draws = maps
     with pytest.raises(ValueError, match=r"draws must have shape \(n_draws, 5, 6, 3\) for y"):
         metric(y, draws[:, :4])
-    with pytest.raises(ValueError, match="y must have an annotation of each row, got none of row"):
+    with pytest.raises(ValueError, match="an annotation of each row, got none for row"):
         metric(np.where(np.arange(5)[:, None, None] == 2, -1, y), draws)
     with pytest.raises(ValueError, match="Input y contains NaN"):
         metric(np.where(y == 0, np.nan, y), draws)

@@ -787,7 +787,7 @@ def test_what_is_not_known_is_refused_with_the_reason(path, name):
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        (None, "its format is None, expected 'skcvae 1'"),
+        (None, "save did not write it, expected 'skcvae 1'"),
         ({"format": "pt"}, "its format is 'pt'"),
         (
             {"format": "skcvae 2"},

@@ -1,15 +1,21 @@
 """Files of pipelines: the answers of the one that was saved, and nothing in them is run."""
 
+import io
+import pickle
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from safetensors.numpy import save
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import VarianceThreshold
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -32,7 +38,7 @@ from sklearn.preprocessing import (
 from test_saving import write_edited
 
 import skcvae
-from skcvae import NNRegressor
+from skcvae import HybridStructuredPredictorCV, NNRegressor, StackedGridSearchCV
 from skcvae.data.frames import MissingMarker
 from skcvae.io.steps import STEPS
 
@@ -188,11 +194,90 @@ def test_edited_files_are_refused(case, last, tmp_path):
         skcvae.load(path)
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    path = tmp_path / "weights.safetensors"
-    path.write_bytes(save({"a": X}))
-    with pytest.raises(ValueError, match="cannot be loaded"):
+def other_files():
+    """Return contents that are no file of `save`, and what is said of them."""
+    buffer = io.BytesIO()
+    torch.save({"a": torch.zeros(1)}, buffer)
+    numbers = io.BytesIO()
+    np.save(numbers, X)
+    return {
+        "empty": (b"", "it is empty or truncated, to 0 bytes"),
+        "table": (b"name,size\n", "it is not a safetensors file"),
+        "JSON": (b'{"a": [\n{}]}', "it is not a safetensors file"),
+        "array": (numbers.getvalue(), "it is not a safetensors file"),
+        "pickle": (pickle.dumps(fill), "it is a pickle, .* joblib.load"),
+        "torch": (buffer.getvalue(), "it is a zip archive, as torch.save"),
+        "weights": (save({"a": X}), "save did not write it, expected 'skcvae 1'"),
+    }
+
+
+@pytest.mark.parametrize("case", other_files())
+def test_a_file_of_another_kind_is_refused(case, tmp_path):
+    path = tmp_path / "other"
+    content, reason = other_files()[case]
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"other cannot be loaded as .* saved: {reason}"):
         skcvae.load(path)
-    path.write_text("name,size\n")
-    with pytest.raises(ValueError, match="it is no safetensors file"):
-        skcvae.load(path)
+
+
+def test_a_truncated_file_says_so(last, tmp_path):
+    path = written(tmp_path, last)
+    whole = path.read_bytes()
+    for size in (*range(12), 200, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match="it is (empty or )?truncated"):
+            skcvae.load(path)
+
+
+@pytest.mark.parametrize("given", [bytearray(b"a"), None, 3, io.BytesIO()], ids=type)
+def test_what_is_no_path_is_refused(given, last):
+    for call in (skcvae.load, last.save, lambda path: skcvae.save(last, path)):
+        with pytest.raises(TypeError, match=f"path must be .* got type {type(given).__name__}"):
+            call(given)
+
+
+def test_the_content_of_a_file_is_no_path(last, tmp_path):
+    content = written(tmp_path, last).read_bytes()
+    with pytest.raises(TypeError, match=f"path must be .* got {len(content)} bytes of content"):
+        skcvae.load(content)
+    assert skcvae.load(bytes(tmp_path / "pipeline.skcvae")).predict(X).shape == Y.shape
+
+
+ONE = NNRegressor(max_epochs=1, random_state=0)
+SEARCH = GridSearchCV(ONE, {"lr": [0.01, 0.1]}, cv=2)
+CHOICE = HybridStructuredPredictorCV((0, 1), cv=2, max_epochs=1, random_state=0)
+CHOSEN = {
+    "alpha": CHOICE,
+    "alpha in a pipeline": make_pipeline(StandardScaler(), CHOICE),
+    "alpha in a search": GridSearchCV(CHOICE, {"lr": [0.01, 0.1]}, cv=2),
+    "search in a pipeline": make_pipeline(StandardScaler(), SEARCH),
+    "stack in a pipeline": make_pipeline(
+        StandardScaler(), StackedGridSearchCV(ONE, {"lr": [0.01, 0.1]}, cv=2)
+    ),
+    "pipeline in a search": GridSearchCV(
+        make_pipeline(StandardScaler(), ONE), {"nnregressor__lr": [0.01, 0.1]}, cv=2
+    ),
+    "search in a pipeline in a search": GridSearchCV(
+        make_pipeline(StandardScaler(), SEARCH), {"gridsearchcv__cv": [2, 3]}, cv=2
+    ),
+    "pipeline in a pipeline": make_pipeline(PCA(2), make_pipeline(StandardScaler(), ONE)),
+    "frozen": FrozenEstimator(ONE),
+    "frozen in a pipeline": make_pipeline(StandardScaler(), FrozenEstimator(ONE)),
+}
+
+
+@pytest.mark.parametrize("case", CHOSEN)
+def test_what_a_search_has_chosen_answers_alike(case, tmp_path):
+    est = CHOSEN[case]
+    ONE.fit(X, Y)  # for those that are frozen
+    est.fit(X, Y)
+    again = skcvae.load(written(tmp_path, est))
+    np.testing.assert_array_equal(again.predict(X), est.predict(X))
+    np.testing.assert_array_equal(skcvae.sample(again, X, 2, 0), skcvae.sample(est, X, 2, 0))
+    np.testing.assert_array_equal(skcvae.log_prob(again, X, Y), skcvae.log_prob(est, X, Y))
+
+
+def test_what_was_not_fitted_is_refused(tmp_path):
+    for est in (CHOICE, SEARCH, CHOSEN["search in a pipeline"]):
+        with pytest.raises(NotFittedError):
+            written(tmp_path, clone(est))

@@ -174,6 +174,7 @@ def test_the_chosen_model_is_pickled_and_saved(chosen, tmp_path):
     est, X, y = chosen
     again = pickle.loads(pickle.dumps(est))
     assert again.score(X, y) == est.score(X, y) and again.alpha_ == est.alpha_
+    assert est.best_estimator_.score(X, y) == est.score(X, y)
     est.save(tmp_path / "model")
     loaded = skcvae.load(tmp_path / "model")
     assert type(loaded) is HybridStructuredPredictor and loaded.alpha == est.alpha_

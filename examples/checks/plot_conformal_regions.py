@@ -3,10 +3,11 @@
 Regions with guaranteed coverage
 ================================
 
-Intervals of a model hold their share of the rows only if the model is right. With rows that
-were not fitted, conformal prediction makes them hold it whatever the model. Here it is
-applied to a conditional VAE, for an output with two branches, where a region has two
-pieces, and for two outputs together, where it is a ring rather than a box.
+Intervals of a model contain their share of the outputs only if the model is right. Conformal
+prediction widens or narrows them by rows that were not fitted, so that they contain this share
+even if the model is wrong. Here it is applied to a conditional VAE, for an output with two
+branches, where a region has two pieces, and for two outputs together, where it is a ring rather
+than a box.
 """
 
 # %%

@@ -1,7 +1,7 @@
 """
-================================================
-Intervals of their own width for rows of a table
-================================================
+========================================
+Intervals whose width depends on the row
+========================================
 
 Predict delivery times from a DataFrame with numerical and categorical columns and missing
 values. Intervals of constant width have the right coverage on average only: they are too

@@ -4,7 +4,7 @@ Several colours for one grey picture
 ====================================
 
 A grey picture does not tell its colours: a petal may be pink or orange, and a patch without
-context be a leaf. A mixture as the prior p(z|x) gives the distinct answers in the order of
+context may be a leaf. A mixture as the prior p(z|x) gives the distinct answers in the order of
 their weights, and a likelihood of colour fields makes each of them smooth.
 
 Requires scikit-image: ``pip install skcvae[color]``.

@@ -3,8 +3,8 @@
 Anomalies by the density of a VAE
 ==================================
 
-A variational autoencoder without inputs is a density p(x). Rows that it gives a low log-likelihood
-are unlike the rows it was trained on. Here it stands beside scikit-learn's `KernelDensity` and
+A variational autoencoder without inputs is a density p(x). Rows with a low log-likelihood are
+unlike the rows it was trained on. Here it is compared with scikit-learn's `KernelDensity` and
 `IsolationForest`.
 """
 

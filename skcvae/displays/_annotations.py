@@ -5,10 +5,14 @@ import numpy as np
 from skcvae.data.annotations import present_annotations
 from skcvae.displays._axes import axes_for, pyplot, style
 from skcvae.displays._images import (
+    LABELS,
     check_rows,
     grey,
+    input_columns,
     inputs_as_images,
+    known,
     names_of_labels,
+    numbered,
     show_image,
 )
 from skcvae.pipelines import sample
@@ -29,9 +33,10 @@ class AnnotationsDisplay:
         Label maps; NaN where absent.
     draws : ndarray of shape (n_draws, n_rows, height, width)
         Draws of label maps.
-    X : ndarray of shape (n_rows, height, width[, 3]), default=None
-        Inputs. None omits their column.
-    label_names : dict of int to str
+    X : ndarray of shape (n_rows, height, width[, n_channels]), default=None
+        Inputs. None omits their column. Of 2 or 4 channels the last, such as a mask, has a
+        column of its own.
+    label_names : dict of label to str
         Names of the labels.
     n_shown : int, default=3
         Number of annotations, and of draws, in the grid.
@@ -101,8 +106,8 @@ class AnnotationsDisplay:
         pyplot(cls.__name__)
         check_rows(len(X))
         draws = sample(estimator, X, n_samples, random_state, observation_noise=observation_noise)
-        y = np.moveaxis(np.asarray(y), 1, 0)
-        return cls.from_predictions(X, y, np.rint(draws).astype(int), **kwargs)
+        draws = draws if draws.dtype.kind in LABELS else np.rint(draws).astype(int)
+        return cls.from_predictions(X, np.moveaxis(np.asarray(y), 1, 0), draws, **kwargs)
 
     @classmethod
     def from_predictions(cls, X, y, draws, *, label_names=None, n_shown=3, ax=None, **kwargs):
@@ -112,13 +117,14 @@ class AnnotationsDisplay:
         ----------
         X : array-like of shape (n_rows, ...) or None
             Inputs, at most 20 rows. They are plotted if they are images of shape
-            (n_rows, [channels,] height, width).
+            (n_rows, [channels,] height, width), of 1 to 4 channels: grey or colour, and with
+            2 or 4 a mask in a column of its own.
         y : array-like of shape (n_annotations, n_rows, height, width)
             Label maps, annotations first. An absent one is NaN all over, or -1 in an array of
             integers.
         draws : array-like of shape (n_draws, n_rows, height, width)
             Draws of label maps, as returned by `sample`.
-        label_names : dict of int to str, default=None
+        label_names : dict of label to str, default=None
             Names of the labels. None takes the labels.
         n_shown : int, default=3
             Number of annotations, and of draws, in the grid.
@@ -137,20 +143,21 @@ class AnnotationsDisplay:
         ValueError
             If there are more than 20 rows, or the shapes do not match or are not of maps.
         """
-        y, draws = np.asarray(y), np.asarray(draws, dtype=float)
+        y, draws = np.asarray(y), np.asarray(draws)
         if y.ndim != 4 or draws.shape[1:] != y.shape[1:]:
             raise ValueError(
                 "y must have shape (n_annotations, n_rows, height, width) and draws (n_draws, "
                 f"n_rows, height, width), got {y.shape} and {draws.shape}."
             )
         check_rows(y.shape[1])
-        annotations = y.astype(float)
+        annotations = y.astype(float if y.dtype.kind in "iubf" else object)
         annotations[~present_annotations(y)] = np.nan
         for name, maps in (("y", annotations), ("draws", draws)):
-            strange = maps[maps % 1 > 0]
+            strange = maps[maps % 1 > 0] if maps.dtype.kind == "f" else maps[:0]
             if strange.size:
                 raise ValueError(
-                    f"y and draws must be maps of integer labels, got {strange[0]:g} in {name}."
+                    f"y and draws must be maps of labels, integers or texts, got {strange[0]:g} "
+                    f"in {name}."
                 )
         return cls(
             annotations=annotations,
@@ -187,7 +194,7 @@ class AnnotationsDisplay:
         for j, (title, images, look) in enumerate(columns):
             self.ax_[0, j].set_title(title, fontsize="small")
             for i, image in enumerate(images):
-                if np.isnan(image).all():
+                if not known(image).any():
                     self.ax_[i, j].set_axis_off()
                 else:
                     self.images_[i, j] = show_image(self.ax_[i, j], image, look)
@@ -198,9 +205,10 @@ class AnnotationsDisplay:
         colours = pyplot(type(self).__name__).get_cmap("viridis", len(self.label_names))
         labels = {"cmap": colours, "vmin": -0.5, "vmax": len(self.label_names) - 0.5}
         heat = style(imshow_kw, cmap="magma", vmin=0, vmax=1)
-        columns = [] if self.X is None else [("input", self.X, grey(self.X))]
+        inputs = [] if self.X is None else input_columns(self.X)
+        columns = [(title, images, grey(images)) for title, images in inputs]
         for name, maps in (("annotation", self._present_first()), ("draw", self.draws)):
-            for i, images in enumerate(self._numbered(maps[: self.n_shown])):
+            for i, images in enumerate(numbered(maps[: self.n_shown], self.label_names)):
                 columns.append((f"{name} {i + 1}", images, labels))
         for name, images in self.disagreement_.items():
             columns.append((f"{name}\ndisagree", images, heat))
@@ -208,15 +216,8 @@ class AnnotationsDisplay:
 
     def _present_first(self):
         """Return the annotations of each row with absent ones last."""
-        order = np.isnan(self.annotations).all(axis=(2, 3)).argsort(axis=0, kind="stable")
+        order = (~known(self.annotations)).all(axis=(2, 3)).argsort(axis=0, kind="stable")
         return np.take_along_axis(self.annotations, order[..., None, None], axis=0)
-
-    def _numbered(self, maps):
-        """Return maps as indices of `label_names`."""
-        numbers = np.full(maps.shape, np.nan)
-        for number, label in enumerate(self.label_names):
-            numbers[maps == label] = number
-        return numbers
 
     def _disagreement(self, maps):
         """Return the share of pairs of maps that differ, for each pixel; zero without a pair."""

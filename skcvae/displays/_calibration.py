@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import binom
 
 from skcvae.displays._axes import BLUE, COLOURS, GREY, axes_for, plain, pyplot, style
-from skcvae.displays._names import output_names
+from skcvae.displays._names import names_of, names_of_either
 from skcvae.metrics import pit
 from skcvae.pipelines import sample
 
@@ -89,7 +89,7 @@ class CalibrationDisplay:
             The display, plotted.
         """
         pyplot(cls.__name__)
-        kwargs = {"output_names": output_names(estimator, y), **kwargs}
+        kwargs = {"output_names": names_of(estimator, y), **kwargs}
         return cls.from_predictions(y, sample(estimator, X, n_samples, random_state), **kwargs)
 
     @classmethod
@@ -102,14 +102,15 @@ class CalibrationDisplay:
         ----------
         y_true : array-like of shape (n_rows,) or (n_rows, ...)
             True outputs; NaN if missing.
-        draws : array-like of shape (n_samples, n_rows, ...)
-            Draws of the outputs, as returned by `sample`.
+        draws : array-like of shape (n_samples, n_rows, ...), or DataFrame
+            Draws of the outputs, as returned by `sample`, also with ``as_frame=True``.
         random_state : int, RandomState or None, default=0
             Seed for breaking ties in :func:`~skcvae.metrics.pit`.
         name : str, default=None
             Name of the model in the legend.
         output_names : sequence of str, default=None
-            Names of the outputs in the legend. None uses their indices.
+            Names of the outputs in the legend. None uses those of `y_true` or `draws`, if one is a
+            DataFrame, or their indices.
         ax : Axes, default=None
             Axes to plot on. None creates a figure.
         **kwargs
@@ -138,7 +139,8 @@ class CalibrationDisplay:
         """
         pyplot(cls.__name__)
         found = pit(y_true, draws, random_state)
-        return cls(pit=found, name=name, output_names=output_names).plot(ax, **kwargs)
+        names = names_of_either(y_true, draws) if output_names is None else output_names
+        return cls(pit=found, name=name, output_names=names).plot(ax, **kwargs)
 
     def plot(
         self,

@@ -3,6 +3,7 @@
 import numpy as np
 
 MOST_ROWS = 20  # larger grids are not readable
+LABELS = "iubOU"  # kinds of the dtypes of labels
 UNKNOWN = "#a6cee3"  # distinct from greys and from the colours of labels
 
 
@@ -36,9 +37,28 @@ def outputs_as_images(name, y, draws, joined):
 def inputs_as_images(X, draws, joined):
     """Return inputs as images, with missing y if they are joined, or None if not images."""
     if joined is None:
-        return as_images("X", X) if np.ndim(X) > 2 else None
-    images = as_images("join(X, y)", joined(np.full(draws.shape[1:], np.nan)))
-    return None if np.isnan(images).all() else images
+        return _with_masks(X) if np.ndim(X) > 2 else None
+    unknown = np.full(draws.shape[1:], None if draws.dtype.kind in "OU" else np.nan)
+    images = as_images("join(X, y)", joined(unknown))
+    return images if known(images).any() else None
+
+
+def _with_masks(X):
+    """Return inputs as images; those of 2 or 4 channels are an image and a mask, channels last."""
+    X = np.asarray(X)
+    if X.ndim != 4 or X.shape[1] not in (2, 4):
+        return as_images("X", X)
+    parts = np.split(X, [X.shape[1] - 1], axis=1)
+    images = [as_images("X", part) for part in parts]
+    return np.concatenate([part.reshape(*part.shape[:3], -1) for part in images], axis=-1)
+
+
+def input_columns(X):
+    """Return the titles and the images of inputs: one column, or an image and its mask."""
+    if X.ndim == 3 or X.shape[-1] == 3:
+        return [("input", X)]
+    image = X[..., 0] if X.shape[-1] == 2 else X[..., :3]
+    return [("input", image), (f"channel {X.shape[-1]}", X[..., -1])]
 
 
 def as_images(name, array):
@@ -54,10 +74,10 @@ def as_images(name, array):
             )
         return np.moveaxis(array, 1, -1).clip(0, 1)
     if array.ndim == 4:
+        allowed, advice = _some_channels(name, array.shape[1])
         raise ValueError(
-            f"{name} must be images of shape (n_rows, channels, height, width) with 1 or 3 "
-            f"channels, got {array.shape}. Plot some of the channels, such as an image without "
-            "its mask, by join=lambda X, y: y[:, :3]."
+            f"{name} must be images of shape (n_rows, channels, height, width) with {allowed} "
+            f"channels, got {array.shape}. {advice}"
         )
     if array.ndim != 3:
         raise ValueError(
@@ -68,13 +88,45 @@ def as_images(name, array):
     return array
 
 
+def _some_channels(name, n_channels):
+    """Return the numbers of channels that can be plotted, and how to plot some of them."""
+    if name == "X":
+        return "1 to 4", "Plot some of them by from_predictions(X[:, :1], ...)."
+    n_shown = 3 if n_channels == 4 else 1
+    return "1 or 3", f"Plot an image without its mask by join=lambda X, y: y[:, :{n_shown}]."
+
+
+def known(array):
+    """Return which entries are not missing: neither NaN nor None."""
+    return (array == array) & np.not_equal(array, None)
+
+
 def names_of_labels(given, maps):
     """Return the names of labels, by default the labels as text."""
-    found = np.unique(np.concatenate([part[~np.isnan(part)] for part in maps])).tolist()
-    names = {int(label): str(int(label)) for label in found} if given is None else given
+    found = {label for part in maps for label in part[known(part)].tolist()}
+    if len({isinstance(label, str) for label in found}) > 1:
+        raise ValueError(
+            "y_true, predictions and draws must have labels of one kind, got both texts and "
+            f"numbers, {sorted(found, key=str)[:5]}."
+        )
+    found = sorted(found)
+    names = {_whole(k): str(_whole(k)) for k in found} if given is None else given
     if not set(found) <= set(names):
         raise ValueError(f"label_names must have a name for all labels {found}, got {given!r}.")
     return names
+
+
+def _whole(label):
+    """Return a label that is a whole number as an integer, others unchanged."""
+    return int(label) if isinstance(label, float) else label
+
+
+def numbered(maps, label_names):
+    """Return label maps as positions in `label_names`; NaN if missing."""
+    numbers = np.full(maps.shape, np.nan)
+    for number, label in enumerate(label_names):
+        numbers[maps == label] = number
+    return numbers
 
 
 def grey(images):

@@ -3,8 +3,9 @@
 import numpy as np
 
 from skcvae.displays._axes import BLUE, VERMILION, axes_for, plain, pyplot, style
-from skcvae.displays._names import output_names, positions
+from skcvae.displays._names import names_of, names_of_either, positions
 from skcvae.pipelines import sample
+from skcvae.pipelines._frames import as_array, as_numbers
 
 MOST_OUTPUTS = 8  # larger grids are not readable
 
@@ -85,7 +86,7 @@ class JointSamplesDisplay:
         pyplot(cls.__name__)
         if len(X) != 1:
             raise ValueError(f"X must have one row, such as X[:1], got {len(X)}.")
-        kwargs = {"output_names": output_names(estimator, y), **kwargs}
+        kwargs = {"output_names": names_of(estimator, y), **kwargs}
         return cls.from_predictions(y, sample(estimator, X, n_samples, random_state), **kwargs)
 
     @classmethod
@@ -98,12 +99,13 @@ class JointSamplesDisplay:
         ----------
         y_true : array-like of shape (1, n_outputs) or None
             True outputs; NaN if missing.
-        draws : array-like of shape (n_samples, 1, n_outputs)
-            Draws of the outputs, as returned by `sample`.
+        draws : array-like of shape (n_samples, 1, n_outputs), or DataFrame
+            Draws of the outputs, as returned by `sample`, also with ``as_frame=True``.
         outputs : sequence of int or str, default=None
             Indices or names of the outputs to plot. None plots all.
         output_names : sequence of str of shape (n_outputs,), default=None
-            Names of all outputs. None uses their indices.
+            Names of all outputs. None uses those of `y_true` or `draws`, if one is a DataFrame,
+            or their indices.
         ax : ndarray of Axes of shape (n_shown, n_shown), default=None
             Axes to plot on, such as the `ax_` of another display. None creates a figure.
         **kwargs
@@ -128,7 +130,9 @@ class JointSamplesDisplay:
         >>> display.output_names
         ['y[0]', 'y[2]']
         """
-        draws = np.asarray(draws, dtype=float)
+        if output_names is None:
+            output_names = names_of_either(y_true, draws)
+        draws = as_array(draws, y_true, "draws")
         if draws.ndim != 3 or draws.shape[1] != 1:
             raise ValueError(
                 f"draws must have shape (n_samples, 1, n_outputs), one row, got {draws.shape}."
@@ -149,7 +153,7 @@ class JointSamplesDisplay:
         names = output_names if output_names is not None else [f"y[{i}]" for i in range(n_outputs)]
         return cls(
             draws=draws[:, 0, shown],
-            y_true=None if y_true is None else np.asarray(y_true, dtype=float)[0, shown],
+            y_true=None if y_true is None else as_numbers(y_true, "y_true")[0, shown],
             output_names=[str(names[i]) for i in shown],
         ).plot(ax, **kwargs)
 

@@ -2,17 +2,27 @@
 
 import numpy as np
 
-from skcvae.data.frames import column_names
-from skcvae.pipelines import last_step
+from skcvae.data.frames import column, select_columns
+from skcvae.pipelines._frames import check_names, names_in_fit, output_names
 
 
-def output_names(estimator, y):
-    """Return the names of the outputs: those of y, else those seen in fit, else None."""
-    names = column_names(y)
+def names_of(estimator, y, output=None):
+    """Return the names of the outputs: those seen in fit, else those of y; refuse others.
+
+    If one output is selected, y may be that output alone.
+    """
+    names, given = names_in_fit(estimator), output_names(y)
     if names is None:
-        last, _ = last_step(estimator, None, "sample")
-        names = getattr(last, "target_names_in_", None)
-    return None if names is None else [str(name) for name in names]
+        return given
+    selection = [] if output is None else positions([output], names)
+    if given not in [[names[i]] for i in selection if i in range(len(names))]:
+        check_names(estimator, y)
+    return names
+
+
+def names_of_either(y_true, draws):
+    """Return the names of the outputs of two frames, or None."""
+    return output_names(y_true) or output_names(draws)
 
 
 def positions(outputs, names):
@@ -32,5 +42,25 @@ def selected(output, names, draws, y):
             f"output must be the index of one of {n_outputs} outputs, or among their names "
             f"{names}, got {output!r}."
         )
-    y = None if y is None else np.asarray(y).reshape(-1, n_outputs)[:, position]
-    return draws.reshape(*draws.shape[:2], n_outputs)[..., position], y
+    draws = draws.reshape(*draws.shape[:2], n_outputs)[..., position]
+    if y is None or np.shape(y)[1:] in ((), (1,)):
+        return draws, y
+    if np.shape(y)[1:] != (n_outputs,):
+        raise ValueError(
+            f"y must have shape (n_rows, {n_outputs}), or be the output {output!r} alone, got "
+            f"{np.shape(y)}."
+        )
+    return draws, np.asarray(y)[:, position]
+
+
+def check_numbers(X, feature):
+    """Refuse a feature of categories: between them there are no values."""
+    if hasattr(X, "columns"):
+        found = select_columns("numbers")(X[[feature]])
+    else:
+        found = not any(isinstance(value, str | bool | np.bool_) for value in column(X, feature))
+    if not found:
+        raise ValueError(
+            f"feature must hold numbers, got categories in {feature!r}. Plot bands over another "
+            "feature, for the rows of one category at a time."
+        )

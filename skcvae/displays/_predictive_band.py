@@ -5,8 +5,9 @@ from sklearn.utils import _safe_indexing
 
 from skcvae.data.frames import column, column_names, table, with_column
 from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style
-from skcvae.displays._names import output_names, positions, selected
+from skcvae.displays._names import check_numbers, names_of, names_of_either, positions, selected
 from skcvae.pipelines import sample
+from skcvae.pipelines._frames import as_array, as_numbers
 
 OTHERS = 20  # rows of which the other features are taken
 
@@ -95,10 +96,10 @@ class PredictiveBandDisplay:
         X : array-like or DataFrame of shape (n_rows, n_features)
             Inputs, as the first step of a pipeline takes them.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-            True outputs. None plots no points.
+            True outputs, or the selected one alone. None plots no points.
         feature : int or str, default=None
-            The feature on the horizontal axis: its column, or its name in a DataFrame. The
-            others are those of 20 rows of X in equal shares, so that the bands are those of a
+            The feature on the horizontal axis, of numbers: its column, or its name in a DataFrame.
+            The others are those of 20 rows of X in equal shares, so that the bands are those of a
             mixture, as a partial dependence is a mean. None if X has one column.
         output : int or str, default=None
             The output on the vertical axis: its column, or its name. None if y has one.
@@ -119,18 +120,20 @@ class PredictiveBandDisplay:
         Raises
         ------
         ValueError
-            If X or y has more than one column, and `feature` or `output` is None.
+            If X or y has more than one column, and `feature` or `output` is None, or if the
+            feature or the output does not hold numbers.
         """
         pyplot(cls.__name__)
         if feature is None:
             _single("X", X, "feature")
         X, feature_name = table(X, 0 if feature is None else feature)
+        check_numbers(X, feature_name)
         x = np.asarray(column(X, feature_name), dtype=float)
         known = np.isfinite(x)
         grid = np.linspace(x[known].min(), x[known].max(), grid_resolution)
         n_rows = 1 if feature is None else OTHERS
         draws = _draws(estimator, X, feature_name, grid, n_rows, n_samples, random_state)
-        y_names = output_names(estimator, y)
+        y_names = names_of(estimator, y, output)
         if output is not None:
             draws, y = selected(output, y_names, draws, y)
         elif draws.ndim > 2:
@@ -162,8 +165,8 @@ class PredictiveBandDisplay:
         ----------
         x : array-like of shape (n_points,) or (n_points, 1)
             Inputs of the draws.
-        draws : array-like of shape (n_samples, n_points) or (n_samples, n_points, 1)
-            Draws of y at `x`, as returned by `sample`.
+        draws : array-like of shape (n_samples, n_points) or (n_samples, n_points, 1), or DataFrame
+            Draws of y at `x`, as returned by `sample`, also with ``as_frame=True``.
         X : array-like of shape (n_rows,) or (n_rows, 1), default=None
             Inputs of rows to plot as points.
         y_true : array-like of shape (n_rows,) or (n_rows, 1), default=None
@@ -171,7 +174,8 @@ class PredictiveBandDisplay:
         coverages : sequence of float, default=(0.5, 0.9)
             Nominal coverages of the bands.
         x_name, y_name : str, default=None
-            Axis labels. None uses "x" and "y".
+            Axis labels. None uses the names of `x`, and of `y_true` or `draws`, if they have some,
+            or "x" and "y".
         ax : Axes, default=None
             Axes to plot on. None creates a figure.
         **kwargs
@@ -185,7 +189,7 @@ class PredictiveBandDisplay:
         Raises
         ------
         ValueError
-            If the shapes do not match, or a coverage is not between 0 and 1.
+            If the shapes do not match, a coverage is not between 0 and 1, or outputs are labels.
 
         Examples
         --------
@@ -196,7 +200,9 @@ class PredictiveBandDisplay:
         >>> display.bands.shape
         (1, 3, 2)
         """
-        x, draws = _single("x", x), np.asarray(draws, dtype=float)
+        x_name = x_name or next(iter(column_names(x) or ()), None)
+        y_name = y_name or next(iter(names_of_either(y_true, draws) or ()), None)
+        x, draws = _single("x", x), as_array(draws, None, "draws")
         if draws.shape[1:] not in {x.shape, (*x.shape, 1)} or not len(draws):
             raise ValueError(
                 f"draws must have shape (n_samples, {len(x)}), a single output, for x of shape "
@@ -204,7 +210,7 @@ class PredictiveBandDisplay:
             )
         if (X is None) != (y_true is None) or (X is not None and len(X) != len(y_true)):
             raise ValueError(
-                "X and y_true must be given together, with as many rows, got "
+                "X and y_true must be given together, with the same number of rows, got "
                 f"{[None if part is None else np.shape(part) for part in (X, y_true)]}."
             )
         levels = np.asarray(coverages, dtype=float)
@@ -288,4 +294,4 @@ def _single(name, array, parameter=None):
         raise ValueError(
             f"{name} must be a single column, of shape (n,) or (n, 1), got shape {shape}.{hint}"
         )
-    return np.asarray(array, dtype=float).ravel()
+    return as_numbers(array, name).ravel()

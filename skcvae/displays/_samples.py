@@ -6,11 +6,14 @@ import numpy as np
 
 from skcvae.displays._axes import axes_for, pyplot, style
 from skcvae.displays._images import (
+    LABELS,
     check_length,
     check_rows,
     grey,
+    input_columns,
     inputs_as_images,
     names_of_labels,
+    numbered,
     outputs_as_images,
     show_image,
 )
@@ -26,16 +29,17 @@ class SamplesDisplay:
     Parameters
     ----------
     draws : ndarray of shape (n_samples, n_rows, height, width[, 3])
-        Grey images, colour images in [0, 1] or label maps. NaN pixels are missing and
-        are plotted in light blue.
+        Grey images, colour images in [0, 1] or label maps, of integers, texts or booleans.
+        Pixels that are NaN or None are missing and are plotted in light blue.
     y_true : ndarray of shape (n_rows, height, width[, 3]), default=None
         True outputs. None omits their column.
-    X : ndarray of shape (n_rows, height, width[, 3]), default=None
-        Inputs. None omits their column.
+    X : ndarray of shape (n_rows, height, width[, n_channels]), default=None
+        Inputs. None omits their column. Of 2 or 4 channels the last, such as a mask, has a
+        column of its own.
     predictions : dict of str to ndarray, default=None
         Additional columns between the true outputs and the draws: titles mapped to
         arrays of the shape of `y_true`.
-    label_names : dict of int to str, default=None
+    label_names : dict of label to str, default=None
         Names of the labels. None for grey and colour images.
     joined : bool, default=False
         Whether `X` is the observed part of the same image, plotted like the outputs.
@@ -156,7 +160,8 @@ class SamplesDisplay:
         ----------
         X : array-like of shape (n_rows, ...) or None
             Inputs, at most 20 rows. They are plotted if they are images of shape
-            (n_rows, [channels,] height, width).
+            (n_rows, [channels,] height, width), of 1 to 4 channels: grey or colour, and with
+            2 or 4 a mask in a column of its own.
         y_true : array-like of shape (n_rows, ...) or None
             True outputs.
         draws : array-like of shape (n_samples, n_rows, ...)
@@ -167,9 +172,9 @@ class SamplesDisplay:
             is plotted as an image whose y is missing. None if y is an image.
         predictions : dict of str to array-like, default=None
             Additional predictions to plot, such as ``{"mean": est.predict(X)}``.
-        label_names : dict of int to str, default=None
-            Names of the labels. None uses the labels of integer outputs, and plots other
-            outputs as grey or colour images.
+        label_names : dict of label to str, default=None
+            Names of the labels. None uses the labels of outputs that are integers, texts or
+            booleans, and plots other outputs as grey or colour images.
         row_names : list of str, default=None
             Names of the rows of the grid.
         draw_names : list of str, default=None
@@ -215,7 +220,7 @@ class SamplesDisplay:
             for title, y in (predictions or {}).items()
         }
         shown = np.stack([outputs_as_images("draws", draw, draws, joined) for draw in draws])
-        if label_names is not None or draws.dtype.kind in "iu":
+        if label_names is not None or draws.dtype.kind in LABELS:
             label_names = names_of_labels(label_names, [shown, *truth, *answers.values()])
         return cls(
             draws=shown,
@@ -244,7 +249,8 @@ class SamplesDisplay:
         self : SamplesDisplay
             The display, plotted.
         """
-        columns, (n_rows, height, width) = self._columns(), self.draws.shape[1:4]
+        inputs = [] if self.X is None else input_columns(self.X)
+        columns, (n_rows, height, width) = inputs + self._columns(), self.draws.shape[1:4]
         names_width = 0.09 * max(map(len, self.row_names or [""]))
         size = (0.95 * len(columns) + names_width, 0.95 * height / width * n_rows + 0.3)
         self.ax_ = axes_for(ax, (n_rows, len(columns)), self, figsize=size)
@@ -252,7 +258,7 @@ class SamplesDisplay:
         self.images_ = np.empty(self.ax_.shape, dtype=object)
         for j, (title, images) in enumerate(columns):
             self.ax_[0, j].set_title(title, fontsize="medium")
-            own = images is self.X and not self.joined
+            own = j < len(inputs) and not self.joined
             look = grey(images) if own else style(imshow_kw, **self._look())
             for i, image in enumerate(images if own else self._coloured(images)):
                 self.images_[i, j] = show_image(self.ax_[i, j], image, look)
@@ -262,11 +268,10 @@ class SamplesDisplay:
         return self
 
     def _columns(self):
-        """Return the title and the images of each column."""
+        """Return the title and the images of each column of outputs."""
         names = self.draw_names or [f"draw {i + 1}" for i in range(len(self.draws))]
-        columns = [("input", self.X), ("truth", self.y_true), *(self.predictions or {}).items()]
-        columns += zip(names, self.draws, strict=True)
-        return [(title, images) for title, images in columns if images is not None]
+        truth = [] if self.y_true is None else [("truth", self.y_true)]
+        return [*truth, *(self.predictions or {}).items(), *zip(names, self.draws, strict=True)]
 
     def _look(self):
         """Return the colour map and its limits, shared by all images but separate inputs."""
@@ -276,13 +281,8 @@ class SamplesDisplay:
         return grey(self.draws if self.y_true is None else self.y_true)
 
     def _coloured(self, images):
-        """Return images, or the indices of labels in `label_names`; NaN if missing."""
-        if not self.label_names:
-            return images
-        numbers = np.full(images.shape, np.nan)
-        for number, label in enumerate(self.label_names):
-            numbers[images == label] = number
-        return numbers
+        """Return images, or label maps as positions in `label_names`."""
+        return numbered(images, self.label_names) if self.label_names else images
 
     def _legend(self):
         from matplotlib.patches import Patch

@@ -15,6 +15,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skcvae.data import reading
+from skcvae.data.frames import column_names
 from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
@@ -100,7 +101,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
         )
     if issparse(y):
         raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
-    columns = getattr(y, "columns", [y.name] if hasattr(y, "to_frame") else [])
+    columns = column_names(y) or []
     names = np.asarray([*columns], dtype=object)
     named = set(map(type, columns)) == {str}
     if shape is None:
@@ -113,7 +114,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
                 "y.columns = y.columns.map(str).",
                 stacklevel=2,
             )
-    elif named and len(names) > 1:
+    elif named:
         check_names(estimator, names, name)
     y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
     y = _numbers(y, name)

@@ -8,6 +8,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from skcvae import pipelines
 from skcvae.estimators import _checks, _regions
 from skcvae.estimators._calibration import check_rows, outputs
+from skcvae.pipelines._frames import check_names
 
 
 class ConformalRegions:
@@ -69,7 +70,9 @@ class ConformalRegions:
         ndarray of bool of shape (n_rows,) or (n_values, n_rows)
             With several coverages there is a last axis of length n_coverages.
         """
-        calibration, y = self._calibration(), outputs(y)
+        calibration = self._calibration()
+        check_names(self.estimator_, y)
+        y = outputs(y)
         shape = _num_samples(X), *calibration.interval_scores.shape[1:]
         values = y if y.ndim > len(shape) else y[None]
         thresholds, several = self._thresholds(calibration.region_scores, coverage)

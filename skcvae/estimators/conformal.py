@@ -22,6 +22,7 @@ from skcvae.estimators._conformal_regions import ConformalRegions
 from skcvae.estimators._parameters import Parameters
 from skcvae.estimators.cvae import CVAERegressor
 from skcvae.estimators.ensemble import EnsembleRegressor
+from skcvae.pipelines._frames import check_names
 from skcvae.random import seed_from, spawned
 
 
@@ -174,6 +175,7 @@ class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, P
         if isinstance(self.estimator, FrozenEstimator):
             self.fit(X, y)
         check_is_fitted(self)
+        check_names(self.estimator_, y)
         y, labels = outputs(y), self._labels()
         check_consistent_length(X, y)
         if self.region == "distance" and np.size(np.arange(y[0].size)[labels]):

@@ -5,7 +5,6 @@ from numbers import Integral
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
 from skcvae.estimators import _checks
 from skcvae.estimators._base import StructuredPredictor
@@ -13,7 +12,6 @@ from skcvae.estimators._ended import finish
 from skcvae.estimators._parameters import KL, LATENT
 from skcvae.estimators.hybrid import HybridStructuredPredictor
 from skcvae.estimators.search import StackedGridSearchCV
-from skcvae.io import document
 from skcvae.objectives import Hybrid
 from skcvae.training.net import train
 
@@ -54,6 +52,8 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         As of :class:`~sklearn.model_selection.GridSearchCV`: a row for each of `alphas`.
     best_score_ : float
         The mean score of `alpha_` over the folds.
+    best_estimator_ : HybridStructuredPredictor
+        The fit to all rows, which `save` writes; pickle and joblib write the search too.
     training_ : str
         How the candidates were trained: how many at once, and why others alone.
     n_active_units_, history_, architecture_, likelihood_, prior_, latent_shape_, classes_
@@ -160,6 +160,14 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         """What training maximises, with the chosen `alpha`."""
         return Hybrid(getattr(self, "alpha_", 0.5))
 
+    @property
+    def best_estimator_(self):
+        """The fit to all rows, as a model with one value of `alpha`."""
+        chosen = HybridStructuredPredictor(self.alpha_, **self._own_params())
+        own = {"alpha_", "best_score_", "cv_results_", "training_", *self.get_params(deep=False)}
+        vars(chosen).update({k: v for k, v in vars(self).items() if k not in own})
+        return chosen
+
     @_checks.named_keywords
     def fit(self, X, y=None, sample_weight=None, *, groups=None):
         """Choose `alpha`, and fit the networks to all rows.
@@ -230,29 +238,3 @@ class HybridStructuredPredictorCV(StructuredPredictor):
     def _summary_entries(self):
         chosen = f"{self.alpha_:g} of {', '.join(f'{a:g}' for a in self.alphas)}"
         return {"alpha": chosen, "searched": self.training_, **super()._summary_entries()}
-
-    @_checks.named_keywords
-    def save(self, path):
-        """Write the chosen model to a file, a :class:`HybridStructuredPredictor`.
-
-        The search is not written; pickle and joblib write it too.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file. An existing one is replaced, once the new one is complete.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If a parameter is not plain data, such as a callback.
-        OSError
-            If the file cannot be written.
-        """
-        check_is_fitted(self)
-        chosen = HybridStructuredPredictor(self.alpha_, **self._own_params())
-        own = {"alpha_", "best_score_", "cv_results_", "training_", *self.get_params(deep=False)}
-        vars(chosen).update({k: v for k, v in vars(self).items() if k not in own})
-        document.save(chosen, path)

@@ -13,6 +13,7 @@ import os
 import sklearn
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
@@ -34,8 +35,9 @@ def save(estimator, path):
     Parameters
     ----------
     estimator : Pipeline, search or estimator
-        Fitted. Of a search its ``best_estimator_`` is saved. Steps of a pipeline may be estimators
-        of skcvae and these of scikit-learn: Pipeline, FeatureUnion, ColumnTransformer,
+        Fitted. Of a search, also inside a pipeline or another search, its ``best_estimator_`` is
+        saved, and of a ``FrozenEstimator`` its estimator. Steps of a pipeline may be estimators of
+        skcvae and these of scikit-learn: Pipeline, FeatureUnion, ColumnTransformer,
         SimpleImputer, MissingIndicator, VarianceThreshold, PCA, TruncatedSVD, OneHotEncoder,
         OrdinalEncoder, KBinsDiscretizer, Binarizer, Normalizer, PolynomialFeatures, all scalers,
         PowerTransformer, QuantileTransformer, and FunctionTransformer of numpy's functions such as
@@ -47,6 +49,8 @@ def save(estimator, path):
     ------
     NotFittedError
         Before `fit`.
+    TypeError
+        If `path` is not the name of a file.
     ValueError
         If a parameter or a step is not plain data, such as a callback, a function of your own or
         another transformer. Pickle, joblib and skops write those.
@@ -69,7 +73,7 @@ def save(estimator, path):
     >>> again.score(data.X, data.y) == est.score(data.X, data.y)
     True
     """
-    estimator = getattr(estimator, "best_estimator_", estimator)
+    path = files.named(path)
     check_is_fitted(estimator)
     arrays = {}
     coded = _EstimatorEncoder(arrays).encoded(estimator)
@@ -98,6 +102,8 @@ def load(path, classes=()):
 
     Raises
     ------
+    TypeError
+        If `path` is not the name of a file.
     ValueError
         If the file is not one that `save` wrote, is damaged, comes from a newer skcvae, or
         names classes that are neither skcvae's nor in `classes`. Nothing in a file is run,
@@ -122,6 +128,7 @@ def load(path, classes=()):
     """
     if isinstance(classes, type) or not all(isinstance(cls, type) for cls in classes):
         raise TypeError(f"classes must be a list of classes, got {classes!r}.")
+    path = files.named(path)
     with files.refusing(f"{os.fsdecode(path)} cannot be loaded as an estimator that skcvae saved"):
         document, arrays = files.read(path, format=FORMAT)
         content = parsed(document)
@@ -147,6 +154,9 @@ class _EstimatorEncoder(Encoder):
     """Encodes objects too, by their kinds."""
 
     def _object(self, value, name):
+        answering = _answering(value)
+        if answering is not value:
+            return self.encoded(answering, name)
         plain = steps.coded(value, name, self.encoded)
         if plain is not None:
             return plain
@@ -186,6 +196,13 @@ class _EstimatorEncoder(Encoder):
             if kinds.names_programs(params["compile"]):
                 raise _not_plain(join(name, "compile"), params["compile"])
         return self._dict(params, name)
+
+
+def _answering(estimator):
+    """Return the estimator that answers for a search, or for a frozen one."""
+    if isinstance(estimator, FrozenEstimator):
+        return estimator.estimator
+    return getattr(estimator, "best_estimator_", estimator)
 
 
 def _kind_of(value):

@@ -13,11 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from skcvae.io.replacing import replace
 
+# How files of other kinds begin, and what is read by what.
+OTHERS = {
+    b"\x80": "it is a pickle, as joblib writes: joblib.load reads it, and runs code in it",
+    b"PK\x03\x04": "it is a zip archive, as torch.save and torch.export.save write",
+}
 LARGEST_HEADER = 100_000_000  # bytes, document included: safetensors reads no more
 LONGEST_REASON = 200  # characters, in which a file may be quoted
 
@@ -54,22 +59,62 @@ def read(path, *, format: str) -> tuple[str, dict[str, np.ndarray]]:
     """Return the document and the arrays of a file, in memory of the order of its size."""
     path = os.fsdecode(path)
     _check_regular(path)
-    with open(path, "rb") as file:  # raises Python's own error if it is unreadable
-        if file.read(9)[8:] != b"{":
-            raise ValueError("it is no safetensors file, as save writes, but of another format")
-    with safe_open(path, framework="numpy") as file:
+    _check_beginning(path)
+    with _opened(path) as file:
         metadata = file.metadata() or {}
-        if metadata.get("format") != format:
-            raise ValueError(
-                f"its format is {metadata.get('format')!r}, "
-                f"expected {format!r}, the only supported format"
-            )
+        found = metadata.get("format")
+        if found != format:
+            what = f"its format is {found!r}" if found else "save did not write it"
+            raise ValueError(f"{what}, expected {format!r}, the only supported format")
         if set(metadata) != {"format", "document", "crc32"}:
             raise ValueError(f"its metadata are {sorted(metadata)}, not those of {format!r}")
         arrays = {name: file.get_tensor(name) for name in file.keys()}
     if metadata["crc32"] != _checksum(metadata["document"], arrays):
         raise ValueError("it is damaged: its contents do not have the checksum that it names")
     return metadata["document"], arrays
+
+
+def _check_beginning(path: str) -> None:
+    """Refuse files of other formats, and such as end before their header does."""
+    with open(path, "rb") as file:  # raises Python's own error if it is unreadable
+        start, size = file.read(9), os.fstat(file.fileno()).st_size
+    other = next((said for begin, said in OTHERS.items() if start.startswith(begin)), None)
+    length = int.from_bytes(start[:8], "little")
+    if start[8:] == b"{" and length <= LARGEST_HEADER:
+        if size < 8 + length:
+            raise ValueError(f"it is truncated, to {size} bytes")
+    elif size < 9:
+        raise ValueError(f"it is empty or truncated, to {size} bytes")
+    else:
+        raise ValueError(other or "it is not a safetensors file, which save writes")
+
+
+def _opened(path: str):
+    """Return an open safetensors file; raise ValueError if its header does not fit its size."""
+    try:
+        return safe_open(path, framework="numpy")
+    except SafetensorError as error:
+        raise ValueError("it is truncated or damaged") from error
+
+
+def named(path):
+    """Return a path; refuse contents of files, and open files.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        The name of a file.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    is_content = isinstance(path, bytes) and b"\0" in path
+    if is_content or not isinstance(path, str | bytes | os.PathLike):
+        got = f"{len(path)} bytes of content" if is_content else f"type {type(path).__name__}"
+        raise TypeError(f"path must be the name of a file, as str or path-like, got {got}.")
+    return path
 
 
 @contextmanager

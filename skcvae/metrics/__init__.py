@@ -6,7 +6,9 @@ output. The following can be passed as ``scoring`` to scikit-learn's model selec
 `energy_scorer` and, for several annotators, `ged_scorer`, which use `sample`; and
 `cll_per_pixel`, which uses `log_prob`. For all of these, higher is better.
 
-Targets that are NaN are missing and are ignored.
+Targets that are NaN are missing and are ignored. If targets and what they are compared with are
+DataFrames or Series, the names of outputs and rows must be the same, in the same order; otherwise
+a ValueError is raised. A default index and columns that are not texts are not names.
 """
 
 from skcvae.metrics._annotations import (

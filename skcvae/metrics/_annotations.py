@@ -246,7 +246,7 @@ def _checked(y):
     present = present_annotations(y)
     bare = np.flatnonzero(~present.any(axis=0))
     if len(bare):
-        raise ValueError(f"y must have an annotation of each row, got none of row {bare[0]}.")
+        raise ValueError(f"y must have an annotation of each row, got none for row {bare[0]}.")
     assert_all_finite(y[present], input_name="y")
     return y, present
 

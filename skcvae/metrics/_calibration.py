@@ -3,7 +3,12 @@
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from skcvae.metrics._draws import draws_of, from_frame, observed_outputs, weights_of_outputs
+from skcvae.metrics._draws import (
+    observed_outputs,
+    weights_of_outputs,
+    with_draws,
+)
+from skcvae.pipelines._frames import as_array
 from skcvae.random import seed_from
 
 MULTIOUTPUT = ("pooled", "raw_values")
@@ -51,10 +56,10 @@ def interval_coverage(y_true, intervals, sample_weight=None, *, multioutput="poo
     ... )
     array([1. , 0.5])
     """
-    y_true, observed = observed_outputs(y_true)
     if multioutput not in MULTIOUTPUT:
         raise ValueError(f"multioutput must be one of {MULTIOUTPUT}, got {multioutput!r}.")
-    intervals = from_frame(intervals, y_true)
+    intervals = as_array(intervals, y_true, "intervals")
+    y_true, observed = observed_outputs(y_true)
     if intervals.shape != (*y_true.shape, 2):
         raise ValueError(
             f"intervals must have shape {(*y_true.shape, 2)} for y_true of shape {y_true.shape}, "
@@ -115,8 +120,7 @@ def pit(y_true, draws, random_state=None):
     >>> pit([2.5], np.arange(99.0)[:, None], random_state=0)
     array([0.03...])
     """
-    y_true, observed = observed_outputs(y_true)
-    draws = draws_of(draws, y_true, observed, at_least=1)
+    y_true, draws, observed = with_draws(y_true, draws, at_least=1)
     v = np.random.default_rng(seed_from(random_state)).random(y_true.shape)
     below, ties = (draws < y_true).sum(axis=0), (draws == y_true).sum(axis=0)
     u = (below + v * (1 + ties)) / (len(draws) + 1)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skcvae.pipelines import log_prob as log_prob_of
+from skcvae.pipelines._frames import check_alike
 
 
 def negative_cll_per_pixel(log_prob, y):
@@ -38,6 +39,7 @@ def negative_cll_per_pixel(log_prob, y):
     >>> negative_cll_per_pixel([-2.0, -6.0], np.zeros((2, 2, 2)))
     1.0
     """
+    check_alike(y, log_prob, "log_prob", rows_only=True)
     log_prob, y = np.asarray(log_prob), np.asarray(y)
     if log_prob.shape != y.shape[:1]:
         raise ValueError(

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, jaccard_score
 from sklearn.utils import assert_all_finite
 
+from skcvae.pipelines._frames import check_alike, check_names
 from skcvae.pipelines.steps import last_step
 
 
@@ -117,6 +118,7 @@ def pixel_accuracy_scorer(estimator, X, y):
     >>> cross_val_score(est, X, y, scoring=pixel_accuracy_scorer, cv=3).shape
     (3,)
     """
+    check_names(estimator, y)
     return pixel_accuracy(_without_ignored(estimator, y), estimator.predict(X))
 
 
@@ -149,12 +151,16 @@ def mean_iou_scorer(estimator, X, y):
     >>> cross_val_score(est, X, y, scoring=mean_iou_scorer, cv=3).shape
     (3,)
     """
+    check_names(estimator, y)
     return intersection_over_union(_without_ignored(estimator, y), estimator.predict(X))
 
 
 def _without_ignored(estimator, y):
     """Return labels, missing where they are those that an estimator ignores."""
-    last, _ = last_step(estimator, None, "predict")
+    try:
+        last, _ = last_step(estimator, None, "sample")
+    except TypeError:  # not of this package
+        return y
     likelihood = getattr(getattr(last, "estimator", last), "likelihood", None)
     ignored = getattr(likelihood, "ignore_label", None)
     if ignored is None:
@@ -165,6 +171,7 @@ def _without_ignored(estimator, y):
 
 def _observed(y_true, y_pred):
     """Return the observed labels and their predictions, flattened."""
+    check_alike(y_true, y_pred, "y_pred")
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.shape != y_pred.shape:
         raise ValueError(

@@ -12,8 +12,9 @@ an unbiased estimate of the score of the distribution for any number of draws.
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from skcvae.metrics._draws import draws_of, observed_outputs, weights_of_outputs
+from skcvae.metrics._draws import weights_of_outputs, with_draws
 from skcvae.pipelines import sample
+from skcvae.pipelines._frames import check_names
 
 
 def crps(y_true, draws, sample_weight=None):
@@ -64,11 +65,10 @@ def crps(y_true, draws, sample_weight=None):
     >>> crps([2.0], [[-1.0], [0.0], [1.0]])
     1.33...
     """
-    y_true, observed = observed_outputs(y_true)
-    draws = draws_of(draws, y_true, observed, at_least=2)[:, observed]
+    y_true, draws, observed = with_draws(y_true, draws, at_least=2)
     # Probability weighted moments ("pwm"): the mean over pairs, from sorted draws.
     scores = _scoringrules().crps_ensemble(
-        y_true[observed], draws, m_axis=0, estimator="pwm", backend="numpy"
+        y_true[observed], draws[:, observed], m_axis=0, estimator="pwm", backend="numpy"
     )
     weight = weights_of_outputs(sample_weight, y_true)
     return float(np.average(scores, weights=weight[observed]))
@@ -115,8 +115,7 @@ def energy_score(y_true, draws, sample_weight=None):
     >>> energy_score([[0.0, 0.0]], [[[3.0, 4.0]], [[-3.0, -4.0]]])
     0.0
     """
-    y_true, observed = observed_outputs(y_true)
-    draws = draws_of(draws, y_true, observed, at_least=2)
+    y_true, draws, observed = with_draws(y_true, draws, at_least=2)
     rows = np.flatnonzero(observed.reshape(len(y_true), -1).any(axis=1))
     scores = [_energy(y_true[i][observed[i]], draws[:, i][:, observed[i]]) for i in rows]
     weight = weights_of_outputs(sample_weight, y_true).reshape(len(y_true), -1)[rows, 0]
@@ -155,6 +154,7 @@ def crps_scorer(estimator, X, y, *, n_samples=100, random_state=0):
     >>> cross_val_score(est, ring.X, ring.y, scoring=crps_scorer, cv=3).shape
     (3,)
     """
+    check_names(estimator, y)
     return -crps(y, sample(estimator, X, n_samples, random_state))
 
 
@@ -190,6 +190,7 @@ def energy_scorer(estimator, X, y, *, n_samples=100, random_state=0):
     >>> cross_val_score(est, ring.X, ring.y, scoring=energy_scorer, cv=3).shape
     (3,)
     """
+    check_names(estimator, y)
     return -energy_score(y, sample(estimator, X, n_samples, random_state))
 
 

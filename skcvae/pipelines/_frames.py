@@ -1,0 +1,208 @@
+"""Frames of draws and intervals, as arrays whose outputs and rows are those of y.
+
+Frames are compared by position. So that a number is never of an output and the draws of another,
+names that are on both sides must be the same, in one order.
+"""
+
+import numpy as np
+
+from skcvae.data.frames import column_names
+from skcvae.pipelines.steps import last_step
+
+UNNAMED = ["y"]  # the column of a single output without a name, in frames of predictions
+
+
+def output_names(y):
+    """Return the names of outputs, or None where they are not texts.
+
+    Parameters
+    ----------
+    y : array-like, Series or DataFrame
+        Outputs, or a frame of draws or intervals.
+
+    Returns
+    -------
+    list of str or None
+        In the order of the columns.
+    """
+    names = column_names(y)
+    if _n_levels(y, "columns") > 1:
+        names = list(y.columns.get_level_values(0).unique())
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def names_in_fit(estimator):
+    """Return the names of the outputs that the last step has seen in fit, or None.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+
+    Returns
+    -------
+    list of str or None
+        In the order of the outputs.
+    """
+    try:
+        last, _ = last_step(estimator, None, "target_names_in_")
+    except TypeError:  # y had no names, or the estimator is not of this package
+        return None
+    return list(last.target_names_in_)
+
+
+def check_names(estimator, y):
+    """Refuse y whose outputs have other names, or another order, than in fit.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    y : array-like, Series or DataFrame
+        Outputs.
+
+    Raises
+    ------
+    ValueError
+        If both have names, and these differ.
+    """
+    expected, names = names_in_fit(estimator), output_names(y)
+    if None not in (expected, names) and names != expected:
+        raise ValueError(f"y has columns {names}, expected {expected} as in fit, in this order.")
+
+
+def check_alike(y_true, other, name, *, rows_only=False):
+    """Refuse frames whose outputs or rows have other names, or another order, than those of y.
+
+    Parameters
+    ----------
+    y_true : array-like, Series or DataFrame
+        Outputs.
+    other : array-like, Series or DataFrame
+        What is compared with it: predictions, draws or intervals.
+    name : str
+        Of `other`, for errors.
+    rows_only : bool, default=False
+        Whether the columns of `other` are no outputs.
+
+    Raises
+    ------
+    ValueError
+        If both have names, and these differ.
+    """
+    outputs = output_names(y_true), output_names(other)
+    named = not rows_only and None not in outputs and UNNAMED not in outputs
+    if named and outputs[0] != outputs[1]:
+        _refuse(name, "columns", *outputs)
+    rows = _row_names(y_true), _row_names(other)
+    if None in rows or len(rows[0]) != len(rows[1]) or rows[0] == rows[1]:
+        return
+    numbered = [*range(len(rows[0]))] in rows  # a default index has no names
+    if not numbered or set(rows[0]) == set(rows[1]):
+        _refuse(name, "index", *rows)
+
+
+def _refuse(name, what, expected, got):
+    pairs = enumerate(zip(expected, got, strict=False))
+    start = next((i for i, (one, other) in pairs if one != other), 0)
+    expected, got = expected[start : start + 5], got[start : start + 5]
+    raise ValueError(
+        f"{name} must have the {what} of y_true in the same order, got {got} for {expected} in "
+        "y_true. Reorder one of them, or pass arrays to compare by position."
+    )
+
+
+def as_array(frame, y_true, name):
+    """Return draws or intervals as arrays of floats, also from frames (`as_frame=True`).
+
+    Parameters
+    ----------
+    frame : array-like or DataFrame
+        Draws of shape (n_samples, n_rows, ...), or intervals of shape (n_rows, ..., 2).
+    y_true : array-like, Series or DataFrame of shape (n_rows, ...), or None
+        The outputs that they are of. None if they are not known.
+    name : str
+        Of `frame`, for errors.
+
+    Returns
+    -------
+    ndarray
+        Without an axis of outputs where y has none.
+
+    Raises
+    ------
+    ValueError
+        If names differ, as in :func:`check_alike`, parts of a draw or an interval are apart, or
+        there are texts.
+    """
+    axis = "columns" if _n_levels(frame, "columns") > 1 else "index"
+    is_array = _n_levels(frame, axis) < 2
+    parts = None if is_array else _table(getattr(frame, axis), name)
+    if y_true is not None:
+        check_alike(y_true, frame, name, rows_only=is_array)
+    if is_array:
+        return as_numbers(frame, name)
+    values = as_numbers(frame, name).reshape(len(frame), -1)
+    if axis == "columns":
+        array, outputs = values.reshape(-1, *parts), 1
+    else:
+        array, outputs = values.reshape(*parts, -1), 2
+    flat = np.ndim(y_true) == 1 and array.shape[outputs] == 1
+    return array.squeeze(outputs) if flat else array
+
+
+def as_numbers(array, name):
+    """Return an array of floats; refuse texts, such as labels.
+
+    Parameters
+    ----------
+    array : array-like, Series or DataFrame
+        Outputs, draws or intervals.
+    name : str
+        Of `array`, for errors.
+
+    Returns
+    -------
+    ndarray of float64
+        NaN for None.
+
+    Raises
+    ------
+    ValueError
+        If there are texts.
+    """
+    array = np.asarray(array)
+    texts = array.dtype.kind in "OU" and [v for v in array.flat if isinstance(v, str)]
+    if texts:
+        raise ValueError(
+            f"{name} must hold numbers, got labels such as {str(texts[0])!r}. For labels, see "
+            "pixel_accuracy, SamplesDisplay and predict(X, return_proba=True)."
+        )
+    return array.astype(float)
+
+
+def _table(labels, name):
+    """Return the numbers of labels of two levels that are those of a table, row by row."""
+    first, second = (labels.get_level_values(level).to_numpy() for level in (0, 1))
+    shape = len(labels.unique(0)), len(labels) // len(labels.unique(0))
+    if len(labels) == np.prod(shape):
+        first, second = first.reshape(shape), second.reshape(shape)
+        if (first == first[:, :1]).all() and (second == second[:1]).all():
+            return shape
+    raise ValueError(
+        f"A frame of {name} must have all rows of one draw, or both ends of an output, together "
+        "and in one order."
+    )
+
+
+def _n_levels(frame, axis) -> int:
+    return getattr(getattr(frame, axis, None), "nlevels", 1)
+
+
+def _row_names(frame):
+    """Return the index of pandas, of one draw where there are several; None without one."""
+    if not hasattr(frame, "iloc"):
+        return None
+    if _n_levels(frame, "index") < 2 or frame.index.names[0] != "draw":
+        return frame.index.tolist()
+    return frame.index.get_level_values(1)[: len(frame) // len(frame.index.unique(0))].tolist()
