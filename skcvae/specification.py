@@ -239,7 +239,8 @@ def specify(
         x_coding = Scaling.fit_sequences(X, weight, "X", standardise=normalize_X)
     else:
         x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X, limited=True)
-    x_coding = Flagged(x_coding) if partial_X else x_coding
+    if partial_X:
+        x_coding = Flagged.fit(x_coding, X, are_sequences=x_sequences)
     architecture = architecture.resolve(n_rows, x_coding.code_shape, code_shape)
     if hasattr(architecture, "fit_bins") and architecture.bins is not None:
         some = X[sampled(len(X), X[0].size + y[0].size, seed)]

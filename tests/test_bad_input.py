@@ -664,3 +664,15 @@ def test_sequences_are_not_read_as_images():
         with pytest.raises(ValueError, match=message):
             NNRegressor(architecture="conv", max_epochs=1).fit(*arrays)
     NNRegressor(max_epochs=1).fit(X, X)
+
+
+@pytest.mark.parametrize("shape", [(8, 5), (7, 6), (2, 8, 6), (48,), (6,)])
+@pytest.mark.parametrize("architecture", ["mlp", "conv", "temporal"])
+def test_images_of_another_shape_than_in_fit_are_refused_with_both(architecture, shape):
+    est = NNRegressor(architecture=architecture, max_epochs=1, random_state=0).fit(IMAGES, Y)
+    found = str(shape).replace("(", r"\(").replace(")", r"\)")
+    message = rf"X has rows of shape {found}, expected \(8, 6\) as in fit"
+    with pytest.raises(ValueError, match=message):
+        est.predict(np.zeros((20, *shape)))
+    with pytest.raises(ValueError, match=message.replace("X has", "X_val has")):
+        est.fit(IMAGES, Y, X_val=np.zeros((20, *shape)), y_val=Y)

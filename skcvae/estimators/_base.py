@@ -18,7 +18,7 @@ from skcvae import least_squares
 from skcvae.data.annotations import one_by_one
 from skcvae.data.batches import Selection
 from skcvae.data.items import Items
-from skcvae.estimators import _checks
+from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._attributes import FittedAttributes
 from skcvae.estimators._ended import conclude, finish
 from skcvae.estimators._parameters import NAMED, Parameters
@@ -260,7 +260,7 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
 
     def _check_rows(self, X, y, *, likelihood=None, suffix=""):
         """Return X and y as arrays; without a likelihood they must be as in the last fit."""
-        X = _checks.inputs(self, X, name="X" + suffix, reset=likelihood is not None)
+        X = _inputs.checked(self, X, name="X" + suffix, reset=likelihood is not None)
         if likelihood is None:
             return X, self._check_targets(y, len(X), name="y" + suffix)
         y = _checks.targets(self, y, n_rows=len(X), likelihood=likelihood, partial=self.partial_y)
