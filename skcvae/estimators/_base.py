@@ -211,8 +211,11 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...), or Dataset
-            Inputs. A torch Dataset has items (x, y) and a length; it is read item by item,
-            and scaling, labels and `bins` follow from a random part of it.
+            Inputs. Rows of shape (height, width) or (channels, height, width) are images, with
+            one mean and one scale per channel; of shape (length, channels) they are sequences,
+            for ``architecture="temporal"`` alone. A torch Dataset has items (x, y) and a length;
+            it is read item by item, and scaling, labels and `bins` follow from a random part of
+            it.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             Outputs; None where X is a Dataset. With `annotations`, (n_rows, n_annotations, ...).
         sample_weight : array-like of shape (n_rows,), default=None
@@ -246,7 +249,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
             weights of the completed epochs. An interrupt in the first epoch is re-raised.
         UserWarning
             If rows held out are copies of rows to train on, or nearly (give `groups`), windows
-            that overlap with them (give `validation`), or if ignoring X is better for them.
+            that overlap with them (give `validation`), if ignoring X is better for them, or if
+            images seem to be sequences.
 
         Notes
         -----
