@@ -1,5 +1,6 @@
 """Tables of features, as arrays or as DataFrames of pandas or polars: one column by its name."""
 
+from collections import Counter
 from collections.abc import Hashable
 from numbers import Integral, Number
 
@@ -29,6 +30,24 @@ def column_names(frame):
         return list(frame.columns)
     has_name = hasattr(frame, "to_frame") and frame.name not in (None, "")
     return [frame.name] if has_name else None
+
+
+def check_distinct(names, name):
+    """Raise an error if columns of a DataFrame have a name in common.
+
+    Parameters
+    ----------
+    names : sequence or None
+        Names of the columns.
+    name : str
+        Of the DataFrame.
+    """
+    several = [label for label, n in Counter(names or []).items() if n > 1]
+    if several:
+        raise ValueError(
+            f"{name} must have columns of distinct names, got several named "
+            f"{', '.join(map(repr, several[:5]))}. Rename them: {name}.columns = [...]."
+        )
 
 
 def table(X, feature):

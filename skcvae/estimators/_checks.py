@@ -15,6 +15,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
 from skcvae.data import reading
+from skcvae.data.frames import check_distinct, column_names
 from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
@@ -78,9 +79,10 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
         )
     if issparse(y):
         raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
-    columns = getattr(y, "columns", [y.name] if hasattr(y, "to_frame") else [])
+    columns = column_names(y) or []
     names = np.asarray([*columns], dtype=object)
     named = set(map(type, columns)) == {str}
+    check_distinct(columns, name)
     if shape is None:
         vars(estimator).pop("target_names_in_", None)
         vars(estimator).update({"target_names_in_": names} if named else {})

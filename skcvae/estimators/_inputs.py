@@ -3,11 +3,13 @@
 from sklearn.utils.validation import validate_data
 
 from skcvae.data import reading
+from skcvae.data.frames import check_distinct, column_names
 from skcvae.data.gaps import Flagged, warn_of_new_gaps
 
 
 def checked(estimator, X, *, name="X", reset=False, finite=None):
     """Return X as an array of finite numbers, or NaN, rows of the shape seen in fit."""
+    check_distinct(column_names(X), name)
     X = reading.numbers(X, name)
     if not reset:
         _check_shape(X, estimator.x_shape_, name)
