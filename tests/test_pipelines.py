@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skcvae
-from skcvae import CVAERegressor, HybridStructuredPredictor
+from skcvae import VAE, Autoencoder, CVAERegressor, HybridStructuredPredictor
 
 QUICK = {"max_epochs": 2, "random_state": 0}
 
@@ -89,6 +89,24 @@ def test_what_cannot_sample_is_refused(data, function):
     for other in (LinearRegression(), make_pipeline(PCA(2), LinearRegression())):
         with pytest.raises(TypeError, match=f"method '{function}', got LinearRegression"):
             getattr(skcvae, function)(other.fit(X, y), *arguments)
+
+
+@pytest.mark.parametrize("model", [VAE(**QUICK), Autoencoder(**QUICK)], ids=["VAE", "Autoencoder"])
+def test_a_model_of_rows_alone_says_what_takes_the_place_of_a_function(data, model):
+    X, y = data
+    pipeline = make_pipeline(StandardScaler(), model).fit(X)
+    instead = {"encode": "use pipeline.transform", "decode": "use pipeline.inverse_transform"}
+    has_density = hasattr(model, "score_samples")
+    instead["log_prob"] = "use pipeline.score_samples" if has_density else "it predicts no y"
+    instead["predict_interval"] = "it predicts no y"
+    for function, said in instead.items():
+        for est in (pipeline, pipeline[-1], FrozenEstimator(pipeline)):
+            arguments = (X, y) if function in ("decode", "log_prob") else (X,)
+            with pytest.raises(TypeError, match=f"models X alone: {said}"):
+                getattr(skcvae, function)(est, *arguments)
+    for method in ("transform", *["score_samples"] * has_density):
+        assert len(getattr(pipeline, method)(X)) == len(X)
+    assert pipeline.inverse_transform(pipeline.transform(X)).shape == X.shape
 
 
 def test_weights_and_validation_rows_are_routed(data):

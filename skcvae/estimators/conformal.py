@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from skcvae.estimators import _checks, _regions
-from skcvae.estimators._calibration import Calibration, check_rows, outputs, weight_of
+from skcvae.estimators._calibration import Calibration, check_rows, weight_of
 from skcvae.estimators._conformal_regions import ConformalRegions
 from skcvae.estimators._parameters import Parameters
 from skcvae.estimators.cvae import CVAERegressor
@@ -66,6 +66,10 @@ class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, P
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of str
         Names of the features, where X had names.
+    y_shape_ : tuple of int
+        Shape of one row of y in `conformalize`.
+    target_names_in_ : ndarray of str
+        Names of the outputs, where y had names in `fit`.
 
     See Also
     --------
@@ -174,7 +178,7 @@ class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, P
         if isinstance(self.estimator, FrozenEstimator):
             self.fit(X, y)
         check_is_fitted(self)
-        y, labels = outputs(y), self._labels()
+        y, labels = self._outputs(y), self._labels()
         check_consistent_length(X, y)
         if self.region == "distance" and np.size(np.arange(y[0].size)[labels]):
             raise ValueError("region='distance' expects numbers in y, got labels.")
