@@ -225,7 +225,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
             Labels of groups, such as subjects: rows of a group are all to train on, or all
             to validate on.
         X_val, y_val : array-like, default=None
-            Rows for early stopping, instead of a share of X and y. X_val may be a Dataset.
+            Rows for early stopping, instead of a share of X and y. X_val may be a Dataset. The
+            first steps of a pipeline do not transform X_val (:doc:`/guide/pipelines`).
 
         Returns
         -------
