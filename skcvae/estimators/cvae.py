@@ -139,8 +139,8 @@ class CVAERegressor(StructuredPredictor):
         :mod:`skcvae.inference.posterior_collapse`.
         `fit` warns if there is none after ten epochs or more. Not of a Gaussian process,
         which knows the codes of the rows.
-    classes_ : ndarray of int
-        The labels, where y are labels.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, where y are labels: integers, texts or booleans, as in y of `fit`.
     net_ : skorch.NeuralNet
         The fitted net; ``net_.module_.model`` has the networks.
     history_ : skorch.history.History
