@@ -95,11 +95,11 @@ def test_what_cannot_sample_is_refused(data, function):
 def test_a_model_of_rows_alone_says_what_takes_the_place_of_a_function(data, model):
     X, y = data
     pipeline = make_pipeline(StandardScaler(), model).fit(X)
-    instead = {"encode": "use pipeline.transform", "decode": "use pipeline.inverse_transform"}
+    own = {"encode": "transform", "decode": "inverse_transform", "predict_interval": None}
     has_density = hasattr(model, "score_samples")
-    instead["log_prob"] = "use pipeline.score_samples" if has_density else "it predicts no y"
-    instead["predict_interval"] = "it predicts no y"
-    for function, said in instead.items():
+    own["log_prob"] = "score_samples" if has_density else None
+    for function, method in own.items():
+        said = f"use the method '{method}'" if method else "it predicts no y"
         for est in (pipeline, pipeline[-1], FrozenEstimator(pipeline)):
             arguments = (X, y) if function in ("decode", "log_prob") else (X,)
             with pytest.raises(TypeError, match=f"models X alone: {said}"):

@@ -108,5 +108,5 @@ def _of_rows_alone(estimator, method):
     if is_regressor(estimator) or not hasattr(estimator, "reconstruct"):
         return ""
     own = ALONE.get(method)
-    instead = f"use pipeline.{own}" if hasattr(estimator, own or "") else "it predicts no y"
+    instead = f"use the method {own!r}" if hasattr(estimator, own or "") else "it predicts no y"
     return f" {type(estimator).__name__} models X alone: {instead}."
