@@ -25,7 +25,7 @@ class Nested(Likelihood):
         return self.likelihood
 
     def codes_of(self, y):
-        """Return labels as numbers, as :class:`Categorical` does; other y are unchanged.
+        """Return labels as numbers, as `Categorical` does; other y are unchanged.
 
         Parameters
         ----------
