@@ -186,9 +186,10 @@ class Filled(Standardised):
     def __init__(self, coding: Flagged):
         super().__init__(coding.scaling)
         self.code_shape = coding.code_shape
+        self.register_buffer("had_gaps", torch.tensor(coding.had_gaps))
 
     def forward(self, array: Tensor) -> Tensor:
-        return flagged(super().forward(array), self.code_shape)
+        return flagged(super().forward(array), self.had_gaps, self.code_shape)
 
 
 class Encoded(nn.Module):

@@ -11,7 +11,7 @@ from torch import nn
 
 from skcvae.autoencoder import EncoderDecoder, encoder_decoder
 from skcvae.data.batches import Rows, Selection, StreamedRows
-from skcvae.data.checks import check_no_bins, check_observed, check_scales
+from skcvae.data.checks import check_no_bins, check_observed, check_scales, warn_of_channels
 from skcvae.data.coding import (
     FORWARD_NUMBERS,
     FORWARD_ROWS,
@@ -225,6 +225,8 @@ def specify(
     if flags["partial_y"]:
         check_observed(as_images(y) if y_sequences else y, likelihood)
     y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
+    if y_shape is None and normalize_y and not y_sequences and isinstance(likelihood, RealOutputs):
+        warn_of_channels(y, "X" if X is None else "y")
     if y_sequences and isinstance(likelihood, RealOutputs):
         y_coding = Scaling.fit_sequences(y, weight, "y", standardise=normalize_y)
     code_shape = y_coding.code_shape
@@ -239,7 +241,10 @@ def specify(
         x_coding = Scaling.fit_sequences(X, weight, "X", standardise=normalize_X)
     else:
         x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X, limited=True)
-    x_coding = Flagged(x_coding) if partial_X else x_coding
+    if x_shape is None and normalize_X and not x_sequences:
+        warn_of_channels(X, "X")
+    if partial_X:
+        x_coding = Flagged.fit(x_coding, X, are_sequences=x_sequences)
     architecture = architecture.resolve(n_rows, x_coding.code_shape, code_shape)
     if hasattr(architecture, "fit_bins") and architecture.bins is not None:
         some = X[sampled(len(X), X[0].size + y[0].size, seed)]

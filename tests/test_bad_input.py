@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import ESTIMATORS
 from scipy.sparse import csr_matrix
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skorch.callbacks import Callback
 
@@ -664,3 +665,43 @@ def test_sequences_are_not_read_as_images():
         with pytest.raises(ValueError, match=message):
             NNRegressor(architecture="conv", max_epochs=1).fit(*arrays)
     NNRegressor(max_epochs=1).fit(X, X)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "conv"])
+def test_channels_in_several_units_are_not_read_as_images(architecture):
+    rng = np.random.default_rng(0)
+    weather = rng.normal([15, 1013, 60, 4], [5, 8, 20, 2], size=(9, 24, 4))
+    numbers = rng.normal(size=(9, 3))
+    est = NNRegressor(architecture=architecture, max_epochs=1, random_state=0)
+    for place, rows in {"last": weather, "first": np.moveaxis(weather, 1, 2)}.items():
+        shape = str(rows.shape[1:]).replace("(", r"\(").replace(")", r"\)")
+        for name, X, y in (("X", rows, numbers), ("y", numbers, rows)):
+            message = (
+                rf"{name} has rows of shape {shape}, read as images.*here {place}.*'temporal'.*"
+                rf"{name}\.reshape.*{name.lower()}_shape={shape}"
+            )
+            with pytest.warns(UserWarning, match=message):
+                est.fit(X, y)
+    est.set_params(y_shape=(4, 24)).fit(numbers, rows)
+    with pytest.warns(UserWarning, match="X has rows of shape .*x_shape="):
+        VAE(max_epochs=1).fit(weather)
+
+
+def test_photographs_and_gaps_are_no_channels():
+    digits = load_digits().images[:30]
+    digits[:, :2, 3:] = np.nan
+    horizon = np.linspace(0, 1, 8)[:, None] + np.random.default_rng(0).normal(0, 0.1, (30, 8, 8))
+    for images in (digits, horizon):
+        NNRegressor(partial_X=True, max_epochs=1, random_state=0).fit(images, images[:, 5])
+
+
+@pytest.mark.parametrize("shape", [(8, 5), (7, 6), (2, 8, 6), (48,), (6,)])
+@pytest.mark.parametrize("architecture", ["mlp", "conv", "temporal"])
+def test_images_of_another_shape_than_in_fit_are_refused_with_both(architecture, shape):
+    est = NNRegressor(architecture=architecture, max_epochs=1, random_state=0).fit(IMAGES, Y)
+    found = str(shape).replace("(", r"\(").replace(")", r"\)")
+    message = rf"X has rows of shape {found}, expected \(8, 6\) as in fit"
+    with pytest.raises(ValueError, match=message):
+        est.predict(np.zeros((20, *shape)))
+    with pytest.raises(ValueError, match=message.replace("X has", "X_val has")):
+        est.fit(IMAGES, Y, X_val=np.zeros((20, *shape)), y_val=Y)

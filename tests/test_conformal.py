@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import chi2, norm
@@ -492,3 +493,47 @@ def test_metadata_goes_to_the_estimator(table):
 
 def test_the_last_step(cvae, table):
     assert skcvae.last_step(FrozenEstimator(cvae), None, "sample") == (cvae, None)
+
+
+FRAME = pd.DataFrame(
+    np.random.default_rng(0).normal(size=(60, 2)), index=[f"r{i}" for i in range(60)]
+)
+FRAME.columns = ["u", "v"]
+TARGETS = FRAME.rename(columns={"u": "depart", "v": "arrive"}) * [1, 10]
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        NNRegressor(**QUICK),
+        make_pipeline(StandardScaler(), NNRegressor(**QUICK)),
+        GridSearchCV(NNRegressor(**QUICK), {"lr": [0.01]}, cv=2),
+    ],
+    ids=["estimator", "pipeline", "search"],
+)
+def test_intervals_are_frames_with_names_and_rows(inner):
+    est = ConformalRegressor(inner, random_state=0).fit(FRAME, TARGETS)
+    with pytest.raises(
+        ValueError, match="columns .*'arrive', 'depart'.* expected .*in this order"
+    ):
+        est.conformalize(FRAME, TARGETS[["arrive", "depart"]])
+    est.conformalize(FRAME, TARGETS)
+    ends = est.predict_interval(FRAME, as_frame=True)
+    assert list(ends.index) == list(FRAME.index) and ends.columns.names == ["output", "end"]
+    expected = est.predict_interval(FRAME)
+    np.testing.assert_array_equal(ends["arrive", "upper"], expected[:, 1, 1])
+    np.testing.assert_array_equal(ends["depart", "lower"], expected[:, 0, 0])
+    pd.testing.assert_frame_equal(skcvae.predict_interval(est, FRAME, as_frame=True), ends)
+    joint = est.predict_interval(FRAME[:3], joint=True, as_frame=FRAME.index[3:6])
+    assert list(joint.index) == ["r3", "r4", "r5"]
+    with pytest.raises(ValueError, match="single coverage, got .0.5, 0.9."):
+        est.predict_interval(FRAME, [0.5, 0.9], as_frame=True)
+    with pytest.raises(ValueError, match="expected .*'depart', 'arrive'"):
+        est.contains(FRAME, TARGETS[["arrive", "depart"]])
+
+
+def test_frames_of_other_estimators_have_numbered_outputs():
+    est = ConformalRegressor(Known(), random_state=0).fit(FRAME, TARGETS)
+    est.conformalize(FRAME, TARGETS)
+    ends = est.predict_interval(FRAME.to_numpy(), as_frame=True)
+    assert list(ends.columns) == [(i, end) for i in (0, 1) for end in ("lower", "upper")]

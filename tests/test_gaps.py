@@ -1,6 +1,7 @@
 """NaN in X: a fill and a flag, for every network, as if they had been columns of X."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -50,7 +51,7 @@ def test_what_is_not_known_is_told_from_the_mean():
 def test_flags_of_images_are_channels(shape, code_shape):
     rows = rng.normal(size=(5, *shape))
     rows[0] = np.nan
-    coding = Flagged(Scaling.identity(shape))
+    coding = Flagged(Scaling.identity(shape), np.ones(shape, bool))
     code = coding.to_tensor(rows, torch.float64, "cpu").numpy()
     assert coding.code_shape == code.shape[1:] == code_shape and np.isfinite(code).all()
     numbers, flags = np.split(code.reshape(5, -1), 2, axis=1)
@@ -75,6 +76,55 @@ def test_every_architecture_reads_gaps(architecture, tmp_path):
     assert np.isfinite(est.encode(inputs, Y)).all()
 
 
+NEW = {  # rows of fit, whose gaps differ, and a row with a gap where there was none
+    "columns": (X.copy(), (1,), "1"),
+    "images": (IMAGES[:, None].repeat(2, 1), (1, 2, 3), r"\(1, 2, 3\)"),
+    "flat images": (IMAGES.reshape(N, -1).copy(), (5,), "5"),
+    "sequences": (IMAGES.copy(), (2, 1), r"\(2, 1\)"),
+}
+READ_BY = {
+    "columns": {},
+    "images": {"architecture": Conv((4, 6))},
+    "flat images": {},
+    "sequences": {"architecture": Temporal(4)},
+}
+NEW["columns"][0][:, 1] = NEW["images"][0][:, 1] = NEW["flat images"][0][:, 5] = 1.0
+NEW["sequences"][0][..., 1] = 1.0
+
+
+@pytest.mark.parametrize("kind", NEW)
+def test_gaps_that_were_not_seen_are_named_and_read_as_the_mean(kind):
+    rows, place, named = NEW[kind]
+    est = NNRegressor(partial_X=True, **READ_BY[kind], **QUICK).fit(rows, Y)
+    filled, gap = rows[:1].copy(), rows[:1].copy()
+    filled[0][place], gap[0][place] = 1.0, np.nan  # the mean of a column of ones
+    message = f"X has gaps at {named}, where there were none in fit: .* the mean of fit"
+    with pytest.warns(UserWarning, match=message):
+        found = est.predict(gap)
+    np.testing.assert_allclose(found, est.predict(filled), rtol=1e-5)
+    module = est.to_torch()
+    np.testing.assert_allclose(module(torch.tensor(gap)), module(torch.tensor(filled)), rtol=1e-5)
+
+
+def test_gaps_that_were_not_seen_have_the_names_of_their_columns():
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).fillna({"b": 5.0, "c": 100.0})
+    est = CVAERegressor(partial_X=True, **QUICK).fit(frame, Y)
+    new = pd.DataFrame(X, columns=["a", "b", "c"])
+    methods = {"predict_interval": (), "log_prob": (Y,), "encode": (Y,), "complete": (Y,)}
+    for method, arguments in methods.items():
+        with pytest.warns(UserWarning, match="X has gaps at 'b', 'c', where"):
+            getattr(est, method)(new, *arguments)
+
+
+def test_masked_numbers_are_gaps():
+    whole = np.ma.masked_array(np.nan_to_num(X, nan=7.0), mask=np.isnan(X))
+    est = NNRegressor(partial_X=True, **QUICK)
+    found = est.fit(whole, Y).predict(whole)
+    np.testing.assert_array_equal(found, est.fit(X, Y).predict(X))
+    with pytest.raises(ValueError, match="NaN"):
+        NNRegressor(**QUICK).fit(X[:, :1] == 1, np.ma.masked_array(Y, mask=Y > 1))
+
+
 def test_members_of_an_ensemble_read_gaps():
     member = NNRegressor(partial_X=True, max_epochs=1)
     est = EnsembleRegressor(member, n_estimators=2, random_state=0).fit(X, Y)
@@ -83,8 +133,11 @@ def test_members_of_an_ensemble_read_gaps():
 
 def test_gaps_are_refused_unless_asked_for():
     filled = np.nan_to_num(X)
-    with pytest.raises(ValueError, match="Input X contains NaN"):
+    advice = r"Input X contains NaN.*partial_X=True.*skcvae\.tabular_pipeline"
+    with pytest.raises(ValueError, match=advice):
         NNRegressor(**QUICK).fit(X, Y)
+    with pytest.raises(ValueError, match=advice.replace("X con", "X_val con")):
+        NNRegressor(**QUICK).fit(filled, Y, X_val=X, y_val=Y)
     est = NNRegressor(**QUICK).fit(filled, Y)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         est.predict(X)

@@ -113,7 +113,7 @@ def test_an_interrupt_while_the_best_weights_are_set_waits_for_them(data, monkey
         ended(self, net, **kwargs)
 
     training = Training(patience=30, ema_decay=0.0)
-    est = NNRegressor(max_epochs=30, lr=0.3, random_state=0, training=training)
+    est = NNRegressor(max_epochs=30, lr=0.1, random_state=0, training=training)
     whole = clone(est).fit(*data)
     assert np.argmax(whole.history_[:, "valid_cll"]) < 29
     monkeypatch.setattr(callback, "on_train_end", interrupted)

@@ -11,7 +11,15 @@ import torch
 
 import skcvae
 from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor
-from skcvae.likelihoods import Categorical
+from skcvae.likelihoods import (
+    Autoregressive,
+    Bernoulli,
+    Categorical,
+    Columns,
+    CorrelatedLogits,
+    Gaussian,
+    Poisson,
+)
 
 N, QUICK = 40, {"max_epochs": 2, "random_state": 0}
 rng = np.random.default_rng(0)
@@ -218,3 +226,100 @@ def test_metrics_of_label_maps_skip_what_the_likelihood_ignores(ignored):
     known = np.where(hidden, None, whole)
     expected = skcvae.metrics.intersection_over_union(known, est.predict(X))
     assert skcvae.metrics.mean_iou_scorer(est, X, y) == expected
+
+
+NESTED = {
+    "CorrelatedLogits": lambda labels: CorrelatedLogits(labels, rank=2, n_draws=4),
+    "Autoregressive": lambda labels: Autoregressive(labels, n_draws=4),
+}
+
+
+@pytest.mark.parametrize("nested", NESTED)
+@pytest.mark.parametrize(("kind", "plain"), [("texts", NUMBERS), ("booleans", BOOLS * 1)])
+def test_labels_inside_other_likelihoods_have_their_names(nested, kind, plain, tmp_path):
+    y, classes = NAMED[kind]
+    likelihood = NESTED[nested](Categorical())
+    est = NNRegressor(likelihood=likelihood, **QUICK).fit(X, y)
+    other = NNRegressor(likelihood=likelihood, **QUICK).fit(X, plain)
+    assert est.classes_.tolist() == classes and likelihood.likelihood.classes is None
+    named = np.array(classes, dtype=object)
+    np.testing.assert_array_equal(est.predict(X), named[other.predict(X)])
+    np.testing.assert_array_equal(est.sample(X, 3, 0), named[other.sample(X, 3, 0)])
+    assert est.score(X, y) == other.score(X, plain)
+    est.save(tmp_path / "est.skcvae")
+    again = skcvae.load(tmp_path / "est.skcvae")
+    np.testing.assert_array_equal(again.predict(X), est.predict(X))
+    with pytest.raises(ValueError, match="labels .* that were not in y in fit"):
+        est.score(X, np.full_like(y, "fox", dtype=object))
+
+
+def test_correlated_logits_take_labels_by_default_and_numbers_otherwise():
+    est = NNRegressor(likelihood="correlated_logits", **QUICK).fit(X, TEXTS)
+    assert est.classes_.tolist() == ["cat", "dog", "eel"]
+    grey = CorrelatedLogits(Bernoulli(), rank=2)
+    assert NNRegressor(likelihood=grey, **QUICK).fit(X, BOOLS).predict(X).dtype == float
+
+
+def test_a_label_is_ignored_by_correlated_logits_and_refused_by_an_autoregression():
+    params = {"partial_y": True, **QUICK}
+    inner = Categorical(ignore_label=255)
+    est = NNRegressor(likelihood=CorrelatedLogits(inner, rank=2), **params).fit(X, IGNORED)
+    holes = np.where(IGNORED == 255, np.nan, IGNORED)
+    other = NNRegressor(likelihood=CorrelatedLogits(rank=2), **params).fit(X, holes)
+    assert est.classes_.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(est.log_prob(X, IGNORED), other.log_prob(X, holes))
+    with pytest.raises(ValueError, match="can ignore no label, got .*255.*CorrelatedLogits"):
+        NNRegressor(likelihood=Autoregressive(inner), **QUICK).fit(X, IGNORED)
+
+
+MIXED = pd.DataFrame({"u": X[:, 0], "n": NUMBERS[:, 1], "kind": IGNORED[:, 0]})
+
+
+def mixed(labels, kind=("kind",)):
+    numbers = [("u", Gaussian(), ["u"]), ("n", Poisson(), slice("n", "n"))]
+    return Columns([*numbers, ("kind", labels, kind)])
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame, pl.DataFrame, np.asarray])
+def test_a_label_is_ignored_beside_numbers(table):
+    y = MIXED.assign(n=MIXED["n"].where(MIXED["n"] > 0, 255))  # a count, not a label
+    holes = y.assign(kind=y["kind"].where(y["kind"] < 255))
+    likelihood = mixed(Categorical(ignore_label=255))
+    if table is np.asarray:
+        named = zip(likelihood.groups, range(3), strict=True)
+        likelihood = Columns([(*pair, [i]) for (*pair, _), i in named])
+    est = NNRegressor(likelihood=likelihood, partial_y=True, **QUICK).fit(X, table(y))
+    other = NNRegressor(likelihood=mixed(Categorical()), partial_y=True, **QUICK).fit(X, holes)
+    np.testing.assert_array_equal(est.log_prob(X, table(y)), other.log_prob(X, holes))
+    with pytest.raises(ValueError, match="whose label is ignored, only if partial_y=True"):
+        NNRegressor(likelihood=likelihood, **QUICK).fit(X, table(y))
+
+
+def test_texts_beside_numbers_are_refused_with_what_to_do():
+    y = MIXED.assign(kind=TEXTS[:, 0])
+    message = "string such as .* in column 'kind'.*integers in likelihoods.Columns.*cat.codes"
+    for labels in (Categorical(), Categorical(ignore_label=255)):
+        with pytest.raises(ValueError, match=message):
+            NNRegressor(likelihood=mixed(labels), **QUICK).fit(X, y)
+    y = y.assign(kind=y["kind"].astype("category").cat.codes)
+    assert NNRegressor(likelihood=mixed(Categorical()), **QUICK).fit(X, y).predict(X).shape == (
+        N,
+        3,
+    )
+
+
+def test_columns_of_one_name_are_refused():
+    twice = pd.DataFrame(X, columns=["u", "v", "u"])
+    for name, arrays in {"X": (twice, X), "y": (X, twice)}.items():
+        with pytest.raises(ValueError, match=f"{name} must have columns of distinct .* named 'u'"):
+            NNRegressor(**QUICK).fit(*arrays)
+    est = NNRegressor(**QUICK).fit(X, X)
+    with pytest.raises(ValueError, match="X must have columns of distinct"):
+        est.predict(twice)
+
+
+def test_a_column_in_two_groups_or_none_is_named():
+    for kind, got in ((["kind", "n"], "'u', 'n', 'n', 'kind'"), (["n"], "'u', 'n', 'n'")):
+        message = rf"each of the 3 columns of y, \['u', 'n', 'kind'\], .* got \[{got}\]"
+        with pytest.raises(ValueError, match=message):
+            NNRegressor(likelihood=mixed(Gaussian(), kind), **QUICK).fit(X, MIXED)

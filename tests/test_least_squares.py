@@ -1,5 +1,6 @@
 """Laws of the start of training: a linear model, and never less than that."""
 
+import warnings
 from contextlib import nullcontext
 
 import numpy as np
@@ -7,11 +8,13 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal, norm, t
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import RidgeCV
 
 from skcvae import (
     VAE,
     CVAERegressor,
+    EnsembleRegressor,
     GSNNRegressor,
     HybridStructuredPredictor,
     NNRegressor,
@@ -374,3 +377,52 @@ def test_columns_of_true_and_false_are_numbers(column):
     est = NNRegressor(max_epochs=2, random_state=0).fit(X, y)
     same = NNRegressor(max_epochs=2, random_state=0).fit(X.astype(float), y.astype(float))
     assert np.array_equal(est.predict(X), same.predict(X.astype(float)))
+
+
+NOISE = np.random.default_rng(0)
+ROWS, BLUR = NOISE.normal(size=(100, 3)), NOISE.normal(size=(100, 50))
+RELATED = {
+    "noise": BLUR,
+    "one": BLUR[:, 0],
+    "linear": ROWS @ BLUR[:3] + BLUR,
+    "sine": np.sin(2 * ROWS) + BLUR[:, :3] / 5,
+}
+
+
+def fitted_with(y, estimator_class, lr):
+    """Return a fitted estimator, and what it said of the learning rate."""
+    est = estimator_class(lr=lr, max_epochs=12, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        est.fit(ROWS, RELATED[y])
+    said = [str(one.message) for one in caught if one.category is ConvergenceWarning]
+    return est, said
+
+
+@pytest.mark.parametrize("y", RELATED)
+@pytest.mark.parametrize("estimator_class", [CVAERegressor, NNRegressor])
+def test_steps_that_are_too_large_are_named_where_the_start_is_kept(estimator_class, y):
+    """Not so where there is nothing more to learn, at any learning rate that fits."""
+    for lr in (1e-5, 0.003, 0.03):
+        assert not fitted_with(y, estimator_class, lr)[1]
+    est, (said,) = fitted_with(y, estimator_class, 1.0)
+    assert "did not improve on its start" in said and "than lr=1," in said
+    start, _ = fitted_with(y, estimator_class, 1e-9)
+    np.testing.assert_allclose(est.predict(ROWS), start.predict(ROWS), atol=1e-4)
+
+
+def test_steps_that_are_too_large_are_named_for_members_of_a_stack():
+    member = NNRegressor(lr=1.0, max_epochs=12)
+    with pytest.warns(ConvergenceWarning, match="did not improve on its start"):
+        EnsembleRegressor(member, n_estimators=2, random_state=0).fit(ROWS, BLUR)
+
+
+def test_validation_rows_unlike_those_to_train_on_are_no_fault_of_the_steps():
+    x = np.random.default_rng(0).normal(size=(500, 1))
+    y = x**2 + 0.01 * np.random.default_rng(1).normal(size=x.shape)
+    training = {"max_epochs": 12, "lr": 0.03, "batch_size": 10, "random_state": 0}
+    est = NNRegressor(likelihood="gaussian", training=Training(temperature=None), **training)
+    est.fit(x, y, X_val=x[:50], y_val=2 - y[:50])  # warnings are errors
+    assert "start_cll" in est.history_[0]
+    lost = est.best_validation_score_ - np.max(est.history_[:, "valid_cll"])
+    assert lost > 0.5

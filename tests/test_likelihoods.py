@@ -599,8 +599,25 @@ def test_columns_are_of_a_table(y):
 )
 def test_groups_are_names_likelihoods_and_columns(groups):
     likelihood = Columns(groups)
-    with pytest.raises(ValueError, match="The 'groups' parameter of Columns must be"):
-        likelihood.check_targets(np.zeros((4, 1)))
+    for method in (likelihood.check_targets, likelihood.codes_of):
+        with pytest.raises(ValueError, match="The 'groups' parameter of Columns must be"):
+            method(np.zeros((4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("group", "meant"),
+    [
+        (
+            ("a", "gaussian", ["u", "v"]),
+            r"an object, such as Gaussian\(\), not the name 'gaussian'",
+        ),
+        (("a", Gaussian(), "v"), r"a list of columns, such as \['v'\]"),
+        (("a", Gaussian(), 0), r"a list of columns, such as \[0\]"),
+    ],
+)
+def test_a_bare_name_in_a_group_is_refused_with_what_was_meant(group, meant):
+    with pytest.raises(ValueError, match=f"Columns must be .*: expected {meant}"):
+        Columns([group]).check_targets(np.zeros((4, 1)))
 
 
 def test_what_is_no_group_can_still_be_shown():

@@ -178,7 +178,7 @@ def test_slices_of_names_include_both_ends():
         (["b"], Y, r"names a column 'b', but the columns of y are \['a', 'n', 'c'\]"),
         (["a"], Y.to_numpy(), "the columns of y have no names"),
         (slice("a", "b"), Y, "names a column 'b'"),
-        (["a"], Y, r"each of the 3 columns of y, .* got \[0\]"),
+        (["a"], Y, r"each of the 3 columns of y, .* got \['a'\]"),
     ],
 )
 def test_columns_that_are_not_there_are_named(columns, y, message):

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skcvae
-from skcvae import CVAERegressor, HybridStructuredPredictor
+from skcvae import VAE, Autoencoder, CVAERegressor, HybridStructuredPredictor
 
 QUICK = {"max_epochs": 2, "random_state": 0}
 
@@ -91,6 +91,24 @@ def test_what_cannot_sample_is_refused(data, function):
             getattr(skcvae, function)(other.fit(X, y), *arguments)
 
 
+@pytest.mark.parametrize("model", [VAE(**QUICK), Autoencoder(**QUICK)], ids=["VAE", "Autoencoder"])
+def test_a_model_of_rows_alone_says_what_takes_the_place_of_a_function(data, model):
+    X, y = data
+    pipeline = make_pipeline(StandardScaler(), model).fit(X)
+    own = {"encode": "transform", "decode": "inverse_transform", "predict_interval": None}
+    has_density = hasattr(model, "score_samples")
+    own["log_prob"] = "score_samples" if has_density else None
+    for function, method in own.items():
+        said = f"use the method '{method}'" if method else "it predicts no y"
+        for est in (pipeline, pipeline[-1], FrozenEstimator(pipeline)):
+            arguments = (X, y) if function in ("decode", "log_prob") else (X,)
+            with pytest.raises(TypeError, match=f"models X alone: {said}"):
+                getattr(skcvae, function)(est, *arguments)
+    for method in ("transform", *["score_samples"] * has_density):
+        assert len(getattr(pipeline, method)(X)) == len(X)
+    assert pipeline.inverse_transform(pipeline.transform(X)).shape == X.shape
+
+
 def test_weights_and_validation_rows_are_routed(data):
     X, y = data
     weight = np.arange(60.0)
@@ -132,3 +150,33 @@ def test_a_frozen_estimator_is_looked_into(pipeline, data):
     frozen = FrozenEstimator(pipeline)
     expected = skcvae.sample(pipeline, data[0], 2, 0)
     np.testing.assert_array_equal(skcvae.sample(frozen, data[0], 2, 0), expected)
+
+
+FAR = np.random.default_rng(0).normal(1000, 100, (60, 3))
+
+
+@pytest.mark.parametrize("model", [CVAERegressor(**QUICK), VAE(**QUICK)], ids=["CVAE", "VAE"])
+def test_rows_to_validate_on_that_were_not_transformed_are_noticed(model, data):
+    """Those of other units by a warning, others by what is added to the error."""
+    step = type(model).__name__.lower()
+    given = {f"{step}__y_val": data[1][:9]} if isinstance(model, CVAERegressor) else {}
+    given[f"{step}__X_val"] = FAR[:9]
+    with pytest.warns(UserWarning, match="X_val is far from X.*In a pipeline.*validation="):
+        make_pipeline(StandardScaler(), model).fit(FAR, data[1], **given)
+    for shape in ((9, 3), (9, 3, 2)):
+        given[f"{step}__X_val"] = np.ones(shape)
+        with pytest.raises(ValueError, match="X.* (features|shape) .*In a pipeline.*validation="):
+            make_pipeline(PCA(2), model).fit(FAR, data[1], **given)
+    given[f"{step}__X_val"] = [["a", "b"]] * 9
+    with pytest.raises(ValueError, match="X_val must hold numbers.*In a pipeline"):
+        make_pipeline(PCA(2), model).fit(FAR, data[1], **given)
+
+
+def test_rows_of_the_same_units_are_not_called_far(data):
+    """Nor are rare columns, those of few far numbers, and what lies ahead in a trend."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.arange(60), rng.random(60) < 0.02, rng.standard_cauchy(60) ** 3])
+    est = CVAERegressor(**QUICK)
+    with pytest.warns(UserWarning, match="times the spread of its middle half"):
+        est.fit(X[:50], data[1][:50], X_val=X[50:], y_val=data[1][50:])
+    est.set_params(normalize_X=False).fit(FAR - 1000, data[1], X_val=FAR, y_val=data[1])

@@ -1,10 +1,14 @@
 """Whether rows, and their shapes, suit an architecture and a likelihood."""
 
+import warnings
+
 import numpy as np
 
-from skcvae.data.coding import columns_of
+from skcvae.data.coding import QUANTILE_ROWS, columns_of
 
 Shape = tuple[int, ...]
+
+FAR_APART = 5.0  # spread of the means of lines over that within; of photographs it is near 0.5
 
 
 def check_no_bins(architecture) -> None:
@@ -30,6 +34,26 @@ def check_observed(y: np.ndarray, likelihood, name: str = "y") -> None:
             f"{name} has {noun} that are NaN in every row, expected each observed at least once; "
             f"these columns or channels never are: {np.flatnonzero(missing)[:5].tolist()}."
         )
+
+
+def warn_of_channels(rows: np.ndarray, name: str) -> None:
+    """Warn if lines of images have means far apart: they are then channels in several units."""
+    if rows.ndim != 3:
+        return
+    some = np.ma.masked_invalid(rows[:: -(-len(rows) // QUANTILE_ROWS)])
+    for axis, lines, channels in ((1, "rows", "first"), (2, "columns", "last")):
+        others = (0, 3 - axis)
+        if some.mean(axis=others).std() > FAR_APART * some.var(axis=others).mean() ** 0.5:
+            warnings.warn(
+                f"{name} has rows of shape {rows.shape[1:]}, read as images with one mean and one "
+                f"scale, but their {lines} differ in their means far more than they vary, as the "
+                f"channels of sequences do, here {channels}. For sequences of shape (length, "
+                "channels) use architecture='temporal'; for any other numbers give flat rows, "
+                f"{name}.reshape(len({name}), -1). If they are images, say so by "
+                f"{'x_shape' if name == 'X' else 'y_shape'}={rows.shape[1:]}.",
+                UserWarning,
+                stacklevel=2,
+            )
 
 
 def check_scales(

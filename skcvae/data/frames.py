@@ -1,11 +1,16 @@
 """Tables of features, as arrays or as DataFrames of pandas or polars: one column by its name."""
 
+from collections import Counter
 from collections.abc import Hashable
 from numbers import Integral, Number
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
+
+from skcvae.data.gaps import warn_of_new_gaps
+from skcvae.data.reading import numbers
 
 
 def column_names(frame):
@@ -25,6 +30,24 @@ def column_names(frame):
         return list(frame.columns)
     has_name = hasattr(frame, "to_frame") and frame.name not in (None, "")
     return [frame.name] if has_name else None
+
+
+def check_distinct(names, name):
+    """Raise an error if columns of a DataFrame have a name in common.
+
+    Parameters
+    ----------
+    names : sequence or None
+        Names of the columns.
+    name : str
+        Of the DataFrame.
+    """
+    several = [label for label, n in Counter(names or []).items() if n > 1]
+    if several:
+        raise ValueError(
+            f"{name} must have columns of distinct names, got several named "
+            f"{', '.join(map(repr, several[:5]))}. Rename them: {name}.columns = [...]."
+        )
 
 
 def table(X, feature):
@@ -135,22 +158,43 @@ class select_columns:  # noqa: N801, as scikit-learn's make_column_selector
 class MissingMarker(
     OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
-    """Make objects of columns of categories, with NaN for all that is missing.
+    """Write NaN for all that is missing, and warn of gaps in columns that had none in fit.
 
-    None, NaN, and the missing values of pandas and polars are then one category. A column of one
-    row may have any type, so that types say nothing here.
+    None, NaN, and the missing values of pandas and polars are then one. A column of one row may
+    have any type, so that types say nothing here.
+
+    Parameters
+    ----------
+    kind : {"numbers", "categories"}
+        What the columns hold.
     """
 
+    def __init__(self, kind="categories"):
+        self.kind = kind
+
     def fit(self, X, y=None):
-        """Remember the names of the columns."""
+        """Remember the columns' names, and which have gaps."""
         validate_data(self, X, skip_check_array=True)
+        self.had_gaps_ = self._gaps(self._marked(X))
         return self
 
     def transform(self, X):
-        """Return an ndarray of objects of shape (n_rows, n_features)."""
+        """Return an ndarray of shape (n_rows, n_features), of float64 or of objects."""
+        marked = self._marked(X)
+        columns = np.flatnonzero(self._gaps(marked) & ~self.had_gaps_)
+        assumed = {"numbers": "the fill, the mean by default", "categories": "an unknown category"}
+        warn_of_new_gaps([column_names(X)[i] for i in columns], "X", assumed[self.kind])
+        return marked
+
+    def _marked(self, X):
+        if self.kind == "numbers":
+            return check_array(numbers(X, "X"), dtype=float, ensure_all_finite="allow-nan")
         values = np.array(X, dtype=object)
         values[np.frompyfunc(_is_missing, 1, 1)(values).astype(bool)] = np.nan
         return values
+
+    def _gaps(self, marked):
+        return (marked != marked).any(axis=0)
 
     def set_output(self, *, transform=None):
         """Leave the array: a DataFrame would have its own types and mark of what is missing."""

@@ -1,27 +1,41 @@
 """Encoding of rows with missing entries: a fill, and a flag beside it."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skcvae.data.coding import Scaling
+from skcvae.data.coding import Scaling, as_images, columns_of
+
+SHOWN = 5  # places in a warning
 
 
 class Flagged(NamedTuple):
     """An affine map of rows in which NaN becomes the mean, and a flag for each number beside it.
 
     A vector becomes one of twice the length, numbers before flags; of an image the flags are
-    channels.
+    channels. Where `fit` saw no gaps there is no flag, whose weights would not be trained.
 
     Parameters
     ----------
     scaling : Scaling
         The map of the numbers.
+    had_gaps : ndarray of bool of shape (*row_shape,)
+        Whether the column, or the channel, had gaps in `fit`.
     """
 
     scaling: Scaling
+    had_gaps: np.ndarray
+
+    @classmethod
+    def fit(cls, scaling: Scaling, rows: np.ndarray, *, are_sequences: bool) -> "Flagged":
+        """Return the map of rows with NaN."""
+        gaps = np.isnan(as_images(rows) if are_sequences else rows)
+        had_gaps = columns_of(gaps).any(axis=0)
+        had_gaps = had_gaps[:, None, None] if rows.ndim == 4 else had_gaps
+        return cls(scaling, np.array(np.broadcast_to(had_gaps, scaling.row_shape)))
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -40,10 +54,40 @@ class Flagged(NamedTuple):
 
     def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
         """Return encoded rows on a device."""
-        return flagged(self.scaling.to_tensor(array, dtype, device), self.code_shape)
+        code = self.scaling.to_tensor(array, dtype, device)
+        return flagged(code, torch.from_numpy(self.had_gaps).to(device), self.code_shape)
+
+    def new_gaps(self, array: np.ndarray) -> np.ndarray:
+        """Return where rows have gaps that `fit` did not see: (n_positions, ndim of a row)."""
+        gaps = np.isnan(array).any(axis=0)
+        return np.argwhere(gaps & ~self.had_gaps.reshape(gaps.shape))
 
 
-def flagged(code: Tensor, code_shape: tuple[int, ...]) -> Tensor:
+def flagged(code: Tensor, had_gaps: Tensor, code_shape: tuple[int, ...]) -> Tensor:
     """Return standardised rows with zero for NaN, and the flags of NaN beside them."""
-    flags = code.isnan()
+    flags = code.isnan() & had_gaps
     return torch.stack([code.nan_to_num(0.0), flags.to(code)], 1).reshape(-1, *code_shape)
+
+
+def warn_of_new_gaps(places: list, name: str, assumed: str) -> None:
+    """Warn of gaps where `fit` saw none.
+
+    Parameters
+    ----------
+    places : list
+        Names of columns, or positions in a row; none are no warning.
+    name : str
+        Of the rows.
+    assumed : str
+        What such a gap is read as.
+    """
+    if places:
+        more = ", ..." if len(places) > SHOWN else ""
+        warnings.warn(
+            f"{name} has gaps at {', '.join(map(repr, places[:SHOWN]))}{more}, where there were "
+            f"none in fit: nothing was learned about them, they are read as {assumed}, and "
+            "intervals are too narrow. Fit to rows with gaps there, of the data or made at "
+            "random, or leave out the rows that have them.",
+            UserWarning,
+            stacklevel=2,
+        )

@@ -129,8 +129,16 @@ def _refuse(kinds, values, name, label, kind=None):
     what, advice = next(refused, (None, None))
     if what == "strings":
         example = next((v for v in np.asarray(values).flat if isinstance(v, str | bytes)), "")
-        hint = " If y are labels: likelihood='categorical'." if name.startswith("y") else ""
-        raise ValueError(f"{name} must hold numbers, got a string such as {str(example)!r}.{hint}")
+        where = "" if label is None else f" in column {label!r}"
+        hint = "" if label is None else " For categories: skcvae.tabular_pipeline(estimator)."
+        if name.startswith("y"):
+            hint = (
+                " If y are labels: likelihood='categorical'; beside numbers they are integers in "
+                "likelihoods.Columns, such as .astype('category').cat.codes of a column."
+            )
+        raise ValueError(
+            f"{name} must hold numbers, got a string such as {str(example)!r}{where}.{hint}"
+        )
     if what is not None:
         if label is None and isinstance(values, np.ndarray) and values.ndim == 2:
             first = next((i for i, v in enumerate(values.flat) if type(v) is kind), 0)

@@ -18,7 +18,7 @@ from skcvae import least_squares
 from skcvae.data.annotations import one_by_one
 from skcvae.data.batches import Selection
 from skcvae.data.items import Items
-from skcvae.estimators import _checks
+from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._attributes import FittedAttributes
 from skcvae.estimators._ended import conclude, finish
 from skcvae.estimators._parameters import NAMED, Parameters
@@ -211,8 +211,11 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...), or Dataset
-            Inputs. A torch Dataset has items (x, y) and a length; it is read item by item,
-            and scaling, labels and `bins` follow from a random part of it.
+            Inputs. Rows of shape (height, width) or (channels, height, width) are images, with
+            one mean and one scale per channel; of shape (length, channels) they are sequences,
+            for ``architecture="temporal"`` alone. A torch Dataset has items (x, y) and a length;
+            it is read item by item, and scaling, labels and `bins` follow from a random part of
+            it.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             Outputs; None where X is a Dataset. With `annotations`, (n_rows, n_annotations, ...).
         sample_weight : array-like of shape (n_rows,), default=None
@@ -222,7 +225,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
             Labels of groups, such as subjects: rows of a group are all to train on, or all
             to validate on.
         X_val, y_val : array-like, default=None
-            Rows for early stopping, instead of a share of X and y. X_val may be a Dataset.
+            Rows for early stopping, instead of a share of X and y. X_val may be a Dataset. The
+            first steps of a pipeline do not transform X_val (:doc:`/guide/pipelines`).
 
         Returns
         -------
@@ -243,10 +247,12 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         -----
         ConvergenceWarning
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
-            weights of the completed epochs. An interrupt in the first epoch is re-raised.
+            weights of the completed epochs. An interrupt in the first epoch is re-raised. Or if
+            the learning rate is so large that training did not improve on its start.
         UserWarning
             If rows held out are copies of rows to train on, or nearly (give `groups`), windows
-            that overlap with them (give `validation`), or if ignoring X is better for them.
+            that overlap with them (give `validation`), if ignoring X is better for them, or if
+            images seem to be sequences.
 
         Notes
         -----
@@ -260,7 +266,7 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
 
     def _check_rows(self, X, y, *, likelihood=None, suffix=""):
         """Return X and y as arrays; without a likelihood they must be as in the last fit."""
-        X = _checks.inputs(self, X, name="X" + suffix, reset=likelihood is not None)
+        X = _inputs.checked(self, X, name="X" + suffix, reset=likelihood is not None)
         if likelihood is None:
             return X, self._check_targets(y, len(X), name="y" + suffix)
         y = _checks.targets(self, y, n_rows=len(X), likelihood=likelihood, partial=self.partial_y)

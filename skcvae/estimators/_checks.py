@@ -1,4 +1,4 @@
-"""Input validation: arrays, weights, parameters, devices."""
+"""Input validation: y, weights, parameters, devices."""
 
 import contextlib
 import functools
@@ -12,10 +12,10 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from skcvae.data import reading
-from skcvae.data.frames import column_names
+from skcvae.data.frames import check_distinct, column_names
 from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
@@ -70,28 +70,6 @@ def in_terms(error, terms):
     error.args = (re.sub(r"\b(\w+) (?:or|and) \1\b", r"\1", text),)  # "X or y"
 
 
-def _numbers(values, name):
-    """Convert values to numbers; numeric arrays are returned unchanged."""
-    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype != "g":
-        return values
-    return reading.numbers(values, name)
-
-
-def inputs(estimator, X, *, name="X", reset=False, finite=None):
-    """Return X as an array of finite numbers, or NaN, rows of the shape seen in fit."""
-    X = _numbers(X, name)
-    finite = finite or ("allow-nan" if estimator.partial_X else True)
-    X = validate_data(estimator, X, reset=reset, allow_nd=True, ensure_all_finite=finite)
-    if not reset and X.shape[1:] != estimator.x_shape_:
-        raise ValueError(
-            f"{name} has rows of shape {X.shape[1:]}, expected {estimator.x_shape_} as in fit."
-        )
-    coding = None if reset else estimator.specification_.x_coding
-    if coding is not None:
-        coding.check(X, name)
-    return X
-
-
 def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=False):
     """Return y as an array of numbers that the likelihood accepts; NaN if `partial`."""
     if y is None:
@@ -104,6 +82,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
     columns = column_names(y) or []
     names = np.asarray([*columns], dtype=object)
     named = set(map(type, columns)) == {str}
+    check_distinct(columns, name)
     if shape is None:
         vars(estimator).pop("target_names_in_", None)
         vars(estimator).update({"target_names_in_": names} if named else {})
@@ -117,7 +96,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
     elif named:
         check_names(estimator, names, name)
     y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
-    y = _numbers(y, name)
+    y = reading.numbers(y, name)
     if not np.isscalar(y):
         y = check_array(
             y,

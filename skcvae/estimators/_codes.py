@@ -4,7 +4,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skcvae.estimators import _checks
+from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._base import Estimator
 from skcvae.estimators._ended import finish
 from skcvae.serving import ServedVAE
@@ -149,7 +149,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """Return X as an array; without a likelihood it must be as in the last fit."""
         name, is_new = name + suffix, likelihood is not None
         partial = self.partial_X if partial is None else partial
-        X = _checks.inputs(self, X, name=name, reset=is_new, finite="allow-nan")
+        X = _inputs.checked(self, X, name=name, reset=is_new, finite="allow-nan")
         likelihood = likelihood if is_new else self.likelihood_
         X = _checks.targets(
             self, X, n_rows=len(X), likelihood=likelihood, name=name, partial=partial

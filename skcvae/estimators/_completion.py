@@ -7,7 +7,7 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from skcvae.data import reading
-from skcvae.estimators import _checks
+from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._frames import framed, row_index
 from skcvae.random import seed_from, spawned
 
@@ -93,7 +93,7 @@ class Completion:
         )
 
     def _check_partial(self, X, y_partial, mask):
-        X = _checks.inputs(self, X)
+        X = _inputs.checked(self, X)
         y = masked(mask, y_partial)
         return X, self._check_targets(y, len(X), name="y_partial", partial=True)
 

@@ -8,6 +8,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from skcvae import pipelines
 from skcvae.estimators import _checks, _regions
 from skcvae.estimators._calibration import check_rows, outputs
+from skcvae.estimators._frames import framed, row_index
 from skcvae.pipelines._frames import check_names
 
 
@@ -15,7 +16,7 @@ class ConformalRegions:
     """The regions of an estimator with `estimator_` and `calibration_`."""
 
     @_checks.named_keywords
-    def predict_interval(self, X, coverage=0.9, *, joint=False):
+    def predict_interval(self, X, coverage=0.9, *, joint=False, as_frame=False):
         """Return an interval for each output.
 
         Parameters
@@ -26,6 +27,9 @@ class ConformalRegions:
             The least probability that an interval holds its output, in (0, 1).
         joint : bool, default=False
             Whether that is the probability that all intervals of a row hold: a box.
+        as_frame : bool or Index, default=False
+            Whether to return a pandas DataFrame with the names of the outputs, and the index of
+            X or the one given: columns for each output and end, of a single coverage.
 
         Returns
         -------
@@ -39,6 +43,9 @@ class ConformalRegions:
             If y are labels, or if too few rows calibrate.
         """
         calibration, labels = self._calibration(), self._labels()
+        index = row_index(as_frame, X)
+        if index is not None and np.ndim(coverage):
+            raise ValueError(f"as_frame=True expects a single coverage, got {coverage!r}.")
         if labels == slice(None):
             raise ValueError("An interval expects numbers, got labels: use contains.")
         scores = calibration.interval_scores
@@ -50,7 +57,9 @@ class ConformalRegions:
         ]
         found = np.concatenate(found)
         found[..., labels, :, :] = np.nan
-        return found if several else found[..., 0]
+        if several:
+            return found
+        return framed(self, found[..., 0], index, ("end", ["lower", "upper"]))
 
     @_checks.named_keywords
     def contains(self, X, y, coverage=0.9):
@@ -186,6 +195,16 @@ class ConformalRegions:
         for level in levels:
             _checks.coverage(level)
         return [self.calibration_.threshold(scores, level) for level in levels], several
+
+    @property
+    def y_shape_(self):
+        """Shape of one row of y in `conformalize`."""
+        return self._calibration().interval_scores.shape[1:]
+
+    @property
+    def target_names_in_(self):
+        """Names of the outputs, where y had names in `fit`."""
+        return pipelines.last_step(self.estimator_, None, "sample")[0].target_names_in_
 
     def _labels(self):
         """Return the columns of y that hold labels."""

@@ -5,7 +5,7 @@ from numbers import Integral
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skcvae.estimators import _checks
+from skcvae.estimators import _checks, _inputs
 from skcvae.networks.layered import LayeredDecoder, Layers
 
 
@@ -59,7 +59,7 @@ class LatentSpace:
         _check_steps(n_steps, y, return_std)
         self._check_latent(recognition=y is not None and not n_steps)
         if y is None:
-            X = _checks.inputs(self, X)
+            X = _inputs.checked(self, X)
         else:
             X, y = self._check_rows(X, y)
         mean, *std = self._shown_fitted().encode(X, y, n_steps)
@@ -169,7 +169,7 @@ class LatentSpace:
 
     def _check_codes(self, X, z):
         """Return X, z of shape (n_draws, n_rows, ...), and whether it was given without draws."""
-        X = _checks.inputs(self, X)
+        X = _inputs.checked(self, X)
         z = check_array(z, ensure_2d=False, allow_nd=True, dtype=float, input_name="z")
         single = z.ndim == 1 + len(self.latent_shape_)
         draws = z[None] if single else z

@@ -4,7 +4,7 @@ from numbers import Integral
 
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
-from skcvae.estimators import _checks
+from skcvae.estimators import _checks, _inputs
 from skcvae.priors import Mixture
 
 
@@ -61,7 +61,7 @@ class Modes:
         if n_modes is not None:
             check_scalar(n_modes, "n_modes", Integral, min_val=1, max_val=n_components)
             n_components = int(n_modes)
-        X = _checks.inputs(self, X)
+        X = _inputs.checked(self, X)
         y, weights = self._shown_fitted().modes(X, n_components, self.y_coding_.to_array)
         y = self._like_y(y.swapaxes(0, 1))
         return (y, weights.T) if return_weights else y

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from skcvae.data.annotations import Annotated
-from skcvae.estimators import _checks
+from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._completion import Completion
 from skcvae.estimators._density import ConditionalDensity
 from skcvae.estimators._frames import framed, row_index
@@ -73,7 +73,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         """
         check_is_fitted(self)
         _checks.prediction(self, return_std, return_proba, method)
-        index, X, fitted = row_index(as_frame, X), _checks.inputs(self, X), self._shown_fitted()
+        index, X, fitted = row_index(as_frame, X), _inputs.checked(self, X), self._shown_fitted()
         read = self.y_coding_.to_proba if return_proba else self.y_coding_.to_array
         if method == "latent_mean":
             y = fitted.deterministic(X, read)
@@ -118,7 +118,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        index, X = row_index(as_frame, X), _checks.inputs(self, X)
+        index, X = row_index(as_frame, X), _inputs.checked(self, X)
         draws = self._shown_fitted().sample(
             X, n_samples, seed_from(random_state), observation_noise=observation_noise
         )

@@ -1,10 +1,20 @@
 """Rows that the user gives to validate on."""
 
+import warnings
+
+import numpy as np
 from torch.utils.data import Dataset
 
 from skcvae.data.batches import Selection
+from skcvae.data.coding import QUANTILE_ROWS, Scaling
 from skcvae.data.items import Items
 from skcvae.estimators import _checks
+
+FAR = 10.0  # standard deviations
+IN_A_PIPELINE = (
+    "In a pipeline the first steps do not transform X_val: take validation=, which splits the "
+    "rows of X, or transform X_val before (see the guide on pipelines)."
+)
 
 
 def rows_to_validate_on(estimator, arrays, groups):
@@ -21,4 +31,29 @@ def rows_to_validate_on(estimator, arrays, groups):
     for name, array in zip(("X_val", "y_val"), arrays, strict=False):
         if array is None:
             raise ValueError(f"X_val and y_val go together, got no {name}.")
-    return Selection.select(estimator._check_rows(*arrays, suffix="_val"))
+    try:
+        arrays = estimator._check_rows(*arrays, suffix="_val")
+    except ValueError as error:
+        if str(error).startswith(("X ", "X_val ", "Input X_val ")):
+            error.args = (f"{error} {IN_A_PIPELINE}",)
+        raise
+    _warn_if_far(estimator, arrays[0])
+    return Selection.select(arrays)
+
+
+def _warn_if_far(estimator, X):
+    """Warn if the medians of X_val are far from X, as those of other units are."""
+    coding = estimator.specification_.codings[0]
+    scaling = getattr(coding, "scaling", coding)
+    if not isinstance(scaling, Scaling) or not estimator.normalize_X:
+        return
+    some = X[:: -(-len(X) // QUANTILE_ROWS)].reshape(-1, *scaling.row_shape)
+    median = np.ma.median(np.ma.masked_invalid(some), axis=0)
+    distance = np.ma.filled(np.abs(median - scaling.loc) / scaling.scale, 0)
+    if distance.max() > FAR:
+        warnings.warn(
+            f"X_val is far from X: the median of one of its columns is {distance.max():.3g} "
+            f"standard deviations from the mean of that of X. {IN_A_PIPELINE}",
+            UserWarning,
+            stacklevel=2,
+        )

@@ -67,6 +67,10 @@ class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, P
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of str
         Names of the features, where X had names.
+    y_shape_ : tuple of int
+        Shape of one row of y in `conformalize`.
+    target_names_in_ : ndarray of str
+        Names of the outputs, where y had names in `fit`.
 
     See Also
     --------

@@ -65,8 +65,9 @@ class CVAERegressor(StructuredPredictor):
         they are.
     partial_X : bool, default=False
         Whether X may have NaN entries, which were not observed. The networks read the mean in
-        their place, and beside each number a flag that says whether it is a fill. Otherwise NaN
-        is an error.
+        their place, and beside each number a flag that says whether it is a fill. Gaps in
+        columns without any in `fit` are read as the mean, with a warning. Otherwise NaN is an
+        error.
     partial_y : bool, default=False
         Whether y may have NaN entries, which were not observed: they are marginalised
         out, and the recognition network reads which they are. Otherwise NaN is an error.
@@ -138,8 +139,8 @@ class CVAERegressor(StructuredPredictor):
         :mod:`skcvae.inference.posterior_collapse`.
         `fit` warns if there is none after ten epochs or more. Not of a Gaussian process,
         which knows the codes of the rows.
-    classes_ : ndarray of int
-        The labels, where y are labels.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, where y are labels: integers, texts or booleans, as in y of `fit`.
     net_ : skorch.NeuralNet
         The fitted net; ``net_.module_.model`` has the networks.
     history_ : skorch.history.History

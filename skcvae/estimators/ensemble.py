@@ -62,8 +62,8 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
     ----------
     estimators_ : list of estimators
         The fitted members, each usable by itself.
-    classes_ : ndarray of int
-        The labels, where y are labels.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, where y are labels: integers, texts or booleans, as in y of `fit`.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of str

@@ -4,17 +4,17 @@ import math
 from numbers import Integral
 
 import torch
-from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from skcvae.data.labels import OneHot
 from skcvae.distributions import ChainRule, Order
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.likelihoods.base import LikelihoodModule
 from skcvae.likelihoods.bernoulli import Bernoulli
 from skcvae.likelihoods.categorical import Categorical
 from skcvae.likelihoods.gaussian import Gaussian
+from skcvae.likelihoods.nested import Nested
 from skcvae.networks.masked_convolutions import CausalConvolutions
 from skcvae.networks.masked_perceptron import CausalPerceptron
 from skcvae.random import generator, normal_points
@@ -22,7 +22,7 @@ from skcvae.random import generator, normal_points
 N_POINTS = 256  # of noise, where each draw of z has one
 
 
-class Autoregressive(Likelihood):
+class Autoregressive(Nested):
     r"""Each output given those before: :math:`p(y \mid x, z) = \prod_j p(y_j \mid y_{<j}, x, z)`.
 
     A masked network over y reads earlier outputs and features of (x, z), and adds to the numbers
@@ -86,7 +86,6 @@ class Autoregressive(Likelihood):
     """
 
     accepts_missing = False
-    accepts_means = False
 
     _parameter_constraints = {
         "likelihood": [Bernoulli, Categorical, Gaussian],
@@ -113,25 +112,6 @@ class Autoregressive(Likelihood):
         self.kernel_size = kernel_size
         self.n_features = n_features
         self.n_draws = n_draws
-
-    @property
-    def coding(self) -> type:
-        """The class of what `fit_coding` returns, that of the outputs."""
-        return self.likelihood.coding
-
-    def check_targets(self, y):
-        self._check_parameters()
-        self.likelihood.check_targets(y)
-
-    def fit_coding(self, y, weight=None, *, normalize=True):
-        self._check_parameters()
-        likelihood = clone(self.likelihood)
-        coding = likelihood.fit_coding(y, weight, normalize=normalize)
-        self.set_params(likelihood=likelihood)
-        return coding
-
-    def code_shape(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
-        return self.likelihood.code_shape(row_shape)
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._check_parameters()
@@ -163,6 +143,11 @@ class Autoregressive(Likelihood):
             raise ValueError(
                 "The 'kernel_size' parameter of Autoregressive must be odd. "
                 f"Got {self.kernel_size} instead."
+            )
+        if self.ignore_label is not None:
+            raise ValueError(
+                "Autoregressive reads every output and can ignore no label, got "
+                f"{self.likelihood!r}. Leave the rows with it out, or use CorrelatedLogits."
             )
 
 

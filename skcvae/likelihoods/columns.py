@@ -10,10 +10,13 @@ from numbers import Integral
 
 import numpy as np
 import torch
+from sklearn.utils import check_array
 from sklearn.utils.metaestimators import _BaseComposition
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from skcvae.data.frames import column_names
+from skcvae.data.reading import numbers
 from skcvae.data.table import Table
 from skcvae.distributions import Product
 from skcvae.likelihoods.base import LIKELIHOOD, Likelihood, LikelihoodModule
@@ -27,7 +30,8 @@ class Columns(Likelihood, _BaseComposition):
     sum of the log densities of real columns and the log probabilities of the others.
     `predict` and `sample` return float64 arrays; label columns contain the most likely or
     the sampled label as a number. Labels have no standard deviation and no quantiles:
-    these are NaN.
+    these are NaN. Labels that are texts are refused: ``y["kind"].astype("category").cat.codes``
+    are integers.
 
     Parameters
     ----------
@@ -108,6 +112,30 @@ class Columns(Likelihood, _BaseComposition):
         """
         return self._set_params("_named_likelihoods", **params)
 
+    def codes_of(self, y):
+        """Return y with NaN for the labels that its likelihoods ignore.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_rows, n_columns)
+            Targets.
+
+        Returns
+        -------
+        array-like of shape (n_rows, n_columns)
+            Of y itself if there is nothing to ignore.
+        """
+        self._check_groups()
+        labels = [getattr(likelihood, "ignore_label", None) for _, likelihood, _ in self.groups]
+        if set(labels) == {None}:
+            return y
+        names = column_names(y) or []
+        y = check_array(numbers(y, "y"), dtype=float, ensure_all_finite=False, copy=True)
+        for (*_, columns), label in zip(self.groups, labels, strict=True):
+            part = y[:, _indices(columns, names, y.shape[1])]
+            y[:, _indices(columns, names, y.shape[1])] = np.where(part == label, np.nan, part)
+        return y
+
     def name_columns(self, y, names):
         """Set the columns of each group to indices.
 
@@ -121,13 +149,14 @@ class Columns(Likelihood, _BaseComposition):
         Raises
         ------
         ValueError
-            If a group names a column that y does not have.
+            If a group names a column that y does not have, or a column is not in one group.
         """
         self._check_groups()
-        names, n_columns = list(names), y.shape[-1]
-        self.groups = [
-            (*pair, _indices(columns, names, n_columns)) for *pair, columns in self.groups
-        ]
+        _check_table(y)
+        names, n_columns = list(names), y.shape[1]
+        groups = [(*pair, _indices(columns, names, n_columns)) for *pair, columns in self.groups]
+        _check_each_in_one(groups, names or range(n_columns))
+        self.groups = groups
 
     def check_targets(self, y):
         for (name, likelihood, _), part in zip(self.groups, self.split(y), strict=True):
@@ -140,16 +169,10 @@ class Columns(Likelihood, _BaseComposition):
     def split(self, y):
         """Return the columns of each group."""
         self._check_groups()
-        if y.ndim != 2:
-            raise ValueError(f"Columns expects y of shape (n_rows, n_columns), got {y.shape}.")
+        _check_table(y)
         if not all(_is_resolved(columns) for *_, columns in self.groups):
             self.name_columns(y, [])
-        named = sorted(column for *_, columns in self.groups for column in columns)
-        if named != list(range(y.shape[1])):
-            raise ValueError(
-                f"Columns expects each of the {y.shape[1]} columns of y, indexed from 0, in "
-                f"exactly one group, got {named}."
-            )
+        _check_each_in_one(self.groups, range(y.shape[1]))
         return [y[:, list(columns)] for *_, columns in self.groups]
 
     def fit_coding(self, y, weight=None, *, normalize=True):
@@ -180,7 +203,7 @@ class Columns(Likelihood, _BaseComposition):
                 raise ValueError(
                     "The 'groups' parameter of Columns must be a non-empty list of (name, "
                     "likelihood, list of columns), with likelihoods other than Columns. "
-                    f"Got {self.groups!r} instead."
+                    f"Got {group!r} instead{_meant(group)}."
                 )
         self._validate_names([name for name, *_ in self.groups])
 
@@ -195,6 +218,34 @@ def _is_group(group) -> bool:
         and not isinstance(likelihood, type | Columns)
         and (isinstance(columns, slice) or _is_list(columns))
     )
+
+
+def _meant(group) -> str:
+    """Return what was probably meant, where a list or an object has only its name."""
+    if not isinstance(group, tuple | list) or len(group) != 3:
+        return ""
+    _, likelihood, columns = group
+    if isinstance(likelihood, str):
+        return f": expected an object, such as Gaussian(), not the name {likelihood!r}"
+    if isinstance(columns, Integral | str):
+        return f": expected a list of columns, such as [{columns!r}]"
+    return ""
+
+
+def _check_table(y) -> None:
+    if y.ndim != 2:
+        raise ValueError(f"Columns expects y of shape (n_rows, n_columns), got {y.shape}.")
+
+
+def _check_each_in_one(groups, names) -> None:
+    """Refuse groups that lack a column, or have one twice; names are those of all columns."""
+    taken = sorted(column for *_, columns in groups for column in columns)
+    if taken != list(range(len(names))):
+        found = [names[c] if 0 <= c < len(names) else c for c in taken]
+        raise ValueError(
+            f"Columns expects each of the {len(names)} columns of y, {[*names]}, in exactly one "
+            f"group, got {found}."
+        )
 
 
 def _is_list(columns) -> bool:

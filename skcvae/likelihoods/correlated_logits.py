@@ -3,20 +3,20 @@
 from numbers import Integral, Real
 
 import torch
-from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
 from skcvae.distributions import GaussianLogits, raw_scale_of, scale_of
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.likelihoods.base import LikelihoodModule
 from skcvae.likelihoods.bernoulli import Bernoulli
 from skcvae.likelihoods.categorical import Categorical
+from skcvae.likelihoods.nested import Nested
 
 MIN_SCALE = 1e-3
 
 
-class CorrelatedLogits(Likelihood):
+class CorrelatedLogits(Nested):
     r"""Labels with correlated logits: :math:`p(y \mid x, z) = E_\eta \prod_j p(y_j \mid \eta_j)`.
 
     The logits are Gaussian,
@@ -64,8 +64,6 @@ class CorrelatedLogits(Likelihood):
     (7, 40, 5)
     """
 
-    accepts_means = False
-
     _parameter_constraints = {
         "likelihood": [Categorical, Bernoulli, None],
         "rank": [Interval(Integral, 1, None, closed="left")],
@@ -81,30 +79,12 @@ class CorrelatedLogits(Likelihood):
         self.n_draws = n_draws
         self.init_scale = init_scale
 
-    @property
-    def coding(self) -> type:
-        """The class of what `fit_coding` returns, that of the labels."""
-        return self._labels().coding
-
-    def _labels(self):
+    def _single(self):
         return Categorical() if self.likelihood is None else self.likelihood
-
-    def check_targets(self, y):
-        self._validate_params()
-        self._labels().check_targets(y)
-
-    def fit_coding(self, y, weight=None, *, normalize=True):
-        labels = clone(self._labels())
-        coding = labels.fit_coding(y, weight, normalize=normalize)
-        self.set_params(likelihood=labels)
-        return coding
-
-    def code_shape(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
-        return self._labels().code_shape(row_shape)
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
-        labels = self._labels().build(y_shape)
+        labels = self._single().build(y_shape)
         return _Logits(labels, self.rank, self.diagonal, self.n_draws, self.init_scale)
 
 

@@ -6,6 +6,8 @@ from sklearn.base import is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
 
+ALONE = {"encode": "transform", "decode": "inverse_transform", "log_prob": "score_samples"}
+
 
 def of_last_step(function):
     """Return a function that calls the method of its name of the last step.
@@ -96,6 +98,15 @@ def last_step(estimator, X, method):
         else:
             raise TypeError(
                 f"estimator must be, or end in, a fitted estimator with a method {method!r}, "
-                f"got {type(estimator).__name__}."
+                f"got {type(estimator).__name__}.{_of_rows_alone(estimator, method)}"
             )
     return estimator, X
+
+
+def _of_rows_alone(estimator, method):
+    """Return what takes the place of a method in a model of X alone, whose rows have no y."""
+    if is_regressor(estimator) or not hasattr(estimator, "reconstruct"):
+        return ""
+    own = ALONE.get(method)
+    instead = f"use the method {own!r}" if hasattr(estimator, own or "") else "it predicts no y"
+    return f" {type(estimator).__name__} models X alone: {instead}."

@@ -1,6 +1,6 @@
 """Pipelines of tables with categories and missing values."""
 
-from sklearn.compose import make_column_transformer
+from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -16,8 +16,8 @@ def tabular_pipeline(estimator):
     Numbers that are missing are replaced by the mean, and a column beside them says where, so
     that the networks can tell a fill from a number. Texts, booleans and categories are one-hot
     encoded; missing ones are a category, rare ones share one, and those that were not seen in fit
-    are zeros or with the rare ones. Columns are told apart by their types at fit. Imputer and
-    encoder are scikit-learn's own, with names and parameters to set or to search over.
+    are zeros or with the rare ones. Columns are told apart by their types at fit. Where a column
+    without gaps in fit has one later, a warning names it.
 
     Parameters
     ----------
@@ -28,6 +28,14 @@ def tabular_pipeline(estimator):
     -------
     Pipeline
         Not fitted. Its steps are "columntransformer" and the estimator's name in lower case.
+        Imputer and encoder are scikit-learn's own, with parameters to set or to search over:
+        ``columntransformer__numbers__simpleimputer__strategy`` and
+        ``columntransformer__categories__onehotencoder__max_categories``, for example.
+
+    Warns
+    -----
+    UserWarning
+        In predictions, if there are gaps in columns that had none in fit.
 
     See Also
     --------
@@ -55,8 +63,11 @@ def tabular_pipeline(estimator):
     one_hot = OneHotEncoder(
         handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False
     )
-    encode = make_column_transformer(
-        (numbers, select_columns("numbers")),
-        (make_pipeline(MissingMarker(), one_hot), select_columns("categories")),
+    steps = {"numbers": numbers, "categories": one_hot}
+    encode = ColumnTransformer(
+        [
+            (kind, make_pipeline(MissingMarker(kind), step), select_columns(kind))
+            for kind, step in steps.items()
+        ]
     )
     return make_pipeline(encode, estimator)
