@@ -8,9 +8,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcvae import ConformalRegressor, EnsembleRegressor, NNRegressor
+from skcvae import VAE, ConformalRegressor, CVAERegressor, EnsembleRegressor, NNRegressor
 from skcvae.displays import CalibrationDisplay, JointSamplesDisplay, PredictiveBandDisplay
-from skcvae.likelihoods import Categorical
+from skcvae.likelihoods import Categorical, Columns, Gaussian
 from skcvae.metrics import (
     cll_per_pixel,
     crps,
@@ -223,3 +223,51 @@ def test_names_of_frames_are_in_displays_of_predictions():
     assert (band.x_name, band.y_name) == ("p", "u")
     band = PredictiveBandDisplay.from_predictions(X["p"], draws, x_name="a", y_name="b")
     assert (band.x_name, band.y_name) == ("a", "b")
+
+
+def test_masks_are_those_of_y():
+    est = CVAERegressor(**QUICK).fit(X, Y)
+    hidden = pd.DataFrame({"u": np.ones(N, bool), "v": np.zeros(N, bool)}, index=INDEX)
+    completed = est.complete(X, Y, mask=hidden)[0]
+    assert (completed[:, 0] != Y["u"]).all()
+    np.testing.assert_array_equal(completed[:, 1], Y["v"])
+    for mask in (hidden[["v", "u"]], hidden.set_axis(["c", "d"], axis=1), hidden[::-1]):
+        with pytest.raises(ValueError, match="mask (has columns|must have the index)"):
+            est.complete(X, Y, mask=mask)
+    with pytest.raises(ValueError, match="mask has columns"):
+        est.complete(X, np.asarray(Y), mask=hidden[["v", "u"]])
+    vae = VAE(partial_X=True, **QUICK).fit(Y)
+    with pytest.raises(ValueError, match="mask must have the columns of X_partial"):
+        vae.complete(Y, mask=hidden[["v", "u"]])
+
+
+@pytest.mark.parametrize("display", [CalibrationDisplay, JointSamplesDisplay])
+def test_output_names_do_not_contradict_those_of_columns(display):
+    y, draws = Y[:1], np.random.default_rng(0).normal(size=(20, 1, 2))
+    assert display.from_predictions(y, draws, output_names=["u", "v"]).output_names == ["u", "v"]
+    with pytest.raises(ValueError, match="output_names must be in the order of"):
+        display.from_predictions(y, draws, output_names=["v", "u"])
+    with pytest.raises(ValueError, match="output_names must have length 2"):
+        display.from_predictions(np.asarray(y), draws, output_names=["u"])
+
+
+@pytest.mark.parametrize("kind", ["columns", "categorical"])
+def test_labels_have_no_distances(kind):
+    groups = [("real", Gaussian(), ["u"]), ("label", Categorical(), ["v"])]
+    y = LABELS if kind == "categorical" else Y.assign(v=LABELS["v"])
+    est = NNRegressor(likelihood=Columns(groups) if kind == "columns" else kind, **QUICK)
+    found = r"\['v'\]" if kind == "columns" else "y"
+    for pipe in (est.fit(X, y), make_pipeline(StandardScaler(), est).fit(X, y)):
+        for measure in (crps_scorer, energy_scorer, CalibrationDisplay.from_estimator):
+            with pytest.raises(ValueError, match=f"numbers, got labels in {found}"):
+                measure(pipe, X, y)
+
+
+def test_intervals_have_ends_in_order():
+    ends = EST.predict_interval(X)
+    with pytest.raises(ValueError, match="lower end first, got .* at \\(0, 0\\)"):
+        interval_coverage(Y, ends[..., ::-1])
+    ends[:, 1] = np.nan
+    with pytest.raises(ValueError, match=r"finite .* got \[nan nan\] at \(0, 1\)"):
+        interval_coverage(Y, ends)
+    assert 0 <= interval_coverage(Y["u"], ends[:, 0]) <= 1

@@ -460,8 +460,10 @@ def test_bad_joint_samples(estimators, table):
     show, draws = JointSamplesDisplay.from_predictions, np.zeros((5, 1, 3))
     with pytest.raises(ValueError, match=r"X must have one row, such as X\[:1\], got 60"):
         JointSamplesDisplay.from_estimator(estimators[0], X, y)
-    with pytest.raises(ValueError, match=r"draws must have .* one row, got \(5, 2, 3\)"):
+    with pytest.raises(ValueError, match=r"draws must have .* one row and two outputs or more"):
         show(None, np.zeros((5, 2, 3)))
+    with pytest.raises(ValueError, match=r"two outputs or more, got \(5, 1, 1\)"):
+        show(None, np.zeros((5, 1, 1)))
     with pytest.raises(ValueError, match=r"y_true must have shape \(1, 3\), got \(3,\)"):
         show(np.zeros(3), draws)
     for outputs in ([0], [0, 3], range(9)):

@@ -20,6 +20,7 @@ from skcvae.likelihoods import (
     Gaussian,
     Poisson,
 )
+from skcvae.metrics import intersection_over_union, pixel_accuracy
 
 N, QUICK = 40, {"max_epochs": 2, "random_state": 0}
 rng = np.random.default_rng(0)
@@ -323,3 +324,49 @@ def test_a_column_in_two_groups_or_none_is_named():
         message = rf"each of the 3 columns of y, \['u', 'n', 'kind'\], .* got \[{got}\]"
         with pytest.raises(ValueError, match=message):
             NNRegressor(likelihood=mixed(Gaussian(), kind), **QUICK).fit(X, MIXED)
+
+
+def test_a_label_to_ignore_is_no_class():
+    for classes, ignored in (([0, 1, 255], 255), (["a", "b", "?"], "?")):
+        y = np.array(classes)[np.arange(len(X)) % 2]
+        likelihood = Categorical(classes=classes, ignore_label=ignored)
+        with pytest.raises(ValueError, match="'ignore_label' .* must not be one of its 'classes'"):
+            NNRegressor(likelihood=likelihood, partial_y=True, **QUICK).fit(X, y)
+
+
+def test_an_unknown_label_is_not_counted_in_silence():
+    y, predicted = np.array([[0, 1, 2, 255]]), np.array([[0, 1, 1, 1]])
+    known = np.where(y == 255, np.nan, y)
+    for metric in (pixel_accuracy, intersection_over_union):
+        with pytest.warns(UserWarning, match="y_true has the label 255"):
+            assert metric(y, predicted) < metric(known, predicted)
+    assert pixel_accuracy(y, np.array([[0, 1, 1, 255]])) == 0.75  # a class of the predictions
+
+
+@pytest.mark.parametrize("kind", ["SamplesDisplay", "AnnotationsDisplay"])
+def test_displays_show_labels_to_ignore_as_missing(kind):
+    pytest.importorskip("matplotlib").use("agg")
+    from matplotlib import pyplot
+
+    from skcvae import displays
+
+    rng = np.random.default_rng(0)
+    X, maps = rng.normal(size=(20, 2)), rng.integers(0, 3, (20, 4, 4))
+    y = np.where(rng.random(maps.shape) < 0.2, 255, maps)
+    likelihood = Categorical(ignore_label=255)
+    est = NNRegressor(likelihood=likelihood, partial_y=True, architecture="mlp", **QUICK)
+    shown = y if kind == "SamplesDisplay" else np.stack([y, y], 1)
+    display = getattr(displays, kind).from_estimator(est.fit(X, y), X[:3], shown[:3])
+    truth = display.y_true if kind == "SamplesDisplay" else display.annotations[0]
+    np.testing.assert_array_equal(np.isnan(truth), y[:3] == 255)
+    assert list(display.label_names) == [0, 1, 2]
+    pyplot.close("all")
+
+
+def test_numbers_beside_texts_are_named():
+    y = np.resize(np.array([1, 2, "3"], dtype=object), len(X))
+    with pytest.raises(ValueError, match=r"numbers, \['1', '2'\], beside the labels \['3'\]"):
+        NNRegressor(likelihood="categorical", **QUICK).fit(X, y)
+    kinds = pd.Series(np.resize(["a", "b"], len(X)), dtype="category")
+    with pytest.raises(ValueError, match="categories .*likelihood='categorical'"):
+        NNRegressor(**QUICK).fit(X, kinds)

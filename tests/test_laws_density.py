@@ -241,3 +241,5 @@ def test_a_certain_event_leaves_an_error_and_a_wrong_answer_is_refused(fitted, r
     for event in (lambda y: y[..., 0], lambda y: y > 0, lambda y: True):
         with pytest.raises(ValueError, match=r"event must return bool of shape"):
             fitted.probability(rows[0], event)
+    with pytest.raises(TypeError, match="event must be a function of draws.* got 'y > 0'"):
+        fitted.probability(rows[0], "y > 0")

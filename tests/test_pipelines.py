@@ -60,6 +60,15 @@ def test_predict_parameters_pass_through(pipeline, data):
     assert mean.shape == std.shape == data[1].shape
 
 
+def test_a_search_without_a_fitted_model_says_what_it_lacks(data):
+    X, y = data
+    est = CVAERegressor(max_epochs=1, random_state=0)
+    search = GridSearchCV(est, {"beta": [0.5, 1]}, cv=2, refit=False)
+    for found in (search, search.fit(X, y)):
+        with pytest.raises(TypeError, match="'sample', got GridSearchCV. Fit .* refit=True"):
+            skcvae.sample(found, X)
+
+
 def test_a_search_over_a_pipeline_is_looked_into(data):
     X, y = data
     pipeline = make_pipeline(PCA(2), make_pipeline(PCA(1), HybridStructuredPredictor(**QUICK)))

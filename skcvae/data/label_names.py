@@ -62,6 +62,13 @@ def codes_of(y, classes, ignore_label) -> Codes | None:
         )
     is_first = classes is None
     found = {entry for entry in named if entry != ignore_label}
+    beside = {e for e in entries if e not in found and not _is_missing(e, ignore_label)}
+    if is_first and beside:
+        raise ValueError(
+            f"y has numbers, {sorted(map(str, beside))[:5]}, beside the labels "
+            f"{sorted(found, key=str)[:5]}, expected labels of one kind: write all of them as "
+            "texts, or as integers."
+        )
     classes = _classes_in(found) if is_first else distinct(classes)
     position = {label: i for i, label in enumerate(classes.tolist())}
     numbers = [
@@ -71,11 +78,6 @@ def codes_of(y, classes, ignore_label) -> Codes | None:
     numbers = np.array(numbers, dtype=float).reshape(array.shape)
     if (numbers < 0).any():
         unknown = sorted({str(entries[i]) for i in np.flatnonzero(numbers.ravel() < 0)})
-        if is_first:
-            raise ValueError(
-                f"y has numbers, {unknown[:5]}, beside the labels {classes.tolist()[:5]}, "
-                "expected labels of one kind: write all of them as texts, or as integers."
-            )
         raise ValueError(
             f"y has labels {unknown[:5]} that were not in y in fit, expected among "
             f"{classes.tolist()}. Name all that may occur by likelihood=Categorical(classes=...)."
@@ -127,12 +129,20 @@ def refuse_one_hot(y: np.ndarray) -> None:
             )
 
 
+def has_unknown_label(y: np.ndarray) -> bool:
+    """Return whether labels have 255 beside smaller ones, far from it."""
+    if y.dtype.kind not in "iuf":
+        return False
+    found = np.unique(y[np.isfinite(y)])
+    return len(found) > 2 and found[-1] == UNKNOWN_LABEL > found[-2] + 1
+
+
 def refuse_ignored(y: np.ndarray) -> None:
     """Refuse 255 beside smaller labels, which stands for pixels without a label."""
-    found = np.unique(y[np.isfinite(y)])
-    if len(found) > 2 and found[-1] == UNKNOWN_LABEL > found[-2] + 1:
+    if has_unknown_label(y):
+        others = np.unique(y[np.isfinite(y)])[:-1]
         raise ValueError(
-            f"y has the label {UNKNOWN_LABEL} beside {found[:-1][:5].tolist()}, which stands for "
+            f"y has the label {UNKNOWN_LABEL} beside {others[:5].tolist()}, which stands for "
             "outputs without a label in many data sets: pass likelihood=Categorical("
             f"ignore_label={UNKNOWN_LABEL}) and partial_y=True, or, if it is a class, "
             "Categorical(classes=[...]) with all of them."

@@ -8,6 +8,11 @@ import numpy as np
 import torch
 from scipy.sparse import issparse
 
+OF_LABELS = (
+    "If y are labels: likelihood='categorical'; beside numbers they are integers in "
+    "likelihoods.Columns, such as .astype('category').cat.codes of a column."
+)
+
 # How the names of dtypes and of Python types begin; the first match counts.
 _REFUSED = {
     ("timedelta", "duration"): ("durations", "Divide them by a datetime.timedelta(days=1)."),
@@ -18,7 +23,7 @@ _REFUSED = {
     ),
     ("category", "categorical", "enum", "dictionary"): (
         "categories",
-        "Encode them, with OneHotEncoder in X and OrdinalEncoder in y.",
+        "Encode them, with OneHotEncoder or skcvae.tabular_pipeline(estimator).",
     ),
     ("list", "tuple", "ndarray", "array", "struct", "void", "interval"): (
         "several values in one cell",
@@ -131,11 +136,7 @@ def _refuse(kinds, values, name, label, kind=None):
         example = next((v for v in np.asarray(values).flat if isinstance(v, str | bytes)), "")
         where = "" if label is None else f" in column {label!r}"
         hint = "" if label is None else " For categories: skcvae.tabular_pipeline(estimator)."
-        if name.startswith("y"):
-            hint = (
-                " If y are labels: likelihood='categorical'; beside numbers they are integers in "
-                "likelihoods.Columns, such as .astype('category').cat.codes of a column."
-            )
+        hint = f" {OF_LABELS}" if name.startswith("y") else hint
         raise ValueError(
             f"{name} must hold numbers, got a string such as {str(example)!r}{where}.{hint}"
         )
@@ -144,6 +145,7 @@ def _refuse(kinds, values, name, label, kind=None):
             first = next((i for i, v in enumerate(values.flat) if type(v) is kind), 0)
             label = first % values.shape[1]
         where = "" if label is None else f" in column {label!r}"
+        advice = OF_LABELS if what == "categories" and name.startswith("y") else advice
         raise ValueError(f"{name} must hold numbers, got {what}{where} ({kinds[0]}). {advice}")
 
 

@@ -16,6 +16,7 @@ from skcvae.displays._images import (
     show_image,
 )
 from skcvae.pipelines import sample
+from skcvae.pipelines._labels import without_ignored
 
 
 class AnnotationsDisplay:
@@ -107,7 +108,8 @@ class AnnotationsDisplay:
         check_rows(len(X))
         draws = sample(estimator, X, n_samples, random_state, observation_noise=observation_noise)
         draws = draws if draws.dtype.kind in LABELS else np.rint(draws).astype(int)
-        return cls.from_predictions(X, np.moveaxis(np.asarray(y), 1, 0), draws, **kwargs)
+        y = np.moveaxis(np.asarray(without_ignored(estimator, y)), 1, 0)
+        return cls.from_predictions(X, y, draws, **kwargs)
 
     @classmethod
     def from_predictions(cls, X, y, draws, *, label_names=None, n_shown=3, ax=None, **kwargs):

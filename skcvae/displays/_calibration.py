@@ -8,9 +8,10 @@ import numpy as np
 from scipy.stats import binom
 
 from skcvae.displays._axes import BLUE, COLOURS, GREY, axes_for, plain, pyplot, style
-from skcvae.displays._names import names_of, names_of_either
+from skcvae.displays._names import check_number_of_names, names_of, names_of_either
 from skcvae.metrics import pit
 from skcvae.pipelines import sample
+from skcvae.pipelines._labels import check_numbers_only
 
 KINDS = ("pit", "coverage")
 MULTIOUTPUT = ("pooled", "raw_values")
@@ -89,6 +90,7 @@ class CalibrationDisplay:
             The display, plotted.
         """
         pyplot(cls.__name__)
+        check_numbers_only(estimator, cls.__name__)
         kwargs = {"output_names": names_of(estimator, y), **kwargs}
         return cls.from_predictions(y, sample(estimator, X, n_samples, random_state), **kwargs)
 
@@ -139,7 +141,8 @@ class CalibrationDisplay:
         """
         pyplot(cls.__name__)
         found = pit(y_true, draws, random_state)
-        names = names_of_either(y_true, draws) if output_names is None else output_names
+        names = names_of_either(y_true, draws, output_names)
+        check_number_of_names(names, np.shape(y_true)[1:])
         return cls(pit=found, name=name, output_names=names).plot(ax, **kwargs)
 
     def plot(

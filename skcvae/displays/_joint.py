@@ -3,7 +3,7 @@
 import numpy as np
 
 from skcvae.displays._axes import BLUE, VERMILION, axes_for, plain, pyplot, style
-from skcvae.displays._names import names_of, names_of_either, positions
+from skcvae.displays._names import check_number_of_names, names_of, names_of_either, positions
 from skcvae.pipelines import sample
 from skcvae.pipelines._frames import as_array, as_numbers
 
@@ -130,20 +130,17 @@ class JointSamplesDisplay:
         >>> display.output_names
         ['y[0]', 'y[2]']
         """
-        if output_names is None:
-            output_names = names_of_either(y_true, draws)
+        output_names = names_of_either(y_true, draws, output_names)
         draws = as_array(draws, y_true, "draws")
-        if draws.ndim != 3 or draws.shape[1] != 1:
+        if draws.ndim != 3 or draws.shape[1] != 1 or draws.shape[2] < 2:
             raise ValueError(
-                f"draws must have shape (n_samples, 1, n_outputs), one row, got {draws.shape}."
+                "draws must have shape (n_samples, 1, n_outputs), of one row and two outputs or "
+                f"more, got {draws.shape}."
             )
         n_outputs = draws.shape[2]
         if y_true is not None and np.shape(y_true) != (1, n_outputs):
             raise ValueError(f"y_true must have shape (1, {n_outputs}), got {np.shape(y_true)}.")
-        if output_names is not None and len(output_names) != n_outputs:
-            raise ValueError(
-                f"output_names must have length {n_outputs}, got {len(output_names)}."
-            )
+        check_number_of_names(output_names, (n_outputs,))
         shown = positions(range(n_outputs) if outputs is None else outputs, output_names)
         if not 2 <= len(shown) <= MOST_OUTPUTS or not set(shown) <= set(range(n_outputs)):
             raise ValueError(

@@ -1,5 +1,7 @@
 """Names of outputs and of inputs in plots."""
 
+import math
+
 import numpy as np
 
 from skcvae.data.frames import column, select_columns
@@ -20,9 +22,19 @@ def names_of(estimator, y, output=None):
     return names
 
 
-def names_of_either(y_true, draws):
-    """Return the names of the outputs of two frames, or None."""
-    return output_names(y_true) or output_names(draws)
+def names_of_either(y_true, draws, given=None):
+    """Return the names of outputs: those given, or of one of two frames; refuse another order."""
+    names = output_names(y_true) or output_names(draws)
+    if None not in (names, given) and list(given) != names and set(given) == set(names):
+        raise ValueError(f"output_names must be in the order of {names}, got {[*given]}.")
+    return names if given is None else given
+
+
+def check_number_of_names(names, row_shape):
+    """Refuse names that are not as many as outputs."""
+    n_outputs = math.prod(row_shape)
+    if names is not None and len(names) != n_outputs:
+        raise ValueError(f"output_names must have length {n_outputs}, got {len(names)}.")
 
 
 def positions(outputs, names):

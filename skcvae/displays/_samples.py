@@ -18,6 +18,7 @@ from skcvae.displays._images import (
     show_image,
 )
 from skcvae.pipelines import sample
+from skcvae.pipelines._labels import without_ignored
 
 
 class SamplesDisplay:
@@ -137,7 +138,7 @@ class SamplesDisplay:
         pyplot(cls.__name__)
         check_rows(len(X))
         draws = sample(estimator, X, n_samples, random_state, observation_noise=observation_noise)
-        return cls.from_predictions(X, y, draws, **kwargs)
+        return cls.from_predictions(X, without_ignored(estimator, y), draws, **kwargs)
 
     @classmethod
     def from_predictions(

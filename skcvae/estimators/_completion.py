@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 from skcvae.data import reading
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._frames import framed, row_index
+from skcvae.pipelines._frames import check_alike, output_names
 from skcvae.random import seed_from, spawned
 
 
@@ -94,11 +95,13 @@ class Completion:
 
     def _check_partial(self, X, y_partial, mask):
         X = _inputs.checked(self, X)
+        if output_names(mask) is not None:
+            _checks.check_names(self, np.array(output_names(mask), dtype=object), "mask")
         y = masked(mask, y_partial)
         return X, self._check_targets(y, len(X), name="y_partial", partial=True)
 
 
-def masked(mask, y):
+def masked(mask, y, name="y_partial"):
     """Return y with NaN where a mask is True.
 
     Parameters
@@ -107,6 +110,8 @@ def masked(mask, y):
         None returns y unchanged.
     y : array-like
         Outputs, as the user passed them.
+    name : str, default="y_partial"
+        Of y, for errors.
 
     Returns
     -------
@@ -115,16 +120,13 @@ def masked(mask, y):
     """
     if mask is None or issparse(y):
         return y
+    check_alike(y, mask, "mask", of=name)
     has_texts = np.asarray(y).dtype.kind in "OU"
-    y = (
-        np.array(y, dtype=object)
-        if has_texts
-        else np.array(reading.numbers(y, "y_partial"), dtype=float)
-    )
+    y = np.array(y, dtype=object) if has_texts else np.array(reading.numbers(y, name), dtype=float)
     mask = np.asarray(mask)
     if mask.dtype != bool or mask.shape != y.shape:
         raise ValueError(
-            f"mask must be boolean and of the shape of y_partial, {y.shape}, got {mask.dtype} of "
+            f"mask must be boolean and of the shape of {name}, {y.shape}, got {mask.dtype} of "
             f"shape {mask.shape}."
         )
     y[mask] = np.nan

@@ -10,6 +10,7 @@ from skcvae.estimators import _checks, _regions
 from skcvae.estimators._calibration import check_rows, outputs
 from skcvae.estimators._frames import framed, row_index
 from skcvae.pipelines._frames import check_names
+from skcvae.pipelines._labels import columns_of_labels
 
 
 class ConformalRegions:
@@ -42,7 +43,7 @@ class ConformalRegions:
         ValueError
             If y are labels, or if too few rows calibrate.
         """
-        calibration, labels = self._calibration(), self._labels()
+        calibration, labels = self._calibration(), columns_of_labels(self.estimator_)
         index = row_index(as_frame, X)
         if index is not None and np.ndim(coverage):
             raise ValueError(f"as_frame=True expects a single coverage, got {coverage!r}.")
@@ -205,8 +206,3 @@ class ConformalRegions:
     def target_names_in_(self):
         """Names of the outputs, where y had names in `fit`."""
         return pipelines.last_step(self.estimator_, None, "sample")[0].target_names_in_
-
-    def _labels(self):
-        """Return the columns of y that hold labels."""
-        last, _ = pipelines.last_step(self.estimator_, None, "sample")
-        return getattr(getattr(last, "y_coding_", None), "labels", [])

@@ -213,6 +213,11 @@ class ConditionalDensity:
 
 def _count(event, draws):
     """Return for how many draws of each row a statement holds."""
+    if not callable(event):
+        raise TypeError(
+            "event must be a function of draws, such as lambda y: y[..., 0] > y[..., 1], got "
+            f"{event!r}."
+        )
     holds = np.asarray(event(draws))
     if holds.dtype != bool or holds.shape != draws.shape[:2]:
         raise ValueError(

@@ -144,7 +144,9 @@ class RowDensity(DensityMixin):
         """
         check_is_fitted(self)
         check_counts(n_samples, n_steps)
-        (X,) = self._check_rows(masked(mask, X_partial), name="X_partial", partial=True)
+        (X,) = self._check_rows(
+            masked(mask, X_partial, "X_partial"), name="X_partial", partial=True
+        )
         return completions(
             self,
             None,

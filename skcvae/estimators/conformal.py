@@ -23,6 +23,7 @@ from skcvae.estimators._parameters import Parameters
 from skcvae.estimators.cvae import CVAERegressor
 from skcvae.estimators.ensemble import EnsembleRegressor
 from skcvae.pipelines._frames import check_names
+from skcvae.pipelines._labels import columns_of_labels
 from skcvae.random import seed_from, spawned
 
 
@@ -180,7 +181,7 @@ class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, P
             self.fit(X, y)
         check_is_fitted(self)
         check_names(self.estimator_, y)
-        y, labels = outputs(y), self._labels()
+        y, labels = outputs(y), columns_of_labels(self.estimator_)
         check_consistent_length(X, y)
         if self.region == "distance" and np.size(np.arange(y[0].size)[labels]):
             raise ValueError("region='distance' expects numbers in y, got labels.")

@@ -116,9 +116,15 @@ class Categorical(Likelihood):
         Raises
         ------
         ValueError
-            If `classes` are not distinct integers, or are fewer than two.
+            If `classes` are not distinct integers, are fewer than two, or have `ignore_label`.
         """
         self._validate_params()
+        has_both = self.classes is not None and self.ignore_label is not None
+        if has_both and self.ignore_label in np.asarray(self.classes).tolist():
+            raise ValueError(
+                "The 'ignore_label' parameter of Categorical must not be one of its 'classes', "
+                f"{[*self.classes]}. Got {self.ignore_label!r}."
+            )
         if labels.have_names(self.classes):
             return labels.distinct(self.classes)
         given = np.unique(y[np.isfinite(y)] if self.classes is None else self.classes)

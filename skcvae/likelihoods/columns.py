@@ -244,7 +244,7 @@ def _check_each_in_one(groups, names) -> None:
         found = [names[c] if 0 <= c < len(names) else c for c in taken]
         raise ValueError(
             f"Columns expects each of the {len(names)} columns of y, {[*names]}, in exactly one "
-            f"group, got {found}."
+            f"group, got {found}. Integers are positions, from 0."
         )
 
 

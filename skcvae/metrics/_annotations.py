@@ -16,6 +16,7 @@ from sklearn.utils import assert_all_finite
 
 from skcvae.data.annotations import present_annotations
 from skcvae.pipelines import sample
+from skcvae.pipelines._labels import without_ignored
 
 
 class Distances(NamedTuple):
@@ -235,7 +236,8 @@ def ged_scorer(estimator, X, y, *, n_samples=16, random_state=0):
     (3,)
     """
     draws = sample(estimator, X, n_samples, random_state)
-    return -generalized_energy_distance(np.moveaxis(np.asarray(y), 1, 0), draws)
+    y = np.moveaxis(np.asarray(without_ignored(estimator, y)), 1, 0)
+    return -generalized_energy_distance(y, draws)
 
 
 def _checked(y):

@@ -1,7 +1,6 @@
 """Calibration metrics of draws and prediction intervals."""
 
 import numpy as np
-from sklearn.utils import assert_all_finite
 
 from skcvae.metrics._draws import (
     observed_outputs,
@@ -65,13 +64,30 @@ def interval_coverage(y_true, intervals, sample_weight=None, *, multioutput="poo
             f"intervals must have shape {(*y_true.shape, 2)} for y_true of shape {y_true.shape}, "
             f"got {intervals.shape}."
         )
-    assert_all_finite(intervals[observed], input_name="intervals")
+    _check_ends(intervals, observed)
     inside = (intervals[..., 0] <= y_true) & (y_true <= intervals[..., 1])
     weight = np.where(observed, weights_of_outputs(sample_weight, y_true), 0)
     if multioutput == "pooled":
         return float(np.average(inside, weights=weight))
     with np.errstate(invalid="ignore"):
         return (inside * weight).sum(axis=0) / weight.sum(axis=0)
+
+
+def _check_ends(intervals, observed):
+    """Refuse intervals of observed outputs that have no ends, or have them swapped."""
+    without = observed & ~np.isfinite(intervals).all(axis=-1)
+    if without.any():
+        position = tuple(int(i) for i in np.argwhere(without)[0])
+        raise ValueError(
+            f"intervals must be finite where y_true is observed, got {intervals[position]} at "
+            f"{position}. Labels have none: leave their columns out of both."
+        )
+    swapped = observed & (intervals[..., 0] > intervals[..., 1])
+    if swapped.any():
+        position = tuple(int(i) for i in np.argwhere(swapped)[0])
+        raise ValueError(
+            f"intervals must have the lower end first, got {intervals[position]} at {position}."
+        )
 
 
 def pit(y_true, draws, random_state=None):

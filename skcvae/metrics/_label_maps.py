@@ -1,11 +1,14 @@
 """Metrics of label maps."""
 
+import warnings
+
 import numpy as np
 from sklearn.metrics import accuracy_score, jaccard_score
 from sklearn.utils import assert_all_finite
 
+from skcvae.data.label_names import UNKNOWN_LABEL, has_unknown_label
 from skcvae.pipelines._frames import check_alike, check_names
-from skcvae.pipelines.steps import last_step
+from skcvae.pipelines._labels import without_ignored
 
 
 def pixel_accuracy(y_true, y_pred):
@@ -14,7 +17,7 @@ def pixel_accuracy(y_true, y_pred):
     Parameters
     ----------
     y_true : array-like of shape (n_rows, ...)
-        True labels; NaN if missing.
+        True labels; NaN if missing. Replace labels that stand for none, such as 255, by NaN.
     y_pred : array-like of shape (n_rows, ...)
         Predicted labels.
 
@@ -28,6 +31,11 @@ def pixel_accuracy(y_true, y_pred):
     ValueError
         If the shapes differ, no label is observed, or the prediction of an observed
         label is not finite.
+
+    Warns
+    -----
+    UserWarning
+        If 255, which often stands for no label, is counted as a class.
 
     Examples
     --------
@@ -52,7 +60,7 @@ def intersection_over_union(y_true, y_pred, label=None):
     Parameters
     ----------
     y_true : array-like of shape (n_rows, ...)
-        True labels; NaN if missing.
+        True labels; NaN if missing. Replace labels that stand for none, such as 255, by NaN.
     y_pred : array-like of shape (n_rows, ...)
         Predicted labels.
     label : int, default=None
@@ -69,6 +77,11 @@ def intersection_over_union(y_true, y_pred, label=None):
     ValueError
         If `label` occurs in neither array, the shapes differ, no label is observed, or
         the prediction of an observed label is not finite.
+
+    Warns
+    -----
+    UserWarning
+        If 255, which often stands for no label, is counted as a class.
 
     Examples
     --------
@@ -119,7 +132,7 @@ def pixel_accuracy_scorer(estimator, X, y):
     (3,)
     """
     check_names(estimator, y)
-    return pixel_accuracy(_without_ignored(estimator, y), estimator.predict(X))
+    return pixel_accuracy(without_ignored(estimator, y), estimator.predict(X))
 
 
 def mean_iou_scorer(estimator, X, y):
@@ -152,21 +165,7 @@ def mean_iou_scorer(estimator, X, y):
     (3,)
     """
     check_names(estimator, y)
-    return intersection_over_union(_without_ignored(estimator, y), estimator.predict(X))
-
-
-def _without_ignored(estimator, y):
-    """Return labels, missing where they are those that an estimator ignores."""
-    try:
-        last, _ = last_step(estimator, None, "sample")
-    except TypeError:  # not of this package
-        return y
-    likelihood = getattr(getattr(last, "estimator", last), "likelihood", None)
-    ignored = getattr(likelihood, "ignore_label", None)
-    if ignored is None:
-        return y
-    y = np.asarray(y, dtype=object)
-    return np.where(y == ignored, None, y)
+    return intersection_over_union(without_ignored(estimator, y), estimator.predict(X))
 
 
 def _observed(y_true, y_pred):
@@ -185,5 +184,11 @@ def _observed(y_true, y_pred):
             f"y_true must have an observed label, got only missing ones in shape {y_true.shape}."
         )
     assert_all_finite(y_pred[observed], input_name="y_pred")
-    y_true, y_pred = y_true[observed].tolist(), y_pred[observed].tolist()
-    return np.array(y_true), np.array(y_pred)
+    y_true, y_pred = (np.array(part[observed].tolist()) for part in (y_true, y_pred))
+    if has_unknown_label(y_true) and UNKNOWN_LABEL not in y_pred:
+        warnings.warn(
+            f"y_true has the label {UNKNOWN_LABEL}, which is counted as a class. If it stands for "
+            f"pixels without a label: np.where(y_true == {UNKNOWN_LABEL}, np.nan, y_true).",
+            stacklevel=3,
+        )
+    return y_true, y_pred

@@ -15,6 +15,7 @@ from scipy.spatial.distance import pdist
 from skcvae.metrics._draws import weights_of_outputs, with_draws
 from skcvae.pipelines import sample
 from skcvae.pipelines._frames import check_names
+from skcvae.pipelines._labels import check_numbers_only
 
 
 def crps(y_true, draws, sample_weight=None):
@@ -155,6 +156,7 @@ def crps_scorer(estimator, X, y, *, n_samples=100, random_state=0):
     (3,)
     """
     check_names(estimator, y)
+    check_numbers_only(estimator, "The CRPS")
     return -crps(y, sample(estimator, X, n_samples, random_state))
 
 
@@ -191,6 +193,7 @@ def energy_scorer(estimator, X, y, *, n_samples=100, random_state=0):
     (3,)
     """
     check_names(estimator, y)
+    check_numbers_only(estimator, "The energy score")
     return -energy_score(y, sample(estimator, X, n_samples, random_state))
 
 

@@ -71,7 +71,7 @@ def check_names(estimator, y):
         raise ValueError(f"y has columns {names}, expected {expected} as in fit, in this order.")
 
 
-def check_alike(y_true, other, name, *, rows_only=False):
+def check_alike(y_true, other, name, *, of="y_true", rows_only=False):
     """Refuse frames whose outputs or rows have other names, or another order, than those of y.
 
     Parameters
@@ -82,6 +82,8 @@ def check_alike(y_true, other, name, *, rows_only=False):
         What is compared with it: predictions, draws or intervals.
     name : str
         Of `other`, for errors.
+    of : str, default="y_true"
+        Name of `y_true`, for errors.
     rows_only : bool, default=False
         Whether the columns of `other` are no outputs.
 
@@ -93,22 +95,22 @@ def check_alike(y_true, other, name, *, rows_only=False):
     outputs = output_names(y_true), output_names(other)
     named = not rows_only and None not in outputs and UNNAMED not in outputs
     if named and outputs[0] != outputs[1]:
-        _refuse(name, "columns", *outputs)
+        _refuse(name, of, "columns", *outputs)
     rows = _row_names(y_true), _row_names(other)
     if None in rows or len(rows[0]) != len(rows[1]) or rows[0] == rows[1]:
         return
     numbered = [*range(len(rows[0]))] in rows  # a default index has no names
     if not numbered or set(rows[0]) == set(rows[1]):
-        _refuse(name, "index", *rows)
+        _refuse(name, of, "index", *rows)
 
 
-def _refuse(name, what, expected, got):
+def _refuse(name, of, what, expected, got):
     pairs = enumerate(zip(expected, got, strict=False))
     start = next((i for i, (one, other) in pairs if one != other), 0)
     expected, got = expected[start : start + 5], got[start : start + 5]
     raise ValueError(
-        f"{name} must have the {what} of y_true in the same order, got {got} for {expected} in "
-        "y_true. Reorder one of them, or pass arrays to compare by position."
+        f"{name} must have the {what} of {of} in the same order, got {got} for {expected} in "
+        f"{of}. Reorder one of them, or pass arrays to compare by position."
     )
 
 

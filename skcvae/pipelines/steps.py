@@ -98,13 +98,15 @@ def last_step(estimator, X, method):
         else:
             raise TypeError(
                 f"estimator must be, or end in, a fitted estimator with a method {method!r}, "
-                f"got {type(estimator).__name__}.{_of_rows_alone(estimator, method)}"
+                f"got {type(estimator).__name__}.{_instead(estimator, method)}"
             )
     return estimator, X
 
 
-def _of_rows_alone(estimator, method):
-    """Return what takes the place of a method in a model of X alone, whose rows have no y."""
+def _instead(estimator, method):
+    """Return what to do with a search without a fit, or with a model of X alone."""
+    if hasattr(estimator, "refit"):
+        return " Fit the search first, with refit=True."
     if is_regressor(estimator) or not hasattr(estimator, "reconstruct"):
         return ""
     own = ALONE.get(method)

@@ -1,0 +1,78 @@
+"""Labels among the outputs of the last step of a pipeline or a search."""
+
+import numpy as np
+
+from skcvae.pipelines._frames import names_in_fit
+from skcvae.pipelines.steps import last_step
+
+
+def columns_of_labels(estimator):
+    """Return the columns of y that hold labels.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+
+    Returns
+    -------
+    list of int or slice
+        Empty for an estimator of another package.
+    """
+    last, _ = last_step(estimator, None, "sample")
+    return getattr(getattr(last, "y_coding_", None), "labels", [])
+
+
+def check_numbers_only(estimator, what):
+    """Refuse estimators of labels, whose codes have no distances and no order.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    what : str
+        What expects numbers, for errors.
+
+    Raises
+    ------
+    ValueError
+        If y has labels.
+    """
+    labels = columns_of_labels(estimator)
+    if labels == []:
+        return
+    names = names_in_fit(estimator)
+    found = "y" if isinstance(labels, slice) else [names[i] if names else i for i in labels]
+    raise ValueError(
+        f"{what} expects outputs that are numbers, got labels in {found}. For labels, see "
+        "pixel_accuracy_scorer and score; for other columns, select these from y and "
+        "from skcvae.sample(estimator, X)."
+    )
+
+
+def without_ignored(estimator, y):
+    """Return labels, missing where they are those that an estimator ignores.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    y : array-like
+        Labels.
+
+    Returns
+    -------
+    array-like of the same shape
+        Of y itself if there is nothing to ignore; else NaN where not observed, or None beside
+        texts.
+    """
+    try:
+        last, _ = last_step(estimator, None, "sample")
+    except TypeError:  # not of this package
+        return y
+    likelihood = getattr(getattr(last, "estimator", last), "likelihood", None)
+    ignored = getattr(likelihood, "ignore_label", None)
+    if ignored is None or y is None:
+        return y
+    y = np.asarray(y)
+    return np.where(y == ignored, None if y.dtype.kind in "OU" else np.nan, y)
