@@ -18,7 +18,7 @@ replaced by medians of these. All peers are run with their defaults, as in ``pee
 
 Written are the energy score, of 200 draws, for all tables, and the negative log-likelihood for
 those whose outputs are continuous, as text and JSON; the last rows are mean ranks over the tables
-that all peers beside have done.
+that all peers beside have done. A third table has ridge and cvae over all their splits.
 """
 
 import argparse
@@ -33,6 +33,7 @@ peers.DRAWS = 200
 CONTINUOUS = ("andro", "atp1d", "atp7d", "bio", "enb", "households", "jura")
 COUNTS = ("edm", "oes10", "oes97", "osales", "scpf", "sf2")
 MOST_ROWS = {"gp": 1000}
+MEASURES = ("nll", "energy_score")
 
 
 def ridge(X, y, seed):
@@ -153,7 +154,25 @@ def table(record):
         rank = ranks(found, complete)
         cells = (f"{rank[peer]:10.2f}" if peer in rank else " " * 10 for peer in shown)
         lines += ["  ".join([f"{'mean rank':12}", *cells, " " * 10]), ruler]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *beside_ridge(record), ""])
+
+
+def beside_ridge(record):
+    """Return a table of two peers alone, over all splits that both have done."""
+    if not {"ridge", "cvae"} <= set(record):
+        return []
+    pair = {name: record[name] for name in ("ridge", "cvae")}
+    found = {measure: means(pair, measure, CONTINUOUS + COUNTS) for measure in MEASURES}
+    ruler = "  ".join(["=" * 12, *["=" * 10] * 5])
+    heads = ("ridge, NLL", "cvae, NLL", "ridge, ES", "cvae, ES", "splits")
+    lines = ["", "Both alone, over all splits that they have done.", "", ruler]
+    lines += ["  ".join([f"{'table':12}", *(f"{head:>10}" for head in heads)]), ruler]
+    for name in found["energy_score"]:
+        values = [found["nll"].get(name, {}) if name in CONTINUOUS else {}]
+        values.append(found["energy_score"][name])
+        cells = [f"{row[peer]:10.3f}" if row else " " * 10 for row in values for peer in pair]
+        lines.append("  ".join([f"{name:12}", *cells, f"{len(peers.shared(pair, name)):10}"]))
+    return [*lines, ruler]
 
 
 def main():

@@ -133,7 +133,9 @@ def test_displays_of_numbers_refuse_labels_that_are_texts():
         lambda: pit(labels, est.sample(inputs, 2)),
         lambda: interval_coverage(labels["u"], np.zeros((N, 2))),
     ):
-        with pytest.raises(ValueError, match=r"numbers, got labels (such as '[ab]'|in \['u', 'v'\]|in y)"):
+        with pytest.raises(
+            ValueError, match=r"numbers, got labels (such as '[ab]'|in \['u', 'v'\]|in y)"
+        ):
             show()
 
 
