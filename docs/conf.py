@@ -1,5 +1,6 @@
 """Sphinx configuration."""
 
+import inspect
 import re
 import tomllib
 from importlib.resources import files
@@ -58,6 +59,7 @@ html_static_path = ["_static", str(MATHJAX)]
 
 autosummary_generate = True
 numpydoc_show_class_members = False
+python_maximum_signature_line_length = 80  # longer ones have a line for each parameter
 toc_object_entries_show_parents = "hide"  # methods by their own names, which are not cut off
 
 # Every reference of the project's own must be found.
@@ -123,6 +125,13 @@ def setup(app):
     """Let a build run no example: with ``-D plot_gallery=0`` pages lack their pictures."""
     app.connect("config-inited", _allow_missing_pictures)
     app.connect("autodoc-process-docstring", _without_references)
+    app.connect("autodoc-process-signature", _with_parameters)
+
+
+def _with_parameters(app, what, name, obj, options, signature, returns):
+    """Show the parameters of classes whose `__new__`, which checks their names, takes any."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        return str(inspect.signature(obj)), returns
 
 
 def _without_references(app, what, name, obj, options, lines):
