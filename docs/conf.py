@@ -73,6 +73,7 @@ nitpick_ignore_regex = [
     (r"py:class", r"Module"),
 ]
 
+BETWEEN_WORDS = re.compile(r"(?<=[._])(?=\w)|(?<=[A-Za-z])(?=[A-Z][a-z])")
 REFERENCE = re.compile(r":(?:term|ref):`([^`<]*[^`< ]) *(?:<[^`]*>)?`")
 
 # The order in which the gallery teaches: folders, and examples; those not listed come at the star.
@@ -126,6 +127,14 @@ def setup(app):
     app.connect("config-inited", _allow_missing_pictures)
     app.connect("autodoc-process-docstring", _without_references)
     app.connect("autodoc-process-signature", _with_parameters)
+    app.connect("html-page-context", _break_title)
+
+
+def _break_title(app, page, template, context, doctree):
+    """Let the title of an object's page break between words, CVAE and Regressor."""
+    if page.startswith("generated/"):
+        start, title, end = re.split(r"(?<=<h1>)([^<]+)", context["body"], maxsplit=1)
+        context["body"] = start + BETWEEN_WORDS.sub("<wbr>", title) + end
 
 
 def _with_parameters(app, what, name, obj, options, signature, returns):
