@@ -315,15 +315,15 @@ def of_cells(name, seed):
 
 
 def table(cases):
-    columns = ("energy distance", "diversity", "CLL", "seconds")
-    lines = [f"{'':>24}" + "".join(f"{name:>20}" for name in columns) + "   KL of the scales"]
+    digits = {"energy distance": 3, "diversity": 3, "CLL": 2, "seconds": 1}
+    lines = [f"{'':>24}" + "".join(f"{name:>15}" for name in digits) + "  KL of scales"]
     for name, by_seed in cases.items():
         line = f"{name:>24}"
-        for column in columns:
+        for column, n in digits.items():
             values = [row[column] for row in by_seed.values()]
-            line += f"{np.mean(values):11.3f} +- {standard_error(values):5.3f}"
+            line += f"{f'{np.mean(values):.{n}f} +- {standard_error(values):.{n}f}':>15}"
         kl = np.mean([row["KL"] for row in by_seed.values()], axis=0)
-        lines.append(line + "   " + " ".join(f"{nats:.2f}" for nats in kl))
+        lines.append(line + "  " + " ".join(f"{nats:.2f}" for nats in kl))
     return "\n".join(lines) + "\n"
 
 

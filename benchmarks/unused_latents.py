@@ -91,16 +91,11 @@ def measured(args, task, seed):
 
 
 def table(cases):
-    lines = [f"{'y given x':36}" + "".join(f"  {name:>32}" for name in MODELS), ""]
+    lines = [f"{'y given x':36}seed" + "".join(f"  {name:>17}" for name in MODELS), ""]
     for task, by_seed in cases.items():
-        line = f"{task:36}"
-        for name in MODELS:
-            cells = (
-                f"{row[name]['CLL']:.2f} ({row[name]['active']}/{row[name]['units']})"
-                for row in by_seed.values()
-            )
-            line += f"  {', '.join(cells):>32}"
-        lines.append(line)
+        for seed, row in by_seed.items():
+            cells = (f"{row[m]['CLL']:.2f} ({row[m]['active']}/{row[m]['units']})" for m in MODELS)
+            lines.append(f"{task:36}{seed:>4}" + "".join(f"  {cell:>17}" for cell in cells))
     return "\n".join([*lines, ""])
 
 

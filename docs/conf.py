@@ -1,5 +1,6 @@
 """Sphinx configuration."""
 
+import inspect
 import re
 import tomllib
 from importlib.resources import files
@@ -58,6 +59,7 @@ html_static_path = ["_static", str(MATHJAX)]
 
 autosummary_generate = True
 numpydoc_show_class_members = False
+python_maximum_signature_line_length = 80  # longer ones have a line for each parameter
 toc_object_entries_show_parents = "hide"  # methods by their own names, which are not cut off
 
 # Every reference of the project's own must be found.
@@ -71,6 +73,7 @@ nitpick_ignore_regex = [
     (r"py:class", r"Module"),
 ]
 
+BETWEEN_WORDS = re.compile(r"(?<=[._])(?=\w)|(?<=[A-Za-z])(?=[A-Z][a-z])")
 REFERENCE = re.compile(r":(?:term|ref):`([^`<]*[^`< ]) *(?:<[^`]*>)?`")
 
 # The order in which the gallery teaches: folders, and examples; those not listed come at the star.
@@ -123,6 +126,21 @@ def setup(app):
     """Let a build run no example: with ``-D plot_gallery=0`` pages lack their pictures."""
     app.connect("config-inited", _allow_missing_pictures)
     app.connect("autodoc-process-docstring", _without_references)
+    app.connect("autodoc-process-signature", _with_parameters)
+    app.connect("html-page-context", _break_title)
+
+
+def _break_title(app, page, template, context, doctree):
+    """Let the title of an object's page break between words, CVAE and Regressor."""
+    if page.startswith("generated/"):
+        start, title, end = re.split(r"(?<=<h1>)([^<]+)", context["body"], maxsplit=1)
+        context["body"] = start + BETWEEN_WORDS.sub("<wbr>", title) + end
+
+
+def _with_parameters(app, what, name, obj, options, signature, returns):
+    """Show the parameters of classes whose `__new__`, which checks their names, takes any."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        return str(inspect.signature(obj)), returns
 
 
 def _without_references(app, what, name, obj, options, lines):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn import config_context
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -80,6 +81,28 @@ def test_a_search_over_a_pipeline_is_looked_into(data):
         skcvae.sample(search, X, 2, 0), best[-1][-1].sample(inside, 2, 0)
     )
     assert skcvae.log_prob(search, X, y).mean() == pytest.approx(search.score(X, y))
+
+
+def test_regions_are_those_of_the_last_step(data):
+    X, y = data
+    pipeline = make_pipeline(PCA(2), CVAERegressor(**QUICK)).fit(X, y[:, 0])
+    expected = pipeline[-1].predict_region(pipeline[:-1].transform(X), 0.5, 40)
+    found = skcvae.predict_region(pipeline, X, coverage=0.5, n_samples=40)
+    np.testing.assert_array_equal(found, expected)
+    search = GridSearchCV(pipeline, {"cvaeregressor__beta": [1.0]}, cv=2).fit(X, y[:, 0])
+    assert skcvae.predict_region(search, X).shape[::2] == (60, 2)
+    with pytest.raises(TypeError, match="method 'predict_region', got LinearRegression"):
+        skcvae.predict_region(LinearRegression().fit(X, y), X)
+
+
+def test_every_method_has_a_function(estimator_class):
+    known = {*dir(RegressorMixin), *dir(BaseEstimator), "fit", "predict", "summary"}
+    own = {
+        m
+        for m in dir(estimator_class)
+        if not m.startswith("_") and callable(getattr(estimator_class, m))
+    }
+    assert {m for m in own - known if not m.endswith("_request")} <= set(skcvae.__all__)
 
 
 def test_an_estimator_alone_will_do(data):

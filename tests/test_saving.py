@@ -1021,7 +1021,9 @@ def places(value):
 numbers = st.one_of(st.integers(), st.sampled_from([0, 1, 2, 10**6, 10**12, 10**30]), st.floats())
 plain = st.one_of(st.none(), st.booleans(), numbers, st.text(max_size=5))
 NAMES = [*ESTIMATORS, *PARAMETER_OBJECTS, *RECORDS, "custom OwnMLP"]
-kinds = st.sampled_from([*NAMES, "array", "dict", "float", "optimizer", "texts", "tuple"])
+kinds = st.sampled_from(
+    [*NAMES, "array", "dict", "float", "optimizer", "texts", "transposed", "tuple"]
+)
 values = st.recursive(
     plain,
     lambda inner: st.one_of(

@@ -115,6 +115,18 @@ def test_transformers_of_a_file_transform_alike(case, last, tmp_path):
     assert address.sub("", repr(again[0])) == address.sub("", repr(step))
 
 
+@pytest.mark.parametrize("solver", ["full", "randomized"])
+def test_answers_are_equal_to_the_last_bit_in_any_order_of_memory(solver, tmp_path):
+    """Products of matrices round by the order, and components of PCA lie column by column."""
+    wide = np.random.default_rng(0).normal(size=(100, 64)) @ np.diag(np.arange(1.0, 65.0))
+    pca = PCA(5, svd_solver=solver, random_state=0)
+    pipeline = make_pipeline(pca, NNRegressor(max_epochs=1, random_state=0)).fit(wide, wide[:, :2])
+    again = skcvae.load(written(tmp_path, pipeline))
+    np.testing.assert_array_equal(again[0].transform(wide), pca.transform(wide))
+    np.testing.assert_array_equal(again.predict(wide), pipeline.predict(wide))
+    assert written(tmp_path, again).read_bytes() == written(tmp_path, pipeline).read_bytes()
+
+
 def test_pipelines_of_frames_and_searches_answer_alike(tmp_path):
     encode = make_column_transformer(
         (OneHotEncoder(), ["kind"]), (SimpleImputer(add_indicator=True), ["size", "count"])

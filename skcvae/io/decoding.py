@@ -46,6 +46,7 @@ class PlainDecoder:
             "float": _float,
             "pairs": self._pairs,
             "texts": _texts,
+            "transposed": lambda content: instance(np.ndarray, self.decoded(content)).T,
             "tuple": lambda content: tuple(self.decoded(instance(list, content))),
         }
 

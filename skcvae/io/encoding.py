@@ -57,6 +57,8 @@ class Encoder:
             return {"texts": array.tolist()}
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             return self._object(array, name)
+        if array.ndim == 2 and array.strides[0] < array.strides[1]:  # products round by the order
+            return {"transposed": self._array(array.T, name)}
         while name in self.arrays:
             name += "'"
         native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))

@@ -27,6 +27,7 @@ from skcvae.pipelines.density import (
     predict_interval,
     predict_modes,
     predict_quantiles,
+    predict_region,
     probability,
     sample,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "predict_interval",
     "predict_modes",
     "predict_quantiles",
+    "predict_region",
     "probability",
     "reconstruct",
     "sample",

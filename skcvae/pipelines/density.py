@@ -94,6 +94,28 @@ def predict_interval(estimator, X, coverage=0.9, **params):
 
 
 @of_last_step
+def predict_region(estimator, X, coverage=0.9, **params):
+    """Estimate the region of a single output, in pieces where y has branches.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    X : array-like
+        Inputs.
+    coverage : float, default=0.9
+        The probability that the region holds the output, in (0, 1).
+    **params
+        Passed to `predict_region`, such as `n_samples`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_pieces, 2)
+        Lower and upper ends of the pieces, from the lowest; rows with fewer end in NaN.
+    """
+
+
+@of_last_step
 def complete(estimator, X, y_partial, n_samples=1, mask=None, **params):
     """Sample the missing entries of y given X and the observed ones.
 
