@@ -223,7 +223,7 @@ def test_a_single_draw_and_bad_weights(rule, drawn):
 def test_bad_intervals():
     with pytest.raises(ValueError, match=r"intervals must have shape \(3, 2\) .* got \(2, 3\)"):
         interval_coverage(np.zeros(3), np.zeros((2, 3)))
-    with pytest.raises(ValueError, match="Input intervals contains NaN"):
+    with pytest.raises(ValueError, match="intervals must be finite"):
         interval_coverage(np.zeros(3), np.full((3, 2), np.nan))
     with pytest.raises(ValueError, match="y_true must have"):
         interval_coverage([np.nan], np.zeros((1, 2)))

@@ -427,7 +427,7 @@ def test_heavy_rows_are_fitted_better(estimator_class, data):
     X, y = data
     y = y + 10 * (np.arange(60) % 2)[:, None]
     weight = np.where(np.arange(60) % 2, 1.0, 50.0)
-    est = estimator_class(max_epochs=40, lr=0.01, random_state=0)
+    est = estimator_class(max_epochs=40, lr=0.01, early_stopping=False, random_state=0)
     est.fit(X, y, sample_weight=weight)
     error = np.abs(est.predict(X) - y).mean(1)
     assert error[::2].mean() < error[1::2].mean()
@@ -486,9 +486,8 @@ def test_options_of_latent_models_train(latent_class, data, params, n_train_samp
     if "beta" in params and latent_class is GSNNRegressor:
         pytest.skip("no KL term to weigh")
     X, y = data
-    est = latent_class(
-        max_epochs=12, lr=0.01, random_state=0, n_train_samples=n_train_samples, **params
-    )
+    params = {"max_epochs": 12, "lr": 0.01, "early_stopping": False, **params}
+    est = latent_class(random_state=0, n_train_samples=n_train_samples, **params)
     est.fit(X, y)
     losses = est.history_[:, "train_loss"]
     assert losses[-1] < losses[0] and np.isfinite(est.score(X, y))

@@ -295,8 +295,8 @@ def test_grids_over_parameters_of_likelihoods():
 )
 def test_constant_and_repeated_columns_stay_finite(estimator_class, likelihood):
     y = np.column_stack([REAL, REAL[:, 0], np.full(N, 3.0)])
-    est = estimator_class(likelihood=likelihood, max_epochs=20, lr=0.03, random_state=0)
-    est.fit(X, y)
+    params = {"max_epochs": 20, "lr": 0.03, "early_stopping": False}
+    est = estimator_class(likelihood=likelihood, random_state=0, **params).fit(X, y)
     assert np.isfinite(est.predict(X)).all() and np.isfinite(est.score(X, y))
     hidden = with_nan(y)
     assert np.isfinite(est.complete(X, hidden, random_state=0)).all()

@@ -144,8 +144,8 @@ class BestWeights(Callback):
         if lost > tolerated:
             warnings.warn(
                 f"Training did not improve on its start, a linear model, which is kept: after its "
-                f"best epoch the rows to train on lost {lost:.3g} nats each. The learning rate "
-                f"is too large: try a smaller one than lr={net.lr:g}, or max_grad_norm.",
+                f"best epoch the rows to train on lost {lost:.3g} nats each. Try a smaller "
+                f"learning rate than lr={net.lr:g}, max_grad_norm, or more epochs.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
