@@ -370,3 +370,12 @@ def test_numbers_beside_texts_are_named():
     kinds = pd.Series(np.resize(["a", "b"], len(X)), dtype="category")
     with pytest.raises(ValueError, match="categories .*likelihood='categorical'"):
         NNRegressor(**QUICK).fit(X, kinds)
+
+
+def test_missing_values_of_pandas_are_not_labels_beside_one_to_ignore():
+    y = np.resize(np.array(["a", "b", "?", pd.NA, None, np.nan], dtype=object), len(X))
+    plain = np.where([isinstance(label, str) and label != "?" for label in y], y, None)
+    likelihoods = Categorical(ignore_label="?"), Categorical()
+    codes = [one.codes_of(part) for one, part in zip(likelihoods, (y, plain), strict=True)]
+    np.testing.assert_array_equal(*codes)
+    assert np.isnan(codes[0]).sum() == sum(label is None for label in plain)

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from skcvae.data.coding import QUANTILE_ROWS, columns_of
+from skcvae.data.coding import columns_of, thinned
 
 Shape = tuple[int, ...]
 
@@ -40,7 +40,7 @@ def warn_of_channels(rows: np.ndarray, name: str) -> None:
     """Warn if lines of images have means far apart: they are then channels in several units."""
     if rows.ndim != 3:
         return
-    some = np.ma.masked_invalid(rows[:: -(-len(rows) // QUANTILE_ROWS)])
+    some = np.ma.masked_invalid(thinned(rows))
     for axis, lines, channels in ((1, "rows", "first"), (2, "columns", "last")):
         others = (0, 3 - axis)
         if some.mean(axis=others).std() > FAR_APART * some.var(axis=others).mean() ** 0.5:

@@ -104,7 +104,7 @@ class Scaling(NamedTuple):
 
     def _robust(self, array: np.ndarray, name: str, limited: bool) -> "Scaling":
         """Return a map that does not follow from a few far numbers, if this one does."""
-        some = array[:: -(-len(array) // QUANTILE_ROWS)].astype(float)
+        some = thinned(array).astype(float)
         lower, median, upper = np.nanquantile(some, [0.25, 0.5, 0.75], axis=0)
         middle = (upper - lower) / MIDDLE_HALF
         extremes = np.stack([np.nanmin(array, axis=0), np.nanmax(array, axis=0)])
@@ -229,6 +229,11 @@ def plan(n_rows: int, n_draws: int, row_size: int, draw_size: int = 0) -> Plan:
     kept = KEPT_NUMBERS // max(n_draws * draw_size, 1)
     rows = max(min(n_rows, wanted, kept), 1)
     return Plan(rows, max(min(n_draws, budget // rows), 1))
+
+
+def thinned(array: np.ndarray) -> np.ndarray:
+    """Return some rows at equal distances, enough for quantiles."""
+    return array[:: -(-len(array) // QUANTILE_ROWS)]
 
 
 def slices(n: int, size: int) -> Iterator[slice]:

@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skcvae.data.gaps import warn_of_new_gaps
-from skcvae.data.reading import numbers
+from skcvae.data.reading import is_missing, numbers
 
 
 def column_names(frame):
@@ -47,6 +47,22 @@ def check_distinct(names, name):
         raise ValueError(
             f"{name} must have columns of distinct names, got several named "
             f"{', '.join(map(repr, several[:5]))}. Rename them: {name}.columns = [...]."
+        )
+
+
+def check_same(names, expected, name):
+    """Raise an error if columns have other names, or another order, than in fit.
+
+    Parameters
+    ----------
+    names, expected : sequence of str
+        Names of the columns, and those in fit.
+    name : str
+        Of what has the columns.
+    """
+    if [*names] != [*expected]:
+        raise ValueError(
+            f"{name} has columns {[*names]}, expected {[*expected]} as in fit, in this order."
         )
 
 
@@ -190,7 +206,7 @@ class MissingMarker(
         if self.kind == "numbers":
             return check_array(numbers(X, "X"), dtype=float, ensure_all_finite="allow-nan")
         values = np.array(X, dtype=object)
-        values[np.frompyfunc(_is_missing, 1, 1)(values).astype(bool)] = np.nan
+        values[np.frompyfunc(is_missing, 1, 1)(values).astype(bool)] = np.nan
         return values
 
     def _gaps(self, marked):
@@ -220,14 +236,9 @@ def _kind(series, name):
 
 def _holds_objects_of(series, kind) -> bool:
     """Return whether the entries that are not missing are of a kind; booleans are no numbers."""
-    entries = [v for v in series if not _is_missing(v)]
+    entries = [v for v in series if not is_missing(v)]
     if kind is Number:
         return bool(entries) and all(
             isinstance(v, Number) and not isinstance(v, bool | np.bool_) for v in entries
         )
     return all(isinstance(v, kind) for v in entries)
-
-
-def _is_missing(value) -> bool:
-    """Return whether an entry is missing; pandas' NA has no truth value to compare by."""
-    return value is None or type(value).__name__ == "NAType" or bool(value != value)

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skcvae.data.reading import is_missing
+
 UNKNOWN_LABEL = 255  # of label maps in bytes, by convention
 
 
@@ -62,7 +64,8 @@ def codes_of(y, classes, ignore_label) -> Codes | None:
         )
     is_first = classes is None
     found = {entry for entry in named if entry != ignore_label}
-    beside = {e for e in entries if e not in found and not _is_missing(e, ignore_label)}
+    observed = {e for e in entries if not is_missing(e) and e != ignore_label}
+    beside = observed - found
     if is_first and beside:
         raise ValueError(
             f"y has numbers, {sorted(map(str, beside))[:5]}, beside the labels "
@@ -70,19 +73,16 @@ def codes_of(y, classes, ignore_label) -> Codes | None:
             "texts, or as integers."
         )
     classes = _classes_in(found) if is_first else distinct(classes)
-    position = {label: i for i, label in enumerate(classes.tolist())}
-    numbers = [
-        np.nan if _is_missing(entry, ignore_label) else position.get(entry, -1)
-        for entry in entries
-    ]
-    numbers = np.array(numbers, dtype=float).reshape(array.shape)
-    if (numbers < 0).any():
-        unknown = sorted({str(entries[i]) for i in np.flatnonzero(numbers.ravel() < 0)})
+    unknown = observed - set(classes.tolist())
+    if unknown:
         raise ValueError(
-            f"y has labels {unknown[:5]} that were not in y in fit, expected among "
-            f"{classes.tolist()}. Name all that may occur by likelihood=Categorical(classes=...)."
+            f"y has labels {sorted(map(str, unknown))[:5]} that were not in y in fit, expected "
+            f"among {classes.tolist()}. Name all that may occur by "
+            "likelihood=Categorical(classes=...)."
         )
-    return Codes(numbers, classes)
+    position = {label: i for i, label in enumerate(classes.tolist())}
+    numbers = np.array([position.get(entry, np.nan) for entry in entries], dtype=float)
+    return Codes(numbers.reshape(array.shape), classes)
 
 
 def _classes_in(found: set) -> np.ndarray:
@@ -101,11 +101,6 @@ def _array(y):
         return np.asarray(y) if hasattr(y, "iloc") or not hasattr(y, "numpy") else None
     except ValueError:  # rows of several lengths, which are refused later
         return None
-
-
-def _is_missing(entry, ignore_label) -> bool:
-    is_ignored = ignore_label is not None and entry == ignore_label
-    return entry is None or is_ignored or type(entry).__name__ == "NAType" or entry != entry
 
 
 def _without_ignored(array, ignore_label) -> Codes | None:
@@ -127,6 +122,11 @@ def refuse_one_hot(y: np.ndarray) -> None:
                 f"labels, y.argmax(axis={axis}). If they are labels of their own, say so by "
                 "likelihood=Categorical(classes=[0, 1])."
             )
+
+
+def known(array: np.ndarray) -> np.ndarray:
+    """Return which labels are not missing: neither NaN nor None."""
+    return (array == array) & np.not_equal(array, None)
 
 
 def has_unknown_label(y: np.ndarray) -> bool:

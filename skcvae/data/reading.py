@@ -58,6 +58,11 @@ def numbers(values, name):
     return read if read.ndim else values
 
 
+def is_missing(value) -> bool:
+    """Return whether an entry is missing; pandas' NA has no truth value to compare by."""
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)
+
+
 def _without_tensors(values):
     if isinstance(values, torch.Tensor):
         # numpy has no bfloat16.

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skcvae.data.annotations import present_annotations
+from skcvae.data.label_names import known
 from skcvae.displays._axes import axes_for, pyplot, style
 from skcvae.displays._images import (
     LABELS,
@@ -10,7 +11,6 @@ from skcvae.displays._images import (
     grey,
     input_columns,
     inputs_as_images,
-    known,
     names_of_labels,
     numbered,
     show_image,

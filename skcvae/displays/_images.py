@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skcvae.data.label_names import known
+
 MOST_ROWS = 20  # larger grids are not readable
 LABELS = "iubOU"  # kinds of the dtypes of labels
 UNKNOWN = "#a6cee3"  # distinct from greys and from the colours of labels
@@ -94,11 +96,6 @@ def _some_channels(name, n_channels):
         return "1 to 4", "Plot some of them by from_predictions(X[:, :1], ...)."
     n_shown = 3 if n_channels == 4 else 1
     return "1 or 3", f"Plot an image without its mask by join=lambda X, y: y[:, :{n_shown}]."
-
-
-def known(array):
-    """Return which entries are not missing: neither NaN nor None."""
-    return (array == array) & np.not_equal(array, None)
 
 
 def names_of_labels(given, maps):

@@ -15,7 +15,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
 from skcvae.data import reading
-from skcvae.data.frames import check_distinct, column_names
+from skcvae.data.frames import check_distinct, check_same, column_names
 from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
@@ -94,7 +94,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
                 stacklevel=2,
             )
     elif named:
-        check_names(estimator, names, name)
+        check_same(names, getattr(estimator, "target_names_in_", names), name)
     y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
     y = reading.numbers(y, name)
     if not np.isscalar(y):
@@ -130,15 +130,6 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
     if not (holes and np.isnan(y).all()):
         likelihood.check_targets(y)
     return y
-
-
-def check_names(estimator, names, name):
-    """Refuse outputs with other names, or in another order, than in fit."""
-    expected = getattr(estimator, "target_names_in_", names)
-    if names.tolist() != expected.tolist():
-        raise ValueError(
-            f"{name} has columns {[*names]}, expected {[*expected]} as in fit, in this order."
-        )
 
 
 def check_weights(sample_weight, X):

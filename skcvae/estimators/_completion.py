@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 from skcvae.data import reading
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._frames import framed, row_index
-from skcvae.pipelines._frames import check_alike, output_names
+from skcvae.pipelines._frames import check_alike, check_names
 from skcvae.random import seed_from, spawned
 
 
@@ -95,8 +95,7 @@ class Completion:
 
     def _check_partial(self, X, y_partial, mask):
         X = _inputs.checked(self, X)
-        if output_names(mask) is not None:
-            _checks.check_names(self, np.array(output_names(mask), dtype=object), "mask")
+        check_names(self, mask, "mask")
         y = masked(mask, y_partial)
         return X, self._check_targets(y, len(X), name="y_partial", partial=True)
 

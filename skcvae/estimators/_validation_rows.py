@@ -6,7 +6,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from skcvae.data.batches import Selection
-from skcvae.data.coding import QUANTILE_ROWS, Scaling
+from skcvae.data.coding import Scaling, thinned
 from skcvae.data.items import Items
 from skcvae.estimators import _checks
 
@@ -47,7 +47,7 @@ def _warn_if_far(estimator, X):
     scaling = getattr(coding, "scaling", coding)
     if not isinstance(scaling, Scaling) or not estimator.normalize_X:
         return
-    some = X[:: -(-len(X) // QUANTILE_ROWS)].reshape(-1, *scaling.row_shape)
+    some = thinned(X).reshape(-1, *scaling.row_shape)
     median = np.ma.median(np.ma.masked_invalid(some), axis=0)
     distance = np.ma.filled(np.abs(median - scaling.loc) / scaling.scale, 0)
     if distance.max() > FAR:

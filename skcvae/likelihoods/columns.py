@@ -132,8 +132,8 @@ class Columns(Likelihood, _BaseComposition):
         names = column_names(y) or []
         y = check_array(numbers(y, "y"), dtype=float, ensure_all_finite=False, copy=True)
         for (*_, columns), label in zip(self.groups, labels, strict=True):
-            part = y[:, _indices(columns, names, y.shape[1])]
-            y[:, _indices(columns, names, y.shape[1])] = np.where(part == label, np.nan, part)
+            part = _indices(columns, names, y.shape[1])
+            y[:, part] = np.where(y[:, part] == label, np.nan, y[:, part])
         return y
 
     def name_columns(self, y, names):

@@ -75,19 +75,16 @@ def interval_coverage(y_true, intervals, sample_weight=None, *, multioutput="poo
 
 def _check_ends(intervals, observed):
     """Refuse intervals of observed outputs that have no ends, or have them swapped."""
-    without = observed & ~np.isfinite(intervals).all(axis=-1)
-    if without.any():
-        position = tuple(int(i) for i in np.argwhere(without)[0])
-        raise ValueError(
-            f"intervals must be finite where y_true is observed, got {intervals[position]} at "
-            f"{position}. Labels have none: leave their columns out of both."
-        )
-    swapped = observed & (intervals[..., 0] > intervals[..., 1])
-    if swapped.any():
-        position = tuple(int(i) for i in np.argwhere(swapped)[0])
-        raise ValueError(
-            f"intervals must have the lower end first, got {intervals[position]} at {position}."
-        )
+    laws = {
+        "be finite where y_true is observed (labels have none: leave their columns out of both)": (
+            np.isfinite(intervals).all(axis=-1)
+        ),
+        "have the lower end first": ~(intervals[..., 0] > intervals[..., 1]),
+    }
+    for law, holds in laws.items():
+        if not holds[observed].all():
+            position = tuple(np.argwhere(observed & ~holds)[0].tolist())
+            raise ValueError(f"intervals must {law}, got {intervals[position]} at {position}.")
 
 
 def pit(y_true, draws, random_state=None):

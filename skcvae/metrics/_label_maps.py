@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, jaccard_score
 from sklearn.utils import assert_all_finite
 
-from skcvae.data.label_names import UNKNOWN_LABEL, has_unknown_label
+from skcvae.data.label_names import UNKNOWN_LABEL, has_unknown_label, known
 from skcvae.pipelines._frames import check_alike, check_names
 from skcvae.pipelines._labels import without_ignored
 
@@ -176,9 +176,7 @@ def _observed(y_true, y_pred):
         raise ValueError(
             f"y_pred must have the shape of y_true, {y_true.shape}, got {y_pred.shape}."
         )
-    entries = y_true.ravel().tolist()
-    known = [entry is not None and entry == entry for entry in entries]
-    observed = np.reshape(known, y_true.shape)
+    observed = known(y_true)
     if not observed.any():
         raise ValueError(
             f"y_true must have an observed label, got only missing ones in shape {y_true.shape}."

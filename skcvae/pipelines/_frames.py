@@ -6,7 +6,7 @@ names that are on both sides must be the same, in one order.
 
 import numpy as np
 
-from skcvae.data.frames import column_names
+from skcvae.data.frames import check_same, column_names
 from skcvae.pipelines.steps import last_step
 
 UNNAMED = ["y"]  # the column of a single output without a name, in frames of predictions
@@ -51,7 +51,7 @@ def names_in_fit(estimator):
     return list(last.target_names_in_)
 
 
-def check_names(estimator, y):
+def check_names(estimator, y, name="y"):
     """Refuse y whose outputs have other names, or another order, than in fit.
 
     Parameters
@@ -60,6 +60,8 @@ def check_names(estimator, y):
         Fitted.
     y : array-like, Series or DataFrame
         Outputs.
+    name : str, default="y"
+        Of `y`, for errors.
 
     Raises
     ------
@@ -67,8 +69,8 @@ def check_names(estimator, y):
         If both have names, and these differ.
     """
     expected, names = names_in_fit(estimator), output_names(y)
-    if None not in (expected, names) and names != expected:
-        raise ValueError(f"y has columns {names}, expected {expected} as in fit, in this order.")
+    if None not in (expected, names):
+        check_same(names, expected, name)
 
 
 def check_alike(y_true, other, name, *, of="y_true", rows_only=False):
