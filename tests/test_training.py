@@ -58,6 +58,21 @@ def test_the_weights_of_the_best_epoch_are_restored(any_class, data):
     assert [row["valid_cll_best"] for row in est.history_][best]
 
 
+def test_automatic_patience_is_as_many_epochs_as_led_to_the_best_one(data):
+    def waited(cls=NNRegressor, **params):
+        est = cls(architecture=MLP(shortcut=False), random_state=0, **params).fit(*data)
+        best = np.flatnonzero(est.history_[:, "valid_cll_best"])[-1] + 1
+        return len(est.history_) - best, best
+
+    for lr, (fewest, most) in {0.1: (1, 14), 0.001: (16, 49), 0.0003: (51, 450)}.items():
+        n_waited, best = waited(lr=lr)
+        assert fewest <= best <= most, "the test needs fits of three paces"
+        assert n_waited == min(max(best, 15), 50)
+    assert waited(CVAERegressor, lr=0.1, kl_warmup=1)[0] == 50
+    assert waited(lr=0.1, training=Training(lr_schedule="one_cycle"))[0] == 50
+    assert waited(lr=0.1, training=Training(patience=3))[0] == 3
+
+
 def test_without_early_stopping_the_last_weights_are_kept(any_class, data):
     est = any_class(
         max_epochs=7,

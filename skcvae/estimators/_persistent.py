@@ -9,7 +9,7 @@ from skcvae.estimators._summarised import Summarised, summary_entries
 from skcvae.io import document
 from skcvae.io.restoring import Bounded, check_state, check_weights
 from skcvae.serving import Served
-from skcvae.training.options import available_device
+from skcvae.training.devices import available_device
 
 
 class Savable(Summarised):

@@ -73,15 +73,18 @@ class FiniteLoss(Callback):
 
 @dataclass(eq=False)
 class BestWeights(Callback):
-    """Keep the weights of the best validation score; stop `patience` epochs after.
+    """Keep the weights of the best validation score; stop some epochs after.
 
-    The score is the CLL, or the negative loss of a model without a density. Without
-    patience the last epoch is the best. A fitted model at the start is kept, unless the best
-    epoch is better by more than the standard error of the difference. An epoch that was
-    interrupted is dropped, its weights as well as its row of the history.
+    These are as many as led to the best one, at least `least` and at most `patience`, but
+    `patience` where the weight of the KL term grows, since scores may then fall. The score is the
+    CLL, or the negative loss of a model without a density. Without patience the last epoch is the
+    best. A fitted model at the start is kept, unless the best epoch is better by more than the
+    standard error of the difference. An epoch that was interrupted is dropped, its weights as
+    well as its row of the history.
     """
 
     patience: int | None
+    least: int | None
     kept_: dict = field(default_factory=partial(dict, **NOTHING_KEPT), init=False, repr=False)
 
     def on_epoch_end(self, net, **kwargs):
@@ -92,8 +95,13 @@ class BestWeights(Callback):
             weights = {name: part.clone() for name, part in net.module.state_dict().items()}
             kept.update(best_epoch=n_epochs, best=best, weights=weights)
         self.kept_ = kept  # one assignment: an interrupt cannot come in between
-        if self.patience is not None and n_epochs - kept["best_epoch"] >= self.patience:
+        if self.patience is not None and n_epochs - kept["best_epoch"] >= self._patience_of(net):
             raise StopTraining
+
+    def _patience_of(self, net):
+        if net.criterion_.warmup != 0:
+            return self.patience
+        return min(max(self.least, self.kept_["best_epoch"]), self.patience)
 
     def _is_better(self, history):
         before = self.kept_["best"]

@@ -1,4 +1,4 @@
-"""Training options, the skorch net that they make, and devices."""
+"""Training options, and the skorch net that they make."""
 
 import contextlib
 import functools
@@ -19,11 +19,13 @@ from skcvae.io.checkpoint_file import seed_of
 from skcvae.random import generator, seed_from
 from skcvae.training import callbacks as kinds
 from skcvae.training.accepted_callbacks import check_callbacks
+from skcvae.training.devices import available_device
 from skcvae.training.net import Loss, Net, ObjectiveModule
 from skcvae.training.precision import tensor_float_32
 from skcvae.training.weights import WeightAverage
 
 KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
+LEAST_PATIENCE = 15  # epochs
 
 
 class _Options(Documented):  # a base class, so that Training has the signature of `__init__`
@@ -55,8 +57,9 @@ class Training(_Options):
         Decay per step of the exponential moving average of the weights, which is
         validated and kept. 0 keeps the last weights.
     patience : "auto" or int, default="auto"
-        Epochs without a new best before training stops. "auto" waits about 1,500
-        steps, in 5 to 50 epochs.
+        Epochs without a new best before training stops. "auto" waits as many as led to the best
+        one, at least 15 and at most about 1,500 steps, in 5 to 50 epochs; with "one_cycle" or
+        a KL warm-up, it waits the most.
     temperature : "auto" or None, default="auto"
         Factor of the noise scale of y, for vectors of real numbers. "auto" takes the one between
         1/2 and 2 that is best for the rows held out, where it is better than 1 beyond chance.
@@ -160,8 +163,9 @@ class Training(_Options):
     ) -> Net:
         """Return an initialised net that trains `module`."""
         n_rows = 1 if rows is None else rows.n_rows
-        batch_size, max_epochs, patience = self._sizes(n_rows, batch_size, max_epochs)
-        patience = None if validation is None or not early_stopping else patience
+        batch_size, max_epochs = self._sizes(n_rows, batch_size, max_epochs)
+        stops = validation is not None and early_stopping
+        patience = self._patience(math.ceil(n_rows / batch_size)) if stops else (None, None)
         schedule = (lr, max_epochs * math.ceil(n_rows / batch_size))
         kind = functools.partial(Net, device=device)
         if self.accelerator is not None and rows is not None:
@@ -241,17 +245,21 @@ class Training(_Options):
                 f"several workers share the device, a smaller n_jobs. {error}"
             ) from error
 
-    def _sizes(self, n_rows: int, batch_size, max_epochs) -> tuple[int, int, int]:
-        """Return batch size, epochs and patience; "auto" counts steps."""
+    def _sizes(self, n_rows: int, batch_size, max_epochs) -> tuple[int, int]:
+        """Return batch size and epochs; "auto" counts steps."""
         if batch_size == "auto":  # a power of two near n/32
             batch_size = min(max(2 ** round(math.log2(max(n_rows / 32, 1))), 16), 256)
-        steps = math.ceil(n_rows / batch_size)
         if max_epochs == "auto":
-            max_epochs = min(max(math.ceil(15_000 / steps), 30), 500)
-        patience = self.patience
-        if patience == "auto":
-            patience = min(max(math.ceil(1500 / steps), 5), 50)
-        return batch_size, max_epochs, patience
+            max_epochs = min(max(math.ceil(15_000 / math.ceil(n_rows / batch_size)), 30), 500)
+        return batch_size, max_epochs
+
+    def _patience(self, n_steps: int) -> tuple[int, int]:
+        """Return the most and the fewest epochs to wait for a new best one, each of n steps."""
+        if self.patience != "auto":
+            return self.patience, self.patience
+        most = min(max(math.ceil(1500 / n_steps), 5), 50)
+        # The best epoch of a cycle is near its end.
+        return most, most if self.lr_schedule == "one_cycle" else LEAST_PATIENCE
 
     def _optimizer(self) -> dict:
         """Return skorch's parameters of the optimizer: one fused kernel where there is one."""
@@ -267,7 +275,7 @@ class Training(_Options):
             params[f"optimizer__{name}"] = value
         return params
 
-    def _callbacks(self, schedule, patience: int | None, title: str | None, checkpoint) -> list:
+    def _callbacks(self, schedule, patience, title: str | None, checkpoint) -> list:
         """Return the callbacks in the order in which they are called.
 
         The user's find the epoch judged: "valid_cll_best" stands in the history. A checkpoint
@@ -278,23 +286,8 @@ class Training(_Options):
             chosen.append(kinds.ClipGradients(self.max_grad_norm))
         if self.lr_schedule == "one_cycle":
             chosen.append(kinds.one_cycle(*schedule))
-        chosen += [kinds.FiniteLoss(), kinds.BestWeights(patience)]
+        chosen += [kinds.FiniteLoss(), kinds.BestWeights(*patience)]
         chosen += map(kinds.copied, self.callbacks or [])
         if title is not None:
             chosen.append(kinds.ProgressLine(title))
         return chosen if checkpoint is None else [*chosen, checkpoint]
-
-
-def available_device(name):
-    """Return the device to train on; "auto" takes CUDA if available."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, index = name.partition(":")
-    n_mps = int(torch.backends.mps.is_available())
-    known = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": n_mps}
-    if kind not in known or (index and not index.isdigit()) or int(index or 0) >= known[kind]:
-        raise ValueError(
-            "device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', and be available: got "
-            f"{name!r} on a machine with {known['cuda']} CUDA devices and {n_mps} MPS devices."
-        )
-    return name
