@@ -42,8 +42,9 @@ def check_distinct(names, name):
     name : str
         Of the DataFrame.
     """
-    several = [label for label, n in Counter(names or []).items() if n > 1]
-    if several:
+    counted = Counter(names or [])
+    if len(counted) < counted.total():
+        several = [label for label, n in counted.items() if n > 1]
         raise ValueError(
             f"{name} must have columns of distinct names, got several named "
             f"{', '.join(map(repr, several[:5]))}. Rename them: {name}.columns = [...]."

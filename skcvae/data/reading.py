@@ -44,6 +44,8 @@ def numbers(values, name):
     None, `pandas.NA`, masked entries and the nulls of polars become NaN. Decimals, fractions
     and `numpy.longdouble` become float64, and tensors become arrays.
     """
+    if type(values) is np.ndarray and _holds_numbers(values.dtype):
+        return values
     values = _without_tensors(values)
     if values is None or issparse(values):
         return values

@@ -269,7 +269,7 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         X = _inputs.checked(self, X, name="X" + suffix, reset=likelihood is not None)
         if likelihood is None:
             return X, self._check_targets(y, len(X), name="y" + suffix)
-        y = _checks.targets(self, y, n_rows=len(X), likelihood=likelihood, partial=self.partial_y)
+        y = _inputs.targets(self, y, n_rows=len(X), likelihood=likelihood, partial=self.partial_y)
         self.x_shape_, self.y_shape_ = X.shape[1:], y.shape[1:]
         return X, y
 

@@ -1,21 +1,16 @@
-"""Input validation: y, weights, parameters, devices."""
+"""Input validation: parameters, weights, levels; X and y have files of their own."""
 
 import contextlib
 import functools
 import inspect
 import re
-import warnings
 from numbers import Real
 from types import SimpleNamespace
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import clone
-from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
-from skcvae.data import reading
-from skcvae.data.frames import check_distinct, check_same, column_names
 from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
 from skcvae.training.options import Training
@@ -68,68 +63,6 @@ def in_terms(error, terms):
         rf"""(?<![\w'"(])({names})(?![\w'"|])""", lambda match: terms[match[0]], str(error)
     )
     error.args = (re.sub(r"\b(\w+) (?:or|and) \1\b", r"\1", text),)  # "X or y"
-
-
-def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=False):
-    """Return y as an array of numbers that the likelihood accepts; NaN if `partial`."""
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires {name} to be passed, "
-            f"but the target {name} is None."
-        )
-    if issparse(y):
-        raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
-    columns = column_names(y) or []
-    names = np.asarray([*columns], dtype=object)
-    named = set(map(type, columns)) == {str}
-    check_distinct(columns, name)
-    if shape is None:
-        vars(estimator).pop("target_names_in_", None)
-        vars(estimator).update({"target_names_in_": names} if named else {})
-        if not named and len(names) > 1 and names.tolist() != [*range(len(names))]:
-            warnings.warn(
-                f"{name} has columns {names.tolist()[:5]}, which are not all texts: outputs are "
-                "numbered by position, 0, 1, ... For names, convert them, "
-                "y.columns = y.columns.map(str).",
-                stacklevel=2,
-            )
-    elif named:
-        check_same(names, getattr(estimator, "target_names_in_", names), name)
-    y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
-    y = reading.numbers(y, name)
-    if not np.isscalar(y):
-        y = check_array(
-            y,
-            ensure_2d=False,
-            allow_nd=True,
-            ensure_all_finite="allow-nan",
-            input_name=name,
-            estimator=estimator,
-        )
-    if np.isscalar(y) or len(y) != n_rows:
-        raise ValueError(
-            f"{name} must have one row for each of the {n_rows} rows of X, got shape "
-            f"{np.shape(y)}."
-        )
-    if shape is not None and y.shape[1:] != shape:
-        if y[0].size != np.prod(shape, dtype=int) or y.ndim > 2 or len(shape) > 1:
-            raise ValueError(
-                f"{name} has rows of shape {y.shape[1:]}, expected {shape} as in fit."
-            )
-        y = y.reshape(n_rows, *shape)
-    if shape is None and hasattr(likelihood, "name_columns"):
-        likelihood.name_columns(y, names)
-    holes = np.isnan(y.min())
-    if holes and not partial:
-        where = "only if partial_y=True in fit, and in complete"
-        accepted = where if hasattr(estimator, "complete") else "nowhere"
-        raise ValueError(
-            f"Input {name} contains NaN. {type(estimator).__name__} accepts NaN, for "
-            f"entries that were not observed or whose label is ignored, {accepted}."
-        )
-    if not (holes and np.isnan(y).all()):
-        likelihood.check_targets(y)
-    return y
 
 
 def check_weights(sample_weight, X):
@@ -207,29 +140,34 @@ def check_parameters(estimator):
     estimator._validate_params()
     parts = SimpleNamespace(**chosen(estimator, *PARTS))
     parts.training = estimator.training or DEFAULT_TRAINING
-    objective = parts.objective
     parts.device, parts.seed = parts.training.start(
         estimator.device, estimator.random_state, warm_start=estimator.warm_start
     )
     parts.continues = estimator.warm_start and hasattr(estimator, "net_")
+    objective, parts.finetuned = parts.objective, None
     objective._validate_params()
     if not estimator.early_stopping and estimator.validation != "random":
         raise ValueError(
             "early_stopping=False holds no rows out and expects validation='random', got "
             f"validation={estimator.validation!r}."
         )
-    parts.finetuned = None
     if getattr(parts.prior, "conditions_on_rows", False):
         parts.objective, parts.finetuned = _process.stages(estimator, parts)
+    _check_objective(estimator, objective, parts.prior)
+    return parts
+
+
+def _check_objective(estimator, objective, prior):
+    """Raise an error if an objective does not suit the networks or the prior."""
     if not (objective.uses_latents or estimator._noiseless):
         raise ValueError(
             f"objective={objective!r} is for models without latent variables. Expected "
             "NNRegressor, or another objective."
         )
-    if objective.draws_from_prior and not getattr(parts.prior, "differentiable_draws", True):
+    if objective.draws_from_prior and not getattr(prior, "differentiable_draws", True):
         raise ValueError(
             f"{type(estimator).__name__} trains with draws from the prior, which must be "
-            f"differentiable; got prior={parts.prior!r}. Use another prior, or an "
+            f"differentiable; got prior={prior!r}. Use another prior, or an "
             "objective without draws from the prior, such as 'elbo'."
         )
     if estimator._encodes and not objective.uses_recognition:
@@ -242,7 +180,6 @@ def check_parameters(estimator):
             f"objective={estimator.objective!r} has no KL term to weight and expects beta=0 and "
             f"kl_warmup=0, got beta={estimator.beta} and kl_warmup={estimator.kl_warmup}."
         )
-    return parts
 
 
 def chosen(estimator, *names):

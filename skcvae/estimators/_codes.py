@@ -151,7 +151,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         partial = self.partial_X if partial is None else partial
         X = _inputs.checked(self, X, name=name, reset=is_new, finite="allow-nan")
         likelihood = likelihood if is_new else self.likelihood_
-        X = _checks.targets(
+        X = _inputs.targets(
             self, X, n_rows=len(X), likelihood=likelihood, name=name, partial=partial
         )
         if is_new:

@@ -1,9 +1,14 @@
-"""Input validation: X."""
+"""Input validation: X and y."""
 
+import warnings
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skcvae.data import reading
-from skcvae.data.frames import check_distinct, column_names
+from skcvae.data.frames import check_distinct, check_same, column_names
 from skcvae.data.gaps import Flagged, warn_of_new_gaps
 
 
@@ -28,7 +33,7 @@ def checked(estimator, X, *, name="X", reset=False, finite=None):
     if coding is not None:
         coding.check(X, name)
     if isinstance(coding, Flagged):
-        places = _names(coding.new_gaps(X), estimator)
+        places = _places(coding.new_gaps(X), estimator)
         warn_of_new_gaps(places, name, "the mean of fit")
     return X
 
@@ -40,9 +45,92 @@ def _check_shape(X, expected, name):
         raise ValueError(f"{name} has rows of shape {found}, expected {expected} as in fit.")
 
 
-def _names(places, estimator):
+def _places(places, estimator):
     """Return names of columns, or of positions in an image or a sequence."""
     if places.shape[1] > 1:
         return [*map(tuple, places.tolist())]
     names = getattr(estimator, "feature_names_in_", range(estimator.n_features_in_))
     return [names[column] for (column,) in places]
+
+
+def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=False):
+    """Return y as an array of numbers that the likelihood accepts; NaN if `partial`.
+
+    Without the shape of rows in fit, this is fit: names of columns are kept.
+    """
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires {name} to be passed, "
+            f"but the target {name} is None."
+        )
+    names = _output_names(estimator, y, name, is_new=shape is None)
+    y = _shaped(_numbers(estimator, y, likelihood, name), n_rows, shape, name)
+    if shape is None and hasattr(likelihood, "name_columns"):
+        likelihood.name_columns(y, names)
+    holes = np.isnan(y.min())
+    if holes and not partial:
+        raise _unexpected_gaps(estimator, name)
+    if not (holes and np.isnan(y).all()):
+        likelihood.check_targets(y)
+    return y
+
+
+def _output_names(estimator, y, name, *, is_new):
+    """Return the names of the columns, kept in fit if they are texts and compared later."""
+    columns = column_names(y) or []
+    names = np.asarray([*columns], dtype=object)
+    named = set(map(type, columns)) == {str}
+    check_distinct(columns, name)
+    if is_new:
+        vars(estimator).pop("target_names_in_", None)
+        vars(estimator).update({"target_names_in_": names} if named else {})
+        if not named and len(names) > 1 and names.tolist() != [*range(len(names))]:
+            warnings.warn(
+                f"{name} has columns {names.tolist()[:5]}, which are not all texts: outputs are "
+                "numbered by position, 0, 1, ... For names, convert them, "
+                "y.columns = y.columns.map(str).",
+                stacklevel=2,
+            )
+    elif named:
+        check_same(names, getattr(estimator, "target_names_in_", names), name)
+    return names
+
+
+def _numbers(estimator, y, likelihood, name):
+    if issparse(y):
+        raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
+    y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
+    y = reading.numbers(y, name)
+    if np.isscalar(y):
+        return y
+    return check_array(
+        y,
+        ensure_2d=False,
+        allow_nd=True,
+        ensure_all_finite="allow-nan",
+        input_name=name,
+        estimator=estimator,
+    )
+
+
+def _shaped(y, n_rows, shape, name):
+    """Return y of so many rows, in the shape of rows in fit if there is one."""
+    if np.isscalar(y) or len(y) != n_rows:
+        raise ValueError(
+            f"{name} must have one row for each of the {n_rows} rows of X, got shape "
+            f"{np.shape(y)}."
+        )
+    if shape is None or y.shape[1:] == shape:
+        return y
+    if y[0].size != np.prod(shape, dtype=int) or y.ndim > 2 or len(shape) > 1:
+        raise ValueError(f"{name} has rows of shape {y.shape[1:]}, expected {shape} as in fit.")
+    return y.reshape(n_rows, *shape)
+
+
+def _unexpected_gaps(estimator, name):
+    where = "only if partial_y=True in fit, and in complete"
+    accepted = where if hasattr(estimator, "complete") else "nowhere"
+    return ValueError(
+        f"Input {name} contains NaN. {type(estimator).__name__} accepts NaN, for "
+        f"entries that were not observed or whose label is ignored, {accepted}."
+    )

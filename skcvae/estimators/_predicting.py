@@ -189,7 +189,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
 
     def _check_targets(self, y, n_rows, *, name="y", partial=None):
         """Return y checked against the y of `fit`."""
-        y = _checks.targets(
+        y = _inputs.targets(
             self,
             y,
             n_rows=n_rows,
