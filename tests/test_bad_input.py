@@ -642,10 +642,11 @@ def test_classes_to_load_are_a_list(tmp_path):
 
 @pytest.mark.parametrize("estimator_class", [CVAERegressor, NNRegressor])
 @pytest.mark.parametrize(("width", "channels"), [(6, 1), (6, 3), (6, 4), (8, 2), (8, 5)])
-@pytest.mark.parametrize("architecture", ["mlp", "conv"])
+@pytest.mark.parametrize("architecture", [MLP((8,)), Conv((2, 3))], ids=["mlp", "conv"])
 def test_images_with_channels_last_are_refused(estimator_class, width, channels, architecture):
     rng = np.random.default_rng(0)
     images, numbers = rng.normal(size=(9, 8, width, channels)), rng.normal(size=(9, 3))
+    small = MLP((8,))
     est = estimator_class(architecture=architecture, max_epochs=1)
     for name, X, y in (("X", images, numbers), ("y", numbers, images)):
         shape = rf"\(8, {width}, {channels}\)"
@@ -653,9 +654,9 @@ def test_images_with_channels_last_are_refused(estimator_class, width, channels,
         with pytest.raises(ValueError, match=message):
             est.fit(X, y)
     est.fit(numbers, np.moveaxis(images, -1, 1))
-    assert est.set_params(y_shape=(8, width, channels), architecture="mlp").fit(numbers, images)
+    assert est.set_params(y_shape=(8, width, channels), architecture=small).fit(numbers, images)
     with pytest.raises(ValueError, match="X has rows of shape .*by x_shape="):
-        VAE(max_epochs=1).fit(images)
+        VAE(architecture=small, max_epochs=1).fit(images)
 
 
 def test_sequences_are_not_read_as_images():
