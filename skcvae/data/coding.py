@@ -222,9 +222,14 @@ class Plan(NamedTuple):
     draws: int
 
 
+def rows_at_once(row_size: int) -> int:
+    """Return how many rows of so many numbers, or draws for rows, one forward pass takes."""
+    return max(min(FORWARD_ROWS, FORWARD_NUMBERS // row_size), 1)
+
+
 def plan(n_rows: int, n_draws: int, row_size: int, draw_size: int = 0) -> Plan:
     """Choose chunks so that memory stays flat in rows and draws."""
-    budget = max(min(FORWARD_ROWS, FORWARD_NUMBERS // row_size), 1)
+    budget = rows_at_once(row_size)
     wanted = budget if n_draws <= 1 else math.ceil(budget / 4)
     kept = KEPT_NUMBERS // max(n_draws * draw_size, 1)
     rows = max(min(n_rows, wanted, kept), 1)

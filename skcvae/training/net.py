@@ -17,6 +17,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from skcvae.data.coding import rows_at_once
 from skcvae.model import Conditional, Model
 from skcvae.objectives.base import Bound, Objective
 from skcvae.threads import Pace, limited, row_work
@@ -163,8 +164,10 @@ class Net(NeuralNet):
         """Evaluate the objective, the estimated CLL and the KL of each unit on a batch."""
         self._set_training(False)
         inputs, weight = batch
+        n_rows, row_size = inputs["noise"].shape[1], self.module.model.row_size
+        n_at_once = max(rows_at_once(row_size) // n_rows, 1)
         with self.autocast():
-            bound, *terms = evaluated(self.module, **inputs)
+            bound, *terms = evaluated(self.module, **inputs, n_at_once=n_at_once)
         return {"loss": self.get_loss(bound, weight), "y_pred": bound, "terms": terms}
 
     def threads(self, n_nets: int = 1) -> contextlib.AbstractContextManager:

@@ -18,7 +18,7 @@ LEVEL = 0.975  # at which few rows widen the standard error, as Student's t the 
 
 
 def evaluated(
-    module, arrays: tuple[Tensor, ...], noise: Tensor, n_at_once: int = 1
+    module, arrays: tuple[Tensor, ...], noise: Tensor, n_at_once: int
 ) -> tuple[Bound | Tensor, ...]:
     """Return the bound, log p(y|x), and the KL of each unit where the prior is Gaussian.
 
@@ -30,7 +30,7 @@ def evaluated(
         Such as (x, y).
     noise : Tensor of shape (n_draws, n, ...)
         Standard normal numbers.
-    n_at_once : int, default=1
+    n_at_once : int
         Draws that are processed at once.
 
     Returns
