@@ -101,7 +101,9 @@ class WeightedMask(MaskedPixels):
 
     Parameters
     ----------
-    front, back, logit
+    front, back : Independent
+        Distributions over images.
+    logit : Tensor of shape batch + (1, height, width)
         As in :class:`MaskedPixels`.
     weight : float
         Of the log-probability of the mask.
