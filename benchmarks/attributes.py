@@ -363,7 +363,7 @@ def lfw_table(record):
     return [
         f"LFW parts, 32 x 32, {record['n_train']:,} training faces ({record['n_train_scored']} "
         f"with 73 scores) in {record['n_train_rows']:,} copies, {record['n_test']}",
-        "others with scores. Masks of hair and face of these from the images alone, intersection",
+        "others with scores. Masks of hair and face of these from images and scores, intersection",
         f"over union: {iou['gate']:.3f} by the gate, {iou['completed']:.3f} completed given the "
         f"image, {iou['with_mirror_image']:.3f} averaged",
         f"with that of the mirror image; {iou['of_mean']:.3f} by the mean mask. With z optimised "
