@@ -272,6 +272,28 @@ def test_pixels_of_a_known_mask_are_those_of_its_layer():
         torch.testing.assert_close(p.log_prob(y), expected)
 
 
+def test_the_mask_is_weighted_in_training_where_it_is_known():
+    module = MaskedImage(Gaussian(True), mask_weight=3).build((3, 1, 2))
+    numbers = torch.randn(5, *module.parameter_shape)
+    weighted, p = module(numbers), module.eval()(numbers)
+    image = torch.rand(5, 2, 1, 2)
+    for bit, times in ((1.0, 2), (0.0, 2), (torch.nan, 0)):
+        y = torch.cat([image, torch.full((5, 1, 1, 2), bit)], 1)
+        of_mask = (p.logit if bit else -p.logit).sigmoid().log().sum((-3, -2, -1))
+        expected = p.log_prob(y) + times * of_mask
+        torch.testing.assert_close(log_prob_of_observed(weighted, y), expected)
+
+
+def test_fits_depend_on_the_weight_of_the_mask():
+    params, y = CASES["masked"]
+    first, second = (
+        CVAERegressor(**{**params, "likelihood": of}, **QUICK).fit(X, y)
+        for of in (MaskedImage(Gaussian()), MaskedImage(Gaussian(), mask_weight=3))
+    )
+    gates = [est.predict(X)[:, -1] for est in (first, second)]
+    assert np.isfinite(gates).all() and (gates[0] != gates[1]).any()
+
+
 @pytest.mark.parametrize("of", INDEPENDENT, ids=repr)
 def test_moments_do_not_depend_on_the_precision_of_the_gate(of):
     module = MaskedImage(of).build((2, 1, 2))
@@ -493,6 +515,7 @@ def test_steps_are_a_count_of_steps_towards_y(fitted, args, params):
         (CVAERegressor(likelihood=MaskedImage(Gaussian())), IMAGES, "masks of 0 and 1"),
         (CVAERegressor(likelihood=MaskedImage(Gaussian())), IMAGES[:, 0], "channels"),
         (CVAERegressor(likelihood=MaskedImage(Gaussian())), IMAGES[:, :1], "channels"),
+        (CVAERegressor(likelihood=MaskedImage(Gaussian(), mask_weight=0)), IMAGES, "mask_weight"),
         (CVAERegressor(likelihood=MaskedImage(Categorical())), MASKS[6:], "likelihood"),
         (CVAERegressor(likelihood=MaskedImage(MaskedImage(Gaussian()))), IMAGES, "likelihood"),
         (CVAERegressor(likelihood=MaskedImage("gaussian")), IMAGES, "likelihood"),

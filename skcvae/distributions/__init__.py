@@ -18,7 +18,7 @@ from skcvae.distributions.latent import (
     reparameterize,
     scale_of,
 )
-from skcvae.distributions.masked_pixels import MaskedPixels
+from skcvae.distributions.masked_pixels import MaskedPixels, WeightedMask
 from skcvae.distributions.order import Order
 from skcvae.distributions.product import Product
 from skcvae.distributions.soft_one_hot import SoftOneHot
@@ -39,6 +39,7 @@ __all__ = [
     "Product",
     "SharedScaleNormal",
     "SoftOneHot",
+    "WeightedMask",
     "ZeroOrPositive",
     "component_means",
     "detached",

@@ -92,3 +92,29 @@ class MaskedPixels(Distribution):
     def expand(self, batch_shape, _instance=None) -> "MaskedPixels":
         logit = self.logit.expand(*batch_shape, *self.logit.shape[-3:])
         return MaskedPixels(self.front.expand(batch_shape), self.back.expand(batch_shape), logit)
+
+
+class WeightedMask(MaskedPixels):
+    """Images and masks in training: a known mask counts more than once, or less.
+
+    `log_prob` is then no density.
+
+    Parameters
+    ----------
+    front, back : Independent
+        Distributions over images.
+    logit : Tensor of shape batch + (1, height, width)
+        As in :class:`MaskedPixels`.
+    weight : float
+        Of the log-probability of the mask.
+    """
+
+    def __init__(self, front: Independent, back: Independent, logit: Tensor, weight: float):
+        super().__init__(front, back, logit)
+        self.weight = weight
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        mask = value[..., -1, :, :]
+        sign = (2 * mask - 1).nan_to_num()
+        of_mask = logsigmoid(sign * self.logit.squeeze(-3)).where(~mask.isnan(), 0.0)
+        return super().log_prob(value) + (self.weight - 1) * of_mask.sum((-2, -1))

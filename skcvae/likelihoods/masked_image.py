@@ -7,15 +7,16 @@ r"""Images with a mask of their foreground.
 """
 
 import math
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from skcvae.data.coding import Scaling
-from skcvae.distributions import MaskedPixels
+from skcvae.distributions import MaskedPixels, WeightedMask
 from skcvae.likelihoods.base import LIKELIHOOD, Likelihood, LikelihoodModule
 
 
@@ -43,6 +44,10 @@ class MaskedImage(Likelihood):
     image_size : tuple of int or None, default=None
         Height and width, by which masks are found in flat rows of y. None takes those of the
         images in `fit`.
+    mask_weight : float, default=1.0
+        Weight of :math:`\log p(m \mid x, z)` in training, where masks are known. The numbers of
+        an image outnumber those of its mask, which a larger weight makes up for: the training
+        loss is then no density; `log_prob` and the others are those of the image and one mask.
 
     References
     ----------
@@ -68,11 +73,16 @@ class MaskedImage(Likelihood):
     """
 
     accepts_means = False
-    _parameter_constraints = {"likelihood": [LIKELIHOOD], "image_size": ["array-like", None]}
+    _parameter_constraints = {
+        "likelihood": [LIKELIHOOD],
+        "image_size": ["array-like", None],
+        "mask_weight": [Interval(Real, 0, None, closed="neither")],
+    }
 
-    def __init__(self, likelihood, *, image_size=None):
+    def __init__(self, likelihood, *, image_size=None, mask_weight=1.0):
         self.likelihood = likelihood
         self.image_size = image_size
+        self.mask_weight = mask_weight
 
     def check_targets(self, y):
         self._check_parameters()
@@ -113,7 +123,7 @@ class MaskedImage(Likelihood):
         image = self.likelihood.build((n_channels - 1, *size))
         if not isinstance(image(torch.zeros(image.parameter_shape)), Independent):
             raise self._refused()
-        return _ImageAndMask(image)
+        return _ImageAndMask(image, self.mask_weight)
 
     def _check_parameters(self):
         self._validate_params()
@@ -144,16 +154,19 @@ class MaskedImage(Likelihood):
 class _ImageAndMask(LikelihoodModule):
     """The image's likelihood, of foreground and of background numbers, and the gate's logit."""
 
-    def __init__(self, image: nn.Module):
+    def __init__(self, image: nn.Module, mask_weight: float):
         *counts, height, width = image.parameter_shape
         size = math.prod(counts)
         super().__init__((2 * size + 1, height, width))
         self.image, self.sizes = image, (size, size, 1)
+        self.mask_weight = mask_weight
 
     def forward(self, parameters: Tensor) -> Distribution:
         *layers, logit = parameters.split(self.sizes, -3)
         counts = self.image.parameter_shape[:-2]
         front, back = (self.image(numbers.unflatten(-3, counts)) for numbers in layers)
+        if self.training and self.mask_weight != 1:
+            return WeightedMask(front, back, logit, self.mask_weight)
         return MaskedPixels(front, back, logit)
 
     def read(self, y: Tensor) -> Tensor:
