@@ -47,32 +47,45 @@ def codes_of(y, classes, ignore_label) -> Codes | None:
     if array is None or (array.dtype.kind not in "OUb" and not have_names(classes)):
         return _without_ignored(array, ignore_label)
     if array.dtype.kind == "b" and not have_names(classes):
-        numbers = array.astype(float)
-        if classes is not None:
-            return Codes(numbers, None)
-        refuse_one_hot(numbers)
-        known = {False, True} - ({ignore_label} if isinstance(ignore_label, bool) else set())
-        return Codes(numbers, _classes_in(known))
+        return _of_booleans(array, classes, ignore_label)
     entries = array.ravel().tolist()
     named = [entry for entry in entries if isinstance(entry, str | bool | np.bool_)]
     if not named and not have_names(classes):
         return _without_ignored(array, ignore_label)
-    if classes is not None and not have_names(classes):
+    observed = {e for e in entries if not is_missing(e) and e != ignore_label}
+    classes = _classes_of(named, observed, classes)
+    position = {label: i for i, label in enumerate(classes.tolist())}
+    numbers = np.array([position.get(entry, np.nan) for entry in entries], dtype=float)
+    return Codes(numbers.reshape(array.shape), classes)
+
+
+def _of_booleans(array, classes, ignore_label) -> Codes:
+    """Return booleans as numbers: as the integers of `classes`, or as classes of their own."""
+    numbers = array.astype(float)
+    if classes is not None:
+        return Codes(numbers, None)
+    refuse_one_hot(numbers)
+    known = {False, True} - ({ignore_label} if isinstance(ignore_label, bool) else set())
+    return Codes(numbers, _classes_in(known))
+
+
+def _classes_of(named: list, observed: set, classes) -> np.ndarray:
+    """Return the texts or booleans among labels, or those of fit; refuse labels beside them."""
+    if classes is None:
+        found = observed & set(named)
+        if observed - found:
+            raise ValueError(
+                f"y has numbers, {sorted(map(str, observed - found))[:5]}, beside the labels "
+                f"{sorted(found, key=str)[:5]}, expected labels of one kind: write all of them as "
+                "texts, or as integers."
+            )
+        return _classes_in(found)
+    if not have_names(classes):
         raise ValueError(
             f"y has labels such as {named[0]!r}, expected the integers of the 'classes' parameter "
             f"of Categorical, {list(classes)}."
         )
-    is_first = classes is None
-    found = {entry for entry in named if entry != ignore_label}
-    observed = {e for e in entries if not is_missing(e) and e != ignore_label}
-    beside = observed - found
-    if is_first and beside:
-        raise ValueError(
-            f"y has numbers, {sorted(map(str, beside))[:5]}, beside the labels "
-            f"{sorted(found, key=str)[:5]}, expected labels of one kind: write all of them as "
-            "texts, or as integers."
-        )
-    classes = _classes_in(found) if is_first else distinct(classes)
+    classes = distinct(classes)
     unknown = observed - set(classes.tolist())
     if unknown:
         raise ValueError(
@@ -80,9 +93,7 @@ def codes_of(y, classes, ignore_label) -> Codes | None:
             f"among {classes.tolist()}. Name all that may occur by "
             "likelihood=Categorical(classes=...)."
         )
-    position = {label: i for i, label in enumerate(classes.tolist())}
-    numbers = np.array([position.get(entry, np.nan) for entry in entries], dtype=float)
-    return Codes(numbers.reshape(array.shape), classes)
+    return classes
 
 
 def _classes_in(found: set) -> np.ndarray:
