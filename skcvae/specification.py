@@ -1,7 +1,6 @@
 """The specification of a model: all that follows from parameters and data but the weights."""
 
 import math
-from numbers import Integral
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -11,7 +10,14 @@ from torch import nn
 
 from skcvae.autoencoder import EncoderDecoder, encoder_decoder
 from skcvae.data.batches import Rows, Selection, StreamedRows
-from skcvae.data.checks import check_no_bins, check_observed, check_scales, warn_of_channels
+from skcvae.data.checks import (
+    are_sequences,
+    check_no_bins,
+    check_observed,
+    check_scales,
+    row_shape,
+    warn_of_channels,
+)
 from skcvae.data.coding import (
     FORWARD_NUMBERS,
     FORWARD_ROWS,
@@ -216,81 +222,69 @@ def specify(
     :class:`Specification`.
     """
     y = y.reshape(-1, *row_shape(y_shape, y, "y_shape"))
-    y_sequences = are_sequences(y, architecture, "y")
-    if X is not None:
-        X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
-        x_sequences = are_sequences(X, architecture, "X")
     if flags.get("n_scales", 1) > 1:
         check_scales(y.shape[1:], likelihood, **flags)
-    if flags["partial_y"]:
-        check_observed(as_images(y) if y_sequences else y, likelihood)
-    y_coding = likelihood.fit_coding(y, weight, normalize=normalize_y)
-    if y_shape is None and normalize_y and not y_sequences and isinstance(likelihood, RealOutputs):
-        warn_of_channels(y, "X" if X is None else "y")
-    if y_sequences and isinstance(likelihood, RealOutputs):
-        y_coding = Scaling.fit_sequences(y, weight, "y", standardise=normalize_y)
+    y_coding = _coding_of_outputs(
+        y,
+        weight,
+        likelihood,
+        is_sequences=are_sequences(y, architecture, "y"),
+        is_partial=flags["partial_y"],
+        standardise=normalize_y,
+        warns_of=None if y_shape else "X" if X is None else "y",
+    )
     code_shape = y_coding.code_shape
     if X is None:
         check_no_bins(architecture)
         architecture = architecture.resolve(n_rows, (), code_shape)
         shape = architecture.latent_shape(latent_dim, (math.prod(code_shape),))
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
-    if partial_X:
-        check_observed(as_images(X) if x_sequences else X, None, "X")
-    if x_sequences:
-        x_coding = Scaling.fit_sequences(X, weight, "X", standardise=normalize_X)
-    else:
-        x_coding = Scaling.fit(X, weight, "X", standardise=normalize_X, limited=True)
-    if x_shape is None and normalize_X and not x_sequences:
-        warn_of_channels(X, "X")
-    if partial_X:
-        x_coding = Flagged.fit(x_coding, X, are_sequences=x_sequences)
+    X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
+    x_coding = _coding_of_inputs(
+        X,
+        weight,
+        is_sequences=are_sequences(X, architecture, "X"),
+        is_partial=partial_X,
+        standardise=normalize_X,
+        is_shaped=x_shape is not None,
+    )
     architecture = architecture.resolve(n_rows, x_coding.code_shape, code_shape)
     if hasattr(architecture, "fit_bins") and architecture.bins is not None:
         some = X[sampled(len(X), X[0].size + y[0].size, seed)]
-        architecture = architecture.fit_bins(
-            x_coding.to_tensor(some, torch.float32, "cpu").numpy()
-        )
+        code = x_coding.to_tensor(some, torch.float32, "cpu")
+        architecture = architecture.fit_bins(code.numpy())
     shape = architecture.latent_shape(latent_dim, code_shape) if prior else None
     return Specification(architecture, likelihood, x_coding, y_coding, prior, shape, **flags)
 
 
-def are_sequences(rows: np.ndarray, architecture, name: str) -> bool:
-    """Return whether an architecture reads rows as sequences (length, channels)."""
-    if not getattr(architecture, "reads_sequences", False):
-        return False
-    if rows.ndim > 3:
-        raise ValueError(
-            f"{architecture!r} expects rows of {name} to be vectors or sequences of shape "
-            f"(length, channels), got rows of shape {rows.shape[1:]}."
-        )
-    return rows.ndim == 3
+def _coding_of_outputs(y, weight, likelihood, *, is_sequences, is_partial, standardise, warns_of):
+    """Return the coding of y; warn of channels by a name, unless the shape was given."""
+    if is_partial:
+        check_observed(as_images(y) if is_sequences else y, likelihood)
+    coding = likelihood.fit_coding(y, weight, normalize=standardise)
+    if not isinstance(likelihood, RealOutputs):
+        return coding
+    if is_sequences:
+        return Scaling.fit_sequences(y, weight, "y", standardise=standardise)
+    if standardise and warns_of:
+        warn_of_channels(y, warns_of)
+    return coding
+
+
+def _coding_of_inputs(X, weight, *, is_sequences, is_partial, standardise, is_shaped):
+    """Return the coding of X; warn of channels unless the shape was given."""
+    if is_partial:
+        check_observed(as_images(X) if is_sequences else X, None, "X")
+    if is_sequences:
+        coding = Scaling.fit_sequences(X, weight, "X", standardise=standardise)
+    else:
+        coding = Scaling.fit(X, weight, "X", standardise=standardise, limited=True)
+        if standardise and not is_shaped:
+            warn_of_channels(X, "X")
+    return Flagged.fit(coding, X, are_sequences=is_sequences) if is_partial else coding
 
 
 def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:
     """Return random row numbers, of as many rows as fit in memory easily."""
     n_sampled = min(n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // row_size, 100))
     return np.sort(np.random.default_rng(seed).permutation(n_rows)[:n_sampled])
-
-
-def row_shape(given, array: np.ndarray, name: str) -> Shape:
-    """Return the shape in which the networks see one row of an array."""
-    own = array.shape[1:] or (1,)
-    if given is None:
-        is_last = len(own) == 3 and (own[2] in (1, 3, 4) or own[0] == own[1] > own[2])
-        if is_last and min(own[:2]) > 4:
-            array_name = {"x_shape": "X"}.get(name, "y")
-            raise ValueError(
-                f"{array_name} has rows of shape {own}, images with channels last, expected "
-                f"channels first: np.moveaxis(..., -1, 1). If it has {own[0]} channels, say so by "
-                f"{name}={own}."
-            )
-        return own
-    shape = tuple(given)
-    whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)
-    if not whole or math.prod(shape) != math.prod(own):
-        raise ValueError(
-            f"{name} must be the shape of one row, positive ints whose product is the "
-            f"{math.prod(own)} numbers of a row, got {given!r}."
-        )
-    return shape

@@ -1,6 +1,8 @@
 """Whether rows, and their shapes, suit an architecture and a likelihood."""
 
+import math
 import warnings
+from numbers import Integral
 
 import numpy as np
 
@@ -9,6 +11,41 @@ from skcvae.data.coding import columns_of, thinned
 Shape = tuple[int, ...]
 
 FAR_APART = 5.0  # spread of the means of lines over that within; of photographs it is near 0.5
+
+
+def row_shape(given, array: np.ndarray, name: str) -> Shape:
+    """Return the shape in which the networks see one row of an array."""
+    own = array.shape[1:] or (1,)
+    if given is None:
+        is_last = len(own) == 3 and (own[2] in (1, 3, 4) or own[0] == own[1] > own[2])
+        if is_last and min(own[:2]) > 4:
+            array_name = {"x_shape": "X"}.get(name, "y")
+            raise ValueError(
+                f"{array_name} has rows of shape {own}, images with channels last, expected "
+                f"channels first: np.moveaxis(..., -1, 1). If it has {own[0]} channels, say so by "
+                f"{name}={own}."
+            )
+        return own
+    shape = tuple(given)
+    whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)
+    if not whole or math.prod(shape) != math.prod(own):
+        raise ValueError(
+            f"{name} must be the shape of one row, positive ints whose product is the "
+            f"{math.prod(own)} numbers of a row, got {given!r}."
+        )
+    return shape
+
+
+def are_sequences(rows: np.ndarray, architecture, name: str) -> bool:
+    """Return whether an architecture reads rows as sequences (length, channels)."""
+    if not getattr(architecture, "reads_sequences", False):
+        return False
+    if rows.ndim > 3:
+        raise ValueError(
+            f"{architecture!r} expects rows of {name} to be vectors or sequences of shape "
+            f"(length, channels), got rows of shape {rows.shape[1:]}."
+        )
+    return rows.ndim == 3
 
 
 def check_no_bins(architecture) -> None:
