@@ -14,7 +14,7 @@ expert, who take turns. Draws are from x in its eight orientations, as many of e
 and have no noise of single pixels; CLL and reconstruction IoU are of x as it is. Nothing stops
 early. Half of the experts against the other half is what another group of experts would score.
 
-"z and SSN" has the paper's hybrid objective and an initial guess. The models with four scales weigh
+"z and SSN" has the hybrid objective and an initial guess. The models with four scales weigh
 the KL term by a fifth, with which z has all of an outline.
 
 Models that are not in `--models` keep their results. With `--validate`, a third of the training
