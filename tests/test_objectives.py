@@ -243,6 +243,15 @@ def test_a_fit_with_many_draws_is_as_good_and_shows_its_terms():
     assert row["train_kl"] > 0 and many.n_active_units_ > 0
 
 
+def test_a_lighter_kl_term_lets_more_of_y_into_z():
+    data = make_linear_gaussian(n_samples=200, random_state=0)
+    params = {"max_epochs": 20, "lr": 0.01, "random_state": 0}
+    fits = [CVAERegressor(beta=beta, **params).fit(data.X, data.y) for beta in (0.0, -0.9)]
+    usual, lighter = (est.history_[-1] for est in fits)
+    assert lighter["train_kl"] > 2 * usual["train_kl"]
+    assert lighter["train_reconstruction"] > usual["train_reconstruction"]
+
+
 @pytest.mark.parametrize("params", [{"beta": 0.5}, {"kl_warmup": 3}])
 def test_the_bound_of_many_draws_has_no_term_to_weigh(params):
     X = torch.randn(20, 2).numpy()

@@ -89,7 +89,7 @@ SHARED = {
 }
 LATENT = {**SHARED, "prior": CHOICES["prior"], "n_train_samples": COUNT}
 KL = {
-    "beta": [Interval(Real, 0, None, closed="left")],
+    "beta": [Interval(Real, -1, None, closed="neither")],
     "kl_warmup": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
 }
 

@@ -54,7 +54,7 @@ class CVAERegressor(StructuredPredictor):
     n_train_samples : int, default=1
         Draws L of z per example and step.
     beta : float, default=0.0
-        The KL term is weighted by 1 + beta.
+        The KL term is weighted by 1 + beta. Above -1; negative values favour reconstruction.
     kl_warmup : "auto" or int, default="auto"
         Number of first epochs over which the weight of the KL term grows linearly.
         0 is the paper's setting. "auto" takes 20, at most a fifth of `max_epochs`, where

@@ -50,7 +50,7 @@ class VAE(RowDensity, Encoder):
     n_train_samples : int, default=1
         Draws L of z per row and step.
     beta : float, default=0.0
-        The KL term is weighted by 1 + beta.
+        The KL term is weighted by 1 + beta. Above -1; negative values favour reconstruction.
     kl_warmup : "auto" or int, default=0
         Number of first epochs over which the weight of the KL term grows linearly. "auto"
         is that of :class:`CVAERegressor`; here it gained nothing.
