@@ -92,13 +92,26 @@ def test_a_linear_one_finds_the_principal_subspace():
     scores = source.normal(size=(1000, 2)) * [3.0, 2.0]
     rows = scores @ source.normal(size=(2, 8)) + 0.5 * source.normal(size=(1000, 8)) + 4
     est = Autoencoder(
-        2, architecture=MLP(()), normalize_X=False, max_epochs=40, lr=0.01, random_state=0
+        2, architecture=MLP(()), normalize_X=False, max_epochs=80, lr=0.01, random_state=0
     ).fit(rows, X_val=rows)
     pca = PCA(2).fit(rows)
     least = mean_squared_error(rows, pca.inverse_transform(pca.transform(rows)))
     assert least < -est.score(rows) < 1.005 * least
     spanned = (est.inverse_transform(np.eye(2)) - est.inverse_transform(np.zeros((2, 2)))).T
     assert np.rad2deg(subspace_angles(spanned, pca.components_.T)).max() < 2
+
+
+def test_a_linear_one_is_as_close_as_the_subspace_where_few_rows_are_far():
+    rows = np.random.default_rng(0).standard_t(2.5, size=(1000, 30))
+    rows = rows @ np.random.default_rng(1).normal(size=(30, 30))
+    rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    est = Autoencoder(
+        5, architecture=MLP(()), normalize_X=False, max_epochs=60, lr=0.003, early_stopping=False,
+        random_state=0,
+    ).fit(rows)  # fmt: skip
+    pca = PCA(5).fit(rows)
+    least = mean_squared_error(rows, pca.inverse_transform(pca.transform(rows)))
+    assert -est.score(rows) < 1.005 * least
 
 
 @pytest.mark.parametrize(("noise", "masking"), [(0.7, 0.0), (0.0, 0.3), (0.5, 0.25)])

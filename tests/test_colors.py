@@ -69,3 +69,11 @@ def test_without_scikit_image_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(ImportError, match=r"pip install skcvae\[color\]"):
         split_colors(IMAGES)
+
+
+@pytest.mark.parametrize(
+    "images", [IMAGES.astype(int), IMAGES.tolist(), IMAGES * 1.0, IMAGES / -255, IMAGES * np.nan]
+)
+def test_only_bytes_and_shares_are_split(images):
+    with pytest.raises(ValueError, match=r"images must be uint8, or floats in \[0, 1\], got"):
+        split_colors(images)

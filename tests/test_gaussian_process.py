@@ -430,6 +430,9 @@ def test_a_periodic_process():
 def test_singular_covariances_are_refused():
     with pytest.raises(ValueError, match="ExpSine.* is singular, expected .* WhiteKernel"):
         conditioned(PERIODIC, rows(12), *codes(12))
+    x = np.linspace(0, 6, 60)[:, None]
+    with pytest.raises(ValueError, match="RBF.* is singular, expected .* WhiteKernel"):
+        GaussianProcess(1e9 * k.RBF()).resolve(x, np.sin(x), seed=0)
 
 
 @pytest.mark.parametrize(

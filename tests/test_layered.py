@@ -535,6 +535,7 @@ def test_steps_are_a_count_of_steps_towards_y(fitted, args, params):
             "independent numbers",
         ),
         (CVAERegressor(likelihood=MaskedImage(Columns([]))), IMAGES, "likelihood"),
+        (CVAERegressor(likelihood=MaskedImage(Gaussian)), IMAGES, "likelihood"),
     ],
     ids=repr,
 )

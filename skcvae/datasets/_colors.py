@@ -26,7 +26,7 @@ def split_colors(images):
     Raises
     ------
     ValueError
-        If the last axis has another length.
+        If the last axis has another length, or the images other numbers.
     ImportError
         If scikit-image is not installed.
 
@@ -50,6 +50,14 @@ def split_colors(images):
     if images.ndim < 3 or images.shape[-1] != 3:
         raise ValueError(
             f"images must have shape (..., height, width, 3), got shape {images.shape}."
+        )
+    is_unit = images.dtype.kind == "f" and ((images >= 0) & (images <= 1)).all()
+    if images.dtype != np.uint8 and not is_unit:
+        is_number = images.size and images.dtype.kind in "iuf"
+        ends = f", from {images.min()} to {images.max()}" if is_number else ""
+        raise ValueError(
+            f"images must be uint8, or floats in [0, 1], got {images.dtype}{ends}. Divide numbers "
+            "up to 255 by 255."
         )
     lab = _color_module().rgb2lab(images)
     return lab[..., 0], np.moveaxis(lab[..., 1:], -1, -3)

@@ -135,7 +135,8 @@ class MaskedImage(Likelihood):
                 "The 'image_size' parameter of MaskedImage must be two positive ints or None. "
                 f"Got {size!r} instead."
             )
-        if isinstance(self.likelihood, MaskedImage) or self.likelihood.coding is not Scaling:
+        given = self.likelihood
+        if isinstance(given, type | MaskedImage) or given.coding is not Scaling:
             raise self._refused()
 
     def _refused(self):

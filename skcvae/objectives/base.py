@@ -49,6 +49,8 @@ class Objective(Documented, ABC):
         Name of the second term in the history.
     varying : tuple of str
         Parameters in which the members of a stack may differ; they are tensors there.
+    max_grad_norm : float or None
+        Largest norm of a gradient where the user sets none.
     """
 
     _parameter_constraints = {}
@@ -60,6 +62,7 @@ class Objective(Documented, ABC):
     noise_per_sample = 1
     penalty = "kl"
     varying: tuple[str, ...] = ()
+    max_grad_norm: float | None = 1.0
 
     @abstractmethod
     def bound(

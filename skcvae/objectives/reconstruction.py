@@ -69,6 +69,7 @@ class Reconstruction(Documented):
     draws_from_prior = False
     weighs_kl = True
     penalty = "penalty"
+    max_grad_norm = None  # clipping moves the optimum: gradients grow with columns and far rows
 
     def __init__(
         self, noise=0.0, masking=0.0, sparsity=0.0, target_activation=0.05, contraction=0.0

@@ -32,7 +32,7 @@ from torch import nn
 
 from skcvae.distributions import MIN_SCALE
 from skcvae.priors.base import Prior
-from skcvae.priors.process import JITTER, MOST_NEIGHBORS, Process
+from skcvae.priors.process import JITTER, MOST_NEIGHBORS, Process, singular
 
 KERNEL_ROWS = 500  # whose codes choose the hyperparameters
 VARYING = 0.01  # variance of the means of a coordinate that has them chosen
@@ -132,11 +132,19 @@ class GaussianProcess(Prior):
         -------
         GaussianProcess
             A copy.
+
+        Raises
+        ------
+        ValueError
+            If the covariance of the rows is singular.
         """
         some = np.random.default_rng(seed).permutation(len(x))[:KERNEL_ROWS]
         varying = codes.var(axis=0) > VARYING
         codes = codes[:, varying] if varying.any() else codes
-        found = [_most_likely(kernel, x[some], codes[some]) for kernel in self._kernels()]
+        try:
+            found = [_most_likely(kernel, x[some], codes[some]) for kernel in self._kernels()]
+        except np.linalg.LinAlgError as error:
+            raise singular(self.kernel) from error
         return clone(self).set_params(kernel=max(found, key=itemgetter(0))[1])
 
     def _kernels(self):

@@ -106,10 +106,15 @@ def factor_of(kernel, x: Tensor, noise: Tensor) -> Tensor:
     try:
         return torch.linalg.cholesky(gram(kernel, x, JITTER) + torch.diag_embed(noise))
     except torch.linalg.LinAlgError as error:
-        raise ValueError(
-            f"The covariance of rows under kernel={kernel!r} is singular, expected positive "
-            "definite: add a WhiteKernel, or take another kernel."
-        ) from error
+        raise singular(kernel) from error
+
+
+def singular(kernel) -> ValueError:
+    """Return the error for a kernel under which the covariance of rows is singular."""
+    return ValueError(
+        f"The covariance of rows under kernel={kernel!r} is singular, expected positive "
+        "definite: add a WhiteKernel, or take another kernel."
+    )
 
 
 class Process(nn.Module):

@@ -51,8 +51,9 @@ class Training(_Options):
         `max_epochs`. Momentum does not cycle.
     weight_decay : float, default=0.0
         Weight decay of the optimizer.
-    max_grad_norm : float or None, default=1.0
-        Gradients are scaled down to this norm. None leaves them.
+    max_grad_norm : "auto", float or None, default="auto"
+        Gradients are scaled down to this norm. None leaves them. "auto" is 1, but None for an
+        autoencoder: gradients of squared errors grow with the columns.
     ema_decay : float, default=0.995
         Decay per step of the exponential moving average of the weights, which is
         validated and kept. 0 keeps the last weights.
@@ -99,7 +100,7 @@ class Training(_Options):
         "optimizer_params": [dict, None],
         "lr_schedule": [StrOptions({"one_cycle", "constant"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "max_grad_norm": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither"), None],
         "ema_decay": [Interval(Real, 0, 1, closed="left")],
         "patience": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "temperature": [StrOptions({"auto"}), None],
@@ -118,7 +119,7 @@ class Training(_Options):
         optimizer_params=None,
         lr_schedule="constant",
         weight_decay=0.0,
-        max_grad_norm=1.0,
+        max_grad_norm="auto",
         ema_decay=0.995,
         patience="auto",
         temperature="auto",
@@ -202,7 +203,7 @@ class Training(_Options):
             iterator_valid__seed=seed,
             iterator_valid__row_size=module.model.row_size,
             train_split=None if validation is None else predefined_split(validation),
-            callbacks=self._callbacks(schedule, patience, title, checkpoint),
+            callbacks=self._callbacks(module, schedule, patience, title, checkpoint),
             verbose=0 if title is None else 1,
             compile=self.compile is not False and rows is not None,
             **{f"compile__{name}": value for name, value in compiler.items()},
@@ -275,15 +276,16 @@ class Training(_Options):
             params[f"optimizer__{name}"] = value
         return params
 
-    def _callbacks(self, schedule, patience, title: str | None, checkpoint) -> list:
+    def _callbacks(self, module, schedule, patience, title: str | None, checkpoint) -> list:
         """Return the callbacks in the order in which they are called.
 
         The user's find the epoch judged: "valid_cll_best" stands in the history. A checkpoint
         is last, since it restores the state of the others.
         """
-        chosen = [("epoch_timer", EpochTimer())]
-        if self.max_grad_norm is not None:
-            chosen.append(kinds.ClipGradients(self.max_grad_norm))
+        chosen, norm = [("epoch_timer", EpochTimer())], self.max_grad_norm
+        norm = module.objective.max_grad_norm if norm == "auto" else norm
+        if norm is not None:
+            chosen.append(kinds.ClipGradients(norm))
         if self.lr_schedule == "one_cycle":
             chosen.append(kinds.one_cycle(*schedule))
         chosen += [kinds.FiniteLoss(), kinds.BestWeights(*patience)]
