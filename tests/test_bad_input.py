@@ -144,14 +144,14 @@ FITS_WITH = {
         X,
         np.where([True, False], LABELS, np.nan),
         {},
-        r"y has outputs that are NaN in every row, .* never are: \[1\]",
+        r"y has columns or channels that are NaN in every row, .* never are: \[1\]",
     ),
     "an output that is never observed": (
         {"partial_y": True},
         X,
         np.where([True, False], Y, np.nan),
         {},
-        "y has outputs that are NaN in every row, expected each observed at least once",
+        "y has columns or channels that are NaN in every row, expected each observed at least",
     ),
     "infinite y, in part": (
         {"partial_y": True},

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skcvae
-from skcvae import ConformalRegressor, CVAERegressor, EnsembleRegressor, NNRegressor
+from skcvae import VAE, ConformalRegressor, CVAERegressor, EnsembleRegressor, NNRegressor
 from skcvae.estimators import _regions
 from skcvae.likelihoods import Categorical, Columns, Gaussian
 
@@ -537,3 +537,11 @@ def test_frames_of_other_estimators_have_numbered_outputs():
     est.conformalize(FRAME, TARGETS)
     ends = est.predict_interval(FRAME.to_numpy(), as_frame=True)
     assert list(ends.columns) == [(i, end) for i in (0, 1) for end in ("lower", "upper")]
+
+
+def test_only_densities_given_x_are_made_conformal():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    est = ConformalRegressor(VAE(2, max_epochs=1, random_state=0))
+    with pytest.raises(TypeError, match="log_prob"):
+        est.fit(X, X)
+    assert not hasattr(est, "estimator_")

@@ -438,6 +438,8 @@ def test_singular_covariances_are_refused():
 @pytest.mark.parametrize(
     "prior, text",
     [
+        (GaussianProcess(1.0 * k.RBF(-1.0)), "'kernel' .* must have hyperparameters above zero"),
+        (GaussianProcess(k.RBF(np.nan)), "'kernel' .* must have hyperparameters above zero"),
         (GaussianProcess(k.PairwiseKernel()), "'kernel' .* must be made of .*RBF.* got Pairwise"),
         (GaussianProcess(1.0 + k.Matern(nu=0.7)), "nu in .* got Matern"),
         (GaussianProcess(k.RBF([1.0, 2.0])), "2 length scales, expected one, .* the 1 numbers"),

@@ -289,7 +289,7 @@ BAD = {
     "fractions as counts": ({"likelihood": "poisson"}, "counts, integers >= 0 .* in X", DIGITS),
     "NaN": ({}, "only if partial_X=True", np.where(DIGITS > 0.9, np.nan, DIGITS)),
     "a column of NaN": (
-        {"partial_X": True}, "^X has outputs that are NaN in every row",
+        {"partial_X": True}, "^X has columns or channels that are NaN in every row",
         np.where(np.arange(12) == 2, np.nan, COUNTS),
     ),
 }  # fmt: skip

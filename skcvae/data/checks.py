@@ -66,10 +66,9 @@ def check_observed(y: np.ndarray, likelihood, name: str = "y") -> None:
         )
     missing = np.isnan(columns_of(y)).all(axis=0)
     if missing.any():
-        noun = "columns" if name == "X" else "outputs"
         raise ValueError(
-            f"{name} has {noun} that are NaN in every row, expected each observed at least once; "
-            f"these columns or channels never are: {np.flatnonzero(missing)[:5].tolist()}."
+            f"{name} has columns or channels that are NaN in every row, expected each observed at "
+            f"least once; these never are: {np.flatnonzero(missing)[:5].tolist()}."
         )
 
 

@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from skcvae import pipelines
 from skcvae.estimators import _checks, _regions
 from skcvae.estimators._calibration import Calibration, check_rows, outputs, weight_of
 from skcvae.estimators._conformal_regions import ConformalRegions
@@ -144,11 +145,18 @@ class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, P
         -------
         self : object
             Fitted; earlier calibrations are gone.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no p(y|x), such as :class:`VAE`.
         """
         self._validate_params()
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
-        self.estimator_ = clone(self._prototype()).fit(X, y, **fit_params)
+        fitted = clone(self._prototype()).fit(X, y, **fit_params)
+        pipelines.last_step(fitted, None, "log_prob")
+        self.estimator_ = fitted
         vars(self).pop("calibration_", None)
         return self
 

@@ -150,6 +150,7 @@ class GaussianProcess(Prior):
     def _kernels(self):
         """Return the kernel, or the default one with several lengths to start from."""
         if self.kernel is not None:
+            _check_positive(self.kernel)
             return [clone(self.kernel)]
         return [
             ConstantKernel(1.0) * Matern(length, (1e-3, 1e2), nu=1.5) + WhiteKernel(0.1)
@@ -164,6 +165,16 @@ class GaussianProcess(Prior):
             encoder_scale=self.encoder_scale,
             n_neighbors=self.n_neighbors,
             min_scale=self.min_scale,
+        )
+
+
+def _check_positive(kernel):
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logarithms = kernel.theta
+    if not np.isfinite(logarithms).all():
+        raise ValueError(
+            "The 'kernel' parameter of GaussianProcess must have hyperparameters above zero, got "
+            f"{kernel!r}."
         )
 
 
