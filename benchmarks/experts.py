@@ -14,8 +14,8 @@ expert, who take turns. Draws are from x in its eight orientations, as many of e
 and have no noise of single pixels; CLL and reconstruction IoU are of x as it is. Nothing stops
 early. Half of the experts against the other half is what another group of experts would score.
 
-"z and SSN" has the hybrid objective and an initial guess; "two of z and SSN" is an ensemble. The
-models with four scales weigh the KL term by a fifth, with which z has all of an outline.
+"z and SSN" has the hybrid objective and an initial guess. The models with four scales weigh
+the KL term by a fifth, with which z has all of an outline.
 
 Models that are not in `--models` keep their results. With `--validate`, a third of the training
 images of each fold is scored in place of its test images: what the recipe was chosen by, with the
@@ -31,7 +31,7 @@ from record import write_by_seed
 from scipy import ndimage
 from sklearn.model_selection import KFold
 
-from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, Training
+from skcvae import CVAERegressor, NNRegressor, Training
 from skcvae.architectures import Conv
 from skcvae.likelihoods import Bernoulli, CorrelatedLogits
 from skcvae.metrics import (
@@ -70,7 +70,6 @@ MODELS = {
         beta=-0.8,
     ),
 }
-MODELS["two of z and SSN"] = EnsembleRegressor(MODELS["z and SSN"], n_estimators=2)
 OTHERS = "other experts"
 NAMES = [OTHERS, *MODELS]
 COLUMNS = ("energy distance", "matched IoU", "best of n IoU", "diversity", "CLL", "rec. IoU")
@@ -191,20 +190,19 @@ def measured(name, number, args):
     if name == OTHERS:
         found = [halves(experts), np.nan, np.nan, sample_diversity(experts), np.nan, np.nan]
         return dict(zip(COLUMNS, found, strict=True))
-    model = MODELS[name].set_params(random_state=args.seed)
-    getattr(model, "estimator", model).set_params(
+    model = MODELS[name].set_params(
         annotations=True,
         max_epochs=args.epochs,
         batch_size=32,
         early_stopping=False,
         training=Training(lr_schedule="one_cycle", precision="bfloat16"),
+        random_state=args.seed,
     )
     X, y = seen(*copies(images[train], masks[train], args.copies, rng), args.size)
     return scores(model.fit(X, y), X_test, experts, args)
 
 
 def scores(model, X, experts, args):
-    encodes = getattr(model, "prior_", None) is not None  # an ensemble does not
     draws = draws_of(model, X, args.draws, args.seed)
     found = [
         generalized_energy_distance(experts, draws),
@@ -212,7 +210,7 @@ def scores(model, X, experts, args):
         best_of_n_iou(experts, draws),
         sample_diversity(draws),
         model.score(X, experts.swapaxes(0, 1)),
-        reconstruction_iou(model, X, experts) if encodes else np.nan,
+        reconstruction_iou(model, X, experts) if model.prior_ is not None else np.nan,
     ]
     return dict(zip(COLUMNS, found, strict=True))
 
