@@ -41,6 +41,11 @@ class MultiScale(Documented):
         """Whether the KL term may be weighted, of the objective inside."""
         return self.objective.weighs_kl
 
+    @property
+    def max_grad_norm(self) -> float | None:
+        """Largest norm of a gradient where the user sets none."""
+        return self.objective.max_grad_norm
+
     def bound(
         self, model: Model, given: Conditional, x: Tensor | None, y: Tensor, noise: Tensor
     ) -> Bound:
