@@ -545,3 +545,49 @@ def test_only_densities_given_x_are_made_conformal():
     with pytest.raises(TypeError, match="log_prob"):
         est.fit(X, X)
     assert not hasattr(est, "estimator_")
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_what_is_loaded_answers_as_what_was_saved(region, tmp_path):
+    inner = make_pipeline(StandardScaler(), CVAERegressor(latent_dim=1, **QUICK))
+    est = ConformalRegressor(inner, region=region, n_samples=20, random_state=0)
+    est.fit(FRAME, TARGETS).save(tmp_path / "fitted")
+    assert not hasattr(skcvae.load(tmp_path / "fitted"), "calibration_")
+    est.conformalize(FRAME, TARGETS, groups=np.arange(60) // 2)
+    skcvae.save(est, tmp_path / "calibrated")
+    again = skcvae.load(tmp_path / "calibrated")
+    ends = est.predict_interval(FRAME, as_frame=True)
+    pd.testing.assert_frame_equal(again.predict_interval(FRAME, as_frame=True), ends)
+    np.testing.assert_array_equal(again.contains(FRAME, TARGETS), est.contains(FRAME, TARGETS))
+    assert again.summary() == est.summary() and "60 rows" in est.summary()
+
+
+def test_a_frozen_estimator_is_saved_as_the_fitted_one(cvae, table, tmp_path):
+    X, y = table
+    est = ConformalRegressor(FrozenEstimator(cvae), random_state=0).conformalize(X, y)
+    est.save(tmp_path / "frozen")
+    again = skcvae.load(tmp_path / "frozen")
+    np.testing.assert_array_equal(again.predict_interval(X), est.predict_interval(X))
+    again.conformalize(X[:50], y[:50])
+    np.testing.assert_array_equal(again.predict(X), est.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_samples": 1}, "n_samples"),
+        ({"region": "box"}, "region"),
+        ({"weight": np.ones(3)}, "different rows"),
+        ({"interval_scores": np.zeros((60, 3))}, "different rows"),
+        ({"region_scores": np.full(60, np.nan)}, "finite"),
+        ({"weight": np.zeros(60)}, "positive"),
+    ],
+    ids=lambda part: next(iter(part)) if isinstance(part, dict) else "",
+)
+def test_an_inconsistent_calibration_is_refused(change, message, tmp_path):
+    est = ConformalRegressor(NNRegressor(**QUICK), n_samples=20, random_state=0)
+    est.fit(FRAME, TARGETS).conformalize(FRAME, TARGETS)
+    est.calibration_ = est.calibration_._replace(**change)
+    est.save(tmp_path / "edited")
+    with pytest.raises(ValueError, match=f"edited cannot be loaded .*{message}"):
+        skcvae.load(tmp_path / "edited")

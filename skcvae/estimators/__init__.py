@@ -1,6 +1,7 @@
 """The estimators."""
 
 from skcvae import architectures, likelihoods, objectives, priors
+from skcvae.estimators._calibration import Calibration
 from skcvae.estimators.autoencoder import Autoencoder
 from skcvae.estimators.conformal import ConformalRegressor
 from skcvae.estimators.cvae import CVAERegressor
@@ -33,10 +34,11 @@ kinds.register_estimators(
     VAE,
     Autoencoder,
     CVAERegressor,
+    ConformalRegressor,
     EnsembleRegressor,
     GSNNRegressor,
     HybridStructuredPredictor,
     NNRegressor,
 )
-kinds.register_objects(Training, Specification, *KERNELS)
+kinds.register_objects(Calibration, Training, Specification, *KERNELS)
 kinds.register_modules(architectures, likelihoods, objectives, priors)

@@ -1,11 +1,26 @@
 """Scores of rows that calibrate, and their conformal quantiles."""
 
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import _num_samples
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skcvae import pipelines
+from skcvae.estimators import _regions
+
+SAVED = {
+    "region": [StrOptions(set(_regions.SCORES))],
+    "n_samples": [Interval(Integral, 2, None, closed="left")],
+    "seed": [Interval(Integral, 0, 2**32, closed="left")],
+    **{name: [np.ndarray] for name in ("weight", "region_scores", "interval_scores")},
+}
 ROUNDING = 1e-9  # of (n + 1) c
 
 
@@ -47,6 +62,23 @@ class Calibration(NamedTuple):
         order = scores.argsort(axis=0)
         place = (self.weight[order].cumsum(axis=0) < (n + 1) * coverage - ROUNDING).sum(axis=0)
         return np.take_along_axis(np.sort(scores, axis=0), place[None], axis=0)[0]
+
+
+def check_saved(*, estimator_, calibration_=None):
+    """Refuse fitted attributes from a file that do not belong together."""
+    check_is_fitted(estimator_)
+    fitted, _ = pipelines.last_step(estimator_, None, "log_prob")
+    if calibration_ is None:
+        return
+    if not isinstance(calibration_, Calibration):
+        raise ValueError(f"calibration_ must be a Calibration, got {calibration_!r}")
+    validate_parameter_constraints(SAVED, calibration_._asdict(), "Calibration")
+    *_, weight, joint, single = calibration_
+    shapes = (weight.size,), (weight.size,), (weight.size, *fitted.y_shape_)
+    if (weight.shape, joint.shape, single.shape) != shapes:
+        raise ValueError("weights and scores of a calibration have different rows")
+    if not ((weight > 0).all() and all(np.isfinite(part).all() for part in calibration_[3:])):
+        raise ValueError("scores of a calibration must be finite, and weights positive")
 
 
 def outputs(y):

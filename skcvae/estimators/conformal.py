@@ -18,9 +18,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcvae import pipelines
 from skcvae.estimators import _checks, _regions
-from skcvae.estimators._calibration import Calibration, check_rows, outputs, weight_of
+from skcvae.estimators._calibration import (
+    Calibration,
+    check_rows,
+    check_saved,
+    outputs,
+    weight_of,
+)
 from skcvae.estimators._conformal_regions import ConformalRegions
 from skcvae.estimators._parameters import Parameters
+from skcvae.estimators._persistent import Savable
 from skcvae.estimators.cvae import CVAERegressor
 from skcvae.estimators.ensemble import EnsembleRegressor
 from skcvae.pipelines._frames import check_names
@@ -28,7 +35,9 @@ from skcvae.pipelines._labels import columns_of_labels
 from skcvae.random import seed_from, spawned
 
 
-class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, Parameters):
+class ConformalRegressor(
+    MetaEstimatorMixin, ConformalRegions, RegressorMixin, Savable, Parameters
+):
     r"""Intervals and joint regions with guaranteed coverage, by split conformal prediction.
 
     The estimator is fitted to some rows, and `conformalize` is given others. Regions then hold
@@ -272,6 +281,17 @@ class ConformalRegressor(MetaEstimatorMixin, ConformalRegions, RegressorMixin, P
     @classmethod
     def _nested_params(cls):
         return EnsembleRegressor._nested_params()
+
+    def _summary_entries(self):
+        calibration = getattr(self, "calibration_", None)
+        n_rows = 0 if calibration is None else len(calibration.weight)
+        kind = type(self.estimator_).__name__
+        return {"estimator": kind, "region": self.region, "calibration": f"{n_rows:,} rows"}
+
+    def _restore(self, state):
+        """Set the fitted attributes that a file holds, if they are consistent."""
+        check_saved(**state)
+        vars(self).update(state)
 
     def _prototype(self):
         return CVAERegressor() if self.estimator is None else self.estimator
