@@ -240,7 +240,7 @@ def start(model: Model, rows) -> bool:
     """
     if not _has_skips(model):
         return False
-    (*x, y), weight, group = _some(rows)
+    (*x, y), weight, group = _some(rows, model.output.likelihood.read)
     if not len(y):
         return False
     coef, intercept, covariance = fit(*x or [None], y, weight, group)
@@ -284,14 +284,15 @@ def _has_skips(model) -> bool:
     return True
 
 
-def _some(rows) -> tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]:
-    """Return complete rows, their weights and groups: as many as can be fitted quickly."""
+def _some(rows, read) -> tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]:
+    """Return complete rows, y as networks read it, weights and groups, as many as fit quickly."""
     size = sum(map(Tensor.numel, rows[slice(1)][0]))
     most = max(MOST_OPERATIONS / size**2, math.sqrt(MOST_OPERATIONS / size))
     index = torch.linspace(0, rows.n_rows - 1, min(int(most), rows.n_rows)).long()
-    arrays, weight = rows[index.to(rows.index_device)]
-    complete = ~arrays[-1].flatten(1).isnan().any(1)
-    *x, y = [part[complete].flatten(1).double().cpu().numpy() for part in arrays]
+    (*x, y), weight = rows[index.to(rows.index_device)]
+    complete = ~y.flatten(1).isnan().any(1)
+    arrays = *x, read(y.cpu())
+    *x, y = [part[complete.to(part.device)].flatten(1).double().cpu().numpy() for part in arrays]
     weight = None if weight is None else weight[complete].double().cpu().numpy()
     group = None if rows.group is None else rows.group[index][complete.cpu()]
     return [*x, y.clip(-FARTHEST, FARTHEST)], weight, group

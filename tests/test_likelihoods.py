@@ -26,6 +26,7 @@ from skcvae.likelihoods import (
     Gaussian,
     GaussianMixture,
     Hurdle,
+    LogitNormal,
     LogNormal,
     MultivariateGaussian,
     NegativeBinomial,
@@ -59,6 +60,7 @@ AUTOREGRESSIVE_REAL = [
 ]
 COUNTS = [Poisson(), NegativeBinomial(init_rate=3.0)]
 POSITIVE = [LogNormal(), Gamma(init_mean=2.0), LogNormal(True), Gamma(True)]
+BETWEEN = [LogitNormal(), LogitNormal(heteroscedastic=False, logit_mean=2.0, logit_scale=3.0)]
 ZERO_OR_POSITIVE = [Hurdle(), Hurdle(Gamma(init_scale=0.5))]
 TABLE = [
     Columns(
@@ -71,11 +73,11 @@ TABLE = [
     Columns([("pair", MultivariateGaussian(), [2, 0]), ("one", GaussianMixture(), [1])]),
 ]
 REAL = GAUSSIAN + STUDENT + MIXTURE + VECTORS + AUTOREGRESSIVE_REAL
-INDEPENDENT = GAUSSIAN + STUDENT + DISCRETE + COUNTS + POSITIVE + ZERO_OR_POSITIVE
+INDEPENDENT = GAUSSIAN + STUDENT + DISCRETE + COUNTS + POSITIVE + BETWEEN + ZERO_OR_POSITIVE
 JOINT = [*MIXTURE, *VECTORS, *CORRELATED, TABLE[1]]
 FAMILY = [
     *(REAL + DISCRETE + CORRELATED + AUTOREGRESSIVE),
-    *(COUNTS + POSITIVE + ZERO_OR_POSITIVE + TABLE),
+    *(COUNTS + POSITIVE + BETWEEN + ZERO_OR_POSITIVE + TABLE),
 ]
 SHAPES = [(1,), (3,), (2, 3)]
 CASES = [
@@ -262,6 +264,73 @@ def test_draws_of_positive_outputs_are_positive(likelihood):
             clone(est).fit(y[:, :1], np.where(y < 1, bad, y))
 
 
+@pytest.mark.parametrize("likelihood", BETWEEN, ids=repr)
+def test_density_between_two_ends_integrates_to_one_and_to_its_moments(likelihood):
+    p = some(likelihood, (1,))
+
+    def mass(logit, power):
+        y = 1 / (1 + math.exp(-logit))
+        density = p.log_prob(torch.tensor([y], dtype=torch.float64)).exp().item()
+        return density * y * (1 - y) * y**power
+
+    edges = np.linspace(-35, 35, 15)
+    mean, square = p.mean.item(), (p.variance + p.mean**2).item()
+    for power, expected in enumerate((1, mean, square)):
+        found = sum(quad(mass, a, b, args=(power,))[0] for a, b in itertools.pairwise(edges))
+        assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_outputs_stay_between_their_ends_and_have_no_units():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = 1 / (1 + np.exp(-2 * X - rng.normal(size=X.shape)))
+    est = CVAERegressor(likelihood="logit_normal", max_epochs=30, random_state=0).fit(X, y)
+    low, high = np.array([-5.0, 100.0]), np.array([5.0, 1000.0])
+    wide = clone(est).set_params(likelihood=LogitNormal(low, high))
+    scaled = low + (high - low) * y
+    wide.fit(X, scaled)
+    draws = wide.sample(X, 200, random_state=0)
+    assert ((low < draws) & (draws < high)).all()
+    ends = wide.predict_interval(X)
+    assert ((low <= ends.min(axis=-1)) & (ends.max(axis=-1) <= high)).all()
+    np.testing.assert_allclose(
+        wide.log_prob(X, scaled),
+        est.log_prob(X, y) - np.log(high - low).sum(),
+        atol=0.02,
+    )
+    np.testing.assert_allclose(wide.predict(X), low + (high - low) * est.predict(X), rtol=0.01)
+    assert est.score(X, y) > 1.3  # uniform numbers have 0
+
+
+def test_a_bounded_output_of_a_known_law_is_found():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(2000, 1))
+    logit = 1 + 2 * X + np.hypot(0.5, X) * rng.normal(size=X.shape)
+    y = 1 / (1 + np.exp(-logit))
+    est = CVAERegressor(likelihood="logit_normal", random_state=0).fit(X[:1500], y[:1500])
+    exact = stats.norm.logpdf(logit, 1 + 2 * X, np.hypot(0.5, X)) - np.log(y) - np.log1p(-y)
+    assert est.score(X[1500:], y[1500:]) == pytest.approx(exact[1500:].mean(), abs=0.05)
+
+
+@pytest.mark.parametrize("bad", [0.0, 1.0, -2.0, 7.0])
+def test_outputs_at_or_beyond_an_end_are_refused(bad):
+    X, y = np.zeros((20, 1)), np.linspace(0.1, 0.9, 20)
+    est = CVAERegressor(likelihood="logit_normal", max_epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=rf"between low=0.0 and high=1.0 in y, got {bad:g}\."):
+        est.log_prob(X, np.where(y > 0.5, bad, y))
+    with pytest.raises(ValueError, match="predict_region expects a density of real or"):
+        est.predict_region(X)
+
+
+@pytest.mark.parametrize(
+    "params", [{"low": 1}, {"high": np.inf}, {"low": [0, 0]}, {"logit_scale": 0.0}]
+)
+def test_ends_that_are_none_are_refused(params):
+    est = CVAERegressor(likelihood=LogitNormal(**params), max_epochs=1)
+    with pytest.raises(ValueError, match=next(iter(params))):
+        est.fit(np.zeros((20, 1)), np.linspace(0.1, 0.9, 20))
+
+
 def test_the_logarithm_of_a_log_normal_output_is_gaussian():
     y = torch.tensor([[0.3, 2.0], [7.0, 1.0]], dtype=torch.float64)
     positive, gaussian = (
@@ -385,7 +454,8 @@ def test_bernoulli_refuses_targets_outside_the_unit_interval():
 
 def test_targets_may_be_missing():
     for likelihood in FAMILY:
-        likelihood.check_targets(np.array([[np.nan, 1, 1]]))
+        value = 0.5 if likelihood in BETWEEN else 1
+        likelihood.check_targets(np.array([[np.nan, value, value]]))
 
 
 def test_categorical_takes_whole_numbers_alone():

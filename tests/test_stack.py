@@ -86,6 +86,7 @@ MEMBERS = {
     "negative binomial": (NNRegressor, {"likelihood": "negative_binomial"}),
     "gamma": (NNRegressor, {"likelihood": "gamma"}),
     "log normal": (NNRegressor, {"likelihood": "log_normal"}),
+    "logit normal": (NNRegressor, {"likelihood": "logit_normal"}),
     "hurdle": (NNRegressor, {"likelihood": "hurdle"}),
     "bernoulli": (NNRegressor, {"likelihood": "bernoulli"}),
     "table": (
@@ -111,6 +112,8 @@ def targets(name, y):
         return np.where(np.arange(y.size).reshape(y.shape) % 7, y, np.nan)
     if name == "table":
         return np.c_[y[:, :2], y[:, 2] > np.median(y[:, 2])]
+    if name == "logit normal":
+        return 1 / (1 + np.exp(-y))
     if name == "bernoulli":
         return (y > y.mean(0)).astype(float)
     return np.round(np.abs(y)) + (name in {"gamma", "log normal"}) if name in MEANS else y

@@ -18,6 +18,7 @@ from skcvae.distributions.latent import (
     reparameterize,
     scale_of,
 )
+from skcvae.distributions.logit_normal import LogitNormal
 from skcvae.distributions.masked_pixels import MaskedPixels, WeightedMask
 from skcvae.distributions.order import Order
 from skcvae.distributions.product import Product
@@ -33,6 +34,7 @@ __all__ = [
     "GaussianHierarchy",
     "GaussianLogits",
     "HierarchicalGaussian",
+    "LogitNormal",
     "MaskedPixels",
     "NormalizingFlow",
     "Order",

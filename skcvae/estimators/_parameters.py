@@ -30,6 +30,7 @@ NAMED = {
         "gaussian_mixture": likelihoods.GaussianMixture,
         "hurdle": likelihoods.Hurdle,
         "log_normal": likelihoods.LogNormal,
+        "logit_normal": likelihoods.LogitNormal,
         "multivariate_gaussian": likelihoods.MultivariateGaussian,
         "negative_binomial": likelihoods.NegativeBinomial,
         "poisson": likelihoods.Poisson,

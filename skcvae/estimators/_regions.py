@@ -166,8 +166,8 @@ LOG_VOLUMES = {"density": log_volume_of_density, "distance": log_volume_of_dista
 
 def support(likelihood):
     """Return where the support of a density begins: -inf, or 0 for positive numbers."""
-    accepted = [_accepts(likelihood, value) for value in (-1.0, 0.0, 0.5)]
-    if accepted not in ([True] * 3, [False, False, True]):
+    accepted = [_accepts(likelihood, value) for value in (-1.0, 0.0, 0.5, 1e300)]
+    if accepted not in ([True] * 4, [False, False, True, True]):
         raise ValueError(
             f"predict_region expects a density of real or of positive numbers, got {likelihood!r}."
         )

@@ -8,7 +8,8 @@ r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 `GaussianMixture`            real outputs with a multimodal distribution
 `LogNormal`, `Gamma`         positive outputs
 `Hurdle`                     positive outputs and zeros
-`Bernoulli`                  outputs in [0, 1]
+`LogitNormal`                outputs between two ends, such as percentages
+`Bernoulli`                  binary outputs, grey pixels in [0, 1]
 `Poisson`                    counts
 `NegativeBinomial`           overdispersed counts
 `Categorical`                class labels
@@ -36,6 +37,7 @@ from skcvae.likelihoods.correlated_logits import CorrelatedLogits
 from skcvae.likelihoods.counts import NegativeBinomial, Poisson
 from skcvae.likelihoods.gaussian import Gaussian
 from skcvae.likelihoods.hurdle import Hurdle
+from skcvae.likelihoods.logit_normal import LogitNormal
 from skcvae.likelihoods.masked_image import MaskedImage
 from skcvae.likelihoods.mixture import GaussianMixture
 from skcvae.likelihoods.multivariate import MultivariateGaussian
@@ -56,6 +58,7 @@ __all__ = [
     "Likelihood",
     "LikelihoodModule",
     "LogNormal",
+    "LogitNormal",
     "MaskedImage",
     "MultivariateGaussian",
     "NegativeBinomial",

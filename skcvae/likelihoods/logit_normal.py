@@ -1,0 +1,170 @@
+r"""Outputs between two ends, such as proportions, percentages and scores.
+
+The networks get and predict the logit of the place between the ends,
+:math:`\log \frac{y - a}{b - y}`, standardised by those of the training targets. Densities are
+those of y itself.
+"""
+
+from numbers import Real
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from skcvae.data.coding import FARTHEST, Scaling
+from skcvae.distributions import LogitNormal as LogitNormalDistribution
+from skcvae.likelihoods.base import LearnedScale, Likelihood, LikelihoodModule, PredictedScale
+
+LARGEST_SCALE = 4.0  # of a logit: wider ones have their mass at both ends
+END = 1e-6  # logits of numbers nearer to an end do not rule the standardisation
+
+
+class LogitNormal(Likelihood):
+    r"""Outputs between two ends, whose logits are Gaussian.
+
+    .. math:: \log \frac{y_j - a_j}{b_j - y_j} \sim N(\mu_j(x, z), \sigma_j^2)
+
+    Draws are between the ends :math:`a` and :math:`b`, and so are means and intervals.
+
+    Parameters
+    ----------
+    low, high : float or array-like of the shape of one row of y, default=0.0 and 1.0
+        The ends. All y are strictly between them.
+    heteroscedastic : bool, default=True
+        If True, the network predicts :math:`\sigma(x, z)` for each row and draw: near an end,
+        the same noise of y is a wider one of its logit. If False, :math:`\sigma` is a learned
+        parameter per output.
+    init_scale : float, default=0.3
+        The initial :math:`\sigma`, in units of `logit_scale`.
+    min_scale : float, default=0.001
+        Lower bound on :math:`\sigma`, in units of `logit_scale`.
+    logit_mean, logit_scale : float or array-like of the shape of one row, default=None
+        Mean and standard deviation by which logits are standardised. None takes those of the
+        training targets.
+
+    References
+    ----------
+    Aitchison and Shen (1980), *Logistic-normal distributions: Some properties and uses*,
+    Biometrika 67.
+
+    Examples
+    --------
+    >>> from skcvae import CVAERegressor
+    >>> from skcvae.likelihoods import LogitNormal
+    >>> CVAERegressor(likelihood=LogitNormal(low=0, high=100))
+    CVAERegressor(likelihood=LogitNormal(high=100, low=0))
+    """
+
+    accepts_means = False  # a mean of logits is of another scale
+
+    _parameter_constraints = {
+        "low": ["array-like", Real],
+        "high": ["array-like", Real],
+        "heteroscedastic": ["boolean"],
+        "init_scale": [Interval(Real, 0, None, closed="neither")],
+        "min_scale": [Interval(Real, 0, None, closed="neither")],
+        "logit_mean": ["array-like", Real, None],
+        "logit_scale": ["array-like", Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(
+        self,
+        low=0.0,
+        high=1.0,
+        *,
+        heteroscedastic=True,
+        init_scale=0.3,
+        min_scale=1e-3,
+        logit_mean=None,
+        logit_scale=None,
+    ):
+        self.low = low
+        self.high = high
+        self.heteroscedastic = heteroscedastic
+        self.init_scale = init_scale
+        self.min_scale = min_scale
+        self.logit_mean = logit_mean
+        self.logit_scale = logit_scale
+
+    def check_targets(self, y):
+        self._validate_params()
+        low, high = self._ends(y.shape[1:])
+        strange = np.isfinite(y) & ~((low < y) & (y < high))
+        if strange.any():
+            raise ValueError(
+                f"LogitNormal expects numbers strictly between low={self.low} and "
+                f"high={self.high} in y, got {y[strange][0]:g}. Set the ends, or move numbers at "
+                "an end inside by half of what y is rounded to."
+            )
+
+    def fit_coding(self, y, weight=None, *, normalize=True):
+        low, high = self._ends(y.shape[1:])
+        share = np.clip((y - low) / (high - low), END, 1 - END)
+        logit = np.log(share) - np.log1p(-share)
+        logit = np.where(np.isnan(logit).all(axis=0), 0.0, logit)
+        if self.logit_mean is None:
+            self.set_params(logit_mean=np.nanmean(logit, axis=0))
+        if self.logit_scale is None:
+            scale = np.nanstd(logit, axis=0)
+            self.set_params(logit_scale=np.where(scale > 0, scale, 1.0))
+        return Scaling(low, high - low, np.full(low.shape, FARTHEST))
+
+    def build(self, y_shape: tuple[int, ...]) -> nn.Module:
+        self._validate_params()
+        given = {"logit_mean": (self.logit_mean, 0.0), "logit_scale": (self.logit_scale, 1.0)}
+        mean, scale = (
+            torch.from_numpy(self._row(name, default if value is None else value, y_shape)).float()
+            for name, (value, default) in given.items()
+        )
+        layer = PredictedScale if self.heteroscedastic else LearnedScale
+        return _LogitNormal(layer(y_shape, self.init_scale, self.min_scale, _Family(mean, scale)))
+
+    def _ends(self, y_shape):
+        low, high = (self._row(name, getattr(self, name), y_shape) for name in ("low", "high"))
+        if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
+            raise ValueError(
+                "The 'low' and 'high' parameters of LogitNormal must be finite, and low below "
+                f"high. Got low={self.low!r} and high={self.high!r} instead."
+            )
+        return low, high
+
+    def _row(self, name, value, y_shape):
+        array = np.asarray(value, dtype=float)
+        if array.shape not in ((), tuple(y_shape)):
+            raise ValueError(
+                f"The {name!r} parameter of LogitNormal must be a number or have shape "
+                f"{tuple(y_shape)}. Got {value!r} instead."
+            )
+        return np.broadcast_to(array, y_shape).copy()
+
+
+class _Family(nn.Module):
+    """The logit-normal distribution of a standardised location and scale."""
+
+    def __init__(self, mean: Tensor, scale: Tensor):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+
+    def forward(self, loc: Tensor, scale: Tensor) -> Distribution:
+        scale = LARGEST_SCALE * (self.scale * scale / LARGEST_SCALE).tanh()
+        return LogitNormalDistribution(self.mean + self.scale * loc, scale)
+
+
+class _LogitNormal(LikelihoodModule):
+    def __init__(self, layer: LearnedScale):
+        super().__init__(layer.parameter_shape)
+        self.layer = layer
+
+    def start_at(self, covariance: Tensor) -> None:
+        """Start at the noise of a linear model of standardised logits."""
+        self.layer.start_at(covariance)
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        return self.layer(parameters)
+
+    def read(self, y: Tensor) -> Tensor:
+        family = self.layer.family
+        return (y.logit(torch.finfo(y.dtype).eps) - family.mean) / family.scale
