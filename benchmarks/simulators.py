@@ -8,10 +8,10 @@ observations and draws from their exact posteriors, of the first three; those of
 drawn here, as their posteriors have a closed form. For each task 10,000 parameters are drawn from
 the prior and simulated, and ``CVAERegressor(random_state=seed)``, with no other parameter set, is
 fitted to parameters given simulated data; with `--ends` it is told those of the last three,
-whose priors are uniform, by ``likelihood=LogitNormal(low, high)``. Written is the C2ST of its draws for each observation,
-as many as there are reference draws: the accuracy, in five-fold cross-validation, of a multilayer
-perceptron that tells them from the reference; 0.5 is best. The classifier is that of the
-benchmark.
+whose priors are uniform, by ``likelihood=LogitNormal(low, high)``. Written is the C2ST of its
+draws for each observation, as many as there are reference draws: the accuracy, in five-fold
+cross-validation, of a multilayer perceptron that tells them from the reference; 0.5 is best. The
+classifier is that of the benchmark.
 """
 
 import argparse

@@ -223,8 +223,10 @@ def factors(
 def start(model: Model, rows) -> bool:
     """Set the weights of new networks to the linear model, where they can be.
 
-    Others are left as they are: networks without skip connections or of images, outputs that
-    are not real numbers, and no complete row of y.
+    Where outputs are no real or positive numbers, the start ignores z, and is one step of iterated
+    least squares from the distribution that ignores x. Others are left as they are: networks
+    without skip connections or of images, likelihoods without such a distribution, and no
+    complete row of y.
 
     Parameters
     ----------
@@ -236,27 +238,56 @@ def start(model: Model, rows) -> bool:
     Returns
     -------
     bool
-        Whether they are now the linear model; with priors of another shape, p(z|x) is random.
+        Whether they are now that model; with priors of another shape, p(z|x) is random.
     """
     if not _has_skips(model):
         return False
-    (*x, y), weight, group = _some(rows, model.output.likelihood.read)
+    (*x, y), weight, group = _some(rows)
     if not len(y):
         return False
-    coef, intercept, covariance = fit(*x or [None], y, weight, group)
-    family, generation = None, model.generation
+    likelihood = model.output.likelihood
+    if hasattr(likelihood, "start_at"):
+        y = likelihood.read(y).flatten(1).clip(-FARTHEST, FARTHEST).numpy()
+        _start_linear(model, fit(*x or [None], y, weight, group), len(x))
+    else:
+        found = likelihood.marginal(y, None if weight is None else torch.from_numpy(weight))
+        if found is None:
+            return False
+        numbers, response = found[0].flatten(), found[1].flatten(1)
+        response = response.clip(-FARTHEST, FARTHEST).numpy()
+        _start_generalised(model, numbers, fit(*x or [None], response, weight, group).coef)
+    family = getattr(model.prior, "family", None)
+    return getattr(family, "parameter_shape", None) is None or isinstance(family, DiagonalGaussian)
+
+
+def _start_linear(model: Model, linear: LinearModel, n_inputs: int) -> None:
+    coef, intercept, covariance = linear
+    generation = model.generation
     trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
     if generation is not None:
         # Draws from the prior alone seldom meet narrow noise.
         least = NOISE_SHARE if model.recognition is not None else PRIOR_NOISE_SHARE
         loadings, variance = factors(covariance, generation.first[-1].in_features, least)
-        covariance, family = variance.diag(), model.prior.family
+        covariance = variance.diag()
         share = torch.zeros_like(coef) if trunks else coef
-        trunks[generation] = [*[share][: len(x)], loadings]
+        trunks[generation] = [*[share][:n_inputs], loadings]
         _start_encoders(model, coef, intercept, loadings, variance)
     set_affine(model.output.head, trunks, intercept)
     model.output.likelihood.start_at(covariance)
-    return getattr(family, "parameter_shape", None) is None or isinstance(family, DiagonalGaussian)
+
+
+def _start_generalised(model: Model, numbers: Tensor, coef: Tensor) -> None:
+    """Start at numbers that are affine in x, whatever z is."""
+    trunks = [part.trunk for part in [model.baseline] if part is not None]
+    if model.generation is not None:
+        trunks.append(model.generation)
+        none = torch.zeros(0, 0).to(numbers)  # y to read
+        loadings = none.new_zeros(0, model.generation.first[-1].in_features)
+        _start_encoders(model, none, none.sum(1), loadings, none.sum(1))
+    maps = [coef, *[torch.zeros_like(coef)] * (len(trunks) - 1)]
+    set_affine(
+        model.output.head, dict(zip(trunks, ([part] for part in maps), strict=True)), numbers
+    )
 
 
 def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
@@ -274,8 +305,8 @@ def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
 
 
 def _has_skips(model) -> bool:
-    """Return whether a model is for real numbers, and all its networks have skip connections."""
-    if not isinstance(model, Model) or not hasattr(model.output.likelihood, "start_at"):
+    """Return whether all networks of a model have skip connections."""
+    if not isinstance(model, Model):
         return False
     for part in (model.baseline, model.generation, model.prior, model.recognition):
         trunk = getattr(part, "trunk", part if part is model.generation else None)
@@ -284,15 +315,14 @@ def _has_skips(model) -> bool:
     return True
 
 
-def _some(rows, read) -> tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]:
-    """Return complete rows, y as networks read it, weights and groups, as many as fit quickly."""
+def _some(rows) -> tuple[list, np.ndarray | None, np.ndarray | None]:
+    """Return x and y of complete rows, weights and groups: as many as can be fitted quickly."""
     size = sum(map(Tensor.numel, rows[slice(1)][0]))
     most = max(MOST_OPERATIONS / size**2, math.sqrt(MOST_OPERATIONS / size))
     index = torch.linspace(0, rows.n_rows - 1, min(int(most), rows.n_rows)).long()
-    (*x, y), weight = rows[index.to(rows.index_device)]
-    complete = ~y.flatten(1).isnan().any(1)
-    arrays = *x, read(y.cpu())
-    *x, y = [part[complete.to(part.device)].flatten(1).double().cpu().numpy() for part in arrays]
+    arrays, weight = rows[index.to(rows.index_device)]
+    complete = ~arrays[-1].flatten(1).isnan().any(1)
+    *x, y = [part[complete].double().cpu() for part in arrays]
     weight = None if weight is None else weight[complete].double().cpu().numpy()
     group = None if rows.group is None else rows.group[index][complete.cpu()]
-    return [*x, y.clip(-FARTHEST, FARTHEST)], weight, group
+    return [*[part.flatten(1).numpy() for part in x], y], weight, group

@@ -20,6 +20,8 @@ generators.
 # address of its scheduler, ``Client("tcp://scheduler:8786")``; the rest
 # is unchanged.
 
+import warnings
+
 import joblib
 import matplotlib.pyplot as plt
 from distributed import Client, LocalCluster
@@ -27,6 +29,9 @@ from sklearn.model_selection import GridSearchCV
 
 from skcvae import HybridStructuredPredictor
 from skcvae.datasets import make_ring
+
+# Settings that leave z unused are part of the comparison.
+warnings.filterwarnings("ignore", "No latent variable is used")
 
 train = make_ring(n_samples=400, random_state=0)
 test = make_ring(n_samples=1000, random_state=1)

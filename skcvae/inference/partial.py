@@ -46,6 +46,9 @@ class Partial(LikelihoodModule):
     def read(self, y: Tensor) -> Tensor:
         return self.likelihood.read(y)
 
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
+        return self.likelihood.marginal(y, weight)
+
     @property
     def start_at(self) -> Callable[[Tensor], None]:
         """That of the likelihood, where it has one."""

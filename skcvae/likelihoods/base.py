@@ -131,6 +131,28 @@ class LikelihoodModule(nn.Module):
         ``batch``.
         """
 
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
+        """Return where training starts: a distribution that ignores x, and y as seen from there.
+
+        Parameters
+        ----------
+        y : Tensor of shape (n_rows, ...)
+            Encoded rows to train on, complete, float64.
+        weight : Tensor of shape (n_rows,), default=None
+            Their weights.
+
+        Returns
+        -------
+        numbers : Tensor of shape parameter_shape
+            The parameters of the distribution.
+        response : Tensor of shape (n_rows, *parameter_shape)
+            What least squares predicts from x, to be added to the numbers: as the working response
+            of a generalised linear model (McCullagh and Nelder, 1989, section 2.5).
+
+        By default None: training then starts at random.
+        """
+        return None
+
     def read(self, y: Tensor) -> Tensor:
         """Transform y for the networks that read it: by default unchanged.
 
@@ -145,6 +167,62 @@ class LikelihoodModule(nn.Module):
             Numbers of the order of one.
         """
         return y
+
+
+def mean_of(y: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the weighted mean over rows, of shape (...).
+
+    Parameters
+    ----------
+    y : Tensor of shape (n_rows, ...)
+        Rows.
+    weight : Tensor of shape (n_rows,) or None
+        Weights; None are equal ones.
+
+    Returns
+    -------
+    Tensor of shape (...)
+        The mean.
+    """
+    return y.mean(0) if weight is None else torch.tensordot(weight, y, 1) / weight.sum()
+
+
+def share_of(y: Tensor, weight: Tensor | None, prior_share: float = 0.5) -> Tensor:
+    """Return the weighted mean of shares, with one more row that has the prior share.
+
+    Parameters
+    ----------
+    y : Tensor of shape (n_rows, ...)
+        Numbers in [0, 1].
+    weight : Tensor of shape (n_rows,) or None
+        Weights; None are equal ones.
+    prior_share : float, default=0.5
+        Keeps the mean from 0 and 1.
+
+    Returns
+    -------
+    Tensor of shape (...)
+        In (0, 1).
+    """
+    return (len(y) * mean_of(y, weight) + prior_share) / (len(y) + 1)
+
+
+def logit_response(y: Tensor, share: Tensor) -> Tensor:
+    """Return the working response of logits at a share.
+
+    Parameters
+    ----------
+    y : Tensor of shape (n_rows, ...)
+        Numbers in [0, 1].
+    share : Tensor of shape (...)
+        In (0, 1).
+
+    Returns
+    -------
+    Tensor of shape (n_rows, ...)
+        Of mean zero where the share is the mean of y.
+    """
+    return (y - share) / (share * (1 - share))
 
 
 class LearnedScale(LikelihoodModule):
@@ -166,6 +244,12 @@ class LearnedScale(LikelihoodModule):
         """Start at the noise of a linear model: a covariance of shape (n_outputs, n_outputs)."""
         scale = (covariance.diagonal().sqrt() - self.min_scale).clamp_min(self.min_scale)
         self.raw_scale.copy_(raw_scale_of(scale).view_as(self.raw_scale))
+
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        mean = mean_of(y, weight)
+        self.start_at(mean_of((y - mean).square(), weight).flatten().diag())
+        numbers = torch.stack([mean, torch.zeros_like(mean)][: self.n_numbers])
+        return numbers, torch.stack([y - mean, torch.zeros_like(y)][: self.n_numbers], 1)
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = self.raw_scale.ndim

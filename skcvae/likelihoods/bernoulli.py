@@ -7,7 +7,7 @@ from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.distributions import Distribution, Independent
 from torch.nn import functional as F
 
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule, logit_response, share_of
 
 
 class Bernoulli(Likelihood):
@@ -40,6 +40,10 @@ class Bernoulli(Likelihood):
 class _Logits(LikelihoodModule):
     def __init__(self, y_shape: tuple[int, ...]):
         super().__init__((1, *y_shape))
+
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        share = share_of(y, weight)
+        return share.logit()[None], logit_response(y, share)[:, None]
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = len(self.parameter_shape) - 1

@@ -9,7 +9,7 @@ from torch.distributions import Distribution, Independent
 from skcvae.data import label_names as labels
 from skcvae.data.labels import OneHot
 from skcvae.distributions import SoftOneHot
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule, share_of
 
 
 class Categorical(Likelihood):
@@ -159,6 +159,10 @@ class _ClassLogits(LikelihoodModule):
     def __init__(self, y_shape: tuple[int, ...], n_classes: int):
         super().__init__((1, *y_shape))
         self.n_classes = n_classes
+
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        share = share_of(y, weight, 1 / self.n_classes)
+        return share.log()[None], (y / share - 1)[:, None]
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = len(self.parameter_shape) - 1

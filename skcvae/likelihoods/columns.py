@@ -293,6 +293,15 @@ class _Groups(LikelihoodModule):
         pairs = zip(self.groups, shares, strict=True)
         return Product([g(share.unflatten(-1, g.parameter_shape)) for g, share in pairs])
 
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
+        pairs = zip(self.groups, y.split(self.sizes, -1), strict=True)
+        found = [g.marginal(part, weight) for g, part in pairs]
+        if None in found:
+            return None
+        numbers, responses = zip(*found, strict=True)
+        responses = [part.flatten(1) for part in responses]
+        return torch.cat([part.flatten() for part in numbers]), torch.cat(responses, 1)
+
     def read(self, y: Tensor) -> Tensor:
         pairs = zip(self.groups, y.split(self.sizes, -1), strict=True)
         return torch.cat([g.read(part) for g, part in pairs], -1)

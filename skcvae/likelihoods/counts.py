@@ -18,10 +18,11 @@ from torch.distributions import Distribution, Independent
 from torch.distributions import NegativeBinomial as NegativeBinomialDistribution
 from torch.distributions import Poisson as PoissonDistribution
 
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule, mean_of
 
 BOUND = 10.0  # on logarithms: rates and dispersions change by a factor of at most 22,000
 LARGEST = 1e9
+LEAST_DISPERSION = 1e-3  # at the start, where counts vary no more than a Poisson's
 MIN_RATE = 0.01  # if all training counts are zero
 
 
@@ -158,6 +159,11 @@ class _Counts(LikelihoodModule):
         super().__init__((1, *init_rate.shape))
         self.register_buffer("init_rate", init_rate)
 
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        rate = mean_of(y, weight).clamp_min(MIN_RATE)
+        response = (y.log1p() - rate.log1p()) * (1 + rate) / rate
+        return _bounded_log(rate / self.init_rate)[None], response[:, None]
+
     def read(self, y: Tensor) -> Tensor:
         return y.log1p() - self.init_rate.log1p()
 
@@ -180,6 +186,13 @@ class _NegativeBinomial(_Counts):
         self.init_dispersion = init_dispersion
         self.raw_dispersion = nn.Parameter(torch.zeros_like(init_rate))
 
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        rate = mean_of(y, weight).clamp_min(MIN_RATE)
+        excess = mean_of((y - rate).square(), weight) - rate  # over that of the Poisson
+        dispersion = (excess / rate.square()).clamp(LEAST_DISPERSION, 1 / LEAST_DISPERSION)
+        self.raw_dispersion.copy_(_bounded_log(dispersion / self.init_dispersion))
+        return super().marginal(y, weight)
+
     def forward(self, parameters: Tensor) -> Distribution:
         dispersion = self.init_dispersion * _bounded_exp(self.raw_dispersion)
         logits = (self.rate(parameters) * dispersion).log()
@@ -189,3 +202,7 @@ class _NegativeBinomial(_Counts):
 
 def _bounded_exp(raw: Tensor) -> Tensor:
     return (BOUND * (raw.double() / BOUND).tanh()).exp()
+
+
+def _bounded_log(ratio: Tensor) -> Tensor:
+    return BOUND * (ratio.log() / BOUND).clamp(-0.99, 0.99).atanh()

@@ -162,6 +162,9 @@ class _LogitNormal(LikelihoodModule):
         """Start at the noise of a linear model of standardised logits."""
         self.layer.start_at(covariance)
 
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.layer.marginal(self.read(y), weight)
+
     def forward(self, parameters: Tensor) -> Distribution:
         return self.layer(parameters)
 

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 
 from skcvae.distributions import diagonal_normal, raw_scale_of
-from skcvae.likelihoods.base import LikelihoodModule, RealOutputs
+from skcvae.likelihoods.base import LikelihoodModule, RealOutputs, mean_of
+
+APART = 0.5  # standard deviations, between components at the start
 
 
 class GaussianMixture(RealOutputs):
@@ -68,6 +70,19 @@ class _Mixture(LikelihoodModule):
         self.start = raw_scale_of(init_scale)
         self.min_scale = min_scale
         self.offset = nn.Parameter(_quantile_starts(n_components, y_shape))
+
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        mean = mean_of(y, weight)
+        std = mean_of((y - mean).square(), weight).sqrt()
+        # Components are near each other: of one scale, and their places a share of it apart.
+        loc = mean + (APART * std - 1) * self.offset
+        between = APART**2 * self.offset.square().mean(0)
+        scale = (std * (1 - between).sqrt()).clamp_min(self.min_scale)
+        raw_scale = (raw_scale_of(scale) - self.start).expand_as(loc)
+        numbers = torch.cat([torch.zeros_like(loc), loc, raw_scale])
+        response = (y - mean)[:, None].expand(-1, *loc.shape)
+        zeros = torch.zeros_like(response)
+        return numbers, torch.cat([zeros, response, zeros], 1)
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = self.offset.ndim - 1

@@ -185,6 +185,13 @@ class _Positive(LikelihoodModule):
         super().__init__(layer.parameter_shape)
         self.layer = layer
 
+    def start_at(self, covariance: Tensor) -> None:
+        """Start at the noise of a linear model of logarithms."""
+        self.layer.start_at(covariance)
+
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.layer.marginal(self.read(y), weight)
+
     def forward(self, parameters: Tensor) -> Distribution:
         return self.layer(parameters)
 
