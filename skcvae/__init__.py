@@ -1,6 +1,6 @@
 """Probabilistic prediction of structured outputs with deep conditional generative models."""
 
-from skcvae import metrics
+from skcvae import displays, metrics
 from skcvae.estimators import (
     VAE,
     Autoencoder,
@@ -51,6 +51,7 @@ __all__ = [
     "complete",
     "decode",
     "decode_layers",
+    "displays",
     "encode",
     "last_step",
     "load",

@@ -562,6 +562,22 @@ def test_what_is_loaded_answers_as_what_was_saved(region, tmp_path):
     assert again.summary() == est.summary() and "60 rows" in est.summary()
 
 
+@pytest.mark.parametrize("is_frozen", [False, True])
+@pytest.mark.parametrize("is_outside", [False, True])
+def test_what_a_search_has_chosen_is_saved(is_outside, is_frozen, tmp_path):
+    quick, grid = NNRegressor(**QUICK), {"lr": [0.01], "random_state": [0]}
+    inner = make_pipeline(StandardScaler(), GridSearchCV(quick, grid, cv=2))
+    if is_outside:
+        grid = {f"nnregressor__{name}": values for name, values in grid.items()}
+        inner = GridSearchCV(make_pipeline(StandardScaler(), quick), grid, cv=2)
+    inner = FrozenEstimator(inner.fit(FRAME, TARGETS)) if is_frozen else inner
+    est = ConformalRegressor(inner, n_samples=20, random_state=0).fit(FRAME, TARGETS)
+    est.conformalize(FRAME, TARGETS).save(tmp_path / "model")
+    again = skcvae.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_interval(FRAME), est.predict_interval(FRAME))
+    assert skcvae.last_step(again.estimator_, None, "sample")[0].lr == 0.01
+
+
 def test_a_frozen_estimator_is_saved_as_the_fitted_one(cvae, table, tmp_path):
     X, y = table
     est = ConformalRegressor(FrozenEstimator(cvae), random_state=0).conformalize(X, y)

@@ -150,6 +150,12 @@ MAPS = np.eye(3)[rng.integers(0, 3, (N, 5, 6))]
         (MAPS, r"one-hot, .* axis -1: expected labels, y.argmax\(axis=-1\)"),
         (np.moveaxis(MAPS, -1, 1), r"y.argmax\(axis=1\)"),
         (IGNORED, r"label 255 beside \[0, 1, 2\].*Categorical\(ignore_label=255\)"),
+        (
+            rng.integers(-1, 3, (N, 2)),
+            r"label -1 beside \[0, 1, 2\].*Categorical\(ignore_label=-1\)",
+        ),
+        (np.where(IGNORED == 255, -100, NUMBERS), r"label -100 beside \[0, 1, 2\]"),
+        (np.where(BOOLS, True, TEXTS), r"texts and booleans, \['True', .*of one kind"),
         (np.where(BOOLS, "a", None), "at least 2 classes, got labels"),
         (np.vstack([TEXTS[:-1], [[1, 2]]]), r"y has numbers, \['1', '2'\], beside"),
     ],

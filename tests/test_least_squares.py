@@ -24,6 +24,7 @@ from skcvae import (
 from skcvae.architectures import MLP
 from skcvae.data.batches import Rows
 from skcvae.least_squares import SHARES, factors, shrunk_covariance
+from skcvae.likelihoods import Categorical, Columns, Gamma, Gaussian, Hurdle, Poisson
 from skcvae.training.validation import by_group, lowest_gain
 
 NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
@@ -426,3 +427,67 @@ def test_validation_rows_unlike_those_to_train_on_are_no_fault_of_the_steps():
     assert "start_cll" in est.history_[0]
     lost = est.best_validation_score_ - np.max(est.history_[:, "valid_cll"])
     assert lost > 0.5
+
+
+def outputs_of(likelihood, location, rng):
+    """Return y that a likelihood accepts, around a location of shape (n_rows, 2)."""
+    noise, chance = rng.normal(size=location.shape), rng.random(location.shape)
+    real, label = location + noise, (location > 3 * chance - 1.5).astype(float)
+    positive, count = np.exp(0.5 * real), rng.poisson(np.exp(location))
+    names = {
+        "poisson": count,
+        "negative_binomial": rng.poisson(positive * np.exp(location)),
+        "bernoulli": label,
+        "categorical": label + (chance > 0.8),
+        "gaussian_mixture": real,
+        "log_normal": positive,
+        "gamma": positive,
+        "logit_normal": 1 / (1 + np.exp(-real)),
+    }
+    if isinstance(likelihood, Hurdle):
+        return positive * (noise[::-1] > -0.5)
+    return (
+        np.c_[real[:, 0], label[:, 1], count]
+        if isinstance(likelihood, Columns)
+        else names[likelihood]
+    )
+
+
+GENERALISED = [
+    *("poisson", "negative_binomial", "bernoulli", "categorical", "gaussian_mixture"),
+    *("log_normal", "gamma", "logit_normal", Hurdle(), Hurdle(Gamma())),
+    Columns(
+        [("a", Gaussian(True), [0]), ("b", Categorical([0, 1]), [1]), ("c", Poisson(), [2, 3])]
+    ),
+]
+each_generalised = pytest.mark.parametrize("likelihood", GENERALISED, ids=repr)
+
+
+@pytest.mark.filterwarnings("ignore:No latent variable is used", "ignore:.*rows to train on")
+@pytest.mark.parametrize("kind", [NNRegressor, CVAERegressor])
+@each_generalised
+def test_no_likelihood_is_far_below_what_ignores_x(kind, likelihood):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 150))
+    y = outputs_of(likelihood, np.zeros((500, 2)), rng)
+    fit = {"likelihood": likelihood, "max_epochs": 30, "random_state": 0}
+    est = kind(**fit).fit(X[:100], y[:100])
+    ignoring = NNRegressor(**fit).fit(np.zeros((100, 1)), y[:100])
+    reached = est.score(X[100:], y[100:]) - ignoring.score(np.zeros((400, 1)), y[100:])
+    assert reached > -0.3
+
+
+@each_generalised
+def test_the_start_has_the_mean_of_y_and_follows_x(likelihood):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(2000, 3))
+    y = outputs_of(likelihood, 0.5 * X[:, :2], rng)
+    start = NNRegressor(likelihood=likelihood, **NO_STEP)
+    alone = clone(start).fit(np.zeros_like(X), y)
+    if likelihood in ("poisson", "negative_binomial", "bernoulli", "log_normal", GENERALISED[8]):
+        np.testing.assert_allclose(alone.predict(X)[0], y.mean(0), rtol=0.05)
+    if likelihood == "categorical":
+        (found,) = alone.predict(X[:1], return_proba=True)[1]
+        np.testing.assert_allclose(found[1], (y == 1).mean(0), atol=0.01)
+    start.fit(X, y)
+    assert start.score(X, y) > alone.score(X, y) + 0.05

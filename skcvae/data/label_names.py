@@ -7,6 +7,7 @@ import numpy as np
 from skcvae.data.reading import is_missing
 
 UNKNOWN_LABEL = 255  # of label maps in bytes, by convention
+NEGATIVE_LABELS = (-1, -100)  # the same, of pandas and torch
 
 
 class Codes(NamedTuple):
@@ -73,6 +74,11 @@ def _classes_of(named: list, observed: set, classes) -> np.ndarray:
     """Return the texts or booleans among labels, or those of fit; refuse labels beside them."""
     if classes is None:
         found = observed & set(named)
+        if {isinstance(entry, str) for entry in found} == {False, True}:
+            raise ValueError(
+                f"y has texts and booleans, {sorted(map(str, found))[:5]}, expected labels of one "
+                "kind: write all of them as texts."
+            )
         if observed - found:
             raise ValueError(
                 f"y has numbers, {sorted(map(str, observed - found))[:5]}, beside the labels "
@@ -149,12 +155,16 @@ def has_unknown_label(y: np.ndarray) -> bool:
 
 
 def refuse_ignored(y: np.ndarray) -> None:
-    """Refuse 255 beside smaller labels, which stands for pixels without a label."""
-    if has_unknown_label(y):
-        others = np.unique(y[np.isfinite(y)])[:-1]
+    """Refuse 255 beside smaller labels, or -1 beside 0, 1, 2, ..., which stand for no label."""
+    found = np.unique(y[np.isfinite(y)])
+    lowest, *others = found.tolist()
+    unknown = UNKNOWN_LABEL if has_unknown_label(y) else None
+    if len(others) > 2 and lowest in NEGATIVE_LABELS and others == [*range(len(others))]:
+        unknown = int(lowest)
+    if unknown is not None:
         raise ValueError(
-            f"y has the label {UNKNOWN_LABEL} beside {others[:5].tolist()}, which stands for "
-            "outputs without a label in many data sets: pass likelihood=Categorical("
-            f"ignore_label={UNKNOWN_LABEL}) and partial_y=True, or, if it is a class, "
+            f"y has the label {unknown} beside {found[found != unknown][:5].tolist()}, which "
+            "stands for outputs without a label in many data sets: pass likelihood=Categorical("
+            f"ignore_label={unknown}) and partial_y=True, or, if it is a class, "
             "Categorical(classes=[...]) with all of them."
         )

@@ -75,6 +75,11 @@ def as_images(name, array):
                 f"{np.nanmax(array)}. Divide bytes by 255 before fit."
             )
         return np.moveaxis(array, 1, -1).clip(0, 1)
+    if array.ndim == 4 and array.shape[-1] in (1, 3, 4) and min(array.shape[1:3]) > 4:
+        raise ValueError(
+            f"{name} has shape {array.shape}, images with channels last, expected channels first: "
+            f"np.moveaxis({name}, -1, 1)."
+        )
     if array.ndim == 4:
         allowed, advice = _some_channels(name, array.shape[1])
         raise ValueError(

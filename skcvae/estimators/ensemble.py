@@ -98,7 +98,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
     """
 
     _parameter_constraints = {
-        "estimator": [StructuredPredictor, None],
+        "estimator": "no_validation",
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -152,6 +152,7 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
             lost, except for their checkpoints, and the interrupt is re-raised.
         """
         self._validate_params()
+        self._check_estimator()
         self._check_checkpoint()
         seed, ended = seed_from(self.random_state), []
         try:
@@ -171,6 +172,14 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         self.estimators_, self.seed_ = [fit.estimator for fit in kept], seed
         self.training_ = how_trained(kept)
         return self
+
+    def _check_estimator(self):
+        if not isinstance(self.estimator, StructuredPredictor | None):
+            raise ValueError(
+                "The 'estimator' parameter of EnsembleRegressor must be a CVAERegressor, "
+                "GSNNRegressor, HybridStructuredPredictor, NNRegressor or None. Got "
+                f"{self.estimator!r} instead. The ensemble may be in a pipeline or a search."
+            )
 
     def _check_checkpoint(self):
         """Raise an error if a checkpoint could not be resumed with the same seeds."""

@@ -36,12 +36,12 @@ def save(estimator, path):
     ----------
     estimator : Pipeline, search or estimator
         Fitted. Of a search, also inside a pipeline or another search, its ``best_estimator_`` is
-        saved, and of a ``FrozenEstimator`` its estimator. Steps of a pipeline may be estimators of
-        skcvae and these of scikit-learn: Pipeline, FeatureUnion, ColumnTransformer,
-        SimpleImputer, MissingIndicator, VarianceThreshold, PCA, TruncatedSVD, OneHotEncoder,
-        OrdinalEncoder, KBinsDiscretizer, Binarizer, Normalizer, PolynomialFeatures, all scalers,
-        PowerTransformer, QuantileTransformer, and FunctionTransformer of numpy's functions such as
-        ``np.log1p``.
+        saved, and of a ``FrozenEstimator``, or of a search that a parameter holds, its estimator.
+        Steps of a pipeline may be estimators of skcvae and these of scikit-learn: Pipeline,
+        FeatureUnion, ColumnTransformer, SimpleImputer, MissingIndicator, VarianceThreshold, PCA,
+        TruncatedSVD, OneHotEncoder, OrdinalEncoder, KBinsDiscretizer, Binarizer, Normalizer,
+        PolynomialFeatures, all scalers, PowerTransformer, QuantileTransformer, and
+        FunctionTransformer of numpy's functions such as ``np.log1p``.
     path : str or path-like
         The file. An existing one is replaced, once the new one is complete.
 
@@ -199,8 +199,9 @@ class _EstimatorEncoder(Encoder):
 
 
 def _answering(estimator):
-    """Return the estimator that answers for a search, or for a frozen one."""
-    if isinstance(estimator, FrozenEstimator):
+    """Return what answers for a search, or for a frozen estimator; before a fit, the candidate."""
+    is_search = hasattr(estimator, "refit")
+    if isinstance(estimator, FrozenEstimator) or (is_search and not hasattr(estimator, "scorer_")):
         return estimator.estimator
     return getattr(estimator, "best_estimator_", estimator)
 

@@ -107,7 +107,7 @@ def _instead(estimator, method):
     """Return what to do with a search without a fit, or with a model of X alone."""
     if hasattr(estimator, "refit"):
         return " Fit the search first, with refit=True."
-    if is_regressor(estimator) or not hasattr(estimator, "reconstruct"):
+    if not hasattr(estimator, "reconstruct") or is_regressor(estimator):
         return ""
     own = ALONE.get(method)
     instead = f"use the method {own!r}" if hasattr(estimator, own or "") else "it predicts no y"
