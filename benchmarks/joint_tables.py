@@ -190,8 +190,9 @@ def main():
         path = args.out / "joint_tables.json"
         record = json.loads(path.read_text())["peers"] if path.exists() else {}
         found = {name: peers.scored(name, args.cache, args.splits) for name in PEERS}
-        record |= {name: scores for name, scores in found.items() if scores}
-        record = {name: record[name] for name in PEERS if name in record}
+        for name, scores in found.items():  # tables that CACHE does not have stay
+            record[name] = record.get(name, {}) | scores
+        record = {name: record[name] for name in PEERS if record[name]}
         write(path, {"splits": list(args.splits), "peers": record}, table(record))
 
 
