@@ -223,10 +223,10 @@ def factors(
 def start(model: Model, rows) -> bool:
     """Set the weights of new networks to the linear model, where they can be.
 
-    Where outputs are no real or positive numbers, the start ignores z, and is one step of iterated
-    least squares from the distribution that ignores x. Others are left as they are: networks
-    without skip connections or of images, likelihoods without such a distribution, and no
-    complete row of y.
+    Where outputs are no real or positive numbers, a network without z starts at one step of
+    iterated least squares from the distribution that ignores x. Others are left as they are:
+    networks without skip connections or of images, likelihoods without such a distribution, and
+    no complete row of y.
 
     Parameters
     ----------
@@ -249,15 +249,19 @@ def start(model: Model, rows) -> bool:
     if hasattr(likelihood, "start_at"):
         y = likelihood.read(y).flatten(1).clip(-FARTHEST, FARTHEST).numpy()
         _start_linear(model, fit(*x or [None], y, weight, group), len(x))
-    else:
+        family = getattr(model.prior, "family", None)
+        shaped = getattr(family, "parameter_shape", None) is not None
+        return not shaped or isinstance(family, DiagonalGaussian)
+    # Noise that explains all of y at the start would keep z from being used.
+    found = None
+    if model.generation is None:
         found = likelihood.marginal(y, None if weight is None else torch.from_numpy(weight))
-        if found is None:
-            return False
-        numbers, response = found[0].flatten(), found[1].flatten(1)
-        response = response.clip(-FARTHEST, FARTHEST).numpy()
-        _start_generalised(model, numbers, fit(*x or [None], response, weight, group).coef)
-    family = getattr(model.prior, "family", None)
-    return getattr(family, "parameter_shape", None) is None or isinstance(family, DiagonalGaussian)
+    if found is None:
+        return False
+    numbers, response = found[0].flatten(), found[1].flatten(1)
+    coef = fit(*x or [None], response.clip(-FARTHEST, FARTHEST).numpy(), weight, group).coef
+    set_affine(model.output.head, {model.baseline.trunk: [coef]}, numbers)
+    return True
 
 
 def _start_linear(model: Model, linear: LinearModel, n_inputs: int) -> None:
@@ -274,20 +278,6 @@ def _start_linear(model: Model, linear: LinearModel, n_inputs: int) -> None:
         _start_encoders(model, coef, intercept, loadings, variance)
     set_affine(model.output.head, trunks, intercept)
     model.output.likelihood.start_at(covariance)
-
-
-def _start_generalised(model: Model, numbers: Tensor, coef: Tensor) -> None:
-    """Start at numbers that are affine in x, whatever z is."""
-    trunks = [part.trunk for part in [model.baseline] if part is not None]
-    if model.generation is not None:
-        trunks.append(model.generation)
-        none = torch.zeros(0, 0).to(numbers)  # y to read
-        loadings = none.new_zeros(0, model.generation.first[-1].in_features)
-        _start_encoders(model, none, none.sum(1), loadings, none.sum(1))
-    maps = [coef, *[torch.zeros_like(coef)] * (len(trunks) - 1)]
-    set_affine(
-        model.output.head, dict(zip(trunks, ([part] for part in maps), strict=True)), numbers
-    )
 
 
 def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
