@@ -2,12 +2,11 @@
 
     python benchmarks/many_images.py
 
-fits a convolutional CVAE on random 64 x 64 images with label maps of three
-classes, one epoch, and asks `predict`, by its default, the mean over 256 points of z, and by
-`method="latent_mean"`, `sample`, `log_prob` and `complete` of 200 and of 2,000 images, each in a
-process of its own. It writes the time per
-image, and the peak memory above what the images and the answer take: both
-should not grow with the number of images.
+fits a convolutional CVAE on random 64 x 64 images with label maps of three classes, one epoch,
+and asks `predict`, by its default, the mean over 256 points of z, and by
+`method="latent_mean"`, `sample`, `log_prob` and `complete` of 200 and of 2,000 images, each in
+a process of its own. It writes the time per image, and the peak memory above what the images
+and the answer take: both should not grow with the number of images.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-r"""The start of training: the linear model at which least squares would end.
+r"""The linear model at which least squares ends, and training starts.
 
 Fully connected networks with skip connections start at
 
@@ -8,10 +8,8 @@ Fully connected networks with skip connections start at
 with :math:`B` from ridge regression and :math:`\Lambda, \psi` from the principal components of
 the covariance of its leave-one-out residuals (Tipping and Bishop, 1999). The recognition
 network starts at the posterior of z in this model, so that the bound is the log-likelihood.
-The hidden layers are random as ever, but cancel in the location, and training departs from there.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -23,21 +21,15 @@ from torch import Tensor, nn
 
 from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
-from skcvae.distributions import DiagonalGaussian, raw_scale_of
-from skcvae.model import Model
-from skcvae.networks.layers import Stack, set_affine
 
 PENALTIES = np.logspace(-3, 5, 17)  # of ridge regression
 LEAST_PENALTY = 10.0  # divided by the number of rows: leave-one-out errors of few mislead
-MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 FEWEST_ROWS = 3
 FEW_ROWS = 8  # with fewer, leave-one-out errors and likelihoods are chance: y alone counts too
 N_FOLDS = 10  # where rows of x are repeated
-FARTHEST = 5.0  # standard deviations: y beyond counts as so far
 SHARES = np.logspace(-5, 0, 21)  # of the identity in a shrunk covariance
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
 NOISE_SHARE = 0.2  # of the least variance, if z could have all: a ring is found as fast as ever
-PRIOR_NOISE_SHARE = 0.8  # the same without a recognition network
 
 
 class LinearModel(NamedTuple):
@@ -217,102 +209,3 @@ def factors(
     loadings = (vectors * (values - noise).clamp_min(0).sqrt())[:, :n_latents]
     loadings = nn.functional.pad(loadings, (0, n_latents - loadings.shape[1]))
     return scale[:, None] * loadings, noise * variance
-
-
-@torch.no_grad()
-def start(model: Model, rows) -> bool:
-    """Set the weights of new networks to the linear model, where they can be.
-
-    Where outputs are no real or positive numbers, a network without z starts at one step of
-    iterated least squares from the distribution that ignores x. Others are left as they are:
-    networks without skip connections or of images, likelihoods without such a distribution, and
-    no complete row of y.
-
-    Parameters
-    ----------
-    model : Model
-        Untrained.
-    rows : Rows or StreamedRows
-        The rows to train on; of many, evenly spaced ones are read.
-
-    Returns
-    -------
-    bool
-        Whether they are now that model; with priors of another shape, p(z|x) is random.
-    """
-    if not _has_skips(model):
-        return False
-    (*x, y), weight, group = _some(rows)
-    if not len(y):
-        return False
-    likelihood = model.output.likelihood
-    if hasattr(likelihood, "start_at"):
-        y = likelihood.read(y).flatten(1).clip(-FARTHEST, FARTHEST).numpy()
-        _start_linear(model, fit(*x or [None], y, weight, group), len(x))
-        family = getattr(model.prior, "family", None)
-        shaped = getattr(family, "parameter_shape", None) is not None
-        return not shaped or isinstance(family, DiagonalGaussian)
-    # Noise that explains all of y at the start would keep z from being used.
-    found = None
-    if model.generation is None:
-        found = likelihood.marginal(y, None if weight is None else torch.from_numpy(weight))
-    if found is None:
-        return False
-    numbers, response = found[0].flatten(), found[1].flatten(1)
-    coef = fit(*x or [None], response.clip(-FARTHEST, FARTHEST).numpy(), weight, group).coef
-    set_affine(model.output.head, {model.baseline.trunk: [coef]}, numbers)
-    return True
-
-
-def _start_linear(model: Model, linear: LinearModel, n_inputs: int) -> None:
-    coef, intercept, covariance = linear
-    generation = model.generation
-    trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
-    if generation is not None:
-        # Draws from the prior alone seldom meet narrow noise.
-        least = NOISE_SHARE if model.recognition is not None else PRIOR_NOISE_SHARE
-        loadings, variance = factors(covariance, generation.first[-1].in_features, least)
-        covariance = variance.diag()
-        share = torch.zeros_like(coef) if trunks else coef
-        trunks[generation] = [*[share][:n_inputs], loadings]
-        _start_encoders(model, coef, intercept, loadings, variance)
-    set_affine(model.output.head, trunks, intercept)
-    model.output.likelihood.start_at(covariance)
-
-
-def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
-    """Set p(z|x) to N(0, I), and q(z|x,y) to the posterior in the linear model."""
-    if model.recognition is not None:
-        precision = loadings.T / variance
-        spread = 1 / (1 + (precision @ loadings).diagonal())
-        read = spread[:, None] * precision
-        maps = [-read @ coef, read] if coef.shape[1] else [read]
-        trunk, head = model.recognition.trunk, model.recognition.head
-        set_affine(head, {trunk: maps}, -read @ intercept, raw_scale_of(spread.sqrt()))
-    if hasattr(model.prior, "trunk") and isinstance(model.prior.family, DiagonalGaussian):
-        zeros = torch.zeros(loadings.shape[1], 0, dtype=coef.dtype)
-        set_affine(model.prior.head, {model.prior.trunk: [zeros]}, zeros.sum(1))
-
-
-def _has_skips(model) -> bool:
-    """Return whether all networks of a model have skip connections."""
-    if not isinstance(model, Model):
-        return False
-    for part in (model.baseline, model.generation, model.prior, model.recognition):
-        trunk = getattr(part, "trunk", part if part is model.generation else None)
-        if trunk is not None and not (isinstance(trunk, Stack) and trunk.shortcut):
-            return False
-    return True
-
-
-def _some(rows) -> tuple[list, np.ndarray | None, np.ndarray | None]:
-    """Return x and y of complete rows, weights and groups: as many as can be fitted quickly."""
-    size = sum(map(Tensor.numel, rows[slice(1)][0]))
-    most = max(MOST_OPERATIONS / size**2, math.sqrt(MOST_OPERATIONS / size))
-    index = torch.linspace(0, rows.n_rows - 1, min(int(most), rows.n_rows)).long()
-    arrays, weight = rows[index.to(rows.index_device)]
-    complete = ~arrays[-1].flatten(1).isnan().any(1)
-    *x, y = [part[complete].double().cpu() for part in arrays]
-    weight = None if weight is None else weight[complete].double().cpu().numpy()
-    group = None if rows.group is None else rows.group[index][complete.cpu()]
-    return [*[part.flatten(1).numpy() for part in x], y], weight, group

@@ -25,7 +25,7 @@ from skcvae import (
     GSNNRegressor,
     NNRegressor,
     Training,
-    least_squares,
+    initial_weights,
 )
 from skcvae.architectures import MLP
 from skcvae.data import batches
@@ -37,7 +37,7 @@ from skcvae.training.callbacks import BestWeights, FiniteLoss
 def interrupt_at(monkeypatch):
     """Do what Ctrl-C does when so many batches, of any kind, have been read."""
     getitem, count = batches.Rows.__getitem__, [0]
-    monkeypatch.setattr(least_squares, "start", lambda model, rows: None)  # it reads rows
+    monkeypatch.setattr(initial_weights, "start", lambda model, rows: None)  # it reads rows
 
     def at(n_batches):
         def counted(self, rows):

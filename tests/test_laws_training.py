@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skcvae import CVAERegressor, NNRegressor, least_squares
+from skcvae import CVAERegressor, NNRegressor, initial_weights
 from skcvae.architectures import MLP
 from skcvae.datasets import make_linear_gaussian
 from skcvae.networks.layers import Dropout
@@ -17,7 +17,7 @@ STILL = {"lr": 1e-12, "max_epochs": 1, "early_stopping": False, "random_state": 
 @pytest.fixture(autouse=True)
 def random_start(monkeypatch):
     """Start at random weights: far from an optimum, and the same for rows and repetitions."""
-    monkeypatch.setattr(least_squares, "start", lambda model, rows: None)
+    monkeypatch.setattr(initial_weights, "start", lambda model, rows: None)
 
 
 in_part = pytest.mark.parametrize("partial_y", [False, True], ids=["whole", "in part"])

@@ -19,6 +19,7 @@ LAYERS = [
     ["objectives"],
     ["inference"],
     ["least_squares"],
+    ["initial_weights"],
     ["specification"],
     ["io"],
     ["training"],

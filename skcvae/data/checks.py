@@ -17,8 +17,7 @@ def row_shape(given, array: np.ndarray, name: str) -> Shape:
     """Return the shape in which the networks see one row of an array."""
     own = array.shape[1:] or (1,)
     if given is None:
-        is_last = len(own) == 3 and (own[2] in (1, 3, 4) or own[0] == own[1] > own[2])
-        if is_last and min(own[:2]) > 4:
+        if has_channels_last(own):
             array_name = {"x_shape": "X"}.get(name, "y")
             raise ValueError(
                 f"{array_name} has rows of shape {own}, images with channels last, expected "
@@ -34,6 +33,12 @@ def row_shape(given, array: np.ndarray, name: str) -> Shape:
             f"{math.prod(own)} numbers of a row, got {given!r}."
         )
     return shape
+
+
+def has_channels_last(shape: Shape) -> bool:
+    """Return whether rows of a shape are images (height, width, channels), by all appearances."""
+    is_last = len(shape) == 3 and (shape[2] in (1, 3, 4) or shape[0] == shape[1] > shape[2])
+    return is_last and min(shape[:2]) > 4
 
 
 def are_sequences(rows: np.ndarray, architecture, name: str) -> bool:

@@ -150,17 +150,21 @@ def has_unknown_label(y: np.ndarray) -> bool:
     """Return whether labels have 255 beside smaller ones, far from it."""
     if y.dtype.kind not in "iuf":
         return False
-    found = np.unique(y[np.isfinite(y)])
-    return len(found) > 2 and found[-1] == UNKNOWN_LABEL > found[-2] + 1
+    return _unknown_label(np.unique(y[np.isfinite(y)])) == UNKNOWN_LABEL
+
+
+def _unknown_label(found: np.ndarray) -> int | None:
+    """Return which of the distinct labels stands for none: 255, or -1 or -100 beside 0, 1, 2."""
+    if len(found) > 2 and found[-1] == UNKNOWN_LABEL > found[-2] + 1:
+        return UNKNOWN_LABEL
+    is_counted = len(found) > 3 and (found[1:] == np.arange(len(found) - 1)).all()
+    return int(found[0]) if is_counted and found[0] in NEGATIVE_LABELS else None
 
 
 def refuse_ignored(y: np.ndarray) -> None:
     """Refuse 255 beside smaller labels, or -1 beside 0, 1, 2, ..., which stand for no label."""
     found = np.unique(y[np.isfinite(y)])
-    lowest, *others = found.tolist()
-    unknown = UNKNOWN_LABEL if has_unknown_label(y) else None
-    if len(others) > 2 and lowest in NEGATIVE_LABELS and others == [*range(len(others))]:
-        unknown = int(lowest)
+    unknown = _unknown_label(found)
     if unknown is not None:
         raise ValueError(
             f"y has the label {unknown} beside {found[found != unknown][:5].tolist()}, which "

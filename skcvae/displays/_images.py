@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skcvae.data.checks import has_channels_last
 from skcvae.data.label_names import known
 
 MOST_ROWS = 20  # larger grids are not readable
@@ -75,7 +76,7 @@ def as_images(name, array):
                 f"{np.nanmax(array)}. Divide bytes by 255 before fit."
             )
         return np.moveaxis(array, 1, -1).clip(0, 1)
-    if array.ndim == 4 and array.shape[-1] in (1, 3, 4) and min(array.shape[1:3]) > 4:
+    if has_channels_last(array.shape[1:]):
         raise ValueError(
             f"{name} has shape {array.shape}, images with channels last, expected channels first: "
             f"np.moveaxis({name}, -1, 1)."

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from torch.utils.data import Dataset
 
-from skcvae import least_squares
+from skcvae import initial_weights
 from skcvae.data.annotations import one_by_one
 from skcvae.data.batches import Selection
 from skcvae.data.items import Items
@@ -151,7 +151,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
             set_temperature(model, 1.0)
         elif rows is not None:
-            is_fitted = least_squares.start(model, rows)
+            is_fitted = initial_weights.start(model, rows)
             if type(specification.prior) not in OWN_PRIORS:
                 check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
         if specification.n_scales > 1:

@@ -152,7 +152,6 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
             lost, except for their checkpoints, and the interrupt is re-raised.
         """
         self._validate_params()
-        self._check_estimator()
         self._check_checkpoint()
         seed, ended = seed_from(self.random_state), []
         try:
@@ -173,7 +172,8 @@ class EnsembleRegressor(MetaEstimatorMixin, Mixture, RegressorMixin, Savable, Pa
         self.training_ = how_trained(kept)
         return self
 
-    def _check_estimator(self):
+    def _validate_params(self):
+        super()._validate_params()
         if not isinstance(self.estimator, StructuredPredictor | None):
             raise ValueError(
                 "The 'estimator' parameter of EnsembleRegressor must be a CVAERegressor, "

@@ -7,6 +7,7 @@ where y is standardised first, and define `build`.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from sklearn.utils._param_validation import HasMethods
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.distributions import Distribution, Independent
 from skcvae.data.coding import Scaling
 from skcvae.distributions import raw_scale_of, scale_of
 from skcvae.documented import Documented
+from skcvae.likelihoods.marginals import mean_of
 
 Family = Callable[[Tensor, Tensor], Distribution]
 
@@ -169,60 +171,39 @@ class LikelihoodModule(nn.Module):
         return y
 
 
-def mean_of(y: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the weighted mean over rows, of shape (...).
+def row_of(
+    likelihood: Likelihood, name: str, y_shape: tuple[int, ...], default=None, *, positive=False
+) -> np.ndarray:
+    """Return a parameter that is a number, or has one for each output.
 
     Parameters
     ----------
-    y : Tensor of shape (n_rows, ...)
-        Rows.
-    weight : Tensor of shape (n_rows,) or None
-        Weights; None are equal ones.
+    likelihood : Likelihood
+        The parameter object.
+    name : str
+        The name of the parameter.
+    y_shape : tuple of int
+        Shape of one row of y.
+    default : float, default=None
+        In place of None.
+    positive : bool, default=False
+        Whether the numbers have to be positive.
 
     Returns
     -------
-    Tensor of shape (...)
-        The mean.
+    ndarray of shape y_shape
+        A copy, float64.
     """
-    return y.mean(0) if weight is None else torch.tensordot(weight, y, 1) / weight.sum()
-
-
-def share_of(y: Tensor, weight: Tensor | None, prior_share: float = 0.5) -> Tensor:
-    """Return the weighted mean of shares, with one more row that has the prior share.
-
-    Parameters
-    ----------
-    y : Tensor of shape (n_rows, ...)
-        Numbers in [0, 1].
-    weight : Tensor of shape (n_rows,) or None
-        Weights; None are equal ones.
-    prior_share : float, default=0.5
-        Keeps the mean from 0 and 1.
-
-    Returns
-    -------
-    Tensor of shape (...)
-        In (0, 1).
-    """
-    return (len(y) * mean_of(y, weight) + prior_share) / (len(y) + 1)
-
-
-def logit_response(y: Tensor, share: Tensor) -> Tensor:
-    """Return the working response of logits at a share.
-
-    Parameters
-    ----------
-    y : Tensor of shape (n_rows, ...)
-        Numbers in [0, 1].
-    share : Tensor of shape (...)
-        In (0, 1).
-
-    Returns
-    -------
-    Tensor of shape (n_rows, ...)
-        Of mean zero where the share is the mean of y.
-    """
-    return (y - share) / (share * (1 - share))
+    given = getattr(likelihood, name)
+    row = np.asarray(default if given is None else given, dtype=float)
+    is_positive = not positive or (row.astype(np.float32) > 0).all()
+    if row.shape not in ((), tuple(y_shape)) or not is_positive:
+        raise ValueError(
+            f"The {name!r} parameter of {type(likelihood).__name__} must be a "
+            f"{'positive ' * positive}number or have shape {tuple(y_shape)}. "
+            f"Got {given!r} instead."
+        )
+    return np.broadcast_to(row, y_shape).copy()
 
 
 class LearnedScale(LikelihoodModule):
@@ -264,3 +245,27 @@ class PredictedScale(LearnedScale):
     """One scale per output and row: a learned base scale plus a damped network offset."""
 
     n_numbers = 2
+
+
+class Rescaled(LikelihoodModule):
+    """Learned scales of outputs that the networks read on another scale, which `read` gives.
+
+    Parameters
+    ----------
+    layer : LearnedScale
+        Scales on that other scale, of a family of distributions of y itself.
+    """
+
+    def __init__(self, layer: LearnedScale):
+        super().__init__(layer.parameter_shape)
+        self.layer = layer
+
+    def start_at(self, covariance: Tensor) -> None:
+        """Start at the noise of a linear model of what the networks read."""
+        self.layer.start_at(covariance)
+
+    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.layer.marginal(self.read(y), weight)
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        return self.layer(parameters)

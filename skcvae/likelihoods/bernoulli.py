@@ -7,7 +7,8 @@ from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.distributions import Distribution, Independent
 from torch.nn import functional as F
 
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule, logit_response, share_of
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.likelihoods.marginals import logit_response, share_of
 
 
 class Bernoulli(Likelihood):

@@ -9,7 +9,8 @@ from torch.distributions import Distribution, Independent
 from skcvae.data import label_names as labels
 from skcvae.data.labels import OneHot
 from skcvae.distributions import SoftOneHot
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule, share_of
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.likelihoods.marginals import share_of
 
 
 class Categorical(Likelihood):

@@ -5,21 +5,18 @@ r"""Tables with columns of several types: real numbers, counts, labels.
 Each group of columns has its own likelihood. The groups are dependent through z.
 """
 
-import math
 from numbers import Integral
 
 import numpy as np
-import torch
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import _BaseComposition
-from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch import nn
 
 from skcvae.data.frames import column_names
 from skcvae.data.reading import numbers
 from skcvae.data.table import Table
-from skcvae.distributions import Product
-from skcvae.likelihoods.base import LIKELIHOOD, Likelihood, LikelihoodModule
+from skcvae.likelihoods.base import LIKELIHOOD, Likelihood
+from skcvae.likelihoods.groups import Groups
 
 
 class Columns(Likelihood, _BaseComposition):
@@ -194,7 +191,7 @@ class Columns(Likelihood, _BaseComposition):
         self._check_groups()
         sizes = self._sizes()
         pairs = zip(self.groups, sizes, strict=True)
-        return _Groups([likelihood.build((size,)) for (_, likelihood, _), size in pairs], sizes)
+        return Groups([likelihood.build((size,)) for (_, likelihood, _), size in pairs], sizes)
 
     def _check_groups(self):
         self._validate_params()
@@ -277,31 +274,3 @@ def _index(column, names):
         known = f"the columns of y are {names}" if names else "the columns of y have no names"
         raise ValueError(f"Columns names a column {column!r}, but {known}.")
     return names.index(column)
-
-
-class _Groups(LikelihoodModule):
-    """The likelihood modules of the groups, applied to slices of the network output and of y."""
-
-    def __init__(self, modules: list[nn.Module], sizes: list[int]):
-        shares = [math.prod(module.parameter_shape) for module in modules]
-        super().__init__((sum(shares),))
-        self.groups = nn.ModuleList(modules)
-        self.shares, self.sizes = shares, sizes
-
-    def forward(self, parameters: Tensor) -> Distribution:
-        shares = parameters.split(self.shares, -1)
-        pairs = zip(self.groups, shares, strict=True)
-        return Product([g(share.unflatten(-1, g.parameter_shape)) for g, share in pairs])
-
-    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
-        pairs = zip(self.groups, y.split(self.sizes, -1), strict=True)
-        found = [g.marginal(part, weight) for g, part in pairs]
-        if None in found:
-            return None
-        numbers, responses = zip(*found, strict=True)
-        responses = [part.flatten(1) for part in responses]
-        return torch.cat([part.flatten() for part in numbers]), torch.cat(responses, 1)
-
-    def read(self, y: Tensor) -> Tensor:
-        pairs = zip(self.groups, y.split(self.sizes, -1), strict=True)
-        return torch.cat([g.read(part) for g, part in pairs], -1)

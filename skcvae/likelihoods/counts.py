@@ -18,7 +18,8 @@ from torch.distributions import Distribution, Independent
 from torch.distributions import NegativeBinomial as NegativeBinomialDistribution
 from torch.distributions import Poisson as PoissonDistribution
 
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule, mean_of
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule, row_of
+from skcvae.likelihoods.marginals import mean_of
 
 BOUND = 10.0  # on logarithms: rates and dispersions change by a factor of at most 22,000
 LARGEST = 1e9
@@ -65,13 +66,8 @@ class Counts(Likelihood):
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
-        rate = np.asarray(1.0 if self.init_rate is None else self.init_rate, dtype=np.float32)
-        if rate.shape not in ((), tuple(y_shape)) or not (rate > 0).all():
-            raise ValueError(
-                f"The 'init_rate' parameter of {type(self).__name__} must be a positive "
-                f"number or have shape {tuple(y_shape)}. Got {self.init_rate!r} instead."
-            )
-        return self._module(torch.from_numpy(np.broadcast_to(rate, y_shape).copy()))
+        rate = row_of(self, "init_rate", y_shape, 1.0, positive=True)
+        return self._module(torch.from_numpy(rate).float())
 
     @abstractmethod
     def _module(self, init_rate: Tensor) -> nn.Module:

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from skcvae.distributions import ZeroOrPositive
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule, logit_response, share_of
+from skcvae.likelihoods.base import Likelihood, LikelihoodModule
+from skcvae.likelihoods.marginals import logit_response, mean_of, share_of
 from skcvae.likelihoods.positive import LogNormal, Positive
 
 
@@ -69,17 +70,16 @@ class _Hurdle(LikelihoodModule):
         self.positive = positive
 
     def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        weight = torch.ones(len(y)).to(y) if weight is None else weight
-        given = (y > 0) * weight.view(-1, *[1] * (y.ndim - 1))
-        size = given.sum(0).clamp_min(1e-30)
+        is_positive = (y > 0).to(y)
+        fraction = mean_of(is_positive, weight).clamp_min(1e-30)
         log_y = self.positive.read(y).where(y > 0, 0.0)
-        mean = (given * log_y).sum(0) / size
-        variance = (given * (log_y - mean).square()).sum(0) / size
+        mean = mean_of(log_y, weight) / fraction
+        excess = is_positive * (log_y - mean)
+        variance = mean_of(excess.square(), weight) / fraction
         self.positive.start_at(variance.flatten().diag())
-        share, n_numbers = share_of((y > 0).to(y), weight), self.parameter_shape[0]
+        share, n_numbers = share_of(is_positive, weight), self.parameter_shape[0]
         numbers = [share.logit(), mean, torch.zeros_like(mean)]
-        of_positive = (log_y - mean).where(y > 0, 0.0) / share
-        response = [logit_response((y > 0).to(y), share), of_positive, torch.zeros_like(y)]
+        response = [logit_response(is_positive, share), excess / share, torch.zeros_like(y)]
         return torch.stack(numbers[:n_numbers]), torch.stack(response[:n_numbers], 1)
 
     def forward(self, parameters: Tensor) -> Distribution:

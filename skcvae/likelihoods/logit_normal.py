@@ -15,7 +15,7 @@ from torch.distributions import Distribution
 
 from skcvae.data.coding import FARTHEST, Scaling
 from skcvae.distributions import LogitNormal as LogitNormalDistribution
-from skcvae.likelihoods.base import LearnedScale, Likelihood, LikelihoodModule, PredictedScale
+from skcvae.likelihoods.base import LearnedScale, Likelihood, PredictedScale, Rescaled, row_of
 
 LARGEST_SCALE = 4.0  # of a logit: wider ones have their mass at both ends
 END = 1e-6  # logits of numbers nearer to an end do not rule the standardisation
@@ -113,31 +113,20 @@ class LogitNormal(Likelihood):
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
-        given = {"logit_mean": (self.logit_mean, 0.0), "logit_scale": (self.logit_scale, 1.0)}
-        mean, scale = (
-            torch.from_numpy(self._row(name, default if value is None else value, y_shape)).float()
-            for name, (value, default) in given.items()
-        )
+        mean = row_of(self, "logit_mean", y_shape, 0.0)
+        scale = row_of(self, "logit_scale", y_shape, 1.0, positive=True)
+        family = _Family(torch.from_numpy(mean).float(), torch.from_numpy(scale).float())
         layer = PredictedScale if self.heteroscedastic else LearnedScale
-        return _LogitNormal(layer(y_shape, self.init_scale, self.min_scale, _Family(mean, scale)))
+        return _LogitNormal(layer(y_shape, self.init_scale, self.min_scale, family))
 
     def _ends(self, y_shape):
-        low, high = (self._row(name, getattr(self, name), y_shape) for name in ("low", "high"))
+        low, high = (row_of(self, name, y_shape) for name in ("low", "high"))
         if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
             raise ValueError(
                 "The 'low' and 'high' parameters of LogitNormal must be finite, and low below "
                 f"high. Got low={self.low!r} and high={self.high!r} instead."
             )
         return low, high
-
-    def _row(self, name, value, y_shape):
-        array = np.asarray(value, dtype=float)
-        if array.shape not in ((), tuple(y_shape)):
-            raise ValueError(
-                f"The {name!r} parameter of LogitNormal must be a number or have shape "
-                f"{tuple(y_shape)}. Got {value!r} instead."
-            )
-        return np.broadcast_to(array, y_shape).copy()
 
 
 class _Family(nn.Module):
@@ -153,21 +142,7 @@ class _Family(nn.Module):
         return LogitNormalDistribution(self.mean + self.scale * loc, scale)
 
 
-class _LogitNormal(LikelihoodModule):
-    def __init__(self, layer: LearnedScale):
-        super().__init__(layer.parameter_shape)
-        self.layer = layer
-
-    def start_at(self, covariance: Tensor) -> None:
-        """Start at the noise of a linear model of standardised logits."""
-        self.layer.start_at(covariance)
-
-    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.layer.marginal(self.read(y), weight)
-
-    def forward(self, parameters: Tensor) -> Distribution:
-        return self.layer(parameters)
-
+class _LogitNormal(Rescaled):
     def read(self, y: Tensor) -> Tensor:
         family = self.layer.family
         return (y.logit(torch.finfo(y.dtype).eps) - family.mean) / family.scale

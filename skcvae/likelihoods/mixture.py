@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 
 from skcvae.distributions import diagonal_normal, raw_scale_of
-from skcvae.likelihoods.base import LikelihoodModule, RealOutputs, mean_of
+from skcvae.likelihoods.base import LikelihoodModule, RealOutputs
+from skcvae.likelihoods.marginals import mean_of
 
 APART = 0.5  # standard deviations, between components at the start
 

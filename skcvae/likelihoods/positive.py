@@ -15,7 +15,7 @@ from torch.distributions import Distribution
 from torch.distributions import Gamma as GammaDistribution
 from torch.distributions import LogNormal as LogNormalDistribution
 
-from skcvae.likelihoods.base import LearnedScale, Likelihood, LikelihoodModule, PredictedScale
+from skcvae.likelihoods.base import LearnedScale, Likelihood, PredictedScale, Rescaled, row_of
 
 BOUND = 10.0  # on the logarithm of the location: a factor of at most 22,000
 LARGEST_SCALE = 4.0  # beyond it the mean of a log-normal distribution overflows
@@ -56,14 +56,9 @@ class Positive(Likelihood):
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
-        mean = np.asarray(1.0 if self.init_mean is None else self.init_mean, dtype=np.float32)
-        if mean.shape not in ((), tuple(y_shape)) or not (mean > 0).all():
-            raise ValueError(
-                f"The 'init_mean' parameter of {type(self).__name__} must be a positive "
-                f"number or have shape {tuple(y_shape)}. Got {self.init_mean!r} instead."
-            )
+        mean = row_of(self, "init_mean", y_shape, 1.0, positive=True)
         layer = PredictedScale if self.heteroscedastic else LearnedScale
-        family = _Family(torch.from_numpy(np.broadcast_to(mean, y_shape).copy()), self.family)
+        family = _Family(torch.from_numpy(mean).float(), self.family)
         return _Positive(layer(y_shape, self.init_scale, self.min_scale, family))
 
 
@@ -180,20 +175,6 @@ class _Family(nn.Module):
         return self.family(log_mean, LARGEST_SCALE * (scale / LARGEST_SCALE).tanh())
 
 
-class _Positive(LikelihoodModule):
-    def __init__(self, layer: LearnedScale):
-        super().__init__(layer.parameter_shape)
-        self.layer = layer
-
-    def start_at(self, covariance: Tensor) -> None:
-        """Start at the noise of a linear model of logarithms."""
-        self.layer.start_at(covariance)
-
-    def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.layer.marginal(self.read(y), weight)
-
-    def forward(self, parameters: Tensor) -> Distribution:
-        return self.layer(parameters)
-
+class _Positive(Rescaled):
     def read(self, y: Tensor) -> Tensor:
         return (y / self.layer.family.init_mean).log()

@@ -1,0 +1,123 @@
+"""The weights at which training starts.
+
+Networks of real outputs start at :mod:`skcvae.least_squares`, those of other outputs, without z,
+at one step of iterated least squares (McCullagh and Nelder, 1989, section 2.5). The hidden layers
+are random as ever, but cancel in the location, and training departs from there.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skcvae.distributions import DiagonalGaussian, raw_scale_of
+from skcvae.least_squares import NOISE_SHARE, factors, fit
+from skcvae.model import Model
+from skcvae.networks.layers import Stack, set_affine
+
+MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
+FARTHEST = 5.0  # standard deviations: y beyond counts as so far
+PRIOR_NOISE_SHARE = 0.8  # NOISE_SHARE without a recognition network
+
+
+@torch.no_grad()
+def start(model: Model, rows) -> bool:
+    """Set the weights of new networks to the linear model, where they can be.
+
+    Where outputs are no real or positive numbers, a network without z starts at one step of
+    iterated least squares from the distribution that ignores x. Others are left as they are:
+    networks without skip connections or of images, likelihoods without such a distribution, and
+    no complete row of y.
+
+    Parameters
+    ----------
+    model : Model
+        Untrained.
+    rows : Rows or StreamedRows
+        The rows to train on; of many, evenly spaced ones are read.
+
+    Returns
+    -------
+    bool
+        Whether they are now that model; with priors of another shape, p(z|x) is random.
+    """
+    if not _has_skips(model):
+        return False
+    is_linear = hasattr(model.output.likelihood, "start_at")
+    # Noise that explains all of y at the start would keep z from being used.
+    if not (is_linear or model.generation is None):
+        return False
+    x, y, weight, group = _some(rows)
+    if not len(y):
+        return False
+    return (_linear if is_linear else _generalised)(model, x, y, weight, group)
+
+
+def _linear(model: Model, x, y: Tensor, weight, group) -> bool:
+    """Start at the linear model; with priors of another shape, p(z|x) is random."""
+    generation, likelihood = model.generation, model.output.likelihood
+    seen = likelihood.read(y).flatten(1).clip(-FARTHEST, FARTHEST)
+    coef, intercept, covariance = fit(x, seen.numpy(), weight, group)
+    family, trunks = None, {} if model.baseline is None else {model.baseline.trunk: [coef]}
+    if generation is not None:
+        # Draws from the prior alone seldom meet narrow noise.
+        least = NOISE_SHARE if model.recognition is not None else PRIOR_NOISE_SHARE
+        loadings, variance = factors(covariance, generation.first[-1].in_features, least)
+        covariance, family = variance.diag(), model.prior.family
+        share = torch.zeros_like(coef) if trunks else coef
+        trunks[generation] = [loadings] if x is None else [share, loadings]
+        _start_encoders(model, coef, intercept, loadings, variance)
+    set_affine(model.output.head, trunks, intercept)
+    likelihood.start_at(covariance)
+    return getattr(family, "parameter_shape", None) is None or isinstance(family, DiagonalGaussian)
+
+
+def _generalised(model: Model, x, y: Tensor, weight, group) -> bool:
+    """Start a network without z at a generalised linear model, if the likelihood has a start."""
+    weights = None if weight is None else torch.from_numpy(weight)
+    found = model.output.likelihood.marginal(y, weights)
+    if found is None:
+        return False
+    numbers, response = found[0].flatten(), found[1].flatten(1).clip(-FARTHEST, FARTHEST)
+    coef = fit(x, response.numpy(), weight, group).coef
+    set_affine(model.output.head, {model.baseline.trunk: [coef]}, numbers)
+    return True
+
+
+def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
+    """Set p(z|x) to N(0, I), and q(z|x,y) to the posterior in the linear model."""
+    if model.recognition is not None:
+        precision = loadings.T / variance
+        spread = 1 / (1 + (precision @ loadings).diagonal())
+        read = spread[:, None] * precision
+        maps = [-read @ coef, read] if coef.shape[1] else [read]
+        trunk, head = model.recognition.trunk, model.recognition.head
+        set_affine(head, {trunk: maps}, -read @ intercept, raw_scale_of(spread.sqrt()))
+    if hasattr(model.prior, "trunk") and isinstance(model.prior.family, DiagonalGaussian):
+        zeros = torch.zeros(loadings.shape[1], 0, dtype=coef.dtype)
+        set_affine(model.prior.head, {model.prior.trunk: [zeros]}, zeros.sum(1))
+
+
+def _has_skips(model) -> bool:
+    """Return whether all networks of a model have skip connections."""
+    if not isinstance(model, Model):
+        return False
+    for part in (model.baseline, model.generation, model.prior, model.recognition):
+        trunk = getattr(part, "trunk", part if part is model.generation else None)
+        if trunk is not None and not (isinstance(trunk, Stack) and trunk.shortcut):
+            return False
+    return True
+
+
+def _some(rows) -> tuple[np.ndarray | None, Tensor, np.ndarray | None, np.ndarray | None]:
+    """Return x and y of complete rows, weights and groups: as many as can be fitted quickly."""
+    size = sum(map(Tensor.numel, rows[slice(1)][0]))
+    most = max(MOST_OPERATIONS / size**2, math.sqrt(MOST_OPERATIONS / size))
+    index = torch.linspace(0, rows.n_rows - 1, min(int(most), rows.n_rows)).long()
+    arrays, weight = rows[index.to(rows.index_device)]
+    complete = ~arrays[-1].flatten(1).isnan().any(1)
+    *x, y = [part[complete].double().cpu() for part in arrays]
+    weight = None if weight is None else weight[complete].double().cpu().numpy()
+    group = None if rows.group is None else rows.group[index][complete.cpu()]
+    return (x[0].flatten(1).numpy() if x else None), y, weight, group
