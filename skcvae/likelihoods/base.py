@@ -147,11 +147,13 @@ class LikelihoodModule(nn.Module):
         -------
         numbers : Tensor of shape parameter_shape
             The parameters of the distribution.
-        response : Tensor of shape (n_rows, *parameter_shape)
+        response : Tensor of shape (n_rows,) + parameter_shape
             What least squares predicts from x, to be added to the numbers: as the working response
             of a generalised linear model (McCullagh and Nelder, 1989, section 2.5).
 
-        By default None: training then starts at random.
+        Notes
+        -----
+        By default None is returned: training then starts at random.
         """
         return None
 
