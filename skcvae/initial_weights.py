@@ -1,8 +1,8 @@
 """The weights at which training starts.
 
-Networks of real outputs start at :mod:`skcvae.least_squares`, those of other outputs, without z,
-at one step of iterated least squares (McCullagh and Nelder, 1989, section 2.5). The hidden layers
-are random as ever, but cancel in the location, and training departs from there.
+Networks of real outputs start at :mod:`skcvae.least_squares`, those of other outputs at one step of
+iterated least squares in x (McCullagh and Nelder, 1989, section 2.5), with z read at random. The
+hidden layers are random as ever, but cancel in the location, and training departs from there.
 """
 
 import math
@@ -25,10 +25,9 @@ PRIOR_NOISE_SHARE = 0.8  # NOISE_SHARE without a recognition network
 def start(model: Model, rows) -> bool:
     """Set the weights of new networks to the linear model, where they can be.
 
-    Where outputs are no real or positive numbers, a network without z starts at one step of
-    iterated least squares from the distribution that ignores x. Others are left as they are:
-    networks without skip connections or of images, likelihoods without such a distribution, and
-    no complete row of y.
+    Where outputs are no real or positive numbers, it is one step of iterated least squares from
+    the distribution that ignores x. Others are left as they are: networks without skip connections
+    or of images, likelihoods without such a distribution, and no complete row of y.
 
     Parameters
     ----------
@@ -44,13 +43,10 @@ def start(model: Model, rows) -> bool:
     """
     if not _has_skips(model):
         return False
-    is_linear = hasattr(model.output.likelihood, "start_at")
-    # Noise that explains all of y at the start would keep z from being used.
-    if not (is_linear or model.generation is None):
-        return False
     x, y, weight, group = _some(rows)
     if not len(y):
         return False
+    is_linear = hasattr(model.output.likelihood, "start_at")
     return (_linear if is_linear else _generalised)(model, x, y, weight, group)
 
 
@@ -74,19 +70,29 @@ def _linear(model: Model, x, y: Tensor, weight, group) -> bool:
 
 
 def _generalised(model: Model, x, y: Tensor, weight, group) -> bool:
-    """Start a network without z at a generalised linear model, if the likelihood has a start."""
+    """Start at a generalised linear model in x, if the likelihood has a start."""
+    generation, output = model.generation, model.output
     weights = None if weight is None else torch.from_numpy(weight)
-    found = model.output.likelihood.marginal(y, weights)
+    found = output.likelihood.marginal(y, weights)
     if found is None:
         return False
     numbers, response = found[0].flatten(), found[1].flatten(1).clip(-FARTHEST, FARTHEST)
     coef = fit(x, response.numpy(), weight, group).coef
-    set_affine(model.output.head, {model.baseline.trunk: [coef]}, numbers)
+    trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
+    if generation is not None:
+        # The noise explains all of y: without a share of z, z would not come to be used.
+        loadings = output.head.linear.weight[: len(coef)] @ generation.shortcut[-1].weight
+        share = torch.zeros_like(coef) if trunks else coef
+        trunks[generation] = [loadings.to(coef)] if x is None else [share, loadings.to(coef)]
+        _start_standard(model.prior)
+        _start_standard(model.recognition)
+    set_affine(output.head, trunks, numbers)
     return True
 
 
 def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
     """Set p(z|x) to N(0, I), and q(z|x,y) to the posterior in the linear model."""
+    _start_standard(model.prior)
     if model.recognition is not None:
         precision = loadings.T / variance
         spread = 1 / (1 + (precision @ loadings).diagonal())
@@ -94,9 +100,13 @@ def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
         maps = [-read @ coef, read] if coef.shape[1] else [read]
         trunk, head = model.recognition.trunk, model.recognition.head
         set_affine(head, {trunk: maps}, -read @ intercept, raw_scale_of(spread.sqrt()))
-    if hasattr(model.prior, "trunk") and isinstance(model.prior.family, DiagonalGaussian):
-        zeros = torch.zeros(loadings.shape[1], 0, dtype=coef.dtype)
-        set_affine(model.prior.head, {model.prior.trunk: [zeros]}, zeros.sum(1))
+
+
+def _start_standard(network) -> None:
+    """Set the distribution of z of a network to N(0, I), where it is Gaussian."""
+    if hasattr(network, "trunk") and isinstance(network.family, DiagonalGaussian):
+        nothing = torch.zeros(*network.family.noise_shape, 0, dtype=torch.double)
+        set_affine(network.head, {network.trunk: [nothing]}, nothing.sum(1))
 
 
 def _has_skips(model) -> bool:

@@ -266,7 +266,7 @@ def test_columns_are_joint_draws():
     likelihood = Columns(
         [("kind", Categorical(), [0]), ("count", Poisson(), [1]), ("real", Gaussian(), [2])]
     )
-    params = {"max_epochs": 50, "batch_size": 100, "lr": 0.02, "random_state": 0}
+    params = {"max_epochs": 100, "batch_size": 100, "lr": 0.02, "random_state": 0}
     est = CVAERegressor(likelihood=likelihood, **params)
     est.fit(gen.normal(size=(600, 1)), y)
     kind, count, real = est.sample(np.zeros((1, 1)), n_samples=500, random_state=0)[:, 0].T

@@ -100,7 +100,7 @@ def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[T
     Parameters
     ----------
     rows : Rows or StreamedRows
-        Without groups, copies of a row of x are one; these are read in blocks.
+        Without groups, copies of a row of x are one, or if all x are the same, copies of y.
     gain, weight : Tensor of shape (n_rows,)
         Of each row.
 
@@ -111,9 +111,12 @@ def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[T
     """
     if rows.group is None and len(rows[slice(1)][0]) < 2:
         return gain, weight
-    blocks = slices(len(rows), FORWARD_ROWS)
-    x = (row for block in blocks for row in rows[block][0][0].cpu().numpy())
-    number = torch.from_numpy(belonging(x, rows.group)).to(gain.device)
-    n_groups = int(number.max()) + 1
+    for part in (0, -1):  # of each batch: x, y
+        blocks = slices(len(rows), FORWARD_ROWS)
+        array = (row for block in blocks for row in rows[block][0][part].cpu().numpy())
+        number = torch.from_numpy(belonging(array, rows.group)).to(gain.device)
+        n_groups = int(number.max()) + 1
+        if n_groups > 1 or rows.group is not None:
+            break
     total = gain.new_zeros(n_groups).index_add(0, number, weight)
     return gain.new_zeros(n_groups).index_add(0, number, weight * gain) / total, total
