@@ -1,8 +1,8 @@
 """The weights at which training starts.
 
-Networks of real outputs start at :mod:`skcvae.least_squares`, those of other outputs at one step of
-iterated least squares in x (McCullagh and Nelder, 1989, section 2.5), with z read at random. The
-hidden layers are random as ever, but cancel in the location, and training departs from there.
+Networks of real outputs start at :mod:`skcvae.least_squares`, those of other outputs at one step
+of iterated least squares in x (McCullagh and Nelder, 1989, section 2.5), with z read at random.
+The hidden layers are random as ever, but cancel in the location, and training departs from there.
 """
 
 import math
@@ -47,26 +47,26 @@ def start(model: Model, rows) -> bool:
     if not len(y):
         return False
     is_linear = hasattr(model.output.likelihood, "start_at")
-    return (_linear if is_linear else _generalised)(model, x, y, weight, group)
+    is_set = (_linear if is_linear else _generalised)(model, x, y, weight, group)
+    return is_set and (model.generation is None or _is_standard(model.prior))
 
 
 def _linear(model: Model, x, y: Tensor, weight, group) -> bool:
-    """Start at the linear model; with priors of another shape, p(z|x) is random."""
+    """Start at the linear model."""
     generation, likelihood = model.generation, model.output.likelihood
     seen = likelihood.read(y).flatten(1).clip(-FARTHEST, FARTHEST)
     coef, intercept, covariance = fit(x, seen.numpy(), weight, group)
-    family, trunks = None, {} if model.baseline is None else {model.baseline.trunk: [coef]}
+    loadings = None
     if generation is not None:
         # Draws from the prior alone seldom meet narrow noise.
         least = NOISE_SHARE if model.recognition is not None else PRIOR_NOISE_SHARE
         loadings, variance = factors(covariance, generation.first[-1].in_features, least)
-        covariance, family = variance.diag(), model.prior.family
-        share = torch.zeros_like(coef) if trunks else coef
-        trunks[generation] = [loadings] if x is None else [share, loadings]
-        _start_encoders(model, coef, intercept, loadings, variance)
-    set_affine(model.output.head, trunks, intercept)
+        covariance = variance.diag()
+        _start_standard(model.prior)
+        _start_at_posterior(model.recognition, coef, intercept, loadings, variance)
+    set_affine(model.output.head, _maps(model, coef, loadings), intercept)
     likelihood.start_at(covariance)
-    return getattr(family, "parameter_shape", None) is None or isinstance(family, DiagonalGaussian)
+    return True
 
 
 def _generalised(model: Model, x, y: Tensor, weight, group) -> bool:
@@ -77,36 +77,48 @@ def _generalised(model: Model, x, y: Tensor, weight, group) -> bool:
     if found is None:
         return False
     numbers, response = found[0].flatten(), found[1].flatten(1).clip(-FARTHEST, FARTHEST)
-    coef = fit(x, response.numpy(), weight, group).coef
-    trunks = {} if model.baseline is None else {model.baseline.trunk: [coef]}
+    coef, loadings = fit(x, response.numpy(), weight, group).coef, None
     if generation is not None:
         # The noise explains all of y: without a share of z, z would not come to be used.
         loadings = output.head.linear.weight[: len(coef)] @ generation.shortcut[-1].weight
-        share = torch.zeros_like(coef) if trunks else coef
-        trunks[generation] = [loadings.to(coef)] if x is None else [share, loadings.to(coef)]
         _start_standard(model.prior)
         _start_standard(model.recognition)
-    set_affine(output.head, trunks, numbers)
+    set_affine(output.head, _maps(model, coef, loadings), numbers)
     return True
 
 
-def _start_encoders(model: Model, coef, intercept, loadings, variance) -> None:
-    """Set p(z|x) to N(0, I), and q(z|x,y) to the posterior in the linear model."""
-    _start_standard(model.prior)
-    if model.recognition is not None:
+def _maps(model: Model, coef: Tensor, loadings: Tensor | None) -> dict[Stack, list[Tensor]]:
+    """Return what each network is to read of x, and of z, for the location."""
+    maps = {} if model.baseline is None else {model.baseline.trunk: [coef]}
+    if loadings is not None:
+        share = torch.zeros_like(coef) if maps else coef
+        has_x = len(model.generation.shortcut) > 1
+        maps[model.generation] = [share, loadings.to(coef)] if has_x else [loadings.to(coef)]
+    return maps
+
+
+def _start_at_posterior(recognition, coef, intercept, loadings, variance) -> None:
+    """Set q(z|x,y) to the posterior in the linear model."""
+    if recognition is not None:
         precision = loadings.T / variance
         spread = 1 / (1 + (precision @ loadings).diagonal())
         read = spread[:, None] * precision
         maps = [-read @ coef, read] if coef.shape[1] else [read]
-        trunk, head = model.recognition.trunk, model.recognition.head
-        set_affine(head, {trunk: maps}, -read @ intercept, raw_scale_of(spread.sqrt()))
+        others = raw_scale_of(spread.sqrt())
+        set_affine(recognition.head, {recognition.trunk: maps}, -read @ intercept, others)
 
 
 def _start_standard(network) -> None:
     """Set the distribution of z of a network to N(0, I), where it is Gaussian."""
-    if hasattr(network, "trunk") and isinstance(network.family, DiagonalGaussian):
+    if hasattr(network, "trunk") and _is_standard(network):
         nothing = torch.zeros(*network.family.noise_shape, 0, dtype=torch.double)
         set_affine(network.head, {network.trunk: [nothing]}, nothing.sum(1))
+
+
+def _is_standard(network) -> bool:
+    """Return whether the distribution of z of a network can start at N(0, I)."""
+    shape = getattr(network.family, "parameter_shape", None)
+    return shape is None or isinstance(network.family, DiagonalGaussian)
 
 
 def _has_skips(model) -> bool:
