@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
-from skcvae.least_squares import NOISE_SHARE, factors, fit
+from skcvae.least_squares import coarse_factors, factors, fit
 from skcvae.model import Model
 from skcvae.networks.layers import Stack, set_affine
 
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
-PRIOR_NOISE_SHARE = 0.8  # NOISE_SHARE without a recognition network
 
 
 @torch.no_grad()
@@ -59,8 +58,8 @@ def _linear(model: Model, x, y: Tensor, weight, group) -> bool:
     loadings = None
     if generation is not None:
         # Draws from the prior alone seldom meet narrow noise.
-        least = NOISE_SHARE if model.recognition is not None else PRIOR_NOISE_SHARE
-        loadings, variance = factors(covariance, generation.first[-1].in_features, least)
+        analyse = coarse_factors if model.recognition is None else factors
+        loadings, variance = analyse(covariance, generation.first[-1].in_features)
         covariance = variance.diag()
         _start_standard(model.prior)
         _start_at_posterior(model.recognition, coef, intercept, loadings, variance)

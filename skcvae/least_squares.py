@@ -30,6 +30,8 @@ N_FOLDS = 10  # where rows of x are repeated
 SHARES = np.logspace(-5, 0, 21)  # of the identity in a shrunk covariance
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
 NOISE_SHARE = 0.2  # of the least variance, if z could have all: a ring is found as fast as ever
+FEW_OUTPUTS = 4  # of more, all of the least variance is noise, which may have heavy tails
+MOST_NATS = 2.0  # that draws from the prior alone are to tell: some e^2 of them are needed
 
 
 class LinearModel(NamedTuple):
@@ -175,9 +177,7 @@ def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
     return (1 - share) * covariance + share * np.eye(n_outputs)
 
 
-def factors(
-    covariance: Tensor, n_latents: int, noise_share: float = NOISE_SHARE
-) -> tuple[Tensor, Tensor]:
+def factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
     r"""Return loadings and noise variances, :math:`\Sigma \approx \Lambda\Lambda^\top + \psi`.
 
     Parameters
@@ -186,9 +186,6 @@ def factors(
         Positive definite.
     n_latents : int
         Number of latent variables.
-    noise_share : float
-        Least variance of the noise, in terms of the least variance of any direction, where there
-        are as many latent variables as outputs.
 
     Returns
     -------
@@ -198,14 +195,51 @@ def factors(
     noise : Tensor of shape (n_outputs,)
         Variances of the noise.
     """
-    variance = covariance.diagonal()
-    scale = variance.sqrt()
-    # numpy's: in a forked process torch's decompositions may wait for ever.
+    scale, values, vectors = _principal_components(covariance)
+    noise = values[min(n_latents, len(values) - 1) :].mean()
+    if len(values) <= min(n_latents, FEW_OUTPUTS):
+        noise = NOISE_SHARE * noise
+    return scale[:, None] * _loadings(values, vectors, noise, n_latents), noise * scale.square()
+
+
+def coarse_factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
+    r"""Return loadings so small that few draws of z from N(0, I) meet y, and noise variances.
+
+    Parameters
+    ----------
+    covariance : Tensor of shape (n_outputs, n_outputs)
+        Positive definite.
+    n_latents : int
+        Number of latent variables.
+
+    Returns
+    -------
+    loadings : Tensor of shape (n_outputs, n_latents)
+        Of principal components that outputs share; y tells `MOST_NATS` of z at most.
+    noise : Tensor of shape (n_outputs,)
+        Variances of the noise: what is left of each output.
+    """
+    scale, values, vectors = _principal_components(covariance)
+    values, vectors = values[:n_latents], vectors[:, :n_latents]
+    # The least noise with which the first components together tell that much.
+    counts = torch.arange(1, len(values) + 1)
+    levels = ((values.log().cumsum(0) - 2 * MOST_NATS) / counts).exp()
+    noise = levels[levels < values][-1].clamp_min(1.0)
+    loadings = _loadings(values, vectors, noise, n_latents)
+    return scale[:, None] * loadings, scale.square() * (1 - loadings.square().sum(1))
+
+
+def _principal_components(covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the scales of outputs, and the variances and directions of their correlation."""
+    scale = covariance.diagonal().sqrt()
     correlation = covariance / scale / scale[:, None]
+    # numpy's: in a forked process torch's decompositions may wait for ever.
     values, vectors = map(torch.from_numpy, np.linalg.eigh(correlation.numpy()))
     vectors = vectors * torch.where(vectors[0] < 0, -1, 1)  # signs that rounding cannot flip
-    values, vectors = values.flip(0).clamp_min(1e-6), vectors.flip(1)
-    noise = values[n_latents:].mean() if n_latents < len(values) else noise_share * values[-1]
+    return scale, values.flip(0).clamp_min(1e-6), vectors.flip(1)
+
+
+def _loadings(values: Tensor, vectors: Tensor, noise: Tensor, n_latents: int) -> Tensor:
+    """Return loadings of outputs of unit variance."""
     loadings = (vectors * (values - noise).clamp_min(0).sqrt())[:, :n_latents]
-    loadings = nn.functional.pad(loadings, (0, n_latents - loadings.shape[1]))
-    return scale[:, None] * loadings, noise * variance
+    return nn.functional.pad(loadings, (0, n_latents - loadings.shape[1]))

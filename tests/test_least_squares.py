@@ -76,6 +76,24 @@ def test_the_bound_is_the_log_likelihood_at_the_start():
     assert -row["valid_loss"] == pytest.approx(row["valid_cll"], abs=0.2)  # of ten draws
 
 
+@pytest.mark.parametrize("noise", ["dense", "walk"])
+def test_noise_that_many_outputs_share_is_found_whole(noise):
+    rng = np.random.default_rng(0)
+    X, mixing = rng.normal(size=(1400, 4)), np.tril(np.ones((30, 30)))
+    if noise == "dense":
+        mixing = np.eye(30) + 0.3 * np.tril(rng.normal(size=(30, 30)))
+    y = X @ rng.normal(size=(4, 30)) + rng.normal(size=(1400, 30)) @ mixing.T
+    parts = (X[:400], y[:400]), (X[400:], y[400:])
+    reached = CVAERegressor(max_epochs=30, random_state=0).fit(*parts[0]).score(*parts[1])
+    assert reached > log_density(*parts) - 0.05 * 30
+    # Draws from the prior alone meet less of it, and are not to lose what each output has.
+    few, none = (
+        cls(max_epochs=30, random_state=0).fit(*parts[0]).score(*parts[1])
+        for cls in (GSNNRegressor, NNRegressor)
+    )
+    assert few > none + (10 if noise == "walk" else 0)
+
+
 def test_a_density_starts_at_principal_components():
     _, y = linear_rows(3000)
     vae = VAE(**NO_STEP).fit(y[:1000])

@@ -162,7 +162,7 @@ class Conv(Architecture):
                     f"n_latent_scales={self.n_latent_scales} expects images in y given X, got rows"
                     f" of {math.prod(y_shape)} numbers whose latent variables are a vector."
                 )
-            return MLP().latent_shape(latent_dim, y_shape)
+            return MLP(shortcut=False).latent_shape(latent_dim, y_shape)
         n_channels, sizes = 4 if latent_dim == "auto" else latent_dim, self.latent_sizes()
         if len(sizes) == 1:
             return (n_channels, *sizes[0])

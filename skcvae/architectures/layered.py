@@ -111,7 +111,7 @@ class Layered(Conv):
         return super().resolve(n_rows, x_shape, y_shape)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        (size,) = MLP().latent_shape(latent_dim, y_shape)
+        (size,) = MLP(shortcut=False).latent_shape(latent_dim, y_shape)
         if size < 2:
             raise ValueError(
                 "architecture=Layered() expects latent_dim to be at least 2, for the foreground "

@@ -131,7 +131,8 @@ class MLP(Architecture):
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
         size = math.prod(y_shape)
-        automatic = min(size, round(2 * math.sqrt(size)), 64)
+        # With skip connections training starts at the factors of the covariance of outputs.
+        automatic = min(size, 64 if self.shortcut else round(2 * math.sqrt(size)), 64)
         return (automatic if latent_dim == "auto" else latent_dim,)
 
     def encoder(self, *in_shapes: Shape) -> nn.Module:

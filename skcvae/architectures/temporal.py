@@ -91,7 +91,7 @@ class Temporal(Architecture):
         return clone(self).set_params(n_blocks=n_blocks)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        return MLP().latent_shape(latent_dim, y_shape)
+        return MLP(shortcut=False).latent_shape(latent_dim, y_shape)
 
     def encoder(self, *in_shapes: Shape) -> TemporalNetwork:
         return self._network(in_shapes[-1:], in_shapes)

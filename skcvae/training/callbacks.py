@@ -132,7 +132,8 @@ class BestWeights(Callback):
         start_cll = float(weight @ before / weight.sum()) + held_out.log_jacobian[0]
         for row in net.history:
             row.update(valid_cll_best=False, start_cll=start_cll)
-        if len(net.history) >= FEW_EPOCHS:
+        # With draws from the prior, what is trained for differs from the log-likelihood.
+        if len(net.history) >= FEW_EPOCHS and not net.module.objective.draws_from_prior:
             lost = float(weight @ (before - score) / weight.sum())
             self._warn_if_training_lost(net, train, lost)
 
