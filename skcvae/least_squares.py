@@ -88,7 +88,7 @@ def fit(
         left_out = (intercept - share * y) / (1 - share)
     else:
         if group is not None or len(set(map(bytes, x))) < len(x):
-            labels = belonging(x, group)
+            labels = belonging((x, y), group)
         if labels is not None and labels.max() in (0, len(x) - 1):
             labels = None  # one group is none: as many as there are y
         n_groups = len(y) if labels is None else labels.max() + 1

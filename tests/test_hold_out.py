@@ -349,6 +349,17 @@ def test_tables_of_few_values_or_rounded_numbers_do_not_warn():
         split_and_compared(X, y)  # warnings are errors
 
 
+@pytest.mark.parametrize("n_features", [1, 2, 5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_subjects_belong_together_and_those_of_a_category_do_not(n_features, dtype):
+    X, y, subject = subjects(n_features=n_features)
+    X = ((X - X.mean(0)) / X.std(0)).astype(dtype)
+    assert np.array_equal(hold_out.belonging((X, y)), subject)
+    assert np.array_equal(hold_out.belonging((X, y), subject % 3), subject % 3)
+    for X, y in usual_tables():
+        assert len(set(hold_out.belonging((X.astype(dtype), y)))) > 0.6 * len(X)
+
+
 @pytest.mark.parametrize("n_copies", [2, 3, 10, 20])
 @pytest.mark.parametrize("jitter", [1e-9, 1e-3, 0.02])
 @pytest.mark.parametrize("n_features", [4, 30])

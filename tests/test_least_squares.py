@@ -177,6 +177,25 @@ def test_groups_reach_the_start(early_stopping):
     assert given > est.score(X_new, y_new) + 0.5
 
 
+@pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor])
+@pytest.mark.parametrize("n_kinds", [1, 2, 3, 100])
+def test_an_x_of_categories_is_no_worse_than_least_squares(cls, n_kinds):
+    rng = np.random.default_rng(0)
+    X = np.eye(n_kinds)[rng.integers(n_kinds, size=1400)][:, : max(n_kinds - 1, 1)]
+    y = X @ rng.normal(size=(X.shape[1], 2)) + rng.normal(size=(1400, 2))
+    parts = (X[:400], y[:400]), (X[400:], y[400:])
+    est = cls(max_epochs=30, random_state=0).fit(*parts[0])
+    assert est.score(*parts[1]) > log_density(*parts) - 0.1
+
+
+def test_a_curved_density_is_learned_where_x_is_constant():
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, 1000)
+    y = np.c_[np.cos(angle), np.sin(angle)] + 0.05 * rng.normal(size=(1000, 2))
+    est = CVAERegressor(max_epochs=100, random_state=0).fit(np.ones((1000, 1)), y)
+    assert est.score(np.ones((1000, 1)), y) > norm(0, 0.71).logpdf(y).sum(1).mean() + 1
+
+
 @pytest.mark.parametrize("n_distinct", [1, 2, 3])
 def test_few_distinct_rows_of_x_give_a_model(n_distinct):
     rng = np.random.default_rng(0)

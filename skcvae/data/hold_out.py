@@ -122,9 +122,10 @@ def check_groups(validation, groups: np.ndarray, kept: np.ndarray, held_out: np.
 
 def blocks(arrays, index, groups=None) -> np.ndarray:
     """Return the number of the block of each row: those with copies or a group in common."""
-    block = copies(arrays, index) if arrays else np.arange(len(index))
+    own = np.arange(len(index))
+    block = copies(arrays, index) if arrays else own
     if groups is None:
-        return block
+        return block if block.any() else own  # of one row, some copies are held out
     group = numbered(groups.tolist())
     n_groups = group.max() + 1
     edges, size = (group, n_groups + block), n_groups + block.max() + 1
@@ -146,17 +147,14 @@ def copies(arrays, index) -> np.ndarray:
     holding out all rows of one y given x would bias what is learned. Of x alone, every second
     column counts as y.
     """
-    own = np.arange(len(index))
     x, y = arrays if len(arrays) == 2 else every_second_column(arrays[0])
     number_of_x, number_of_y = numbered(rows(x, index)), numbered(rows(y, index))
     number = numbered(zip(number_of_x.tolist(), number_of_y.tolist(), strict=True))
     n_distinct = number.max() + 1
-    if n_distinct == 1:
-        return own
-    if 2 * n_distinct >= len(index) or tells_rows_apart(y, index, number_of_y):
+    if n_distinct == 1 or 2 * n_distinct >= len(index) or tells_rows_apart(y, index, number_of_y):
         return number
     n_answers = np.bincount(number_of_x[first_of_each(number)])
-    return own if (n_answers[number_of_x] > 1).mean() > 0.5 else number
+    return np.arange(len(index)) if (n_answers[number_of_x] > 1).mean() > 0.5 else number
 
 
 def tells_rows_apart(array: np.ndarray, index, number: np.ndarray) -> bool:
@@ -204,9 +202,17 @@ def rows(array: np.ndarray, index) -> Iterable[bytes]:
         yield blake2b(array[row].tobytes(), digest_size=16).digest()
 
 
-def belonging(x: Iterable[np.ndarray], group: np.ndarray | None = None) -> np.ndarray:
-    """Return the number of the group of each row, or without groups of the copies of its x."""
-    return numbered(map(bytes, x) if group is None else group.tolist())
+def belonging(arrays, group: np.ndarray | None = None) -> np.ndarray:
+    """Number the rows so that those that tell little more than one have the same number.
+
+    That are rows of a group; without groups, those of one x, and in a table of few values of x,
+    copies of x and y.
+    """
+    if group is not None:
+        return numbered(group.tolist())
+    x, index = arrays[0], np.arange(len(arrays[0]))
+    number = numbered(rows(x, index))
+    return number if tells_rows_apart(x, index, number) else copies(arrays, index)
 
 
 def numbered(values: Iterable) -> np.ndarray:

@@ -100,7 +100,7 @@ def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[T
     Parameters
     ----------
     rows : Rows or StreamedRows
-        Without groups, copies of a row of x are one, or if all x are the same, copies of y.
+        Without groups, rows of one x are one; where x has few values, copies of x and y are.
     gain, weight : Tensor of shape (n_rows,)
         Of each row.
 
@@ -111,12 +111,9 @@ def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[T
     """
     if rows.group is None and len(rows[slice(1)][0]) < 2:
         return gain, weight
-    for part in (0, -1):  # of each batch: x, y
-        blocks = slices(len(rows), FORWARD_ROWS)
-        array = (row for block in blocks for row in rows[block][0][part].cpu().numpy())
-        number = torch.from_numpy(belonging(array, rows.group)).to(gain.device)
-        n_groups = int(number.max()) + 1
-        if n_groups > 1 or rows.group is not None:
-            break
+    blocks = [rows[block][0] for block in slices(len(rows), FORWARD_ROWS)]
+    arrays = [torch.cat(part).cpu().numpy() for part in zip(*blocks, strict=True)]
+    number = torch.from_numpy(belonging(arrays, rows.group)).to(gain.device)
+    n_groups = int(number.max()) + 1
     total = gain.new_zeros(n_groups).index_add(0, number, weight)
     return gain.new_zeros(n_groups).index_add(0, number, weight * gain) / total, total
