@@ -339,7 +339,7 @@ def test_a_gain_exceeds_its_standard_error_in_any_unit(scale, n_rows):
         gain = torch.from_numpy(scale * rng.normal(size=n_rows))
         decided.append(lowest_gain(gain, weight) > 0)
     distribution = t(n_rows - 1)
-    widening = distribution.ppf(0.975) / norm.ppf(0.975)
+    widening = distribution.ppf(0.995) / norm.ppf(0.995)
     assert np.mean(decided) == pytest.approx(distribution.sf(widening), abs=0.02)
 
 

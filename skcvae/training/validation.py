@@ -14,7 +14,7 @@ from skcvae.inference.conditional_likelihood import WIDENING, double, importance
 from skcvae.inference.posterior_collapse import has_units, kl_of_units
 from skcvae.objectives.base import Bound
 
-LEVEL = 0.975  # at which few rows widen the standard error, as Student's t the normal
+LEVEL = 0.995  # at which few rows widen the standard error, as Student's t the normal
 
 
 def evaluated(
