@@ -7,6 +7,7 @@ from torch import Tensor
 
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.estimators._active_units import MIN_EPOCHS_BEFORE_WARNING
+from skcvae.least_squares import SMALLEST_SCALE
 from skcvae.model import Model
 
 MAX_ROWS = 10_000  # of which the constant density is estimated
@@ -68,10 +69,13 @@ def warn_if_constant_is_better(
 
 
 def constant_score(rows: Rows | StreamedRows, held_out: Rows | StreamedRows) -> float:
-    """Return the mean log density of rows held out, of Gaussians with the moments of others."""
+    """Return the mean log density of rows held out, of Gaussians with the moments of others.
+
+    Constant columns have the smallest scale that training starts at.
+    """
     y, y_new = _some_outputs(rows), _some_outputs(held_out)
     mean = y.nanmean(0)
-    variance = (y - mean).square().nanmean(0) + 1e-12
+    variance = (y - mean).square().nanmean(0).clamp_min(SMALLEST_SCALE**2)
     lost = (y_new - mean).square() / variance + (2 * math.pi * variance).log()
     return -lost.nansum(1).mean().item() / 2 + held_out.log_jacobian[0]
 
