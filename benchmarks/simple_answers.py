@@ -84,6 +84,28 @@ def rare_category(rng, n_rows=1400):
     return X, y, n_rows
 
 
+def categories(rng, n_kinds, n_rows=400):
+    X = np.eye(n_kinds)[rng.integers(n_kinds, size=n_rows + N_TEST)][:, 1:]
+    return X, X @ rng.normal(size=(n_kinds - 1, 3)) + rng.normal(size=(len(X), 3)), n_rows
+
+
+def ring(rng, n_rows=1000):
+    angle = rng.uniform(0, 2 * np.pi, n_rows + N_TEST)
+    y = np.c_[np.cos(angle), np.sin(angle)] + 0.1 * rng.normal(size=(len(angle), 2))
+    return np.ones((len(y), 1)), y, n_rows
+
+
+def many_outputs(rng, mixing, n_rows=400):
+    X, n_outputs = rng.normal(size=(n_rows + N_TEST, 5)), len(mixing)
+    noise = rng.normal(size=(len(X), n_outputs)) @ mixing.T
+    return X, X @ rng.normal(size=(5, n_outputs)) + noise, n_rows
+
+
+def dense(rng, n_outputs=30):
+    mixing = np.eye(n_outputs) + 0.3 * np.tril(rng.normal(size=(n_outputs, n_outputs)))
+    return many_outputs(rng, mixing)
+
+
 CASES = {
     "noise, 200 rows": pure_noise,
     "1,000 columns, 100 rows": wide,
@@ -97,6 +119,11 @@ CASES = {
     "y at 1e4, three outputs": lambda rng: typing_error(rng, 3),
     "x at -9999": placeholders,
     "rare category at test": rare_category,
+    "x of two kinds": lambda rng: categories(rng, 2),
+    "x of 100 kinds": lambda rng: categories(rng, 100),
+    "constant x, ring": ring,
+    "30 outputs, dense noise": dense,
+    "40 outputs, random walk": lambda rng: many_outputs(rng, np.tril(np.ones((40, 40)))),
 }
 
 
