@@ -131,8 +131,10 @@ class MLP(Architecture):
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
         size = math.prod(y_shape)
-        # With skip connections training starts at the factors of the covariance of outputs.
-        automatic = min(size, 64 if self.shortcut else round(2 * math.sqrt(size)), 64)
+        # With skip connections training starts at principal components: one less than outputs
+        # and their noise give any covariance. Of few outputs z may take nearly all.
+        most = size - (size > 4) if self.shortcut else round(2 * math.sqrt(size))
+        automatic = min(size, most, 64)
         return (automatic if latent_dim == "auto" else latent_dim,)
 
     def encoder(self, *in_shapes: Shape) -> nn.Module:

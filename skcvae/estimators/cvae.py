@@ -41,8 +41,8 @@ class CVAERegressor(StructuredPredictor):
     latent_dim : "auto" or int, default="auto"
         Number of latent variables, or channels of the latent map where the
         architecture is convolutional and y an image. "auto" takes the number of
-        outputs, but at most 64, and without skip connections at most twice its square
-        root; or 4 channels.
+        outputs, less one if these are more than four, but at most 64, and without skip
+        connections at most twice its square root; or 4 channels.
     initial_guess : bool, default=False
         Whether a baseline network makes a first guess of y that the prior network
         reads and whose features add to the generation network's: the paper's
