@@ -21,7 +21,7 @@ FARTHEST = 5.0  # standard deviations: y beyond counts as so far
 
 
 @torch.no_grad()
-def start(model: Model, rows) -> bool:
+def start(model: Model, rows) -> float | None:
     """Set the weights of new networks to the linear model, where they can be.
 
     Where outputs are no real or positive numbers, it is one step of iterated least squares from
@@ -37,17 +37,20 @@ def start(model: Model, rows) -> bool:
 
     Returns
     -------
-    bool
-        Whether they are now that model; with priors of another shape, p(z|x) is random.
+    float or None
+        How many standard errors training has to gain over it; none where z is still random. None
+        if they are not that model; with priors of another shape, p(z|x) is random.
     """
     if not _has_skips(model):
-        return False
+        return None
     x, y, weight, group = _some(rows)
     if not len(y):
-        return False
+        return None
     is_linear = hasattr(model.output.likelihood, "start_at")
     is_set = (_linear if is_linear else _generalised)(model, x, y, weight, group)
-    return is_set and (model.generation is None or _is_standard(model.prior))
+    if not is_set or not (model.generation is None or _is_standard(model.prior)):
+        return None
+    return float(is_linear or model.generation is None)
 
 
 def _linear(model: Model, x, y: Tensor, weight, group) -> bool:

@@ -362,7 +362,7 @@ def test_infinite_gains_are_gains_and_one_row_decides_nothing():
     weight = torch.ones(3, dtype=torch.double)
     gain = torch.tensor([0.1, -0.1, np.inf], dtype=torch.double)
     assert lowest_gain(gain, weight) > 0 > lowest_gain(-gain, weight)
-    assert lowest_gain(weight[:1], weight[:1]) == -np.inf
+    assert lowest_gain(weight[:1], weight[:1]) == lowest_gain(weight[:2], weight[:2]) == -np.inf
 
 
 @pytest.mark.parametrize(
@@ -502,6 +502,24 @@ GENERALISED = [
     ),
 ]
 each_generalised = pytest.mark.parametrize("likelihood", GENERALISED, ids=repr)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "poisson", "bernoulli"])
+def test_z_is_used_where_few_rows_of_labels_or_counts_have_a_hidden_cause(kind):
+    rng = np.random.default_rng(1)
+    hidden, noise = 2 * rng.normal(size=(2100, 1)), rng.normal(size=(2100, 3))
+    rows = {
+        "categorical": np.digitize(hidden + noise, [-1, 1]),
+        "poisson": rng.poisson(np.exp(1 + 0.5 * hidden), size=(2100, 3)),
+        "bernoulli": hidden + noise > 0,
+    }
+    X, y = np.ones((2100, 1)), rows[kind]
+    est, alone = (
+        cls(likelihood=kind, random_state=0).fit(X[:100], y[:100])
+        for cls in (CVAERegressor, NNRegressor)
+    )
+    assert est.score(X[100:], y[100:]) > alone.score(X[100:], y[100:]) + 0.2
+    assert np.corrcoef(est.sample(X[100:], 1, random_state=0)[0].T)[0, 1] > 0.1
 
 
 @pytest.mark.filterwarnings("ignore:No latent variable is used", "ignore:.*rows to train on")

@@ -143,7 +143,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
 
     def _module(self, objective, rows=None, *, seed=None, continues=False):
         """Return the networks under the objective; on a warm start with their weights."""
-        specification, is_fitted = self.specification_, False
+        specification, n_errors = self.specification_, None
         with drawing_from(generator(self.seed_ if seed is None else seed)):
             model = specification.build()
         if continues:
@@ -151,13 +151,14 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
             set_temperature(model, 1.0)
         elif rows is not None:
-            is_fitted = initial_weights.start(model, rows)
+            n_errors = initial_weights.start(model, rows)
             if type(specification.prior) not in OWN_PRIORS:
                 check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
         if specification.n_scales > 1:
             objective = MultiScale(objective)
         module = ObjectiveModule(model, objective, self.n_train_samples)
-        module.start = deepcopy(module.state_dict()) if is_fitted and self.early_stopping else None
+        if n_errors is not None and self.early_stopping:
+            module.start, module.least_gain = deepcopy(module.state_dict()), n_errors
         return module
 
     def _net(self, training, module, device, rows=None, validation=None):

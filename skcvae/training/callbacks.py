@@ -126,7 +126,7 @@ class BestWeights(Callback):
         score, weight = row_scores(net, held_out)
         net.module.load_state_dict(net.module.start)
         before, _ = row_scores(net, held_out)
-        if lowest_gain(*by_group(held_out, score - before, weight)) > 0:
+        if lowest_gain(*by_group(held_out, score - before, weight), net.module.least_gain) > 0:
             net.module.load_state_dict(self.kept_["weights"])
             return
         start_cll = float(weight @ before / weight.sum()) + held_out.log_jacobian[0]

@@ -14,6 +14,7 @@ from skcvae.inference.conditional_likelihood import WIDENING, double, importance
 from skcvae.inference.posterior_collapse import has_units, kl_of_units
 from skcvae.objectives.base import Bound
 
+FEWEST_ROWS = 2.5  # two that are alike would decide
 LEVEL = 0.995  # at which few rows widen the standard error, as Student's t the normal
 
 
@@ -82,11 +83,11 @@ def lowest_gain(gain: Tensor, weight: Tensor, n_errors: float = 1.0) -> float:
     Returns
     -------
     float
-        Minus infinity for one row, whose error is not known; infinity for a mean of infinity.
+        Minus infinity for one or two rows, which tell no error; infinity for a mean of infinity.
     """
     share = weight / weight.sum()
     n_rows = effective_rows(share)
-    if n_rows < 1.5:
+    if n_rows < FEWEST_ROWS:
         return -math.inf
     mean = share @ gain
     widening = stdtrit(n_rows - 1, LEVEL) / ndtri(LEVEL) * (n_rows / (n_rows - 1)) ** 0.5
