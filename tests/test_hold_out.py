@@ -1,5 +1,6 @@
 """Laws of which rows are held out: at random, by groups, the last ones, or by a splitter."""
 
+import re
 import warnings
 
 import numpy as np
@@ -301,6 +302,19 @@ def test_visits_of_subjects_warn_unless_groups_are_given(n_features):
         split_and_compared(X, y, validation=ShuffleSplit(test_size=0.1))
     split_and_compared(X, y, groups=subject)
     split_and_compared(X, y, validation=40)
+
+
+@pytest.mark.parametrize("other", ["visit", "continuous", "two"])
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_subjects_warn_where_other_columns_vary(n_features, other):
+    X, y, subject = subjects(n_features=n_features)
+    new = np.random.default_rng(1).normal(size=(len(X), 2))
+    visit = np.tile(np.arange(20.0), 30)[:, None]
+    X = np.hstack([X, {"visit": visit % 10, "continuous": new[:, :1], "two": new}[other]])
+    columns = re.escape(str(list(range(n_features))))
+    with pytest.warns(UserWarning, match=f"in the columns {columns} of X.*pass their groups"):
+        split_and_compared(X, y)
+    split_and_compared(X, y, groups=subject)
 
 
 def test_two_visits_of_each_subject_warn_too():

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from skcvae.data.batches import Selection
-from skcvae.data.hold_out import numbered, rows, tells_rows_apart
+from skcvae.data.hold_out import FEW, numbered, rows, tells_rows_apart
 from skcvae.data.items import Items
 
 MOST_NUMBERS = 4_000_000  # of x: the search then takes about a second
@@ -47,6 +47,15 @@ def warn_of_dependence(kept: Selection, held_out: Selection) -> None:
         )
     if kept.group is not None:
         return
+    columns = [] if share > 0.5 else repeated_columns(x)
+    share = share_of_repeats(x[:, columns], kept.index, held_out.index) if columns else 0
+    if share > 0.5:
+        _warn(
+            f"{share:.0%} of the rows held out to validate on have the same numbers as rows to "
+            f"train on in the columns {columns} of X, such as those of one subject",
+            "If such rows belong together, pass their groups to fit, so that whole groups are "
+            "held out.",
+        )
     if are_near_copies(x, kept.index, held_out.index):
         _warn(
             "Most rows held out to validate on are nearly the x of rows to train on, much nearer "
@@ -77,6 +86,15 @@ def share_of_repeats(x: np.ndarray, kept: np.ndarray, held_out: np.ndarray) -> f
     number = numbered(rows(x, index))
     repeated = np.isin(number[len(kept) :], number[: len(kept)])
     return repeated.mean() if tells_rows_apart(x, index, number) else 0.0
+
+
+def repeated_columns(x: np.ndarray) -> list[int]:
+    """Return columns of a table, if not all, of more than a few values, most of them repeated."""
+    if x.ndim != 2 or x.size > MOST_NUMBERS:
+        return []
+    counts = [len(np.unique(column)) for column in x.T]
+    columns = [i for i, n in enumerate(counts) if 2 * FEW < n <= len(x) / 2]
+    return columns if len(columns) < len(counts) else []
 
 
 def are_near_copies(x: np.ndarray, kept: np.ndarray, held_out: np.ndarray) -> bool:
