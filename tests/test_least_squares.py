@@ -190,10 +190,10 @@ def test_an_x_of_categories_is_no_worse_than_least_squares(cls, n_kinds):
 
 def test_a_curved_density_is_learned_where_x_is_constant():
     rng = np.random.default_rng(0)
-    angle = rng.uniform(0, 2 * np.pi, 1000)
-    y = np.c_[np.cos(angle), np.sin(angle)] + 0.05 * rng.normal(size=(1000, 2))
-    est = CVAERegressor(max_epochs=100, random_state=0).fit(np.ones((1000, 1)), y)
-    assert est.score(np.ones((1000, 1)), y) > norm(0, 0.71).logpdf(y).sum(1).mean() + 1
+    angle = rng.uniform(0, 2 * np.pi, 500)
+    y = np.c_[np.cos(angle), np.sin(angle)] + 0.05 * rng.normal(size=(500, 2))
+    est = CVAERegressor(max_epochs=80, random_state=0).fit(np.ones((500, 1)), y)
+    assert est.score(np.ones((500, 1)), y) > norm(0, 0.71).logpdf(y).sum(1).mean() + 0.5
 
 
 @pytest.mark.parametrize("n_distinct", [1, 2, 3])
