@@ -19,6 +19,7 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from torch import Tensor, nn
 
+from skcvae.architectures.mlp import FEW_OUTPUTS
 from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
 
@@ -30,7 +31,6 @@ N_FOLDS = 10  # where rows of x are repeated
 SHARES = np.logspace(-5, 0, 21)  # of the identity in a shrunk covariance
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
 NOISE_SHARE = 0.2  # of the least variance, if z could have all: a ring is found as fast as ever
-FEW_OUTPUTS = 4  # of more, all of the least variance is noise, which may have heavy tails
 MOST_NATS = 2.0  # that draws from the prior alone are to tell: some e^2 of them are needed
 
 

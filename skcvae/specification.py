@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skcvae.architectures import MLP
+from skcvae.architectures.base import few_latents
 from skcvae.autoencoder import EncoderDecoder, encoder_decoder
 from skcvae.data.batches import Rows, Selection, StreamedRows
 from skcvae.data.checks import (
@@ -239,7 +239,7 @@ def specify(
         check_no_bins(architecture)
         architecture = architecture.resolve(n_rows, (), code_shape)
         size = (math.prod(code_shape),)
-        (few,) = MLP(shortcut=False).latent_shape(latent_dim, size)  # a code is short
+        (few,) = few_latents(latent_dim, size)  # a code is short
         shape = architecture.latent_shape(few, size)
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
     X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))

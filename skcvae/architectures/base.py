@@ -3,6 +3,7 @@
 Methods return modules. Sizes are known only in `fit`, so an architecture holds no modules.
 """
 
+import math
 from abc import ABC, abstractmethod
 
 from sklearn.utils._param_validation import HasMethods
@@ -12,6 +13,27 @@ from skcvae.documented import Documented
 from skcvae.networks.layers import Shape
 
 ARCHITECTURE = HasMethods(["resolve", "latent_shape", "encoder", "decoder", "head"])
+MOST_LATENTS = 64  # that are chosen automatically
+
+
+def few_latents(latent_dim: int | str, y_shape: Shape) -> Shape:
+    """Return the shape of a short vector z for one row.
+
+    Parameters
+    ----------
+    latent_dim : int or "auto"
+        The estimators' parameter.
+    y_shape : tuple of int
+        Shape of one row.
+
+    Returns
+    -------
+    tuple of int
+        "auto" is the number of outputs, but at most twice its square root, and at most 64.
+    """
+    size = math.prod(y_shape)
+    automatic = min(size, round(2 * math.sqrt(size)), MOST_LATENTS)
+    return (automatic if latent_dim == "auto" else latent_dim,)
 
 
 class Architecture(Documented, ABC):

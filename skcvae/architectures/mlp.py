@@ -9,9 +9,10 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae.architectures.base import Architecture
+from skcvae.architectures.base import MOST_LATENTS, Architecture, few_latents
 from skcvae.networks.layers import ACTIVATIONS, Concatenation, Readout, Shape, Stack
 
+FEW_OUTPUTS = 4  # of which z may take nearly all; of more, the noise may have heavy tails
 MOST_BINS = 2**14  # of all columns: each has a row of weights in the first layer of each network
 
 
@@ -130,12 +131,12 @@ class MLP(Architecture):
         return clone(self).set_params(bins=edges)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        size = math.prod(y_shape)
+        if latent_dim != "auto" or not self.shortcut:
+            return few_latents(latent_dim, y_shape)
         # With skip connections training starts at principal components: one less than outputs
-        # and their noise give any covariance. Of few outputs z may take nearly all.
-        most = size - (size > 4) if self.shortcut else round(2 * math.sqrt(size))
-        automatic = min(size, most, 64)
-        return (automatic if latent_dim == "auto" else latent_dim,)
+        # and their noise give any covariance.
+        size = math.prod(y_shape)
+        return (min(size - (size > FEW_OUTPUTS), MOST_LATENTS),)
 
     def encoder(self, *in_shapes: Shape) -> nn.Module:
         if not self.hidden_layer_sizes:

@@ -7,8 +7,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae.architectures.base import Architecture
-from skcvae.architectures.mlp import MLP
+from skcvae.architectures.base import Architecture, few_latents
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
 from skcvae.networks.temporal import SequenceReadout, TemporalNetwork, is_sequence
 
@@ -91,7 +90,7 @@ class Temporal(Architecture):
         return clone(self).set_params(n_blocks=n_blocks)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        return MLP(shortcut=False).latent_shape(latent_dim, y_shape)
+        return few_latents(latent_dim, y_shape)
 
     def encoder(self, *in_shapes: Shape) -> TemporalNetwork:
         return self._network(in_shapes[-1:], in_shapes)

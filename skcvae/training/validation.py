@@ -112,8 +112,10 @@ def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[T
     """
     if rows.group is None and len(rows[slice(1)][0]) < 2:
         return gain, weight
-    blocks = [rows[block][0] for block in slices(len(rows), FORWARD_ROWS)]
-    arrays = [torch.cat(part).cpu().numpy() for part in zip(*blocks, strict=True)]
+    arrays = []
+    if rows.group is None:
+        blocks = [rows[block][0] for block in slices(len(rows), FORWARD_ROWS)]
+        arrays = [torch.cat(part).cpu().numpy() for part in zip(*blocks, strict=True)]
     number = torch.from_numpy(belonging(arrays, rows.group)).to(gain.device)
     n_groups = int(number.max()) + 1
     total = gain.new_zeros(n_groups).index_add(0, number, weight)
