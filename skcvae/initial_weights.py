@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
-from skcvae.least_squares import coarse_factors, factors, fit
+from skcvae.factors import coarse_factors, factors
+from skcvae.least_squares import fit
 from skcvae.model import Model
 from skcvae.networks.layers import Stack, set_affine
 
@@ -43,10 +44,10 @@ def start(model: Model, rows) -> float | None:
     """
     if not _has_skips(model):
         return None
-    x, y, weight, group = _some(rows)
+    is_linear = hasattr(model.output.likelihood, "start_at")
+    x, y, weight, group = _some(rows, complete=not is_linear)
     if not len(y):
         return None
-    is_linear = hasattr(model.output.likelihood, "start_at")
     is_set = (_linear if is_linear else _generalised)(model, x, y, weight, group)
     if not is_set or not (model.generation is None or _is_standard(model.prior)):
         return None
@@ -57,7 +58,7 @@ def _linear(model: Model, x, y: Tensor, weight, group) -> bool:
     """Start at the linear model."""
     generation, likelihood = model.generation, model.output.likelihood
     seen = likelihood.read(y).flatten(1).clip(-FARTHEST, FARTHEST)
-    coef, intercept, covariance = fit(x, seen.numpy(), weight, group)
+    coef, intercept, covariance, _ = fit(x, seen.numpy(), weight, group)
     loadings = None
     if generation is not None:
         # Draws from the prior alone seldom meet narrow noise.
@@ -106,6 +107,8 @@ def _start_at_posterior(recognition, coef, intercept, loadings, variance) -> Non
         spread = 1 / (1 + (precision @ loadings).diagonal())
         read = spread[:, None] * precision
         maps = [-read @ coef, read] if coef.shape[1] else [read]
+        if recognition.partial:
+            recognition.imputer.start_at(coef, intercept, loadings, variance)
         others = raw_scale_of(spread.sqrt())
         set_affine(recognition.head, {recognition.trunk: maps}, -read @ intercept, others)
 
@@ -134,14 +137,15 @@ def _has_skips(model) -> bool:
     return True
 
 
-def _some(rows) -> tuple[np.ndarray | None, Tensor, np.ndarray | None, np.ndarray | None]:
-    """Return x and y of complete rows, weights and groups: as many as can be fitted quickly."""
+def _some(rows, *, complete: bool) -> tuple[np.ndarray | None, Tensor, *[np.ndarray | None] * 2]:
+    """Return x, y, weights and groups of rows, maybe complete ones: as many as are quick."""
     size = sum(map(Tensor.numel, rows[slice(1)][0]))
     most = max(MOST_OPERATIONS / size**2, math.sqrt(MOST_OPERATIONS / size))
     index = torch.linspace(0, rows.n_rows - 1, min(int(most), rows.n_rows)).long()
     arrays, weight = rows[index.to(rows.index_device)]
-    complete = ~arrays[-1].flatten(1).isnan().any(1)
-    *x, y = [part[complete].double().cpu() for part in arrays]
-    weight = None if weight is None else weight[complete].double().cpu().numpy()
-    group = None if rows.group is None else rows.group[index][complete.cpu()]
+    missing = arrays[-1].flatten(1).isnan()
+    has_y = ~(missing.any(1) if complete else missing.all(1))
+    *x, y = [part[has_y].double().cpu() for part in arrays]
+    weight = None if weight is None else weight[has_y].double().cpu().numpy()
+    group = None if rows.group is None else rows.group[index][has_y.cpu()]
     return (x[0].flatten(1).numpy() if x else None), y, weight, group

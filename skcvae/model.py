@@ -26,7 +26,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from skcvae.distributions import reparameterize
+from skcvae.distributions import CorrelatedGaussian, reparameterize
+from skcvae.networks.imputation import FactorImputer
 from skcvae.networks.layers import Shape
 
 
@@ -165,13 +166,21 @@ class RecognitionNetwork(nn.Module):
         self.family = family
         self.read = read
         self.partial = partial
+        if partial:
+            is_linear = getattr(self.trunk, "shortcut", None)
+            n_latents = math.prod(family.noise_shape) if is_linear else 0
+            self.imputer = FactorImputer(*given or [None], y_shape, n_latents)
 
     def forward(self, x: Tensor | None, y: Tensor) -> Distribution:
         inputs = [self.read(y)] if x is None else [x, self.read(y)]
-        if self.partial:
-            observed = ~inputs[-1].isnan()
-            inputs[-1:] = inputs[-1].where(observed, 0.0), observed.to(y.dtype)
-        return self.family(self.head(self.trunk(*inputs)))
+        if not self.partial:
+            return self.family(self.head(self.trunk(*inputs)))
+        observed = (~inputs[-1].isnan()).to(y.dtype)
+        inputs[-1], spread = self.imputer(x, inputs[-1])
+        q = self.family(self.head(self.trunk(*inputs, observed)))
+        if not spread.shape[-1]:
+            return q
+        return CorrelatedGaussian(q.mean, q.stddev[..., None] * spread)
 
 
 class PriorNetwork(nn.Module):

@@ -18,7 +18,7 @@ LAYERS = [
     ["autoencoder"],
     ["objectives"],
     ["inference"],
-    ["least_squares"],
+    ["factors", "least_squares"],
     ["initial_weights"],
     ["specification"],
     ["io"],

@@ -23,7 +23,8 @@ from skcvae import (
 )
 from skcvae.architectures import MLP
 from skcvae.data.batches import Rows
-from skcvae.least_squares import SHARES, factors, shrunk_covariance
+from skcvae.factors import factors
+from skcvae.least_squares import SHARES, shrunk_covariance
 from skcvae.likelihoods import Categorical, Columns, Gamma, Gaussian, Hurdle, Poisson
 from skcvae.training.validation import by_group, lowest_gain
 

@@ -1,6 +1,7 @@
 """Distributions of z and of y that torch lacks, and draws of z from given noise."""
 
 from skcvae.distributions.chain_rule import ChainRule
+from skcvae.distributions.correlated import CorrelatedGaussian
 from skcvae.distributions.field import FieldGaussian, FieldNoise
 from skcvae.distributions.flow import NormalizingFlow
 from skcvae.distributions.gaussian_logits import GaussianLogits
@@ -16,6 +17,7 @@ from skcvae.distributions.latent import (
     is_gaussian,
     raw_scale_of,
     reparameterize,
+    rescaled,
     scale_of,
 )
 from skcvae.distributions.logit_normal import LogitNormal
@@ -28,6 +30,7 @@ from skcvae.distributions.zero_or_positive import ZeroOrPositive
 __all__ = [
     "MIN_SCALE",
     "ChainRule",
+    "CorrelatedGaussian",
     "DiagonalGaussian",
     "FieldGaussian",
     "FieldNoise",
@@ -50,5 +53,6 @@ __all__ = [
     "is_gaussian",
     "raw_scale_of",
     "reparameterize",
+    "rescaled",
     "scale_of",
 ]

@@ -117,6 +117,13 @@ def detached(gaussian: Independent) -> Distribution:
 
 
 @singledispatch
+def rescaled(gaussian: Independent, factor: Tensor) -> Distribution:
+    """Return a Gaussian whose standard deviations are multiplied by a factor."""
+    normal = SharedScaleNormal(gaussian.mean, factor * gaussian.stddev)
+    return Independent(normal, len(gaussian.event_shape), validate_args=False)
+
+
+@singledispatch
 def reparameterize(distribution: Distribution, noise: Tensor) -> Tensor:
     r"""Turn standard normal noise into draws of z.
 
