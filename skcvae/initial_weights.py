@@ -107,7 +107,7 @@ def _start_at_posterior(recognition, coef, intercept, loadings, variance) -> Non
         spread = 1 / (1 + (precision @ loadings).diagonal())
         read = spread[:, None] * precision
         maps = [-read @ coef, read] if coef.shape[1] else [read]
-        if recognition.partial:
+        if recognition.imputer is not None:
             recognition.imputer.start_at(coef, intercept, loadings, variance)
         others = raw_scale_of(spread.sqrt())
         set_affine(recognition.head, {recognition.trunk: maps}, -read @ intercept, others)

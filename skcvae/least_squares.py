@@ -123,7 +123,8 @@ def fit_observed(
 
     Each output is fitted to the rows where it is observed, which gives its penalty and its
     variance; expectation-maximisation then makes use of the others (Little and Rubin, 2019,
-    section 11.4).
+    section 11.4). It has one penalty, the least: shrunk by different ones, outputs that nearly
+    depend on each other linearly no longer would.
     """
     n_outputs = y.shape[1]
     coef, intercept = np.zeros((n_outputs, 0 if x is None else x.shape[1])), np.zeros(n_outputs)
@@ -146,7 +147,7 @@ def fit_observed(
         if x is None:
             intercept = np.average(filled, axis=0, weights=weight)
         else:
-            coef, intercept = _ridge(x, filled, weight, penalty)
+            coef, intercept = _ridge(x, filled, weight, penalty.min())
         share = 1 / len(y) if weight is None else (weight / weight.sum())[:, None]
         covariance = (residual * share).T @ residual + spread
         covariance += n_prior / len(y) * np.diag(variance)

@@ -157,29 +157,29 @@ class RecognitionNetwork(nn.Module):
         y_shape: Shape,
         family: nn.Module,
         *,
-        read: Callable[[Tensor], Tensor],
+        likelihood: nn.Module,
         partial: bool = False,
     ):
         super().__init__()
         self.trunk = architecture.encoder(*given, *[y_shape] * (1 + partial))
         self.head = architecture.head(self.trunk.out_shape, family.parameter_shape)
         self.family = family
-        self.read = read
+        self.read = likelihood.read
         self.partial = partial
-        if partial:
-            is_linear = getattr(self.trunk, "shortcut", None)
-            n_latents = math.prod(family.noise_shape) if is_linear else 0
-            self.imputer = FactorImputer(*given or [None], y_shape, n_latents)
+        starts_linear = hasattr(likelihood, "start_at") and getattr(self.trunk, "shortcut", None)
+        self.imputer = None
+        if partial and starts_linear:
+            self.imputer = FactorImputer(*given or [None], y_shape, math.prod(family.noise_shape))
 
     def forward(self, x: Tensor | None, y: Tensor) -> Distribution:
-        inputs = [self.read(y)] if x is None else [x, self.read(y)]
+        given, y = [] if x is None else [x], self.read(y)
         if not self.partial:
-            return self.family(self.head(self.trunk(*inputs)))
-        observed = (~inputs[-1].isnan()).to(y.dtype)
-        inputs[-1], spread = self.imputer(x, inputs[-1])
-        q = self.family(self.head(self.trunk(*inputs, observed)))
-        if not spread.shape[-1]:
-            return q
+            return self.family(self.head(self.trunk(*given, y)))
+        observed = (~y.isnan()).to(y.dtype)
+        if self.imputer is None:
+            return self.family(self.head(self.trunk(*given, y.nan_to_num(0.0), observed)))
+        y, spread = self.imputer(x, y)
+        q = self.family(self.head(self.trunk(*given, y, observed)))
         return CorrelatedGaussian(q.mean, q.stddev[..., None] * spread)
 
 

@@ -145,7 +145,7 @@ class Specification(NamedTuple):
             if not isinstance(prior, DiagonalGaussian | GaussianHierarchy):
                 scales = getattr(prior, "min_scale", MIN_SCALE), getattr(prior, "init_scale", 1.0)
                 proposal = DiagonalGaussian(self.latent_shape, *scales)
-            read = {"read": likelihoods[0].read, "partial": self.partial_y}
+            read = {"likelihood": likelihoods[0], "partial": self.partial_y}
             shapes = x_shapes, y_shape
             parts["recognition"] = RecognitionNetwork(architecture, *shapes, proposal, **read)
         if not self.initial_guess:

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from skcvae.networks.layers import Shape
 
+SMALL = 0.01  # of loadings that start at random: at zero they would have no gradient
+
 
 class Imputed(NamedTuple):
     """Outputs without gaps, and what the gaps do to the posterior of z.
@@ -36,9 +38,7 @@ class Imputed(NamedTuple):
 
 
 class FactorImputer(nn.Module):
-    """Fill in missing outputs; the model is not trained.
-
-    Until `start_at` it is zero, and so is what is filled in.
+    """Fill in missing outputs by a model that is trained with the network that reads them.
 
     Parameters
     ----------
@@ -54,17 +54,17 @@ class FactorImputer(nn.Module):
         super().__init__()
         self.x_dim, self.y_dim = -len(x_shape or ()), -len(y_shape)
         n_features, n_outputs = math.prod(x_shape) if x_shape else 0, math.prod(y_shape)
-        self.register_buffer("coef", torch.zeros(n_outputs, n_features))
-        self.register_buffer("intercept", torch.zeros(n_outputs))
-        self.register_buffer("loadings", torch.zeros(n_outputs, n_latents))
-        self.register_buffer("precision", torch.ones(n_outputs))
+        self.coef = nn.Parameter(torch.zeros(n_outputs, n_features))
+        self.intercept = nn.Parameter(torch.zeros(n_outputs))
+        self.loadings = nn.Parameter(SMALL * torch.randn(n_outputs, n_latents))
+        self.log_precision = nn.Parameter(torch.zeros(n_outputs))
 
     def start_at(self, coef: Tensor, intercept: Tensor, loadings: Tensor, noise: Tensor) -> None:
         """Set the linear model; `noise` has the variances."""
         self.coef.copy_(coef)
         self.intercept.copy_(intercept)
-        self.loadings.copy_(loadings)
-        self.precision.copy_(1 / noise)
+        self.loadings.copy_(torch.where(loadings.any(0), loadings, self.loadings))
+        self.log_precision.copy_(-noise.log())
 
     def forward(self, x: Tensor | None, y: Tensor) -> Imputed:
         """Return y, of shape (n, ...) or (n_draws, n, ...), without its NaN."""
@@ -72,12 +72,12 @@ class FactorImputer(nn.Module):
         if x is not None:
             mean = mean + x.flatten(self.x_dim) @ self.coef.T
         observed = ~flat.isnan()
-        weight = observed * self.precision
+        weight = observed * self.log_precision.exp()
         precision = self._posterior_precision(weight)
         factor = torch.linalg.cholesky(precision)
         told = weight * (flat - mean).where(observed, 0.0) @ self.loadings
         z = torch.cholesky_solve(told[..., None], factor).squeeze(-1)
-        whole = 1 + self.precision @ self.loadings.square()
+        whole = 1 + self.log_precision.exp() @ self.loadings.square()
         spread = whole.sqrt()[:, None] * torch.linalg.cholesky(torch.cholesky_inverse(factor))
         return Imputed(flat.where(observed, mean + z @ self.loadings.T).view_as(y), spread)
 
