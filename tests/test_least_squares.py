@@ -59,6 +59,8 @@ def log_density(fit_rows, rows):
         CVAERegressor(likelihood="gaussian", latent_dim=7),
         CVAERegressor(likelihood="gaussian", partial_y=True),
         CVAERegressor(likelihood="multivariate_gaussian"),
+        CVAERegressor(likelihood="gaussian_mixture"),
+        CVAERegressor(likelihood="gaussian_mixture", partial_y=True),
         HybridStructuredPredictor(likelihood="gaussian"),
         NNRegressor(likelihood="multivariate_gaussian"),
     ],

@@ -39,6 +39,7 @@ class Partial(LikelihoodModule):
     def __init__(self, likelihood: nn.Module):
         super().__init__(likelihood.parameter_shape)
         self.likelihood = likelihood
+        self.n_locations = likelihood.n_locations
 
     def forward(self, parameters: Tensor) -> Distribution:
         return Marginalised(self.likelihood(parameters))

@@ -119,7 +119,15 @@ class LikelihoodModule(nn.Module):
     ----------
     parameter_shape : tuple of int
         Shape of the output for one row.
+
+    Attributes
+    ----------
+    n_locations : int
+        How many locations of each output the numbers begin with, where there is a method
+        `start_at`, with which training starts at least squares.
     """
+
+    n_locations = 1
 
     def __init__(self, parameter_shape: tuple[int, ...]):
         super().__init__()

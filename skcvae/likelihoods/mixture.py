@@ -62,38 +62,40 @@ class GaussianMixture(RealOutputs):
 
 
 class _Mixture(LikelihoodModule):
-    """Map (logits, location, raw scale) of each component to a mixture over rows."""
+    """Map (location, raw scale, logits) of each component to a mixture over rows."""
 
     def __init__(
         self, y_shape: tuple[int, ...], n_components: int, init_scale: float, min_scale: float
     ):
         super().__init__((3 * n_components, *y_shape))
-        self.start = raw_scale_of(init_scale)
-        self.min_scale = min_scale
+        self.n_locations, self.min_scale = n_components, min_scale
+        self.raw_scale = nn.Parameter(torch.full(y_shape, raw_scale_of(init_scale)))
         self.offset = nn.Parameter(_quantile_starts(n_components, y_shape))
+
+    def start_at(self, covariance: Tensor) -> None:
+        """Start at the noise of a linear model, with components of one scale, near each other."""
+        std = covariance.diagonal().sqrt().view_as(self.raw_scale)
+        between = APART**2 * self.offset.square().mean(0)
+        scale = (std * (1 - between).sqrt() - self.min_scale).clamp_min(self.min_scale)
+        self.raw_scale.copy_(raw_scale_of(scale))
+        self.offset.mul_(APART * std)
 
     def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         mean = mean_of(y, weight)
-        std = mean_of((y - mean).square(), weight).sqrt()
-        # Components are near each other: of one scale, and their places a share of it apart.
-        loc = mean + (APART * std - 1) * self.offset
-        between = APART**2 * self.offset.square().mean(0)
-        scale = (std * (1 - between).sqrt()).clamp_min(self.min_scale)
-        raw_scale = (raw_scale_of(scale) - self.start).expand_as(loc)
-        numbers = torch.cat([torch.zeros_like(loc), loc, raw_scale])
-        response = (y - mean)[:, None].expand(-1, *loc.shape)
-        zeros = torch.zeros_like(response)
-        return numbers, torch.cat([zeros, response, zeros], 1)
+        self.start_at(mean_of((y - mean).square(), weight).flatten().diag())
+        others = torch.zeros(2 * self.n_locations, *mean.shape).to(mean)
+        numbers = torch.cat([mean.expand(self.n_locations, *mean.shape), others])
+        response = (y - mean)[:, None].expand(-1, self.n_locations, *mean.shape)
+        return numbers, torch.cat([response, others.expand(len(y), *others.shape)], 1)
 
     def forward(self, parameters: Tensor) -> Distribution:
         event_ndim = self.offset.ndim - 1
-        logits, loc, raw_scale = parameters.tensor_split(3, -event_ndim - 1)
+        loc, raw_scale, logits = parameters.tensor_split(3, -event_ndim - 1)
         components = diagonal_normal(
             loc + self.offset,
-            raw_scale,
+            raw_scale + self.raw_scale,
             min_scale=self.min_scale,
             event_ndim=event_ndim,
-            start=self.start,
         )
         weights = Categorical(logits=logits.flatten(-event_ndim).mean(-1), validate_args=False)
         return MixtureSameFamily(weights, components, validate_args=False)
