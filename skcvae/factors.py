@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skcvae.architectures.mlp import FEW_OUTPUTS
-
+FEW_OUTPUTS = 4  # of which z may take nearly all; of more, the noise may have heavy tails
 NOISE_SHARE = 0.2  # of the least variance, if z could have all: a ring is found as fast as ever
 MOST_NATS = 2.0  # that draws from the prior alone are to tell: some e^2 of them are needed
 

@@ -25,7 +25,15 @@ from skcvae.architectures import MLP
 from skcvae.data.batches import Rows
 from skcvae.factors import factors
 from skcvae.least_squares import SHARES, shrunk_covariance
-from skcvae.likelihoods import Categorical, Columns, Gamma, Gaussian, Hurdle, Poisson
+from skcvae.likelihoods import (
+    Categorical,
+    Columns,
+    Gamma,
+    Gaussian,
+    Hurdle,
+    MultivariateGaussian,
+    Poisson,
+)
 from skcvae.training.validation import by_group, lowest_gain
 
 NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
@@ -63,6 +71,16 @@ def log_density(fit_rows, rows):
         CVAERegressor(likelihood="gaussian_mixture", partial_y=True),
         HybridStructuredPredictor(likelihood="gaussian"),
         NNRegressor(likelihood="multivariate_gaussian"),
+        *(
+            cls(likelihood=MultivariateGaussian(rank, heteroscedastic=wide))
+            for cls, rank, wide in (
+                (NNRegressor, None, True),
+                (NNRegressor, 3, False),
+                (NNRegressor, 3, True),
+                (CVAERegressor, 1, False),
+                (CVAERegressor, 2, True),
+            )
+        ),
     ],
     ids=repr,
 )

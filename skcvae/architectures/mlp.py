@@ -10,9 +10,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skcvae.architectures.base import MOST_LATENTS, Architecture, few_latents
+from skcvae.factors import FEW_OUTPUTS
 from skcvae.networks.layers import ACTIVATIONS, Concatenation, Readout, Shape, Stack
 
-FEW_OUTPUTS = 4  # of which z may take nearly all; of more, the noise may have heavy tails
 MOST_BINS = 2**14  # of all columns: each has a row of weights in the first layer of each network
 
 

@@ -12,7 +12,10 @@ from torch.distributions import (
 )
 
 from skcvae.distributions import raw_scale_of, scale_of
+from skcvae.factors import factors
 from skcvae.likelihoods.base import LikelihoodModule, RealOutputs
+
+SMALL = 0.1  # of the noise, the ties that outputs without ties start with
 
 
 class MultivariateGaussian(RealOutputs):
@@ -87,11 +90,15 @@ class _Learned(LikelihoodModule):
 
     def start_at(self, covariance: Tensor) -> None:
         """Start at the noise of a linear model: a covariance of shape (n_outputs, n_outputs)."""
-        tril = torch.linalg.cholesky(covariance)
-        scale = tril.diagonal() if self.rank is None else covariance.diagonal().sqrt()
-        self.raw_scale.copy_(raw_scale_of((scale - self.min_scale).clamp_min(self.min_scale)))
         if self.rank is None:
-            self.ties.copy_(tril.tril(-1) / self.init_scale)
+            tril = torch.linalg.cholesky(covariance)
+            scale, ties = tril.diagonal(), tril.tril(-1)
+        else:
+            ties, variance = factors(covariance, self.rank)
+            scale = variance.sqrt()
+            ties = ties.where(ties.any(0), SMALL * scale[:, None] * self.ties)
+        self.raw_scale.copy_(raw_scale_of((scale - self.min_scale).clamp_min(self.min_scale)))
+        self.ties.copy_(ties / self.init_scale)
 
     def forward(self, parameters: Tensor) -> Distribution:
         (loc,) = parameters.unbind(-2)
@@ -99,18 +106,17 @@ class _Learned(LikelihoodModule):
         return _correlated(loc, scale, self.init_scale * self.ties, self.rank)
 
 
-class _Predicted(LikelihoodModule):
-    """Predicted covariance: (location, raw scale, columns of L or W) for each row."""
+class _Predicted(_Learned):
+    """Predicted covariance: a learned one, and an offset of each number for each row."""
 
     def __init__(self, size: int, rank: int | None, init_scale: float, min_scale: float):
-        super().__init__((2 + (rank or size), size))
-        self.min_scale, self.rank, self.init_scale = min_scale, rank, init_scale
-        self.start = raw_scale_of(init_scale)
+        super().__init__(size, rank, init_scale, min_scale)
+        self.parameter_shape = (2 + (rank or size), size)
 
     def forward(self, parameters: Tensor) -> Distribution:
         loc, raw_scale = parameters[..., :2, :].unbind(-2)
-        scale = scale_of(raw_scale + self.start, self.min_scale)
-        ties = self.init_scale * parameters[..., 2:, :].mT
+        scale = scale_of(self.raw_scale + raw_scale, self.min_scale)
+        ties = self.init_scale * (self.ties + parameters[..., 2:, :].mT)
         return _correlated(loc, scale, ties, self.rank)
 
 
