@@ -4,13 +4,24 @@ import math
 import warnings
 
 from torch import Tensor
+from torch.distributions import MultivariateNormal
 
+from skcvae.architectures.base import MOST_LATENTS
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.estimators._active_units import MIN_EPOCHS_BEFORE_WARNING
-from skcvae.least_squares import SMALLEST_SCALE
+from skcvae.inference.partial import log_prob_of_observed
+from skcvae.least_squares import SMALLEST_SCALE, fit
 from skcvae.model import Model
 
 MAX_ROWS = 10_000  # of which the constant density is estimated
+OF_ROWS = (
+    ". Rows held out may be unlike the rows to train on: see groups and validation. Else take a "
+    "smaller lr, a smaller network, or look for outliers in X and y."
+)
+OF_OUTPUTS = (
+    " and has the covariance of the outputs. The model makes them too independent given X: take "
+    "CVAERegressor with the automatic latent_dim, or likelihood='multivariate_gaussian'."
+)
 FEWEST_ROWS, NOTABLE = 20, 0.5  # held out, and nats: a smaller difference can be chance
 
 
@@ -56,30 +67,40 @@ def warn_if_constant_is_better(
         return
     if len(estimator.history_) < MIN_EPOCHS_BEFORE_WARNING:
         return
-    found, constant = estimator.best_validation_score_, constant_score(rows, held_out)
-    if found < constant - NOTABLE:
-        warnings.warn(
-            f"The best validation score is {found:.4g} nats per row, below the {constant:.4g} of "
-            "a Gaussian that ignores X. Rows held out may be unlike the rows to train on: see "
-            "groups and validation. Else take a smaller lr, a smaller network, or look for "
-            "outliers in X and y.",
-            UserWarning,
-            stacklevel=7,
-        )
+    found = estimator.best_validation_score_
+    for constant, advice in constant_scores(rows, held_out):
+        if found < constant - NOTABLE:
+            warnings.warn(
+                f"The best validation score is {found:.4g} nats per row, below the {constant:.4g} "
+                f"of a Gaussian that ignores X{advice}",
+                UserWarning,
+                stacklevel=7,
+            )
+            return
 
 
-def constant_score(rows: Rows | StreamedRows, held_out: Rows | StreamedRows) -> float:
-    """Return the mean log density of rows held out, of Gaussians with the moments of others.
+def constant_scores(rows: Rows | StreamedRows, held_out: Rows | StreamedRows):
+    """Yield mean log densities of rows held out, of Gaussians with the moments of others.
 
-    Constant columns have the smallest scale that training starts at.
+    Yields
+    ------
+    score : float
+        Of a Gaussian for each output; of few outputs given X, then of one with their covariance.
+    advice : str
+        What to do where a model is below it.
     """
-    y, y_new = _some_outputs(rows), _some_outputs(held_out)
+    (*x, y), (*_, y_new) = _some(rows), _some(held_out)
     mean = y.nanmean(0)
+    # Constant columns have the smallest scale that training starts at.
     variance = (y - mean).square().nanmean(0).clamp_min(SMALLEST_SCALE**2)
     lost = (y_new - mean).square() / variance + (2 * math.pi * variance).log()
-    return -lost.nansum(1).mean().item() / 2 + held_out.log_jacobian[0]
+    yield -lost.nansum(1).mean().item() / 2 + held_out.log_jacobian[0], OF_ROWS
+    if x and 1 < len(mean) <= MOST_LATENTS:  # a short code of rows alone is a choice
+        _, mean, covariance, _ = fit(None, y.numpy())
+        score = log_prob_of_observed(MultivariateNormal(mean, covariance), y_new).mean().item()
+        yield score + held_out.log_jacobian[0], OF_OUTPUTS
 
 
-def _some_outputs(rows: Rows | StreamedRows) -> Tensor:
+def _some(rows: Rows | StreamedRows) -> list[Tensor]:
     step = -(-len(rows) // MAX_ROWS)
-    return rows[slice(None, None, step)][0][-1].flatten(1).double()
+    return [part.flatten(1).double().cpu() for part in rows[slice(None, None, step)][0]]
