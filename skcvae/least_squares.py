@@ -21,6 +21,8 @@ from torch import Tensor
 
 from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
+from skcvae.factors import factors
+from skcvae.missing_outputs import Patterns, expected, filled_by_factors
 
 PENALTIES = np.logspace(-3, 5, 17)  # of ridge regression
 LEAST_PENALTY = 10.0  # divided by the number of rows: leave-one-out errors of few mislead
@@ -30,8 +32,11 @@ FEW_ROWS = 8  # with fewer, leave-one-out errors and likelihoods are chance: y a
 N_FOLDS = 10  # where rows of x are repeated
 SHARES = np.logspace(-5, 0, 21)  # of the identity in a shrunk covariance
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
-N_STEPS = 20  # of expectation-maximisation, where outputs are missing
-MOST_CUBED = 4e8  # rows times cubed outputs of it
+FEWEST_STEPS, MOST_STEPS = 10, 500  # of expectation-maximisation, where outputs are missing
+TOLERANCE = 1e-6  # of variances, at which it ends
+MOST_WORK = 3e8  # multiplications
+N_FACTORS = 16  # of residuals with NaN, where there are many outputs
+MOST_OBSERVED = 500_000  # rows times outputs with gaps of their own, each fitted by itself
 
 
 class LinearModel(NamedTuple):
@@ -122,67 +127,69 @@ def fit_observed(
     """Fit the linear model to y with NaN.
 
     Each output is fitted to the rows where it is observed, which gives its penalty and its
-    variance; expectation-maximisation then makes use of the others (Little and Rubin, 2019,
-    section 11.4). It has one penalty, the least: shrunk by different ones, outputs that nearly
-    depend on each other linearly no longer would.
+    variance; expectation-maximisation then makes use of the other outputs (Little and Rubin,
+    2019, section 11.4). Where its steps are slow, a few factors fill in the residuals.
     """
-    n_outputs = y.shape[1]
-    coef, intercept = np.zeros((n_outputs, 0 if x is None else x.shape[1])), np.zeros(n_outputs)
-    variance, penalty = np.ones((2, n_outputs))
-    patterns, number = np.unique(~np.isnan(y), axis=1, return_inverse=True)
-    for i, rows in enumerate(patterns.T):
+    columns, number = np.unique(~np.isnan(y), axis=1, return_inverse=True)
+    if columns.size > MOST_OBSERVED:
+        step = -(-columns.size // MOST_OBSERVED)
+        return fit(*(None if part is None else part[::step] for part in (x, y, weight, group)))
+    n_outputs, n_features = y.shape[1], 0 if x is None else x.shape[1]
+    coef, intercept = np.zeros((n_outputs, n_features)), np.zeros(n_outputs)
+    variance, penalty = np.full(n_outputs, float(FEWEST_ROWS)), np.full(n_outputs, NO_X)
+    for i, rows in enumerate(columns.T):
         same = number == i
-        given = [None if part is None else part[rows] for part in (x, y[:, same], weight, group)]
-        part = fit(*given) if rows.any() else fit(None, np.zeros((1, same.sum())))
-        coef[same], intercept[same], penalty[same] = part.coef, part.intercept, part.penalty
-        variance[same] = part.covariance.diagonal()
-    covariance = np.diag(variance)
-    kept = slice(int(MOST_CUBED / n_outputs**3))
-    x, y, weight = (None if part is None else part[kept] for part in (x, y, weight))
-    n_prior = max(1.0, n_outputs**2 / len(y))  # rows of independent outputs: few shrink it
-    for _ in range(N_STEPS if len(y) > n_outputs else 0):
-        mean = intercept if x is None else x @ coef.T + intercept
-        residual, spread = of_missing(y - mean, covariance, weight)
-        filled = mean + residual
+        if rows.any():
+            parts = x, y[:, same], weight, group
+            own = fit(*(None if part is None else part[rows] for part in parts))
+            coef[same], intercept[same], covariance, penalty[same] = own
+            variance[same] = covariance.diagonal()
+    share = np.ones((len(y), 1)) / len(y) if weight is None else (weight / weight.sum())[:, None]
+    parts = x, y, share, (coef, intercept, np.diag(variance))
+    coef, intercept, covariance = _maximised(*parts, penalty) or _by_factors(*parts)
+    # The errors of rows left out are wider; those of rows that were chosen by y are narrower.
+    scale = np.sqrt(variance / covariance.diagonal()).clip(1)
+    return _model(coef, intercept, covariance * np.outer(scale, scale), penalty)
+
+
+def _maximised(x, y, share, start, penalty) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return what expectation-maximisation finds, or None if its steps are slow."""
+    coef, intercept, alone = start
+    patterns, n_outputs = Patterns.of(y, share[:, 0]), y.shape[1]
+    n_steps = int(MOST_WORK / (patterns.observed.size * n_outputs**2 + coef.size * len(y)))
+    if n_steps < FEWEST_STEPS:
+        return None
+    n_prior, covariance = max(1.0, n_outputs**2 / len(y)), alone
+    for _ in range(min(n_steps, MOST_STEPS)):
+        mean = _mean(x, coef, intercept)
+        residual, spread = expected(y - mean, covariance, patterns)
         if x is None:
-            intercept = np.average(filled, axis=0, weights=weight)
+            intercept = (share * (mean + residual)).sum(0)
         else:
-            coef, intercept = _ridge(x, filled, weight, penalty.min())
-        share = 1 / len(y) if weight is None else (weight / weight.sum())[:, None]
-        covariance = (residual * share).T @ residual + spread
-        covariance += n_prior / len(y) * np.diag(variance)
-    scale = np.sqrt(variance / covariance.diagonal())
-    covariance = covariance * np.outer(scale, scale)
-    return _model(coef, intercept, covariance, penalty)
+            coef, intercept = _ridge(x, mean + residual, share[:, 0] * len(y), penalty)
+        before, found = covariance, (residual * share).T @ residual + spread
+        covariance = (len(y) * found + n_prior * alone) / (len(y) + n_prior)
+        if np.abs(covariance - before).max() < TOLERANCE * alone.max():
+            break
+    return coef, intercept, covariance
 
 
-def of_missing(
-    residual: np.ndarray, covariance: np.ndarray, weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return residuals whose NaN are filled in by their means given the others of a row.
+def _by_factors(x, y, share, start) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the model with the covariance of residuals that a few factors complete."""
+    coef, intercept, alone = start
+    scale = np.sqrt(alone.diagonal())
+    residual = (y - _mean(x, coef, intercept)) / scale
+    filled = np.nan_to_num(residual)
+    for _ in range(FEWEST_STEPS):
+        correlation = shrunk_covariance(np.sqrt(share * len(y)) * filled)
+        model = factors(torch.from_numpy(correlation), N_FACTORS)
+        filled = filled_by_factors(residual, *(part.numpy() for part in model))
+    covariance = shrunk_covariance(np.sqrt(share * len(y)) * filled)
+    return coef, intercept, covariance * np.outer(scale, scale)
 
-    Parameters
-    ----------
-    residual : ndarray of shape (n_rows, n_outputs)
-        With mean zero.
-    covariance : ndarray of shape (n_outputs, n_outputs)
-        Of a row.
-    weight : ndarray of shape (n_rows,) or None
-        Weights of the rows.
 
-    Returns
-    -------
-    filled : ndarray of shape (n_rows, n_outputs)
-        Without NaN.
-    spread : ndarray of shape (n_outputs, n_outputs)
-        The covariance of the missing given the others, a mean over rows.
-    """
-    observed, unit = ~np.isnan(residual), np.eye(len(covariance))
-    both = observed[:, :, None] & observed[:, None]
-    across = covariance * observed[:, :, None]
-    gain = np.linalg.solve(np.where(both, covariance, unit), across)
-    filled = np.einsum("ni,nij->nj", np.nan_to_num(residual), gain)
-    return filled, np.average(covariance - gain.swapaxes(1, 2) @ across, axis=0, weights=weight)
+def _mean(x, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+    return intercept if x is None else x @ coef.T + intercept
 
 
 def independent_share(residual: np.ndarray, labels: np.ndarray) -> float:

@@ -10,7 +10,8 @@ from skcvae import VAE, CVAERegressor, HybridStructuredPredictor
 from skcvae.distributions import CorrelatedGaussian, detached, reparameterize, rescaled
 from skcvae.factors import factors
 from skcvae.inference.partial import given_observed
-from skcvae.least_squares import fit, of_missing
+from skcvae.least_squares import fit
+from skcvae.missing_outputs import Patterns, expected, filled_by_factors
 from skcvae.networks.imputation import FactorImputer
 
 NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
@@ -89,7 +90,7 @@ def test_what_is_missing_has_its_conditional_mean_and_covariance(weighted):
     _, y, _ = rows_with_gaps(30)
     covariance = np.cov(np.random.default_rng(1).normal(size=(4, 9)))
     weight = np.arange(1.0, 31) if weighted else None
-    filled, spread = of_missing(y, covariance, weight)
+    filled, spread = expected(y, covariance, Patterns.of(y, weight))
     p = MultivariateNormal(torch.zeros(30, 4).double(), torch.tensor(covariance))
     given = given_observed(p, torch.tensor(y))
     observed = ~np.isnan(y)
@@ -119,17 +120,59 @@ def test_the_bound_is_the_log_likelihood_where_y_has_gaps():
     assert -row["valid_loss"] == pytest.approx(row["valid_cll"], abs=0.2)  # of ten draws
 
 
-def test_what_is_missing_may_depend_on_what_is_seen():
-    X, _, whole = rows_with_gaps(2000)
+def distance(model, best):
+    """Return the divergence of one linear model from another, a mean over N(0, I) of x."""
+    found, exact = (MultivariateNormal(m.intercept, m.covariance) for m in (model, best))
+    gap = model.coef - best.coef
+    slopes = (gap * torch.linalg.solve(model.covariance, gap)).sum() / 2
+    return (kl_divergence(exact, found) + slopes).item()
+
+
+@pytest.mark.parametrize("quantile", [0.2, 0.5])
+def test_what_is_missing_may_depend_on_what_is_seen(quantile):
+    X, _, whole = rows_with_gaps(2000, seed=1)
     y = whole.copy()
-    y[whole[:, 0] > np.median(whole[:, 0]), 1:] = np.nan  # a second measurement, after a low first
-    model = fit(X, y)
-    best = fit(X, whole)
-    scale = best.covariance.diagonal().sqrt()
-    assert ((model.intercept - best.intercept).abs() / scale).max() < 0.2
-    seen = ~np.isnan(y[:, 1])
-    naive = fit(X[seen], whole[seen])
-    assert ((naive.intercept - best.intercept).abs() / scale).max() > 0.4
+    y[whole[:, 0] > np.quantile(whole[:, 0], quantile), 1:] = np.nan  # a second measurement
+    seen, best = ~np.isnan(y[:, 1]), fit(X, whole)
+    assert distance(fit(X, y), best) < 0.1
+    assert distance(fit(X[seen], whole[seen]), best) > 0.5
+
+
+def test_outputs_that_x_tells_do_not_make_others_follow_it():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 60)), rng.normal(size=(100, 4))
+    y[:, 0] = X.sum(axis=1) / 8 + 0.05 * y[:, 0]
+    gaps = np.where(rng.random(y.shape) < 0.2, np.nan, y)
+    assert distance(fit(X, gaps), fit(X, y)) < 2
+
+
+def test_noise_that_many_outputs_share_is_found_despite_gaps():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 150)) + 0.3 * rng.normal(
+        size=(300, 150)
+    )
+    X = rng.normal(size=(300, 2))
+    y = X @ rng.normal(size=(2, 150)) + noise
+    gaps = np.where(rng.random(y.shape) < 0.1, np.nan, y)
+    assert distance(fit(X, gaps), fit(X, y)) < 0.1 * 150
+
+
+def test_factors_fill_in_the_mean_given_what_is_observed():
+    _, y, _ = rows_with_gaps(30)
+    loadings, noise = np.random.default_rng(1).normal(size=(4, 2)), np.array([0.5, 1.0, 1.5, 2.0])
+    whole = torch.from_numpy(loadings @ loadings.T + np.diag(noise))
+    given = given_observed(MultivariateNormal(torch.zeros(4).double(), whole), torch.tensor(y))
+    filled = filled_by_factors(y, loadings, noise)
+    assert np.allclose(filled, np.where(np.isnan(y), given.mean.numpy(), y))
+
+
+@pytest.mark.parametrize("cls", [CVAERegressor, VAE])
+def test_an_output_that_is_observed_in_no_row_to_train_on(cls):
+    X, _, y = rows_with_gaps(60)
+    y[:40, 2] = np.nan
+    given, gaps = ((y,), "partial_X") if cls is VAE else ((X, y), "partial_y")
+    est = cls(**{gaps: True}, likelihood="gaussian", validation=20, **NO_STEP).fit(*given)
+    assert np.isfinite(est.best_validation_score_)
 
 
 @pytest.mark.parametrize("n_seen", [1, 2, 3, 8])
