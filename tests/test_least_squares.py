@@ -1,5 +1,6 @@
 """Laws of the start of training: a linear model, and never less than that."""
 
+import signal
 import warnings
 from contextlib import nullcontext
 
@@ -10,6 +11,7 @@ from scipy.stats import multivariate_normal, norm, t
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import RidgeCV
+from skorch.callbacks import Callback
 
 from skcvae import (
     VAE,
@@ -331,6 +333,51 @@ def test_the_start_is_kept_where_no_epoch_is_better():
     training = Training(ema_decay=0.0, patience=2)
     bad = CVAERegressor(**{**NO_STEP, "lr": 0.3, "max_epochs": 3}, training=training).fit(X, y)
     assert bad.score(X, y) == pytest.approx(start.score(X, y), abs=1e-6)
+
+
+def tight_rows(n_rows):
+    """Return rows whose outputs share their noise, and have little of their own."""
+    rng = np.random.default_rng(4)
+    X, shared = rng.normal(size=(n_rows, 5)), rng.normal(size=(n_rows, 1))
+    y = X @ rng.normal(size=(5, 3)) + shared @ rng.normal(size=(1, 3))
+    return X, y + 0.05 * rng.normal(size=y.shape)
+
+
+def test_steps_that_throw_the_start_off_are_made_smaller():
+    X, y = tight_rows(1400)
+    est = CVAERegressor(max_epochs=100, random_state=0).fit(X[:400], y[:400])
+    start = clone(est).set_params(**NO_STEP).fit(X[:400], y[:400])
+    assert est.score(X[400:], y[400:]) > start.score(X[400:], y[400:]) + 0.2
+    assert est.net_.lr == est.lr / 8
+    assert [row["epoch"] for row in est.history_] == [*range(1, 1 + len(est.history_))]
+    assert not any("start_cll" in row for row in est.history_)
+
+
+class Interrupt(Callback):
+    """Interrupt the second training so many epochs after it began."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def on_train_begin(self, net, **kwargs):
+        self.last = len(net.history) + self.after if len(net.history) else None
+
+    def on_batch_begin(self, net, **kwargs):
+        if self.last is not None and len(net.history) > self.last:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_an_interrupt_of_the_second_training_keeps_the_epochs_that_had_ended(after):
+    X, y = tight_rows(400)
+    est = CVAERegressor(max_epochs=100, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="did not improve on its start"):
+        first = clone(est).set_params(max_epochs=25).fit(X, y)
+    est.set_params(training=Training(callbacks=[Interrupt(after)]))
+    with pytest.warns(ConvergenceWarning, match="interrupted after"):
+        est.fit(X, y)
+    assert len(est.history_) >= 20 + after and "start_cll" in est.history_[0]
+    assert est.score(X, y) == pytest.approx(first.score(X, y), abs=1e-6)
 
 
 def nearly_linear(curvature, n_rows=400):

@@ -25,6 +25,7 @@ from skcvae.estimators._parameters import NAMED, Parameters
 from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
 from skcvae.estimators._process import finetune
+from skcvae.estimators._second_training import train_again
 from skcvae.estimators._validation_rows import rows_to_validate_on
 from skcvae.estimators._warm_start import continued
 from skcvae.likelihoods import Gaussian
@@ -82,6 +83,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 module = self._module(parts.objective, rows, continues=parts.continues)
                 self.net_ = self._net(parts.training, module, parts.device, rows, validation)
                 yield rows
+                train_again(self, parts, rows, validation)
                 if parts.finetuned is not None:
                     finetune(self, parts, selection, rows, validation)
             conclude(self, kept, held_out, rows, validation)
@@ -161,7 +163,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             module.start, module.least_gain = deepcopy(module.state_dict()), n_errors
         return module
 
-    def _net(self, training, module, device, rows=None, validation=None):
+    def _net(self, training, module, device, rows=None, validation=None, *, lr=None):
         warmup = self.kl_warmup
         if warmup == "auto":
             has_map = len(self.specification_.latent_shape or ()) > 1
@@ -172,7 +174,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             rows,
             validation,
             loss=functools.partial(Loss, self.beta, warmup),
-            lr=self.lr,
+            lr=self.lr if lr is None else lr,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             early_stopping=self.early_stopping,

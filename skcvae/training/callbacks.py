@@ -87,6 +87,9 @@ class BestWeights(Callback):
     least: int | None
     kept_: dict = field(default_factory=partial(dict, **NOTHING_KEPT), init=False, repr=False)
 
+    def on_train_begin(self, net, **kwargs):
+        self.kept_ = {**self.kept_, "n_epochs": len(net.history)}  # of an earlier training, too
+
     def on_epoch_end(self, net, **kwargs):
         n_epochs = len(net.history)
         kept = {**self.kept_, "n_epochs": n_epochs}
@@ -113,10 +116,12 @@ class BestWeights(Callback):
     def on_train_end(self, net, X=None, **kwargs):
         n_epochs = self.kept_["n_epochs"]
         del net.history[n_epochs:]
-        if n_epochs:
+        if self.kept_["weights"]:
             net.module.load_state_dict(self.kept_["weights"])
             if net.module.start is not None:
                 self._compete_with_the_start(net, X)
+        elif net.module.start is not None:
+            net.module.load_state_dict(net.module.start)
         self.kept_ = net.module.start = None
         net.interrupts.held = False
 
@@ -128,12 +133,16 @@ class BestWeights(Callback):
         before, _ = row_scores(net, held_out)
         if lowest_gain(*by_group(held_out, score - before, weight), net.module.least_gain) > 0:
             net.module.load_state_dict(self.kept_["weights"])
+            for row in net.history:
+                row.pop("start_cll", None)
             return
         start_cll = float(weight @ before / weight.sum()) + held_out.log_jacobian[0]
         for row in net.history:
             row.update(valid_cll_best=False, start_cll=start_cll)
         # With draws from the prior, what is trained for differs from the log-likelihood.
-        if len(net.history) >= FEW_EPOCHS and not net.module.objective.draws_from_prior:
+        is_last = net.module.is_last_training or len(net.history) >= net.max_epochs
+        has_trained = len(net.history) >= FEW_EPOCHS and is_last and not net.interrupted
+        if has_trained and not net.module.objective.draws_from_prior:
             lost = float(weight @ (before - score) / weight.sum())
             self._warn_if_training_lost(net, train, lost)
 
