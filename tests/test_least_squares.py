@@ -376,8 +376,9 @@ def test_an_interrupt_of_the_second_training_keeps_the_epochs_that_had_ended(aft
     est.set_params(training=Training(callbacks=[Interrupt(after)]))
     with pytest.warns(ConvergenceWarning, match="interrupted after"):
         est.fit(X, y)
-    assert len(est.history_) >= 20 + after and "start_cll" in est.history_[0]
-    assert est.score(X, y) == pytest.approx(start.score(X, y), abs=1e-6)
+    assert ("start_cll" in est.history_[0]) == (after == 0)
+    gain = est.score(X, y) - start.score(X, y)
+    assert gain > 0.1 if after else gain == pytest.approx(0, abs=1e-6)
 
 
 def nearly_linear(curvature, n_rows=400):
