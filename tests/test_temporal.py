@@ -186,6 +186,7 @@ def test_other_likelihoods_take_sequences(likelihood):
 # Rows that are shorter than the array.
 
 
+@pytest.mark.filterwarnings("ignore:The best validation score")  # outputs are independent
 def test_the_density_of_a_shorter_row_is_the_integral_over_its_tail():
     y = np.cumsum(np.random.default_rng(1).normal(size=(200, 2, 1)), axis=1) + 3
     x = np.random.default_rng(2).normal(size=(200, 4, 1))

@@ -6,7 +6,6 @@ import warnings
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from skcvae.architectures.base import MOST_LATENTS
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.estimators._active_units import MIN_EPOCHS_BEFORE_WARNING
 from skcvae.inference.partial import log_prob_of_observed
@@ -14,6 +13,7 @@ from skcvae.least_squares import SMALLEST_SCALE, fit
 from skcvae.model import Model
 
 MAX_ROWS = 10_000  # of which the constant density is estimated
+MOST_OUTPUTS = 256  # of which a covariance is
 OF_ROWS = (
     ". Rows held out may be unlike the rows to train on: see groups and validation. Else take a "
     "smaller lr, a smaller network, or look for outliers in X and y."
@@ -95,7 +95,7 @@ def constant_scores(rows: Rows | StreamedRows, held_out: Rows | StreamedRows):
     variance = (y - mean).square().nanmean(0).clamp_min(SMALLEST_SCALE**2)
     lost = (y_new - mean).square() / variance + (2 * math.pi * variance).log()
     yield -lost.nansum(1).mean().item() / 2 + held_out.log_jacobian[0], OF_ROWS
-    if x and 1 < len(mean) <= MOST_LATENTS:  # a short code of rows alone is a choice
+    if x and 1 < len(mean) <= MOST_OUTPUTS:  # a short code of rows alone is a choice
         _, mean, covariance, _ = fit(None, y.numpy())
         score = log_prob_of_observed(MultivariateNormal(mean, covariance), y_new).mean().item()
         yield score + held_out.log_jacobian[0], OF_OUTPUTS
