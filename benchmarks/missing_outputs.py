@@ -6,6 +6,7 @@ writes the mean log density of complete test rows of three made tables:
 
 - linear: four correlated outputs, linear in three inputs, 400 rows, 30 % of y missing at random;
 - second: the same, where three of the outputs are observed if the first is below its median;
+- seldom: the same, if it is below its quantile of 0.2;
 - ring: two outputs on a ring, 2,000 rows, 25 % of y missing at random.
 """
 
@@ -42,10 +43,14 @@ def linear(rng, n_rows=400):
     return X, y, rng.random((n_rows, 4)) < 0.3
 
 
-def second(rng):
+def second(rng, share=0.5):
     X, y, missing = linear(rng)
     first = y[: len(missing), :1]
-    return X, y, (first > np.median(first)) & (np.arange(4) > 0)
+    return X, y, (first > np.quantile(first, share)) & (np.arange(4) > 0)
+
+
+def seldom(rng):
+    return second(rng, share=0.2)
 
 
 def ring(rng, n_rows=2000):
@@ -54,7 +59,7 @@ def ring(rng, n_rows=2000):
     return X, y + 0.1 * rng.normal(size=y.shape), rng.random((n_rows, 2)) < 0.25
 
 
-TABLES = {"linear": linear, "second": second, "ring": ring}
+TABLES = {"linear": linear, "second": second, "seldom": seldom, "ring": ring}
 
 
 def measured(case, seed):

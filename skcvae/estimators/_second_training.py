@@ -2,6 +2,8 @@
 
 from copy import copy, deepcopy
 
+from skorch.callbacks import LRScheduler
+
 from skcvae.training.net import train
 
 # Of the learning rate. Steps that suit a network which starts at random can throw a linear model
@@ -27,6 +29,8 @@ def train_again(estimator, parts, rows, validation) -> None:
         return
     if len(first.history) >= first.max_epochs or len(validation) < FEWEST_HELD_OUT:
         return
+    if any(isinstance(callback, LRScheduler) for _, callback in first.callbacks_):
+        return  # steps are as large as it says
     training, module = copy(parts.training), first.module
     training.checkpoint = None  # that of the first training leads here again
     module.start, module.is_last_training = deepcopy(module.state_dict()), True
