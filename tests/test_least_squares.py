@@ -353,6 +353,17 @@ def test_steps_that_throw_the_start_off_are_made_smaller():
     assert not any("start_cll" in row for row in est.history_)
 
 
+def test_steps_of_a_schedule_and_few_rows_held_out_are_left_as_they_are():
+    X, y = (part[:400] for part in tight_rows(1400))
+    scheduled = CVAERegressor(training=Training(lr_schedule="one_cycle"), max_epochs=40)
+    few = CVAERegressor(max_epochs=40, validation=9)
+    for est in (scheduled, few):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            est.set_params(random_state=0).fit(X, y)
+        assert est.net_.lr == est.lr
+
+
 class Interrupt(Callback):
     """Interrupt the second training so many epochs after it began."""
 
