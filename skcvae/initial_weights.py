@@ -67,9 +67,9 @@ def _linear(model: Model, x, y: Tensor, weight, group) -> bool:
         covariance = variance.diag()
         _start_standard(model.prior)
         _start_at_posterior(model.recognition, coef, intercept, loadings, variance)
-    numbers = (None if p is None else p.tile(likelihood.n_locations, 1) for p in (coef, loadings))
-    start = intercept.tile(likelihood.n_locations)
-    set_affine(model.output.head, _maps(model, *numbers), start)
+    n = likelihood.n_locations
+    maps = _maps(model, coef.tile(n, 1), None if loadings is None else loadings.tile(n, 1))
+    set_affine(model.output.head, maps, intercept.tile(n))
     likelihood.start_at(covariance)
     return True
 

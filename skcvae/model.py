@@ -172,15 +172,15 @@ class RecognitionNetwork(nn.Module):
             self.imputer = FactorImputer(*given or [None], y_shape, math.prod(family.noise_shape))
 
     def forward(self, x: Tensor | None, y: Tensor) -> Distribution:
-        given, y = [] if x is None else [x], self.read(y)
-        if not self.partial:
-            return self.family(self.head(self.trunk(*given, y)))
-        observed = (~y.isnan()).to(y.dtype)
-        if self.imputer is None:
-            return self.family(self.head(self.trunk(*given, y.nan_to_num(0.0), observed)))
-        y, spread = self.imputer(x, y)
-        q = self.family(self.head(self.trunk(*given, y, observed)))
-        return CorrelatedGaussian(q.mean, q.stddev[..., None] * spread)
+        inputs, spread = [self.read(y)] if x is None else [x, self.read(y)], None
+        if self.partial:
+            y = inputs.pop()
+            filled = y.nan_to_num(0.0)
+            if self.imputer is not None:
+                filled, spread = self.imputer(x, y)
+            inputs += filled, (~y.isnan()).to(y.dtype)
+        q = self.family(self.head(self.trunk(*inputs)))
+        return q if spread is None else CorrelatedGaussian(q.mean, q.stddev[..., None] * spread)
 
 
 class PriorNetwork(nn.Module):

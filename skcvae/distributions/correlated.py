@@ -1,12 +1,10 @@
 """Gaussians of z with correlations, as the posterior of a y with missing outputs has."""
 
-import math
-
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, register_kl
 
-from skcvae.distributions.latent import detached, reparameterize, rescaled
+from skcvae.distributions.latent import LOG_ROOT_2_PI, detached, reparameterize, rescaled
 
 
 class CorrelatedGaussian(Distribution):
@@ -45,7 +43,7 @@ class CorrelatedGaussian(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         deviation = (value - self.loc)[..., None]
         noise = torch.linalg.solve_triangular(self.scale_tril, deviation, upper=False)
-        constant = self.event_shape[0] * math.log(2 * math.pi) / 2 + self.half_log_det
+        constant = self.event_shape[0] * LOG_ROOT_2_PI + self.half_log_det
         return -0.5 * noise.squeeze(-1).square().sum(-1) - constant
 
     def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:
