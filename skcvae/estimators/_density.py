@@ -43,7 +43,7 @@ class ConditionalDensity:
 
     @_checks.named_keywords
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95), n_samples=1000, *, as_frame=False):
-        """Estimate quantiles of each output from draws.
+        """Estimate quantiles of each output from draws, with the seed of the fit.
 
         Parameters
         ----------
@@ -55,8 +55,7 @@ class ConditionalDensity:
             Draws per row; of an ensemble, over all members.
         as_frame : bool or Index, default=False
             Whether to return a pandas DataFrame with the names of the outputs, and the index of
-            X or the one given: columns
-            for each output and level.
+            X or the one given: columns for each output and level.
 
         Returns
         -------
@@ -147,8 +146,7 @@ class ConditionalDensity:
             Draws per row.
         as_frame : bool or Index, default=False
             Whether to return a pandas DataFrame with the names of the outputs, and the index of
-            X or the one given: columns
-            for each output and end.
+            X or the one given: columns for each output and end.
 
         Returns
         -------

@@ -17,7 +17,7 @@ class Modes:
 
         Components that lie apart, as those of ``Mixture(scale=0.1)`` do, are near the modes
         of p(z|x): these are the distinct answers for a row, the most probable first.
-        Nothing is drawn: the first is `predict`.
+        Nothing is drawn: the first is ``predict(X, method="latent_mean")``.
 
         Parameters
         ----------

@@ -47,11 +47,11 @@ class CVAERegressor(StructuredPredictor):
         Whether a baseline network makes a first guess of y that the prior network
         reads and whose features add to the generation network's: the paper's
         recurrent connection, trained jointly.
-    objective : {"elbo", "iwae", "gsnn", "hybrid"} or object, default="elbo"
+    objective : {"elbo", "iwae", "gsnn", "monte_carlo", "hybrid"} or object, default="elbo"
         What training maximises, as an object of :mod:`skcvae.objectives` or by its name:
-        the bound above, or the importance-weighted one of `n_train_samples` draws
-        together, which is tighter and has no KL term to weight: `beta` and `kl_warmup`
-        must be 0.
+        "elbo" is the bound above; "iwae" the importance-weighted one of `n_train_samples`
+        draws together, which is tighter and has no KL term to weight, so that `beta` and
+        `kl_warmup` must be 0.
     n_train_samples : int, default=1
         Draws L of z per example and step.
     beta : float, default=0.0

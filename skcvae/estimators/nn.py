@@ -8,8 +8,9 @@ from skcvae.objectives import Deterministic
 class NNRegressor(StructuredPredictor):
     r"""The paper's baseline: p(y|x) from a network without latent variables.
 
-    Outputs are independent given x. The log-likelihood is exact, and everything
-    else has the interface of the estimators with latent variables.
+    Outputs are independent given x, unless the likelihood has dependent outputs. The
+    log-likelihood is exact, but for correlated logits, and everything else has the
+    interface of the estimators with latent variables.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ r"""Likelihoods: the distribution of y given x and z, :math:`p(y \mid x, z)`.
 `GaussianMixture`            real outputs with a multimodal distribution
 `LogNormal`, `Gamma`         positive outputs
 `Hurdle`                     positive outputs and zeros
-`LogitNormal`                outputs between two ends, such as percentages
+`LogitNormal`                outputs between two bounds, such as percentages
 `Bernoulli`                  binary outputs, grey pixels in [0, 1]
 `Poisson`                    counts
 `NegativeBinomial`           overdispersed counts

@@ -1,6 +1,6 @@
-r"""Outputs between two ends, such as proportions, percentages and scores.
+r"""Outputs between two bounds, such as proportions, percentages and scores.
 
-The networks get and predict the logit of the place between the ends,
+The networks get and predict the logit of the position between the bounds,
 :math:`\log \frac{y - a}{b - y}`, standardised by those of the training targets. Densities are
 those of y itself.
 """
@@ -22,18 +22,18 @@ END = 1e-6  # logits of numbers nearer to an end do not rule the standardisation
 
 
 class LogitNormal(Likelihood):
-    r"""Outputs between two ends, whose logits are Gaussian.
+    r"""Outputs between two bounds, whose logits are Gaussian.
 
     .. math:: \log \frac{y_j - a_j}{b_j - y_j} \sim N(\mu_j(x, z), \sigma_j^2)
 
-    Draws are between the ends :math:`a` and :math:`b`, and so are means and intervals.
+    Draws are between the bounds :math:`a` and :math:`b`, and so are means and intervals.
 
     Parameters
     ----------
     low, high : float or array-like of the shape of one row of y, default=0.0 and 1.0
-        The ends. All y are strictly between them.
+        The bounds. All y are strictly between them.
     heteroscedastic : bool, default=True
-        If True, the network predicts :math:`\sigma(x, z)` for each row and draw: near an end,
+        If True, the network predicts :math:`\sigma(x, z)` for each row and draw: near a bound,
         the same noise of y is a wider one of its logit. If False, :math:`\sigma` is a learned
         parameter per output.
     init_scale : float, default=0.3

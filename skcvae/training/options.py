@@ -59,8 +59,8 @@ class Training(_Options):
         validated and kept. 0 keeps the last weights.
     patience : "auto" or int, default="auto"
         Epochs without a new best before training stops. "auto" waits as many as led to the best
-        one, at least 15 and at most about 1,500 steps, in 5 to 50 epochs; with "one_cycle" or
-        a KL warm-up, it waits the most.
+        one, at least 15, but at most about 1,500 steps, which are 5 to 50 epochs; with
+        "one_cycle" or a KL warm-up it always waits for this maximum.
     temperature : "auto" or None, default="auto"
         Factor of the noise scale of y, for vectors of real numbers. "auto" takes the one between
         1/2 and 2 that is best for the rows held out, where it is better than 1 beyond chance.
