@@ -7,7 +7,7 @@ Where does a cell end? Ten experts draw ten outlines, and all may be right. A mo
 label maps should have the experts' distribution: their outlines, each as often as they draw it,
 rather than one compromise. ``annotations=True`` fits all outlines of each image at once.
 
-The data are made, so that the truth is known: a cell with a neighbour that is more or less
+The data are simulated, so that the truth is known: a cell with a neighbour that is more or less
 visible. An expert counts the neighbour as a part of the cell with a probability equal to its
 contrast, and half of the time draws a wide outline rather than a tight one.
 """

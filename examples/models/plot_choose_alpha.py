@@ -40,12 +40,12 @@ print(search.summary())
 # -----------------------------------------------------------
 # Dots are the folds, and bars their standard deviation; the draws are of y at x = 1.5. The
 # GSNN's objective is a mean of log-likelihoods, which requires every draw to be near y. If y can
-# be anywhere on a ring, its draws fill the hole. Any share of that objective costs: the search
-# selects the end of the grid, which is `CVAERegressor`. That is an answer about `alpha`, and not
-# that the model is right: a few of its draws are in the hole, where the data have none, since the
-# Gaussian prior of z covers all angles and what is between them. No `alpha` mends that;
-# :ref:`another prior may <sphx_glr_auto_examples_models_plot_priors.py>`. Where the best mean is
-# within the spread of the folds, any of these values will do.
+# be anywhere on a ring, its draws fill the hole. Any share of that objective lowers the score: the
+# search selects the end of the grid, which is `CVAERegressor`. The best `alpha` is not necessarily
+# a good model: a few of its draws are in the hole, where the data have none, since the Gaussian
+# prior of z covers all angles and what is between them. No `alpha` changes that;
+# :ref:`another prior may <sphx_glr_auto_examples_models_plot_priors.py>`. Values whose means differ
+# by less than the spread of the folds are equally good.
 
 cv = search.cv_results_
 folds = np.array([cv[f"split{k}_test_score"] for k in range(3)])
