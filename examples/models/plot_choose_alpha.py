@@ -44,8 +44,8 @@ print(search.summary())
 # search selects the end of the grid, which is `CVAERegressor`. The best `alpha` is not necessarily
 # a good model: a few of its draws are in the hole, where the data have none, since the Gaussian
 # prior of z covers all angles and what is between them. No `alpha` changes that;
-# :ref:`another prior may <sphx_glr_auto_examples_models_plot_priors.py>`. Values whose means differ
-# by less than the spread of the folds are equally good.
+# :ref:`another prior may <sphx_glr_auto_examples_models_plot_priors.py>`. Values whose means
+# differ by less than the spread of the folds are equally good.
 
 cv = search.cv_results_
 folds = np.array([cv[f"split{k}_test_score"] for k in range(3)])
