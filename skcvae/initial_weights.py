@@ -9,16 +9,25 @@ import math
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
 from skcvae.factors import coarse_factors, factors
-from skcvae.least_squares import fit
+from skcvae.least_squares import LinearModel, fit
 from skcvae.model import Model
-from skcvae.networks.layers import Stack, set_affine
+from skcvae.networks.temporal import LinearFilter, TemporalNetwork, by_time, from_time
 
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
+MOST_TIMES = 20_000  # of all rows, to which a linear filter is fitted
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
+
+
+def departs_from(model: Model) -> bool:
+    """Return whether training starts at the linear model, if a better epoch is chosen later.
+
+    Convolutions that start there learn less of what is not linear.
+    """
+    return not any(isinstance(part, TemporalNetwork) for part in model.modules())
 
 
 @torch.no_grad()
@@ -58,25 +67,57 @@ def _linear(model: Model, x, y: Tensor, weight, group) -> bool:
     """Start at the linear model."""
     generation, likelihood = model.generation, model.output.likelihood
     seen = likelihood.read(y).flatten(1).clip(-FARTHEST, FARTHEST)
-    coef, intercept, covariance, _ = fit(x, seen.numpy(), weight, group)
+    reader = (generation if model.baseline is None else model.baseline.trunk).shortcut[0]
+    if isinstance(reader, LinearFilter):
+        kernel, (coef, intercept, covariance, _) = _filter(reader, x, seen, weight, group)
+    else:
+        coef, intercept, covariance, _ = fit(x, seen.numpy(), weight, group)
+        kernel = coef
     loadings = None
     if generation is not None:
         # Draws from the prior alone seldom meet narrow noise.
         analyse = coarse_factors if model.recognition is None else factors
-        loadings, variance = analyse(covariance, generation.first[-1].in_features)
+        loadings, variance = analyse(covariance, generation.shortcut[-1].in_features)
         covariance = variance.diag()
         _start_standard(model.prior)
         _start_at_posterior(model.recognition, coef, intercept, loadings, variance)
-    n = likelihood.n_locations
-    maps = _maps(model, coef.tile(n, 1), None if loadings is None else loadings.tile(n, 1))
-    set_affine(model.output.head, maps, intercept.tile(n))
+    maps = _maps(model, kernel, loadings)
+    _set_affine(model.output.head, maps, intercept, n_locations=likelihood.n_locations)
     likelihood.start_at(covariance)
     return True
+
+
+def _set_affine(head, maps: dict, *numbers, **options) -> None:
+    """Start networks of one kind, which share an output layer, at an affine map."""
+    next(iter(maps)).set_affine(head, maps, *numbers, **options)
+
+
+def _filter(layer: LinearFilter, x, y: Tensor, weight, group) -> tuple[Tensor, LinearModel]:
+    """Fit a linear filter to all times; return it, and the linear model of rows that it is."""
+    rows = slice(None, None, -(-y[:, 0].numel() * layer.length // MOST_TIMES))
+    seen = layer.windows(torch.from_numpy(x[rows]).unflatten(1, layer.in_shape))
+    targets = by_time(y[rows].unflatten(1, layer.target), len(layer.target))
+    label = np.arange(len(x)) if group is None else group
+    others = (
+        part if part is None else part[rows].repeat(layer.length) for part in (weight, label)
+    )
+    kernel = fit(seen.flatten(0, 1).numpy(), targets.flatten(0, 1).numpy(), *others).coef
+    unit = torch.eye(x.shape[1]).to(kernel).unflatten(1, layer.in_shape)
+    coef = from_time(layer.windows(unit) @ kernel.T, layer.target).flatten(1).T
+    rest = fit(None, y.numpy() - x @ coef.T.numpy(), weight, group)
+    by_row = by_time(rest.intercept.view(layer.target), len(layer.target))
+    level = from_time(by_row.mean(0).expand_as(by_row), layer.target).flatten()
+    ahead = rest.intercept - level
+    return kernel, rest._replace(
+        coef=coef, intercept=level, covariance=rest.covariance + ahead.outer(ahead)
+    )
 
 
 def _generalised(model: Model, x, y: Tensor, weight, group) -> bool:
     """Start at a generalised linear model in x, if the likelihood has a start."""
     generation, output = model.generation, model.output
+    if not departs_from(model):
+        return False
     weights = None if weight is None else torch.from_numpy(weight)
     found = output.likelihood.marginal(y, weights)
     if found is None:
@@ -88,11 +129,11 @@ def _generalised(model: Model, x, y: Tensor, weight, group) -> bool:
         loadings = output.head.linear.weight[: len(coef)] @ generation.shortcut[-1].weight
         _start_standard(model.prior)
         _start_standard(model.recognition)
-    set_affine(output.head, _maps(model, coef, loadings), numbers)
+    _set_affine(output.head, _maps(model, coef, loadings), numbers)
     return True
 
 
-def _maps(model: Model, coef: Tensor, loadings: Tensor | None) -> dict[Stack, list[Tensor]]:
+def _maps(model: Model, coef: Tensor, loadings: Tensor | None) -> dict[nn.Module, list[Tensor]]:
     """Return what each network is to read of x, and of z, for the location."""
     maps = {} if model.baseline is None else {model.baseline.trunk: [coef]}
     if loadings is not None:
@@ -112,14 +153,14 @@ def _start_at_posterior(recognition, coef, intercept, loadings, variance) -> Non
         if recognition.imputer is not None:
             recognition.imputer.start_at(coef, intercept, loadings, variance)
         others = raw_scale_of(spread.sqrt())
-        set_affine(recognition.head, {recognition.trunk: maps}, -read @ intercept, others)
+        _set_affine(recognition.head, {recognition.trunk: maps}, -read @ intercept, others)
 
 
 def _start_standard(network) -> None:
     """Set the distribution of z of a network to N(0, I), where it is Gaussian."""
     if hasattr(network, "trunk") and _is_standard(network):
         nothing = torch.zeros(*network.family.noise_shape, 0, dtype=torch.double)
-        set_affine(network.head, {network.trunk: [nothing]}, nothing.sum(1))
+        _set_affine(network.head, {network.trunk: [nothing]}, nothing.sum(1))
 
 
 def _is_standard(network) -> bool:
@@ -134,7 +175,7 @@ def _has_skips(model) -> bool:
         return False
     for part in (model.baseline, model.generation, model.prior, model.recognition):
         trunk = getattr(part, "trunk", part if part is model.generation else None)
-        if trunk is not None and not (isinstance(trunk, Stack) and trunk.shortcut):
+        if trunk is not None and not getattr(trunk, "shortcut", None):
             return False
     return True
 

@@ -1,6 +1,6 @@
 r"""The linear model at which least squares ends, and training starts.
 
-Fully connected networks with skip connections start at
+Networks with skip connections start at
 
 .. math:: y = B x + b + \Lambda z + \epsilon, \quad z \sim N(0, I), \quad
     \epsilon \sim N(0, \mathrm{diag}(\psi)),

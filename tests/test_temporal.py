@@ -1,10 +1,14 @@
 """Laws of sequences, and of the temporal networks."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+from sklearn.metrics import r2_score
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,6 +21,7 @@ N, LENGTH, AHEAD = 40, 12, 5
 rng = np.random.default_rng(0)
 X = rng.normal(size=(N, LENGTH, 2))
 WALKS = np.cumsum(rng.normal(size=(N, LENGTH, 3)), axis=1) + X[..., :1]
+NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
 QUICK = {"max_epochs": 2, "random_state": 0, "n_score_samples": 5}
 SHAPES = [(6, 2), (2, 6, 3), (4, 1), (5,)]
 BATCHES = [(5,), (1,), (7, 5)]
@@ -43,10 +48,11 @@ def test_networks_give_the_shapes_they_announce(shape, batch):
     encoder, decoder = temporal().encoder(shape, (6, 3)), temporal().decoder((6, 3), shape, (2,))
     for network, other in ((encoder, (6, 3)), (decoder, (2,))):
         features = network(torch.randn(*batch, *shape), torch.randn(*batch, *other))
-        assert features.shape == (*batch, *network.out_shape) == (*batch, 6, 4)
+        assert features.shape == (*batch, *network.out_shape) == (*batch, 6, 4 + 3)
     head = temporal().head((6, 4), (2, 6, 3))
     assert head(torch.randn(*batch, 6, 4)).shape == (*batch, 2, 6, 3)
-    assert temporal().encoder((5,)).out_shape == (1, 4)
+    assert temporal().encoder((5,)).out_shape == (1, 4 + 5)
+    assert temporal(shortcut=False).encoder((5,)).out_shape == (1, 4)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -63,7 +69,7 @@ def test_all_draws_at_once_are_each_draw_alone(shape):
 
 @pytest.mark.parametrize(("kernel_size", "dilation"), [(3, 1), (3, 4), (5, 2), (3, 8)])
 def test_a_dilated_convolution_is_that_of_torch(kernel_size, dilation):
-    layer = DilatedConvolution(4, kernel_size, dilation)
+    layer = DilatedConvolution(4, 4, kernel_size, dilation)
     h = torch.randn(5, 6, 4)
     weight = layer.linear.weight.unflatten(1, (kernel_size, 4)).mT
     expected = F.conv1d(
@@ -98,9 +104,10 @@ def test_only_the_first_input_has_a_bias():
     assert [entrance.linear.bias is None for entrance in encoder.entrances] == [False, True, True]
 
 
-@pytest.mark.parametrize("n_blocks", [1, 2, 3])
-def test_what_moves_in_time_moves_the_features_with_it(n_blocks):
-    network = temporal(n_blocks=n_blocks, kernel_size=5).encoder((40, 2)).double()
+@pytest.mark.parametrize(("n_blocks", "shortcut"), [(1, False), (2, False), (3, False), (3, True)])
+def test_what_moves_in_time_moves_the_features_with_it(n_blocks, shortcut):
+    network = temporal(n_blocks=n_blocks, kernel_size=5, shortcut=shortcut)
+    network = network.decoder((40, 3), (40, 2)).double()
     reach = 2 * (2**n_blocks - 1)
     x = torch.randn(3, 40, 2, dtype=torch.float64)
     still, moved = network(x), network(x.roll(3, -2))
@@ -153,9 +160,10 @@ def test_a_filter_is_learned_from_few_sequences():
 
 
 def test_predictions_move_with_x_in_the_interior():
-    est = NNRegressor(architecture=Temporal(4, n_blocks=2), **QUICK).fit(X, WALKS)
-    still, moved = est.predict(X), est.predict(np.roll(X, 1, axis=1))
-    assert_allclose(moved[:, 4:9], still[:, 3:8], rtol=1e-6)
+    x = np.random.default_rng(1).normal(size=(20, 30, 2))
+    est = NNRegressor(architecture=Temporal(4, n_blocks=2), **QUICK).fit(x, np.cumsum(x, axis=1))
+    still, moved = est.predict(x), est.predict(np.roll(x, 1, axis=1))
+    assert_allclose(moved[:, 9:22], still[:, 8:21], rtol=1e-6, atol=1e-6)
     assert np.abs(moved - still).max() > 1e-3
 
 
@@ -181,6 +189,71 @@ def test_other_likelihoods_take_sequences(likelihood):
     y = y + 1 if likelihood == "gamma" else y > 0 if likelihood == "bernoulli" else y
     est = CVAERegressor(architecture=Temporal(4), likelihood=likelihood, **QUICK).fit(X, y)
     assert np.isfinite(est.score(X, y)) and est.sample(X, 3).shape == (3, *y.shape)
+
+
+# The start of training.
+
+
+def noisy(n_rows, n_outputs):
+    """Return inputs (n, 4), their effects and correlated noise (n, n_outputs), and its law."""
+    gen = np.random.default_rng(0)
+    mixing = np.tril(gen.normal(size=(n_outputs, n_outputs)), -1) + np.eye(n_outputs)
+    x, noise = gen.normal(size=(n_rows, 4)), gen.normal(size=(n_rows, n_outputs)) @ mixing.T
+    effect = x @ gen.normal(size=(4, n_outputs)) + 0.5 * np.arange(n_outputs)
+    return x, effect, noise, multivariate_normal(
+        np.zeros(n_outputs), mixing @ mixing.T
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "y_shape", "params"),
+    [
+        ((4,), (3, 1), {}),
+        ((4,), (3, 2), {"initial_guess": True}),
+        ((4,), (3, 2), {"likelihood": "gaussian_mixture"}),
+        ((2, 2), (3, 1), {}),
+        ((2, 2), (3, 2), {"initial_guess": True, "partial_y": True}),
+        ((2, 2), (3,), {"likelihood": "gaussian"}),
+        ((2, 2), (3,), {"likelihood": "gaussian_mixture", "latent_dim": 5}),
+        ((2, 2), (3,), {"likelihood": "multivariate_gaussian"}),
+    ],
+)
+def test_training_starts_at_least_squares(x_shape, y_shape, params):
+    x, effect, noise, law = noisy(3000, math.prod(y_shape))
+    x, y = x.reshape(-1, *x_shape), (effect + noise).reshape(-1, *y_shape)
+    est = CVAERegressor(architecture=Temporal(4), **params, **NO_STEP).fit(x[:2000], y[:2000])
+    assert est.score(x[2000:], y[2000:]) == pytest.approx(
+        law.logpdf(noise[2000:]).mean(), abs=0.05
+    )
+
+
+@pytest.mark.parametrize("params", [{}, {"initial_guess": True}, {"partial_y": True}], ids=str)
+@pytest.mark.parametrize("length", [2, 20])
+def test_where_lengths_agree_it_starts_at_the_filter_of_least_squares(length, params):
+    gen = np.random.default_rng(0)
+    x, kernel = gen.normal(size=(300, length, 2)), gen.normal(size=(5, 2))
+    spread = np.pad(x, ((0, 0), (2, 2), (0, 0)))
+    effect = sum(spread[:, i : i + length] @ kernel[i] for i in range(5))
+    noise = gen.normal(size=(300, 1)) + gen.normal(size=(300, length))
+    ahead = np.linspace(-1, 1, length)  # of the one mean for all times: like noise
+    y = 3 + (effect + noise + ahead)[..., None]
+    est = CVAERegressor(architecture=Temporal(4), **params, **NO_STEP).fit(x[:150], y[:150])
+    law = multivariate_normal(cov=1 + np.eye(length) + np.outer(ahead, ahead))
+    expected = law.logpdf(noise[150:] + ahead).mean()
+    assert est.score(x[150:], y[150:]) == pytest.approx(expected, abs=0.06 * length)
+    assert est.predict(x).mean() == pytest.approx(y.mean(), abs=0.15)
+    moved = np.roll(x, 1, axis=1)
+    assert_allclose(est.predict(moved)[:, 9:-9], est.predict(x)[:, 8:-10], atol=1e-4)
+
+
+@pytest.mark.parametrize("shortcut", [True, False])
+def test_without_skip_connections_training_starts_at_random(shortcut):
+    x, effect, noise, _ = noisy(500, 3)
+    architecture = Temporal(4, shortcut=shortcut)
+    y = (effect + 0.1 * noise)[..., None]
+    est = NNRegressor(architecture=architecture, **NO_STEP).fit(x, y)
+    assert ("start_cll" in est.history_[0]) == shortcut
+    assert r2_score(y[..., 0], est.predict(x)[..., 0]) > 0.9 or not shortcut
 
 
 # Rows that are shorter than the array.

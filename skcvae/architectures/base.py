@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods
 from torch import nn
 
 from skcvae.documented import Documented
+from skcvae.factors import FEW_OUTPUTS
 from skcvae.networks.layers import Shape
 
 ARCHITECTURE = HasMethods(["resolve", "latent_shape", "encoder", "decoder", "head"])
@@ -33,6 +34,27 @@ def few_latents(latent_dim: int | str, y_shape: Shape) -> Shape:
     """
     size = math.prod(y_shape)
     automatic = min(size, round(2 * math.sqrt(size)), MOST_LATENTS)
+    return (automatic if latent_dim == "auto" else latent_dim,)
+
+
+def latents_of_components(latent_dim: int | str, y_shape: Shape) -> Shape:
+    """Return the shape of z for one row where training starts at principal components.
+
+    Parameters
+    ----------
+    latent_dim : int or "auto"
+        The estimators' parameter.
+    y_shape : tuple of int
+        Shape of one row.
+
+    Returns
+    -------
+    tuple of int
+        "auto" is one less than outputs, which with their noise give any covariance, but at most
+        64.
+    """
+    size = math.prod(y_shape)
+    automatic = min(size - (size > FEW_OUTPUTS), MOST_LATENTS)
     return (automatic if latent_dim == "auto" else latent_dim,)
 
 

@@ -9,8 +9,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae.architectures.base import MOST_LATENTS, Architecture, few_latents
-from skcvae.factors import FEW_OUTPUTS
+from skcvae.architectures.base import Architecture, few_latents, latents_of_components
 from skcvae.networks.layers import ACTIVATIONS, Concatenation, Readout, Shape, Stack
 
 MOST_BINS = 2**14  # of all columns: each has a row of weights in the first layer of each network
@@ -131,12 +130,7 @@ class MLP(Architecture):
         return clone(self).set_params(bins=edges)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        if latent_dim != "auto" or not self.shortcut:
-            return few_latents(latent_dim, y_shape)
-        # With skip connections training starts at principal components: one less than outputs
-        # and their noise give any covariance.
-        size = math.prod(y_shape)
-        return (min(size - (size > FEW_OUTPUTS), MOST_LATENTS),)
+        return (latents_of_components if self.shortcut else few_latents)(latent_dim, y_shape)
 
     def encoder(self, *in_shapes: Shape) -> nn.Module:
         if not self.hidden_layer_sizes:

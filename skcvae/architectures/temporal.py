@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae.architectures.base import Architecture, few_latents
+from skcvae.architectures.base import Architecture, few_latents, latents_of_components
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
 from skcvae.networks.temporal import SequenceReadout, TemporalNetwork, is_sequence
 
@@ -35,6 +35,11 @@ class Temporal(Architecture):
         Activation after each convolution.
     dropout : float, default=0.0
         Dropout rate after each activation, during training.
+    shortcut : bool, default=True
+        Whether features that are linear in the inputs stand beside those of the blocks: in all
+        times, or where X has the length of y in the eight times before and after. Least squares
+        is then kept where training does not improve on it. Networks that would need more than a
+        million weights for that have none.
 
     References
     ----------
@@ -54,18 +59,27 @@ class Temporal(Architecture):
         "kernel_size": [Interval(Integral, 3, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "shortcut": ["boolean"],
     }
 
     reads_sequences = True
 
     def __init__(
-        self, n_channels=32, *, n_blocks="auto", kernel_size=3, activation="silu", dropout=0.0
+        self,
+        n_channels=32,
+        *,
+        n_blocks="auto",
+        kernel_size=3,
+        activation="silu",
+        dropout=0.0,
+        shortcut=True,
     ):
         self.n_channels = n_channels
         self.n_blocks = n_blocks
         self.kernel_size = kernel_size
         self.activation = activation
         self.dropout = dropout
+        self.shortcut = shortcut
 
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "Temporal":
         del n_rows
@@ -90,27 +104,29 @@ class Temporal(Architecture):
         return clone(self).set_params(n_blocks=n_blocks)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        return few_latents(latent_dim, y_shape)
+        return (latents_of_components if self.shortcut else few_latents)(latent_dim, y_shape)
 
     def encoder(self, *in_shapes: Shape) -> TemporalNetwork:
-        return self._network(in_shapes[-1:], in_shapes)
+        return self._network((math.prod(in_shapes[-1]),), in_shapes[-1:], in_shapes)
 
     def decoder(self, y_shape: Shape, *in_shapes: Shape | None) -> TemporalNetwork:
-        return self._network([y_shape], list(filter(None, in_shapes)))
+        return self._network(y_shape, [y_shape], list(filter(None, in_shapes)))
 
     def head(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
         if is_sequence(out_shape[1:]):
             return SequenceReadout(in_shape, out_shape)
         return Readout(in_shape, out_shape)
 
-    def _network(self, first, in_shapes) -> TemporalNetwork:
+    def _network(self, target: Shape, first, in_shapes) -> TemporalNetwork:
         lengths = [shape[-2] for shape in (*first, *in_shapes) if is_sequence(shape)]
         return TemporalNetwork(
             in_shapes,
+            target,
             next(iter(lengths), 1),  # of vectors alone, features at one time
             self.n_channels,
             n_blocks=self.n_blocks,
             kernel_size=self.kernel_size,
             activation=self.activation,
             dropout=self.dropout,
+            shortcut=self.shortcut,
         )

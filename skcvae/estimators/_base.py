@@ -153,6 +153,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
             set_temperature(model, 1.0)
         elif rows is not None:
+            drawn = deepcopy(model.state_dict())
             n_errors = initial_weights.start(model, rows)
             if type(specification.prior) not in OWN_PRIORS:
                 check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
@@ -161,6 +162,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         module = ObjectiveModule(model, objective, self.n_train_samples)
         if n_errors is not None and self.early_stopping:
             module.start, module.least_gain = deepcopy(module.state_dict()), n_errors
+            if not initial_weights.departs_from(model):
+                model.load_state_dict(drawn)
         return module
 
     def _net(self, training, module, device, rows=None, validation=None, *, lr=None):

@@ -212,6 +212,68 @@ class Stack(nn.Module):
         """Return the shapes of the features that `scales` returns."""
         return [self.out_shape] * n_scales
 
+    @staticmethod
+    @torch.no_grad()
+    def set_affine(
+        head: "Readout",
+        trunks: dict["Stack", list[Tensor]],
+        intercept: Tensor,
+        others: Tensor | float = 0,
+        n_locations: int = 1,
+    ) -> None:
+        """Start networks that share an output layer at an affine map of their inputs.
+
+        The units of the last hidden layer come in pairs, which the location reads with opposite
+        signs, so that they nearly cancel and yet have the usual size (antisymmetric
+        initialisation, Zhang, Xu, Luo and Ma, 2020). With more outputs than pairs they start
+        small.
+
+        Parameters
+        ----------
+        head : Readout
+            The output layer, of which the first number for each output is its location.
+        trunks : dict from Stack to list of Tensors of shape (n_outputs, n_inputs)
+            The networks below, whose features are added, and a map for each of their inputs;
+            inputs without one are not read.
+        intercept : Tensor of shape (n_outputs,)
+            Of the location.
+        others : Tensor of shape (n_outputs,) or float, default=0
+            The other numbers, which are constant.
+        n_locations : int, default=1
+            How many times the head begins with the location.
+        """
+        size, half = n_locations * len(intercept), head.linear.in_features // 2
+        location = torch.cat(list(chain(*trunks.values())), dim=1).tile(n_locations, 1)
+        basis = torch.eye(size).to(location)
+        if size > head.linear.in_features:  # the features then hold the leading directions alone
+            basis = torch.from_numpy(np.linalg.svd(location.numpy())[0])
+        random, is_paired = head.linear.weight[:size].T.to(basis), size <= half
+        if is_paired:
+            random[half:] = 0
+            random[half : 2 * half] = MIRRORED * random[:half]
+        random = torch.from_numpy(np.linalg.qr(random.numpy())[0])
+        mixing = basis[:, : random.shape[1]] @ random.T
+        for trunk, maps in trunks.items():
+            for linear in trunk.shortcut:
+                # Features that the location does not read stay random: what is learned reads them.
+                linear.weight.sub_(random @ (random.T @ linear.weight.to(random)))
+                if linear.bias is not None:
+                    linear.bias.zero_()
+            for linear, part in zip(trunk.shortcut, maps, strict=False):
+                linear.weight[:, : part.shape[1]] += mixing.T @ part.tile(n_locations, 1)
+            last = trunk.first
+            for layer in trunk.rest:
+                last = [layer] if isinstance(layer, nn.Linear) else last
+            for linear in last:
+                for parameter in linear.parameters():
+                    if is_paired:
+                        parameter[half : 2 * half] = parameter[:half]
+                    else:
+                        parameter.mul_(HIDDEN_SHARE)
+        weight, bias = head.linear.weight.zero_(), head.linear.bias.zero_()
+        weight[:size], bias[:size] = mixing, intercept.tile(n_locations)
+        bias.view(-1, size)[1:] = others
+
 
 class Readout(nn.Module):
     """A linear output layer with an output of a given shape."""
@@ -227,58 +289,3 @@ class Readout(nn.Module):
         # Sums over outputs, such as log densities, need more than the 8 bits of bfloat16.
         numbers = numbers.float() if numbers.dtype == torch.bfloat16 else numbers
         return numbers.unflatten(-1, self.out_shape)
-
-
-@torch.no_grad()
-def set_affine(
-    head: Readout, trunks: dict[Stack, list[Tensor]], intercept: Tensor, others: Tensor | float = 0
-) -> None:
-    """Start networks that share an output layer at an affine map of their inputs.
-
-    The units of the last hidden layer come in pairs, which the location reads with opposite signs,
-    so that they nearly cancel and yet have the usual size (antisymmetric initialisation, Zhang,
-    Xu, Luo and Ma, 2020). With more outputs than pairs they start small.
-
-    Parameters
-    ----------
-    head : Readout
-        The output layer, of which the first number for each output is its location.
-    trunks : dict from Stack to list of Tensors of shape (n_outputs, n_inputs)
-        The networks below, whose features are added, and a map for each of their inputs;
-        inputs without one are not read.
-    intercept : Tensor of shape (n_outputs,)
-        Of the location.
-    others : Tensor of shape (n_outputs,) or float, default=0
-        The other numbers, which are constant.
-    """
-    size, half = len(intercept), head.linear.in_features // 2
-    location = torch.cat(list(chain(*trunks.values())), dim=1)
-    basis = torch.eye(size).to(location)
-    if size > head.linear.in_features:  # the features then hold the leading directions alone
-        basis = torch.from_numpy(np.linalg.svd(location.numpy())[0])
-    random, is_paired = head.linear.weight[:size].T.to(basis), size <= half
-    if is_paired:
-        random[half:] = 0
-        random[half : 2 * half] = MIRRORED * random[:half]
-    random = torch.from_numpy(np.linalg.qr(random.numpy())[0])
-    mixing = basis[:, : random.shape[1]] @ random.T
-    for trunk, maps in trunks.items():
-        for linear in trunk.shortcut:
-            # Features that the location does not read stay random: what is learned reads them.
-            linear.weight.sub_(random @ (random.T @ linear.weight.to(random)))
-            if linear.bias is not None:
-                linear.bias.zero_()
-        for linear, part in zip(trunk.shortcut, maps, strict=False):
-            linear.weight[:, : part.shape[1]] += mixing.T @ part
-        last = trunk.first
-        for layer in trunk.rest:
-            last = [layer] if isinstance(layer, nn.Linear) else last
-        for linear in last:
-            for parameter in linear.parameters():
-                if is_paired:
-                    parameter[half : 2 * half] = parameter[:half]
-                else:
-                    parameter.mul_(HIDDEN_SHARE)
-    weight, bias = head.linear.weight.zero_(), head.linear.bias.zero_()
-    weight[:size], bias[:size] = mixing, intercept
-    bias.view(-1, size)[1:] = others
