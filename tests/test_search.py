@@ -179,6 +179,12 @@ def test_a_score_that_is_none_is_refused_in_the_name_of_the_estimator(data, untr
         est.set_params(scoring=None, cv=[*KFold(2).split(data[0])]).fit(*data, groups=np.ones(50))
 
 
+def test_alpha_has_one_score(data):
+    est = HybridStructuredPredictorCV((0.5,), cv=2, scoring=lambda *_: {"a": 0, "b": 0}, **QUICK)
+    with pytest.raises(ValueError, match="scoring must return one number"):
+        est.fit(*data)
+
+
 def test_failures_of_one_stack_are_told_once(data, monkeypatch):
     def train(*given):
         raise RuntimeError

@@ -232,7 +232,10 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         search._groups_in_fits = True
         given = {"sample_weight": sample_weight, "groups": groups}
         given["X_val"], given["y_val"] = validation
-        return search.fit(X, y, **{k: v for k, v in given.items() if v is not None})
+        search.fit(X, y, **{k: v for k, v in given.items() if v is not None})
+        if search.multimetric_:
+            raise ValueError(f"scoring must return one number, got several: {self.scoring!r}.")
+        return search
 
     def _checked_alphas(self):
         alphas = np.asarray(self.alphas, dtype=float)

@@ -35,7 +35,8 @@ class StackedGridSearchCV(GridSearchCV):
     as `alpha`, `beta`, `kl_warmup`, `lr`, `omission`, `training__weight_decay` and
     `random_state`, and all folds, are trained as one stack; candidates of other shapes as
     another one. What cannot be stacked is fitted by itself, and so is a pipeline or another
-    estimator: the results are those of :class:`~sklearn.model_selection.GridSearchCV`.
+    estimator with a `fit` of its own: the results are those of
+    :class:`~sklearn.model_selection.GridSearchCV`.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ class StackedGridSearchCV(GridSearchCV):
             self.training_ = f"alone: the estimator {type(self.estimator).__name__}"
             return self
         self._validate_params()
-        self._get_scorers()  # refuses what scikit-learn's search would refuse after training
+        self.get_metadata_routing()  # makes the scorers, and refuses what is none
         X, y = indexable(X, y)
         fit_params, split_params = self._routed(params)
         _checks.check_call(self.estimator, type(self.estimator).fit, X, y, **fit_params)
