@@ -181,10 +181,11 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs.
+            Outputs. With `annotations`, (n_rows, n_annotations, ...).
         sample_weight : array-like of shape (n_rows,), default=None
             Weights of the rows, not negative, in training and, as of
-            :class:`~sklearn.model_selection.GridSearchCV`, in scores.
+            :class:`~sklearn.model_selection.GridSearchCV`, in scores. With `annotations`, also
+            (n_rows, n_annotations).
         groups : array-like of shape (n_rows,), default=None
             For a splitter such as :class:`~sklearn.model_selection.GroupKFold`; and each fit, to
             the rows of folds or to all, has rows of a group all to train on, or all to validate
