@@ -153,7 +153,7 @@ class Specification(NamedTuple):
         if prior.parameter_shape is None:
             parts["prior"] = StandardPrior(prior)
         elif x_shapes:
-            in_shapes = [*x_shapes, *[y_shape] * self.initial_guess]
+            in_shapes = [*x_shapes, y_shape] if self.initial_guess else x_shapes
             parts["prior"] = PriorNetwork(architecture, in_shapes, prior)
         else:
             parts["prior"] = LearnedPrior(prior)

@@ -16,9 +16,18 @@ from scipy.integrate import trapezoid
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from skcvae import CVAERegressor, GSNNRegressor, HybridStructuredPredictor, NNRegressor, Training
+from skcvae import (
+    VAE,
+    Autoencoder,
+    CVAERegressor,
+    GSNNRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
+    Training,
+)
 from skcvae.architectures import MLP
-from skcvae.likelihoods import Gaussian, StudentT
+from skcvae.likelihoods import Gaussian, MultivariateGaussian, StudentT
+from skcvae.objectives import ELBO, Hybrid
 
 QUICK = {"max_epochs": 3, "random_state": 0}
 
@@ -32,6 +41,41 @@ def fit_once(estimator_class):
 def fitted(estimator_class):
     """A copy of a fit that the tests of this file share."""
     return copy.deepcopy(fit_once(estimator_class))
+
+
+# Parameters.
+
+
+def of_numpy(value):
+    """Return a number as numpy has it, and of single precision where that is exact."""
+    if isinstance(value, bool | int):
+        return np.bool_(value) if isinstance(value, bool) else np.int64(value)
+    if isinstance(value, float):
+        return np.float32(value) if np.float32(value) == value else np.float64(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    "est",
+    [
+        HybridStructuredPredictor(0.5, n_score_samples=3),
+        CVAERegressor(objective=Hybrid(0.5), n_train_samples=2),
+        CVAERegressor(objective=ELBO(0.5), initial_guess=True, partial_y=True, kl_warmup=1),
+        NNRegressor(batch_size=16, omission=0.25, validation=10, training=Training(patience=2)),
+        NNRegressor(
+            likelihood=MultivariateGaussian(rank=1), architecture=MLP(bins=3, dropout=0.5)
+        ),
+        Autoencoder(noise=0.5, masking=0.25, contraction=0.5),
+        VAE(n_components=2),
+    ],
+)
+def test_numbers_of_numpy_are_numbers(est, data):
+    est.set_params(validation_fraction=0.25, **QUICK)
+    other = clone(est).set_params(**{k: of_numpy(v) for k, v in est.get_params().items()})
+    found, expected = (e.fit(*data).history_[:, "train_loss"] for e in (other, est))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert all(isinstance(loss, float) for loss in found)
+    np.testing.assert_allclose(answer(other, data[0]), answer(est, data[0]), rtol=1e-4)
 
 
 # Shapes.

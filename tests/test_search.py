@@ -133,6 +133,79 @@ def test_another_estimator_is_searched_as_ever(data):
     assert found.training_ == "alone: the estimator Pipeline"
 
 
+def test_an_estimator_with_a_fit_of_its_own_is_searched_as_ever(data):
+    est = HybridStructuredPredictorCV((0, 1), cv=2, **QUICK)
+    found, _ = searched(est, {"alphas": [(0,), (0, 1)]}, data, cv=2)
+    assert found.training_ == "alone: the estimator HybridStructuredPredictorCV"
+    assert found.best_estimator_.alpha_ in (0, 1)
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    def train(*given):
+        pytest.fail("trained")
+
+    monkeypatch.setattr("skcvae.estimators._together.train_stack", train)
+
+
+@pytest.mark.parametrize(
+    ("params", "fit", "message"),
+    [
+        ({"scoring": "typo"}, {}, "'scoring' parameter of StackedGridSearchCV"),
+        ({"error_score": "typo"}, {}, "'error_score' parameter of StackedGridSearchCV"),
+        ({"scoring": ["r2", "neg_mean_squared_error"]}, {}, "multi-metric scoring.*refit"),
+        (
+            {},
+            {"sample_weights": 1},
+            r"NNRegressor.fit\(\) .*'sample_weights'.*mean 'sample_weight'",
+        ),
+        ({}, {"sample_weight": np.ones(50)}, "sample_weight must have .* 60 rows, got 50"),
+    ],
+)
+def test_errors_come_before_training(data, untrained, params, fit, message):
+    est = NNRegressor(**QUICK)
+    search = StackedGridSearchCV(est, GRID, **{"error_score": "raise", **params})
+    with pytest.raises((TypeError, ValueError), match=message):
+        search.fit(*data, **fit)
+
+
+def test_a_score_that_is_none_is_refused_in_the_name_of_the_estimator(data, untrained):
+    est = HybridStructuredPredictorCV(scoring="typo", **QUICK)
+    with pytest.raises(ValueError, match="'scoring' parameter of HybridStructuredPredictorCV"):
+        est.fit(*data)
+    with pytest.raises(TypeError, match=r"HybridStructuredPredictorCV.fit\(\) .*'weights'"):
+        est.fit(*data, weights=1)
+    with pytest.raises(ValueError, match="groups must have .* 60 rows, got 50"):
+        est.set_params(scoring=None, cv=[*KFold(2).split(data[0])]).fit(*data, groups=np.ones(50))
+
+
+def test_alpha_has_one_score(data):
+    est = HybridStructuredPredictorCV((0.5,), cv=2, scoring=lambda *_: {"a": 0, "b": 0}, **QUICK)
+    with pytest.raises(ValueError, match="scoring must return one number"):
+        est.fit(*data)
+
+
+def test_failures_of_one_stack_are_told_once(data, monkeypatch):
+    def train(*given):
+        raise RuntimeError
+
+    monkeypatch.setattr("skcvae.estimators._together.train_stack", train)
+    search = StackedGridSearchCV(NNRegressor(**QUICK), {"lr": [0.001, 0.01]}, cv=2)
+    with pytest.raises(ValueError, match="4 fits failed with the following error"):
+        search.fit(*data)
+
+
+def test_candidates_share_the_rows_of_a_fold(data, monkeypatch):
+    fitted, kept = skcvae.estimators.search._fitted, []
+    monkeypatch.setattr(
+        skcvae.estimators.search, "_fitted", lambda jobs: kept.extend(jobs) or fitted(jobs)
+    )
+    search = StackedGridSearchCV(NNRegressor(**QUICK), GRID, cv=2)
+    search.fit(*data, sample_weight=np.ones(60))
+    for part in (lambda job: job.arrays[0], lambda job: job.arrays[1], lambda job: job[2]):
+        assert len(kept) == 8 and len({id(part(job)) for job in kept}) == 2
+
+
 def test_an_interrupt_ends_the_search(data, monkeypatch):
     def interrupted(self, batches):
         raise KeyboardInterrupt
@@ -187,3 +260,33 @@ def test_bad_alphas_are_named(data, alphas):
     with pytest.raises(ValueError, match="alphas must be"):
         est.fit(*data)
     assert not hasattr(est, "alpha_")
+
+
+@pytest.mark.parametrize("routes", [False, True])
+def test_groups_stay_together_in_every_fit(data, routes):
+    given = {"groups": GROUPS // 2}
+    with sklearn.config_context(enable_metadata_routing=True):
+        est = HybridStructuredPredictor(**QUICK).set_fit_request(groups=True)
+        expected = GridSearchCV(est, {"alpha": [0.25, 0.75]}, cv=LeaveOneGroupOut())
+        expected.fit(*data, **given)
+    est = HybridStructuredPredictorCV((0.25, 0.75), cv=LeaveOneGroupOut(), **QUICK)
+    with sklearn.config_context(enable_metadata_routing=routes):
+        est.fit(*data, **given)
+    assert_same_results(est.cv_results_, expected.cv_results_)
+
+
+def test_annotations_and_rows_to_validate_on_are_passed_on(data):
+    X, y = data
+    y = np.stack([y, y + 1], 1)
+    y[::3, 1] = np.nan
+    fit = {
+        "X_val": X[:20],
+        "y_val": y[:20],
+        "sample_weight": np.linspace(1, 2, 120).reshape(60, 2),
+    }
+    alone = HybridStructuredPredictor(annotations=True, **QUICK)
+    found, _ = searched(alone, {"alpha": [0.25, 0.75]}, (X, y), fit, cv=2)
+    est = HybridStructuredPredictorCV((0.25, 0.75), cv=2, annotations=True, **QUICK)
+    est.fit(X, y, **fit)
+    assert_same_results(est.cv_results_, found.cv_results_)
+    np.testing.assert_array_equal(est.predict(X), found.predict(X))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GroupKFold
 from skorch.callbacks import Callback
 from torch.fx import graph_module
 
@@ -15,13 +16,22 @@ from skcvae import (
     EnsembleRegressor,
     GSNNRegressor,
     HybridStructuredPredictor,
+    HybridStructuredPredictorCV,
     NNRegressor,
     Training,
 )
 from skcvae.architectures import MLP, Conv, Temporal
 from skcvae.estimators import _together
 from skcvae.estimators._together import Job, Together
-from skcvae.likelihoods import Categorical, Columns, Gaussian, MultivariateGaussian, StudentT
+from skcvae.likelihoods import (
+    Bernoulli,
+    Categorical,
+    Columns,
+    CorrelatedLogits,
+    Gaussian,
+    MultivariateGaussian,
+    StudentT,
+)
 from skcvae.training import stack, stack_training, together
 
 TOLERANCE = 1e-4  # of single precision, after some steps
@@ -238,6 +248,7 @@ class OwnNN(torch.optim.AdamW):
     [
         ({"architecture": MLP(dropout=0.1)}, "layers Dropout"),
         ({"objective": "iwae"}, "the objective IWAE"),
+        ({"objective": "monte_carlo"}, "the objective MonteCarloLikelihood"),
         ({"prior": "flow"}, "layers LazyComposedTransform"),
         ({"training": Training(callbacks=[Silent()])}, "callbacks Silent"),
         ({"training": Training(lr_schedule="one_cycle")}, "callbacks LRScheduler"),
@@ -252,6 +263,34 @@ def test_others_are_fitted_one_after_another(data, params, reason):
     assert est.training_.startswith(f"2 alone: {reason}") and est.training_ in est.summary()
     for member in est.estimators_:
         assert torch.equal(weights(member), weights(clone(member).fit(*data)))
+
+
+def test_likelihoods_that_draw_in_training_are_fitted_one_after_another(data):
+    likelihood = CorrelatedLogits(Bernoulli(), rank=2, n_draws=4)
+    est = EnsembleRegressor(NNRegressor(likelihood=likelihood, max_epochs=2), n_estimators=2)
+    X, y = data[0], targets("bernoulli", data[1])
+    assert est.set_params(random_state=0).fit(X, y).training_ == "2 alone: layers CorrelatedLogits"
+    for member in est.estimators_:
+        assert torch.equal(weights(member), weights(clone(member).fit(X, y)))
+
+
+class OwnFit(NNRegressor):
+    def fit(self, X, y=None, sample_weight=None, **params):
+        return super().fit(X, 10 * y, sample_weight, **params)
+
+
+@pytest.mark.parametrize("kind", [OwnFit, HybridStructuredPredictorCV])
+def test_an_estimator_with_a_fit_of_its_own_is_fitted_by_it(data, kind):
+    own = {"alphas": (0, 1), "cv": GroupKFold(2)} if kind is HybridStructuredPredictorCV else {}
+    est = EnsembleRegressor(kind(max_epochs=2, **own), n_estimators=2, random_state=0)
+    given = {"sample_weight": np.linspace(0, 2, 60), "groups": np.arange(60) // 3}
+    est.fit(*data, **given)
+    assert est.training_ == f"2 alone: the estimator {kind.__name__}"
+    assert est.training_ in est.summary()
+    for member in est.estimators_:
+        alone = clone(member).fit(*data, **given)
+        assert torch.equal(weights(member), weights(alone))
+        assert member.summary() == alone.summary()
 
 
 def test_convolutions_are_fitted_one_after_another():

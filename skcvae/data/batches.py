@@ -83,7 +83,8 @@ class Selection(NamedTuple):
         x = map(arrays[0].__getitem__, index) if arrays else index
         n_different = len(set(map(hash, map(methodcaller("tobytes"), x))))
         if self.group is None and validation == "random" and n_different == len(index):
-            parts = train_test_split(np.arange(len(index)), test_size=fraction, random_state=seed)
+            share = float(fraction)  # scikit-learn takes no float32
+            parts = train_test_split(np.arange(len(index)), test_size=share, random_state=seed)
         else:
             parts = hold_out.split(arrays, index, self.group, validation, fraction, seed)
         return list(map(self.subset, parts))

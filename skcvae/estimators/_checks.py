@@ -33,19 +33,10 @@ def restored_on_error(estimator):
 
 def named_keywords(method):
     """Let TypeErrors of a method name the public class and the closest argument."""
-    signature = inspect.signature(method)
-    known = [name for name in signature.parameters if name != "self"]
 
     @functools.wraps(method)
     def checked(self, *args, **kwargs):
-        try:
-            signature.bind(self, *args, **kwargs)
-        except TypeError as error:
-            close = " ".join(
-                filter(None, (suggestion(k, known) for k in kwargs if k not in known))
-            )
-            text = f"{type(self).__name__}.{method.__name__}() {error}. {close}".strip()
-            raise TypeError(text) from None
+        check_call(self, method, *args, **kwargs)
         try:
             return method(self, *args, **kwargs)
         except ValueError as error:
@@ -54,6 +45,18 @@ def named_keywords(method):
             raise
 
     return checked
+
+
+def check_call(estimator, method, /, *args, **kwargs):
+    """Raise an error if a method, as a function, does not take these arguments."""
+    signature = inspect.signature(method)
+    try:
+        signature.bind(estimator, *args, **kwargs)
+    except TypeError as error:
+        known = [name for name in signature.parameters if name != "self"]
+        close = " ".join(filter(None, (suggestion(k, known) for k in kwargs if k not in known)))
+        text = f"{type(estimator).__name__}.{method.__name__}() {error}. {close}".strip()
+        raise TypeError(text) from None
 
 
 def in_terms(error, terms):

@@ -1,5 +1,7 @@
 """Fits that were made in advance, and folds that were drawn, for scikit-learn's search."""
 
+from copy import copy
+
 import joblib
 from sklearn.base import clone
 
@@ -33,7 +35,8 @@ class MadeFits:
         if made is None:
             self.estimator.fit(X, y, **params)
         elif made.error is not None:
-            raise made.error
+            # A copy, since raising one error several times would lengthen its traceback.
+            raise copy(made.error).with_traceback(made.error.__traceback__)
         else:
             self.estimator = made.estimator
         return self

@@ -67,7 +67,7 @@ class Members:
         own = {
             f"{name} {i}": of_member[name]
             for i, of_member in enumerate(entries)
-            for name in ("latent", "epochs", "validation")
+            for name in ("alpha", "latent", "epochs", "validation")
             if name in of_member
         }
         shared = {name: entry for name, entry in entries[0].items() if f"{name} 0" not in own}

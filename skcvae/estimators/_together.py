@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from skcvae.data.batches import resident_bytes
+from skcvae.estimators._base import StructuredPredictor
 from skcvae.training.net import train
 from skcvae.training.stack_training import train_stack
 from skcvae.training.together import kind, why_alone
@@ -24,6 +25,15 @@ class Job(NamedTuple):
     sample_weight: object = None
     validation: tuple = (None, None)
     groups: object = None
+
+    def fit(self) -> Exception | None:
+        """Call the estimator's own `fit`; return its error."""
+        names = "sample_weight", "groups", "X_val", "y_val"
+        given = zip(names, (self.sample_weight, self.groups, *self.validation), strict=True)
+        try:
+            self.estimator.fit(*self.arrays, **{k: v for k, v in given if v is not None})
+        except Exception as error:
+            return error
 
 
 class Ended(NamedTuple):
@@ -100,6 +110,10 @@ class Together:
 
     def _begin(self, job: Job) -> Iterator[Ended]:
         """Begin a fit; yield what ended because of it."""
+        if not is_fitted_in_parts(job.estimator):
+            way = f"alone: the estimator {type(job.estimator).__name__}"
+            yield Ended(job.estimator, job.fit(), way)
+            return
         context = job.estimator._training(*job[1:])
         try:
             begun = Begun(job.estimator, context, context.__enter__())
@@ -143,6 +157,11 @@ def _trained(fits: list[Begun], alone: str | None) -> list[Ended]:
     for fit, error in zip(fits, errors, strict=True):
         ended.append(Ended(fit.estimator, fit.end(error), way))
     return ended
+
+
+def is_fitted_in_parts(estimator) -> bool:
+    """Return whether `fit` does no more than to begin a fit, to train and to end it."""
+    return getattr(type(estimator), "fit", None) is StructuredPredictor.fit
 
 
 def how_trained(fits: list[Ended]) -> str:

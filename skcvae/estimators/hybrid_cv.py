@@ -5,6 +5,8 @@ from numbers import Integral
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
+from sklearn.metrics import get_scorer_names
+from sklearn.utils._param_validation import StrOptions
 
 from skcvae.estimators import _checks
 from skcvae.estimators._base import StructuredPredictor
@@ -37,11 +39,11 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         Processes, as of :class:`StackedGridSearchCV`.
     architecture, likelihood, prior, latent_dim, initial_guess, n_train_samples, beta
         As of :class:`CVAERegressor`.
-    kl_warmup, x_shape, y_shape, partial_X, partial_y, omission, n_scales, normalize_X
+    kl_warmup, x_shape, y_shape, partial_X, partial_y, annotations, omission, n_scales
         As of :class:`CVAERegressor`.
-    normalize_y, max_epochs, lr, batch_size, early_stopping, validation, validation_fraction
+    normalize_X, normalize_y, max_epochs, lr, batch_size, early_stopping, validation
         As of :class:`CVAERegressor`.
-    training, n_score_samples, device, random_state, verbose
+    validation_fraction, training, n_score_samples, device, random_state, verbose
         As of :class:`CVAERegressor`.
 
     Attributes
@@ -83,7 +85,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         **KL,
         "alphas": ["array-like"],
         "cv": ["cv_object"],
-        "scoring": [str, callable, None],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "n_jobs": [Integral, None],
     }
     warm_start = False
@@ -107,6 +109,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         y_shape=None,
         partial_X=False,
         partial_y=False,
+        annotations=False,
         omission=0.0,
         n_scales=1,
         normalize_X=True,
@@ -139,6 +142,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         self.y_shape = y_shape
         self.partial_X = partial_X
         self.partial_y = partial_y
+        self.annotations = annotations
         self.omission = omission
         self.n_scales = n_scales
         self.normalize_X = normalize_X
@@ -169,7 +173,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         return chosen
 
     @_checks.named_keywords
-    def fit(self, X, y=None, sample_weight=None, *, groups=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, X_val=None, y_val=None):
         """Choose `alpha`, and fit the networks to all rows.
 
         Parameters
@@ -177,12 +181,17 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
-            Outputs.
+            Outputs. With `annotations`, (n_rows, n_annotations, ...).
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows in training, not negative.
+            Weights of the rows, not negative, in training and, as of
+            :class:`~sklearn.model_selection.GridSearchCV`, in scores. With `annotations`, also
+            (n_rows, n_annotations).
         groups : array-like of shape (n_rows,), default=None
-            For a splitter such as :class:`~sklearn.model_selection.GroupKFold`, and for the
-            rows that the fit to all rows holds out.
+            For a splitter such as :class:`~sklearn.model_selection.GroupKFold`; and each fit, to
+            the rows of folds or to all, has rows of a group all to train on, or all to validate
+            on. Metadata routing changes nothing about it.
+        X_val, y_val : array-like, default=None
+            Rows for early stopping of all fits, instead of a share of their rows.
 
         Returns
         -------
@@ -197,20 +206,21 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         """
         with _checks.restored_on_error(self):
             self._validate_params()
-            search = self._search(X, y, sample_weight, groups)
+            validation = X_val, y_val
+            search = self._search(X, y, sample_weight, groups, validation)
             self.alpha_ = float(search.best_params_["alpha"])
             self.best_score_, self.cv_results_ = search.best_score_, search.cv_results_
             self.training_ = search.training_
-            with self._training((X, y), sample_weight, (None, None), groups) as rows:
+            with self._training((X, y), sample_weight, validation, groups) as rows:
                 train(self.net_, rows)
         return finish(self)
 
-    def _search(self, X, y, sample_weight, groups):
+    def _search(self, X, y, sample_weight, groups, validation):
         """Return the fitted search for `alpha`."""
         estimator = clone(HybridStructuredPredictor(**{**self._own_params(), "verbose": 0}))
         if get_config()["enable_metadata_routing"]:
-            estimator.set_fit_request(sample_weight=True, groups=True)
-            estimator.set_score_request(sample_weight=False)
+            estimator.set_fit_request(sample_weight=True, groups=True, X_val=True, y_val=True)
+            estimator.set_score_request(sample_weight=True)
         search = StackedGridSearchCV(
             estimator,
             {"alpha": self._checked_alphas()},
@@ -220,8 +230,13 @@ class HybridStructuredPredictorCV(StructuredPredictor):
             refit=False,
             error_score="raise",
         )
+        search._groups_in_fits = True
         given = {"sample_weight": sample_weight, "groups": groups}
-        return search.fit(X, y, **{k: v for k, v in given.items() if v is not None})
+        given["X_val"], given["y_val"] = validation
+        search.fit(X, y, **{k: v for k, v in given.items() if v is not None})
+        if search.multimetric_:
+            raise ValueError(f"scoring must return one number, got several: {self.scoring!r}.")
+        return search
 
     def _checked_alphas(self):
         alphas = np.asarray(self.alphas, dtype=float)

@@ -19,12 +19,13 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _num_samples
 
 from skcvae.documented import Documented
-from skcvae.estimators._base import StructuredPredictor
+from skcvae.estimators import _checks
 from skcvae.estimators._ended import finish
 from skcvae.estimators._made import MadeFits, MadeFolds, key
-from skcvae.estimators._together import Job, Together, how_trained
+from skcvae.estimators._together import Job, Together, how_trained, is_fitted_in_parts
 
 
 class StackedGridSearchCV(GridSearchCV):
@@ -34,7 +35,8 @@ class StackedGridSearchCV(GridSearchCV):
     as `alpha`, `beta`, `kl_warmup`, `lr`, `omission`, `training__weight_decay` and
     `random_state`, and all folds, are trained as one stack; candidates of other shapes as
     another one. What cannot be stacked is fitted by itself, and so is a pipeline or another
-    estimator: the results are those of :class:`~sklearn.model_selection.GridSearchCV`.
+    estimator with a `fit` of its own: the results are those of
+    :class:`~sklearn.model_selection.GridSearchCV`.
 
     Parameters
     ----------
@@ -89,6 +91,7 @@ class StackedGridSearchCV(GridSearchCV):
 
     _doc_link_module = Documented._doc_link_module
     _doc_link_template = Documented._doc_link_template
+    _groups_in_fits = False  # without metadata routing, as scikit-learn's search
 
     def fit(self, X, y=None, **params):
         """Train all candidates on all folds, and search.
@@ -113,12 +116,15 @@ class StackedGridSearchCV(GridSearchCV):
         ValueError
             If parameters or data are not as expected, or all fits failed.
         """
-        if not isinstance(self.estimator, StructuredPredictor):
+        if not is_fitted_in_parts(self.estimator):
             super().fit(X, y, **params)
             self.training_ = f"alone: the estimator {type(self.estimator).__name__}"
             return self
+        self._validate_params()
+        self.get_metadata_routing()  # makes the scorers, and refuses what is none
         X, y = indexable(X, y)
         fit_params, split_params = self._routed(params)
+        _checks.check_call(self.estimator, type(self.estimator).fit, X, y, **fit_params)
         splitter = check_cv(self.cv, y)
         folds = MadeFolds(splitter, list(splitter.split(X, y, **split_params)))
         start = time.perf_counter()
@@ -139,24 +145,18 @@ class StackedGridSearchCV(GridSearchCV):
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", **params)
             return routed.estimator.fit, routed.splitter.split
-        params = dict(params)
-        groups = {"groups": params.pop("groups")} if "groups" in params else {}
+        groups = {"groups": params["groups"]} if "groups" in params else {}
+        if not self._groups_in_fits:
+            params = {name: value for name, value in params.items() if name != "groups"}
         return params, groups
 
     def _made(self, X, y, params, folds):
         """Return all fits by what they were made of."""
-        jobs = {}
-        validation = params.get("X_val"), params.get("y_val")
+        jobs, given = {}, [_rows_of(rows, X, y, params) for rows in folds]
         for candidate in ParameterGrid(self.param_grid):
-            for rows in folds:
+            for arrays, *others in given:
                 estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
-                arrays = _safe_indexing(X, rows), y if y is None else _safe_indexing(y, rows)
-                weight, groups = (
-                    None if params.get(name) is None else np.asarray(params[name])[rows]
-                    for name in ("sample_weight", "groups")
-                )
-                job = Job(estimator, arrays, weight, validation, groups)
-                jobs[key(estimator, *arrays)] = job
+                jobs[key(estimator, *arrays)] = Job(estimator, arrays, *others)
         size = math.ceil(len(jobs) / effective_n_jobs(self.n_jobs))
         shares = np.split(np.arange(len(jobs)), range(size, len(jobs), size))
         listed = list(jobs.values())
@@ -164,6 +164,22 @@ class StackedGridSearchCV(GridSearchCV):
             delayed(_fitted)([listed[i] for i in share]) for share in shares
         )
         return dict(zip(jobs, chain(*ended), strict=True))
+
+
+def _rows_of(rows, X, y, params):
+    """Return what the fits of a fold are given: some of the rows, in memory once."""
+    chosen = {}
+    for name in ("sample_weight", "groups"):
+        value = params.get(name)
+        if value is not None and _num_samples(value) != _num_samples(X):
+            raise ValueError(
+                f"{name} must have one entry for each of the {_num_samples(X)} rows, got "
+                f"{_num_samples(value)}."
+            )
+        chosen[name] = None if value is None else np.asarray(value)[rows]
+    arrays = _safe_indexing(X, rows), y if y is None else _safe_indexing(y, rows)
+    validation = params.get("X_val"), params.get("y_val")
+    return arrays, chosen["sample_weight"], validation, chosen["groups"]
 
 
 def _fitted(jobs):

@@ -85,10 +85,10 @@ class CorrelatedLogits(Nested):
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
         labels = self._single().build(y_shape)
-        return _Logits(labels, self.rank, self.diagonal, self.n_draws, self.init_scale)
+        return _CorrelatedLogits(labels, self.rank, self.diagonal, self.n_draws, self.init_scale)
 
 
-class _Logits(LikelihoodModule):
+class _CorrelatedLogits(LikelihoodModule):
     """Read (mean, columns of W, raw scale) as correlated logits.
 
     The generator of the noise is set during training, as that of dropout.

@@ -71,7 +71,8 @@ class ResidualBlock(nn.Module):
     ):
         super().__init__()
         self.conv = DilatedConvolution(n_channels, n_channels, kernel_size, dilation)
-        self.activation, self.dropout = ACTIVATIONS[activation](), Dropout(dropout)
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.mix = nn.Linear(n_channels, n_channels)
 
     def forward(self, h: Tensor) -> Tensor:

@@ -45,12 +45,12 @@ class Hybrid(Objective):
     @property
     def uses_recognition(self) -> bool:
         """Whether a recognition network is trained."""
-        return self.alpha > 0
+        return bool(self.alpha > 0)
 
     @property
     def draws_from_prior(self) -> bool:
         """Whether gradients flow through draws from the prior."""
-        return self.alpha < 1
+        return bool(self.alpha < 1)
 
     @property
     def noise_per_sample(self) -> int:

@@ -83,7 +83,7 @@ class Reconstruction(Documented):
     @property
     def noise_per_sample(self) -> int:
         """Draws of noise of the shape of a row: one for each kind of corruption."""
-        return (self.noise > 0) + (self.masking > 0)
+        return bool(self.noise) + bool(self.masking)
 
     def bound(self, model, given: Conditional, x: None, y: Tensor, noise: Tensor) -> Bound:
         """Return the negative error and the penalties of each row.
@@ -107,12 +107,13 @@ class Reconstruction(Documented):
             The two terms, in the squared units of the encoded rows.
         """
         read, learns = self.corrupted(y, noise), torch.is_grad_enabled()
-        with torch.set_grad_enabled(learns or self.contraction > 0):
-            read = read.detach().requires_grad_(self.contraction > 0)
+        contracts = bool(self.contraction)
+        with torch.set_grad_enabled(learns or contracts):
+            read = read.detach().requires_grad_(contracts)
             code = model.latent_given(None, read).mean
         error = (y - given.likelihood(code).mean).square().flatten(1).sum(1)
         penalty = torch.zeros_like(error)
-        if self.contraction:
+        if contracts:
             norm = squared_jacobian_norm(code, read, create_graph=learns)
             penalty = penalty + self.contraction * norm
         if self.sparsity:

@@ -2,6 +2,7 @@
 
 import functools
 
+import numpy as np
 from sklearn.base import is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
@@ -32,7 +33,8 @@ def of_last_step(function):
                 f"{type(last).__name__} has nothing to condition on: use its own {method}, after "
                 "the first steps of a pipeline, pipeline[:-1].transform(X)."
             )
-        if params.get("as_frame") is True and hasattr(X, "iloc"):
+        is_flag = isinstance(params.get("as_frame"), bool | np.bool_)
+        if is_flag and params["as_frame"] and hasattr(X, "iloc"):
             params["as_frame"] = X.index
         return getattr(last, method)(inside, *args, **params)
 

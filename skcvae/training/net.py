@@ -77,7 +77,7 @@ class Loss:
     def begin_epoch(self, number: int, n_epochs: int) -> None:
         """Set the weight of the KL term in an epoch of so many; the first has number 1."""
         warmup = min(20, n_epochs // 5) if self.warmup is None else self.warmup
-        self.kl_weight = (1 + self.beta) * min(number / (warmup + 1), 1.0)
+        self.kl_weight = (1 + float(self.beta)) * min(number / (warmup + 1), 1.0)
 
     def state_dict(self) -> dict[str, float]:
         """Return the mutable state, for skorch's checkpoints."""

@@ -205,7 +205,7 @@ class Training(_Options):
             train_split=None if validation is None else predefined_split(validation),
             callbacks=self._callbacks(module, schedule, patience, title, checkpoint),
             verbose=0 if title is None else 1,
-            compile=self.compile is not False and rows is not None,
+            compile=(self.compile == {} or bool(self.compile)) and rows is not None,
             **{f"compile__{name}": value for name, value in compiler.items()},
         ).initialize()
 
@@ -252,7 +252,7 @@ class Training(_Options):
             batch_size = min(max(2 ** round(math.log2(max(n_rows / 32, 1))), 16), 256)
         if max_epochs == "auto":
             max_epochs = min(max(math.ceil(15_000 / math.ceil(n_rows / batch_size)), 30), 500)
-        return batch_size, max_epochs
+        return int(batch_size), int(max_epochs)  # torch takes no integers of numpy
 
     def _patience(self, n_steps: int) -> tuple[int, int]:
         """Return the most and the fewest epochs to wait for a new best one, each of n steps."""

@@ -8,7 +8,6 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 
 from skcvae.data.batches import Rows, StreamedRows
-from skcvae.networks.layers import Dropout
 from skcvae.objectives import ELBO, GSNN, Deterministic, Hybrid
 from skcvae.training.callbacks import (
     BestWeights,
@@ -68,13 +67,13 @@ def _is_stackable(layer: nn.Module) -> bool:
     if type(layer) in LAYERS:
         return True
     is_own = type(layer).__module__.startswith("skcvae.")
-    draws = isinstance(layer, Dropout) and layer.rate > 0
+    draws = hasattr(layer, "generator")
     stage = isinstance(layer, ObjectiveModule) and type(layer) is not ObjectiveModule
     return is_own and not draws and not stage
 
 
 def _named(what: str, kinds: set[type]) -> str:
-    return f"{what} {', '.join(sorted(kind.__name__ for kind in kinds))}"
+    return f"{what} {', '.join(sorted(kind.__name__.lstrip('_') for kind in kinds))}"
 
 
 def kind(net: Net, rows: Rows) -> str:
