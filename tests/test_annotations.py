@@ -58,7 +58,12 @@ def test_what_is_absent_is_nan_or_none_or_minus_one(y):
 
 
 LABELS = [Categorical(), Bernoulli(), Poisson(), NegativeBinomial()]
-CODED = [*LABELS, CorrelatedLogits(), Autoregressive(Bernoulli()), Columns([("a", Poisson(), [0])])]
+CODED = [
+    *LABELS,
+    CorrelatedLogits(),
+    Autoregressive(Bernoulli()),
+    Columns([("a", Poisson(), [0])]),
+]
 NUMBERS = [
     StudentT(), Gaussian(), GaussianMixture(), Hurdle(), Gamma(), Autoregressive(Gaussian()),
     Categorical(classes=[-1, 0]), Columns([("a", Poisson(), [0]), ("b", Gaussian(), [1])]),
@@ -94,6 +99,14 @@ def test_an_annotation_of_ignored_labels_is_absent(ignored):
     log_p = est.fit(X, y).log_prob(X, y)
     assert (np.isnan(log_p) == ~THERE).all()
     assert est.score(X, y) == pytest.approx(log_p[THERE].mean())
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_what_is_missing_in_a_list_of_texts_is_no_label(missing):
+    y = np.where(THERE[..., None, None], TEXTS, missing).tolist()
+    est = NNRegressor(likelihood="categorical", annotations=True, **PARAMS).fit(X, y)
+    assert est.classes_.tolist() == ["a", "b", "c"]
+    assert (np.isnan(est.log_prob(X, y)) == ~THERE).all()
 
 
 @pytest.mark.parametrize("likelihood", LABELS, ids=repr)

@@ -180,5 +180,7 @@ def test_maps_of_texts_are_compared_as_those_of_numbers(metric, missing, maps):
     absent[1:3, 0] = missing
     parts = [metric(y[[0, 3], :1], draws[:, :1]), metric(y[:, 1:], draws[:, 1:])]
     assert metric(absent, draws) == pytest.approx((parts[0] + 4 * parts[1]) / 5)
-    with pytest.raises(ValueError, match=r"draws must have labels such as .*'a'.* got \[0, 1, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"draws must have labels such as .*'a'.* got \[0, 1, 2\]"
+    ):
         metric(y, maps[1])

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from torch.utils.data import Dataset
 
-from skcvae.data.label_names import check_whole, known
+from skcvae.data.label_names import array_of, check_whole, known
 
 PARTIAL = " Entries that are not known are NaN, with partial_y=True."
 
@@ -60,7 +60,7 @@ class Annotated(NamedTuple):
             If X is a Dataset, y is not of that shape or has no annotation, or one that is absent
             in part, or weights are not of that shape.
         """
-        y = np.asarray(y)
+        y = array_of(y)
         if isinstance(X, Dataset):
             raise ValueError("annotations=True expects arrays X and y, got a Dataset.")
         if y.ndim < 2 or len(y) != len(X) or not y.size:
@@ -167,7 +167,8 @@ def one_by_one(arrays: tuple, likelihood, sample_weight, validation: tuple, grou
     _refuse_signs(np.asarray(arrays[1]), annotated.present, likelihood)
     if validation[0] is None:
         groups = annotated.groups(groups)
-    return annotated[:2], annotated.weight, Annotated.of_validation(*validation, likelihood), groups
+    validation = Annotated.of_validation(*validation, likelihood)
+    return annotated[:2], annotated.weight, validation, groups
 
 
 def _refuse_signs(y, present, likelihood):

@@ -116,9 +116,16 @@ def _classes_in(found: set) -> np.ndarray:
 def _array(y):
     """Return labels as an array, or None where they have no shape or are tensors."""
     try:
-        return np.asarray(y) if hasattr(y, "iloc") or not hasattr(y, "numpy") else None
+        return array_of(y) if hasattr(y, "iloc") or not hasattr(y, "numpy") else None
     except ValueError:  # rows of several lengths, which are refused later
         return None
+
+
+def array_of(y) -> np.ndarray:
+    """Return labels as an array, of objects where NaN in a list of texts would become a text."""
+    array = np.asarray(y)
+    is_listed = isinstance(y, list | tuple) and array.dtype.kind == "U"
+    return np.asarray(y, dtype=object) if is_listed else array
 
 
 def _without_ignored(array, ignore_label) -> Codes | None:

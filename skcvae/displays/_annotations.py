@@ -3,7 +3,7 @@
 import numpy as np
 
 from skcvae.data.annotations import labels_of, present_annotations
-from skcvae.data.label_names import known
+from skcvae.data.label_names import array_of, known
 from skcvae.displays._axes import axes_for, pyplot, style
 from skcvae.displays._images import (
     check_length,
@@ -146,7 +146,7 @@ class AnnotationsDisplay:
             If there are more than 20 rows, the shapes do not match or are not of maps, or y or
             draws are not labels.
         """
-        y, draws = np.asarray(y), np.asarray(draws)
+        y, draws = array_of(y), array_of(draws)
         if y.ndim != 4 or draws.shape[1:] != y.shape[1:] or not len(draws):
             raise ValueError(
                 "y must have shape (n_annotations, n_rows, height, width) and draws (n_draws, "

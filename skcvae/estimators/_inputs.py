@@ -131,7 +131,9 @@ def _unexpected_gaps(estimator, likelihood, name):
     ignored = getattr(likelihood, "ignore_label", None)
     accepted = "only if partial_y=True in fit, and in complete"
     if not getattr(likelihood, "accepts_missing", True):
-        accepted = f"with {likelihood!r} in complete alone. Leave out rows that have them"
+        accepted = (
+            f"with {type(likelihood).__name__} in complete alone. Leave out rows that have them"
+        )
     elif not hasattr(estimator, "complete"):
         accepted = "nowhere"
     elif ignored is not None:

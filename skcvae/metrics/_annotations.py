@@ -193,7 +193,11 @@ def sample_diversity(draws, *, labels=None):
     >>> sample_diversity([left, right])
     1.0
     """
-    rows = [row.annotations for row in _distances(draws, None, labels, "draws") if len(row.annotations) > 1]
+    rows = [
+        row.annotations
+        for row in _distances(draws, None, labels, "draws")
+        if len(row.annotations) > 1
+    ]
     if not rows:
         raise ValueError(
             f"draws must have a row with two maps, got at most one in {np.shape(draws)}."

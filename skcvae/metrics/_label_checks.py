@@ -3,22 +3,25 @@
 import numpy as np
 
 from skcvae.data.annotations import labels_of, present_annotations
+from skcvae.data.label_names import array_of
 
 
 def checked(y, name):
     """Return annotations, which are present, and their labels; refuse rows without, and holes."""
-    y = np.asarray(y)
+    y = array_of(y)
     if y.ndim < 3 or not y.size:
         raise ValueError(f"{name} must have shape (n_annotations, n_rows, ...), got {y.shape}.")
     present = present_annotations(y)
     bare = np.flatnonzero(~present.any(axis=0))
     if len(bare):
-        raise ValueError(f"{name} must have an annotation of each row, got none for row {bare[0]}.")
+        raise ValueError(
+            f"{name} must have an annotation of each row, got none for row {bare[0]}."
+        )
     return y, present, labels_of(name, y[present])
 
 
 def checked_draws(y, draws):
-    draws = np.asarray(draws)
+    draws = array_of(draws)
     if draws.shape[1:] != y.shape[1:] or not len(draws):
         raise ValueError(
             f"draws must have shape (n_draws, {', '.join(map(str, y.shape[1:]))}) for y of shape "
