@@ -129,16 +129,13 @@ def _shaped(y, n_rows, shape, name):
 
 def _unexpected_gaps(estimator, likelihood, name):
     ignored = getattr(likelihood, "ignore_label", None)
+    found = "NaN" if ignored is None else f"NaN, or ignore_label={ignored!r}, read as NaN"
     accepted = "only if partial_y=True in fit, and in complete"
     if not getattr(likelihood, "accepts_missing", True):
-        accepted = (
-            f"with {type(likelihood).__name__} in complete alone. Leave out rows that have them"
-        )
+        accepted = f"with {type(likelihood).__name__} in complete alone: leave out such rows"
     elif not hasattr(estimator, "complete"):
         accepted = "nowhere"
-    elif ignored is not None:
-        accepted += f". As NaN count labels of ignore_label={ignored!r}: set partial_y=True"
     return ValueError(
-        f"Input {name} contains NaN. {type(estimator).__name__} accepts NaN, for "
+        f"Input {name} contains {found}. {type(estimator).__name__} accepts NaN, for "
         f"entries that were not observed or whose label is ignored, {accepted}."
     )
