@@ -77,7 +77,7 @@ def test_every_alias_is_answered(alias):
     [
         ({"prior": "mixtures"}, "mixture"),
         ({"likelihood": "normal"}, "gaussian"),
-        ({"likelihood": "Gausian"}, "gaussian"),
+        ({"likelihood": "Gauss"}, "gaussian"),
         ({"architecture": "cnn"}, "conv"),
         ({"objective": "elbow"}, "elbo"),
         ({"architecture": MLP(activation="rellu")}, "relu"),
