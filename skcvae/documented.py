@@ -2,8 +2,9 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import InvalidParameterError
 
-from skcvae.suggestions import unknown_parameter
+from skcvae.suggestions import unknown_name, unknown_parameter
 
 PAGES = "https://skcvae.readthedocs.io/en/stable/generated/"
 
@@ -27,6 +28,13 @@ class Documented(BaseEstimator):
     def set_params(self, **params):
         self._check_names([name.partition("__")[0] for name in params], ValueError)
         return super().set_params(**params)
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            error.args = (unknown_name(str(error)),)
+            raise
 
     @property
     def _doc_link_template(self):

@@ -225,6 +225,11 @@ def specify(
     y = y.reshape(-1, *row_shape(y_shape, y, "y_shape"))
     if flags.get("n_scales", 1) > 1:
         check_scales(y.shape[1:], likelihood, **flags)
+    if X is not None:
+        X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
+    shapes = [() if X is None else X.shape[1:], y.shape[1:]]
+    if max(map(len, shapes)) < 2:  # refuses tables as images, before warnings of columns
+        architecture.resolve(n_rows, *shapes)
     y_coding = _coding_of_outputs(
         y,
         weight,
@@ -242,7 +247,6 @@ def specify(
         (few,) = few_latents(latent_dim, size)  # a code is short
         shape = architecture.latent_shape(few, size)
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
-    X = X.reshape(-1, *row_shape(x_shape, X, "x_shape"))
     x_coding = _coding_of_inputs(
         X,
         weight,

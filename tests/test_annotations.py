@@ -8,6 +8,20 @@ from torch.utils.data import TensorDataset
 
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, load
 from skcvae.data.annotations import Annotated, present_annotations
+from skcvae.likelihoods import (
+    Autoregressive,
+    Bernoulli,
+    Categorical,
+    Columns,
+    CorrelatedLogits,
+    Gamma,
+    Gaussian,
+    GaussianMixture,
+    Hurdle,
+    NegativeBinomial,
+    Poisson,
+    StudentT,
+)
 from skcvae.metrics import ged_scorer
 
 PARAMS = {"max_epochs": 2, "early_stopping": False, "random_state": 0}
@@ -35,16 +49,74 @@ def fitted(case, weight=None, **params):
     )
 
 
-@pytest.mark.parametrize("y", [REAL, REAL[..., 0], MAPS, MAPS.astype(np.int8)])
-def test_what_is_absent_is_nan_or_in_integers_minus_one(y):
+TEXTS = np.where(MAPS == -1, None, np.array(["a", "b", "c"])[MAPS])
+
+
+@pytest.mark.parametrize("y", [REAL, REAL[..., 0], MAPS, MAPS.astype(np.int8), TEXTS])
+def test_what_is_absent_is_nan_or_none_or_minus_one(y):
     assert (present_annotations(y) == THERE).all()
 
 
-def test_minus_one_is_a_number_like_any_other_unless_all_of_a_map_of_integers_is():
-    maps = np.array([[[-1, 0], [-1, -1]]])
-    assert present_annotations(maps).tolist() == [[True, False]]
-    assert present_annotations(maps.astype(float)).all()
-    assert present_annotations(np.array([[[np.nan, 1.0]]])).all()
+LABELS = [Categorical(), Bernoulli(), Poisson(), NegativeBinomial()]
+CODED = [
+    *LABELS,
+    CorrelatedLogits(),
+    Autoregressive(Bernoulli()),
+    Columns([("a", Poisson(), [0])]),
+]
+NUMBERS = [
+    StudentT(), Gaussian(), GaussianMixture(), Hurdle(), Gamma(), Autoregressive(Gaussian()),
+    Categorical(classes=[-1, 0]), Columns([("a", Poisson(), [0]), ("b", Gaussian(), [1])]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("likelihood", CODED + NUMBERS, ids=repr)
+def test_minus_one_marks_what_is_absent_where_it_cannot_be_a_value(likelihood):
+    maps = np.array([[[-1, -1], [0, 1]]])
+    found = Annotated.of([0], maps, likelihood).present.tolist()
+    assert found == [[likelihood in NUMBERS, True]]
+    assert Annotated.of([0], maps.astype(float), likelihood).present.all()
+
+
+@pytest.mark.parametrize("likelihood", ["auto", "gaussian", "gaussian_mixture"])
+def test_numbers_are_the_same_as_integers(likelihood):
+    y = np.random.default_rng(0).integers(-2, 3, size=(30, 3))
+    ends = [
+        NNRegressor(likelihood=likelihood, annotations=True, **PARAMS).fit(X, part).log_prob(X, y)
+        for part in (y, y.astype(float))
+    ]
+    assert np.isfinite(ends[0]).all()
+    np.testing.assert_array_equal(*ends)
+
+
+@pytest.mark.parametrize("ignored", [255, -1, "void"])
+def test_an_annotation_of_ignored_labels_is_absent(ignored):
+    maps = TEXTS if ignored == "void" else MAPS
+    y = np.where(THERE[..., None, None], maps, ignored)
+    y[0, 0, 0] = ignored
+    likelihood = Categorical(ignore_label=ignored)
+    est = NNRegressor(likelihood=likelihood, annotations=True, partial_y=True, **PARAMS)
+    log_p = est.fit(X, y).log_prob(X, y)
+    assert (np.isnan(log_p) == ~THERE).all()
+    assert est.score(X, y) == pytest.approx(log_p[THERE].mean())
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_what_is_missing_in_a_list_of_texts_is_no_label(missing):
+    y = np.where(THERE[..., None, None], TEXTS, missing).tolist()
+    est = NNRegressor(likelihood="categorical", annotations=True, **PARAMS).fit(X, y)
+    assert est.classes_.tolist() == ["a", "b", "c"]
+    assert (np.isnan(est.log_prob(X, y)) == ~THERE).all()
+
+
+@pytest.mark.parametrize("likelihood", LABELS, ids=repr)
+def test_minus_one_as_a_label_is_refused_with_its_cause(likelihood):
+    est = NNRegressor(likelihood=likelihood, annotations=True, **PARAMS)
+    for y in (np.where(MAPS == 1, 1, -1), np.where(MAPS == 0, -1, MAPS)):
+        with pytest.raises(ValueError, match="-1 beside other values.*another code.*partial_y"):
+            est.fit(X, y)
+    with pytest.raises(ValueError, match="y has -1 and 1 alone, and -1 marks an annotation"):
+        est.fit(X, np.where(MAPS[..., 0, 0] == 1, 1, -1))
 
 
 @each_case
@@ -128,7 +200,8 @@ def test_with_the_rest_of_the_package(tmp_path):
     [
         (X, REAL[:9], None, r"row for each of the 30 rows of X, got \(9, 3, 4\)"),
         (X, REAL[:, 0, 0], None, r"expects y of shape \(n_rows, n_annotations, ...\)"),
-        (X, np.full((30, 2, 2), -1), None, "y must have an annotation, got only absent ones"),
+        (X, np.full((30, 2, 2), np.nan), None, "y must have an annotation, got only absent ones"),
+        (X, np.zeros((30, 0, 4)), None, r"expects y of shape .*, got \(30, 0, 4\)"),
         (X, REAL, np.ones(3), r"sample_weight must have .* \(30,\) or \(30, 3\), got \(3,\)"),
         (TensorDataset(), None, None, "expects arrays X and y, got a Dataset"),
     ],
@@ -142,5 +215,5 @@ def test_bad_annotations(X, y, weight, match):
 
 def test_values_return_to_their_annotations():
     values = np.arange(THERE.sum())
-    found = Annotated.of(X, REAL).by_row(values)
+    found = Annotated.of(X, REAL, Gaussian()).by_row(values)
     assert (found[THERE] == values).all() and np.isnan(found[~THERE]).all()

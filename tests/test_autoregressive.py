@@ -282,6 +282,8 @@ def test_what_is_refused():
             ValueError, match="partial_y=True marginalises out entries of y, which"
         ):
             NNRegressor(likelihood=refused, partial_y=True).fit(X, y)
+        with pytest.raises(ValueError, match="contains NaN.* in complete alone: leave out such"):
+            NNRegressor(likelihood=refused).fit(X, np.where(y == y[0], np.nan, y))
     with pytest.raises(ValueError, match="n_scales=2 pools pixels by averaging"):
         NNRegressor(likelihood=likelihood, n_scales=2, initial_guess=True).fit(X, images)
 

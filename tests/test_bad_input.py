@@ -77,6 +77,20 @@ FITS = {
 # Parameters, X, y, what else is given to fit, message.
 FITS_WITH = {
     "tables as images": ({"architecture": "conv"}, X, Y, {}, "'conv' expects images in X or y"),
+    "tables as images, with a number far out": (
+        {"architecture": "conv"},
+        nan_at(X, 1e6),
+        nan_at(Y, 1e6),
+        {},
+        "'conv' expects images in X or y",
+    ),
+    "tables as sequences, with a number far out": (
+        {"architecture": "temporal"},
+        nan_at(X, 1e6),
+        nan_at(Y, 1e6),
+        {},
+        "'temporal' expects sequences in X or y",
+    ),
     "convolutions of a side that is even": (
         {"architecture": Conv(kernel_size=4)},
         IMAGES,

@@ -12,6 +12,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -545,6 +546,33 @@ def test_only_densities_given_x_are_made_conformal():
     with pytest.raises(TypeError, match="log_prob"):
         est.fit(X, X)
     assert not hasattr(est, "estimator_")
+
+
+class Untrained(Known):
+    """Fails where it is trained."""
+
+    def __init__(self, annotations=False):
+        self.annotations = annotations
+
+    def fit(self, X, y):
+        raise AssertionError("trained")
+
+
+def test_what_cannot_be_made_conformal_is_refused_before_training():
+    X = np.zeros((9, 1))
+    many = Untrained(annotations=True)
+    for inner in (
+        many,
+        make_pipeline(StandardScaler(), many),
+        GridSearchCV(many, {}),
+        EnsembleRegressor(CVAERegressor(annotations=True)),
+        FrozenEstimator(CVAERegressor(annotations=True)),
+    ):
+        with pytest.raises(ValueError, match="annotations=True .* one annotation of each row"):
+            ConformalRegressor(inner).fit(X, np.zeros((9, 2, 1)))
+    for inner in (VAE(), make_pipeline(StandardScaler(), LinearRegression())):
+        with pytest.raises(TypeError, match="'log_prob', got (VAE|LinearRegression)"):
+            ConformalRegressor(inner).fit(X, "not read")
 
 
 @pytest.mark.parametrize("region", REGIONS)

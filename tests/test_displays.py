@@ -502,8 +502,29 @@ def test_disagreement_is_the_share_of_pairs_that_differ():
     assert display.images_[1, 3] is None and not display.ax_[1, 3].axison
     with pytest.raises(ValueError, match="y must have shape .* and draws .* got"):
         AnnotationsDisplay.from_predictions(X, y[:, :1], draws)
-    with pytest.raises(ValueError, match=r"maps of labels, .* got 0\.5 in draws"):
-        AnnotationsDisplay.from_predictions(X, y, 0 * draws + 0.5)
+    for n_rows in (1, 3):
+        with pytest.raises(ValueError, match="X must have length 2 for draws"):
+            AnnotationsDisplay.from_predictions(np.zeros((n_rows, 3, 3)), y, draws)
+
+
+def test_annotations_and_draws_that_are_no_labels_are_refused():
+    y = np.array([0, 1])[:, None, None, None] * np.ones((2, 1, 3, 3), dtype=int)
+    show = AnnotationsDisplay.from_predictions
+    with pytest.raises(ValueError, match=r"draws must hold labels.*got 0\.5"):
+        show(None, y, y * 0.5)
+    with pytest.raises(ValueError, match=r"y must hold labels.*got 0\.5"):
+        show(None, y * 0.5, y)
+    hole = y.copy()
+    hole[1, 0, 0, 0] = -1
+    for name, maps in (("y", (hole, y)), ("draws", (y, hole))):
+        with pytest.raises(ValueError, match=f"{name} has -1 beside other values"):
+            show(None, *maps)
+    with pytest.raises(ValueError, match="n_draws above zero"):
+        show(None, y, y[:0])
+    X, real = np.zeros((30, 2)), np.zeros((30, 2, 3, 3)) + (np.arange(30) % 2)[:, None, None, None]
+    est = NNRegressor(annotations=True, architecture="mlp", **QUICK).fit(X, real)
+    with pytest.raises(ValueError, match="draws must hold labels"):
+        AnnotationsDisplay.from_estimator(est, X[:2], real[:2].astype(int))
 
 
 def test_annotations_beside_draws_of_an_estimator():

@@ -175,6 +175,13 @@ def test_what_is_refused_may_be_said_to_be_labels():
     ]
 
 
+@pytest.mark.parametrize("around", [lambda labels: labels, CorrelatedLogits])
+def test_advice_on_ignored_labels_names_them(around):
+    with pytest.raises(ValueError, match="NaN, or ignore_label=255.*only if partial_y=True"):
+        y = np.resize([0, 1, 255], (len(X), 4))
+        NNRegressor(likelihood=around(Categorical(ignore_label=255)), **QUICK).fit(X, y)
+
+
 def test_ignored_labels_need_partial_y():
     with pytest.raises(ValueError, match="whose label is ignored, only if partial_y=True"):
         NNRegressor(likelihood=Categorical(ignore_label=255), **QUICK).fit(X, IGNORED)

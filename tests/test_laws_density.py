@@ -235,11 +235,26 @@ def test_probabilities_are_those_of_the_quantiles_and_of_independent_repetitions
     assert np.std(repeated, axis=0).mean() == pytest.approx(error.mean(), rel=0.15)
 
 
+def test_intervals_of_several_coverages_are_those_of_each(fitted, rows):
+    found = fitted.predict_interval(rows[0], coverage=[0.5, 0.9])
+    each = [fitted.predict_interval(rows[0], coverage=level) for level in (0.5, 0.9)]
+    np.testing.assert_array_equal(found, np.stack(each, axis=-1))
+    with pytest.raises(ValueError, match="coverage must be .* got 1.5"):
+        fitted.predict_interval(rows[0], coverage=[0.5, 1.5])
+    with pytest.raises(ValueError, match="coverage must be a number or a non-empty sequence"):
+        fitted.predict_interval(rows[0], coverage=[])
+    with pytest.raises(ValueError, match="as_frame=True expects a single coverage"):
+        fitted.predict_interval(rows[0], coverage=[0.5], as_frame=True)
+
+
 def test_a_certain_event_leaves_an_error_and_a_wrong_answer_is_refused(fitted, rows):
     p, error = fitted.probability(rows[0], lambda y: y[..., 0] > -1e9, n_samples=50)
     assert (p == 1).all() and (error > 0.02).all()
     for event in (lambda y: y[..., 0], lambda y: y > 0, lambda y: True):
         with pytest.raises(ValueError, match=r"event must return bool of shape"):
+            fitted.probability(rows[0], event)
+    for event in (lambda y: y["rent"] < 1000, lambda y: y[..., 99] > 0):
+        with pytest.raises(ValueError, match=r"positions and no names: y\[..., 0\] is the first"):
             fitted.probability(rows[0], event)
     with pytest.raises(TypeError, match="event must be a function of draws.* got 'y > 0'"):
         fitted.probability(rows[0], "y > 0")

@@ -138,3 +138,49 @@ def test_bad_annotations(metric, maps):
         metric(y[:, :, 0, 0], draws)
     with pytest.raises(ValueError, match="draws must have a row with two maps"):
         sample_diversity(draws[:1])
+    with pytest.raises(ValueError, match=r"y must have shape .*, got \(0, 5, 6, 3\)"):
+        metric(y[:0], draws)
+    with pytest.raises(ValueError, match="draws must have .* at least one draw, got"):
+        metric(y, draws[:0])
+
+
+@of_both
+def test_only_labels_are_compared(metric, maps):
+    y, draws = maps[0] % 2, maps[1] % 2
+    assert metric(y.astype(float), draws.astype(float)) == metric(y, draws)
+    with pytest.raises(ValueError, match=r"draws must hold labels.*\(draws > 0.5\).astype\(int\)"):
+        metric(y, draws * 0.9)
+    with pytest.raises(ValueError, match=r"y must hold labels.*got 0.9.*\(y > 0.5\)"):
+        metric(y * 0.9, draws)
+    with pytest.raises(ValueError, match="draws must hold labels"):
+        sample_diversity(draws * 0.9)
+    for dtype in (int, float):
+        with pytest.raises(ValueError, match="y has -1 beside other values"):
+            metric(np.where(y == 0, -1, y).astype(dtype), draws)
+        with pytest.raises(ValueError, match="draws has -1 .*another code"):
+            metric(y, np.where(draws == 0, -1, draws).astype(dtype))
+
+
+@of_both
+@pytest.mark.parametrize("labels", [[], "1", 1, ["1"]])
+def test_labels_are_some_of_those_of_the_maps(metric, labels, maps):
+    with pytest.raises(ValueError, match=r"labels must be a sequence of some .*\[0, 1, 2\]"):
+        metric(*maps, labels=labels)
+
+
+@of_both
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_maps_of_texts_are_compared_as_those_of_numbers(metric, missing, maps):
+    names = np.array(["a", "b", "c"])
+    y, draws = (names[part] for part in maps)
+    expected = metric(*maps, labels=[0, 1, 2])
+    assert metric(y, draws) == metric(y.astype(object), draws) == expected
+    assert metric(y, draws.astype(object)) == expected
+    absent = y.astype(object)
+    absent[1:3, 0] = missing
+    parts = [metric(y[[0, 3], :1], draws[:, :1]), metric(y[:, 1:], draws[:, 1:])]
+    assert metric(absent, draws) == pytest.approx((parts[0] + 4 * parts[1]) / 5)
+    with pytest.raises(
+        ValueError, match=r"draws must have labels such as .*'a'.* got \[0, 1, 2\]"
+    ):
+        metric(y, maps[1])

@@ -476,7 +476,7 @@ def test_what_is_no_plain_data_is_refused_by_its_name(fitted, path, name):
     est, *_ = fitted("nn")
     value, place = NOT_PLAIN[name]
     est.set_params(**{name: value})
-    advice = "of your own that derive from sklearn.base.BaseEstimator.*joblib.dump"
+    advice = "joblib.dump.* of your own that derive from sklearn.base.BaseEstimator"
     with pytest.raises(ValueError, match=rf"^{place} cannot be saved, got .*{advice}"):
         est.save(path)
     assert os.listdir(path.parent) == []

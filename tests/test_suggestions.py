@@ -1,10 +1,13 @@
 """A misspelt parameter is answered with the one that was meant."""
 
+import re
+
 import pytest
 
-from skcvae import CVAERegressor
+from skcvae import CVAERegressor, Training
 from skcvae.architectures import MLP
-from skcvae.suggestions import _ALIASES, suggestion
+from skcvae.estimators._parameters import NAMED, OBJECTS
+from skcvae.suggestions import _ALIASES, _SYNONYMS, suggestion
 
 KNOWN = ["architecture", "batch_size", "latent_dim", "lr", "max_epochs", "normalize_X"]
 NESTED = ["training__lr", "training__max_epochs", "likelihood__min_scale", "architecture__dropout"]
@@ -67,6 +70,39 @@ def test_only_parameters_that_are_there_are_suggested():
 @pytest.mark.parametrize("alias", _ALIASES)
 def test_every_alias_is_answered(alias):
     assert suggestion(alias, [_ALIASES[alias]]) == f"Did you mean '{_ALIASES[alias]}'?"
+
+
+@pytest.mark.parametrize(
+    ("params", "meant"),
+    [
+        ({"prior": "mixtures"}, "mixture"),
+        ({"likelihood": "normal"}, "gaussian"),
+        ({"likelihood": "Gauss"}, "gaussian"),
+        ({"architecture": "cnn"}, "conv"),
+        ({"objective": "elbow"}, "elbo"),
+        ({"architecture": MLP(activation="rellu")}, "relu"),
+        ({"training": Training(lr_schedule="one-cycle")}, "one_cycle"),
+        ({"max_epochs": "aut"}, "auto"),
+    ],
+    ids=str,
+)
+def test_a_misspelt_choice_is_answered_with_the_closest_of_sorted_ones(params, meant):
+    with pytest.raises(ValueError, match=f"instead. Did you mean '{meant}'") as caught:
+        CVAERegressor(**params).fit([[0.0]], [[0.0]])
+    names = re.search(r"among \{(.*?)\}", str(caught.value))[1].split(", ")
+    assert names == sorted(names)
+
+
+def test_a_choice_that_is_not_close_is_not_guessed():
+    with pytest.raises(ValueError, match="'standard'}.* Got 'quantum' instead.$"):
+        CVAERegressor(prior="quantum").fit([[0.0]], [[0.0]])
+
+
+@pytest.mark.parametrize("synonym", _SYNONYMS)
+def test_every_synonym_is_of_a_choice(synonym):
+    meant = {choice for kind in OBJECTS for choice in NAMED[kind]}
+    assert _SYNONYMS[synonym] in meant
+    assert suggestion(synonym, meant - {synonym}) == f"Did you mean '{_SYNONYMS[synonym]}'?"
 
 
 def test_aliases_stand_for_parameters_and_are_none():

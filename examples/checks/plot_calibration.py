@@ -37,7 +37,7 @@ names = {1.0: "the model", 0.6: "too narrow", 1.7: "too wide"}
 for ax, (width, name) in zip(axes, names.items(), strict=True):
     changed = mean + width * (draws - mean)
     u = pit(y_test, changed)
-    score = np.mean(energy_score(y_test, changed))
+    score = energy_score(y_test, changed)
     ax.hist(u.ravel(), bins=20, range=(0, 1), density=True)
     ax.axhline(1, color="k", lw=1)
     ax.set(title=f"{name}: energy score {score:.2f}", xlabel="share of draws below y")

@@ -6,6 +6,10 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from torch.utils.data import Dataset
 
+from skcvae.data.label_names import array_of, check_whole, known
+
+PARTIAL = " Entries that are not known are NaN, with partial_y=True."
+
 
 class Annotated(NamedTuple):
     """A row (x, y) for each annotation that is present.
@@ -29,7 +33,7 @@ class Annotated(NamedTuple):
     present: np.ndarray
 
     @classmethod
-    def of(cls, X, y, sample_weight=None, name: str = "y") -> "Annotated":
+    def of(cls, X, y, likelihood, sample_weight=None, name: str = "y") -> "Annotated":
         """Return the annotations of rows.
 
         Parameters
@@ -38,6 +42,8 @@ class Annotated(NamedTuple):
             Inputs.
         y : array-like of shape (n_rows, n_annotations, ...)
             Annotations.
+        likelihood : object
+            Of y: its `absent_code` and `ignore_label` say what stands for no value.
         sample_weight : array-like of shape (n_rows,) or (n_rows, n_annotations), default=None
             Weights of rows, or of annotations.
         name : str, default="y"
@@ -51,31 +57,38 @@ class Annotated(NamedTuple):
         Raises
         ------
         ValueError
-            If X is a Dataset, y is not of that shape or has no annotation, or weights are not.
+            If X is a Dataset, y is not of that shape or has no annotation, or one that is absent
+            in part, or weights are not of that shape.
         """
-        y = np.asarray(y)
+        y = array_of(y)
         if isinstance(X, Dataset):
             raise ValueError("annotations=True expects arrays X and y, got a Dataset.")
-        if y.ndim < 2 or len(y) != len(X):
+        if y.ndim < 2 or len(y) != len(X) or not y.size:
             raise ValueError(
                 f"annotations=True expects {name} of shape (n_rows, n_annotations, ...) with a "
                 f"row for each of the {len(X)} rows of X, got {y.shape}."
             )
-        present = present_annotations(y)
+        code, ignored = (getattr(likelihood, a, None) for a in ("absent_code", "ignore_label"))
+        code = code if y.dtype.kind in "iu" else None
+        present = present_annotations(y, {code, ignored} - {None})
         row = np.nonzero(present)[0]
         if not len(row):
             raise ValueError(f"{name} must have an annotation, got only absent ones.")
+        if code is not None and code != ignored:
+            refuse_part(name, y[present], PARTIAL)
         weight = weights_of_annotations(sample_weight, present)
         return cls(_safe_indexing(X, row), y[present], weight, row, present)
 
     @classmethod
-    def of_validation(cls, X_val, y_val) -> tuple:
+    def of_validation(cls, X_val, y_val, likelihood) -> tuple:
         """Return rows to validate on, one for each annotation; None stays None.
 
         Parameters
         ----------
         X_val, y_val : array-like or None
             As of :meth:`of`.
+        likelihood : object
+            Of y.
 
         Returns
         -------
@@ -84,7 +97,7 @@ class Annotated(NamedTuple):
         """
         if X_val is None or y_val is None:
             return X_val, y_val
-        return tuple(cls.of(X_val, y_val, name="y_val")[:2])
+        return tuple(cls.of(X_val, y_val, likelihood, name="y_val")[:2])
 
     def groups(self, groups=None) -> np.ndarray:
         """Return the groups of annotations: those of their rows, by default the rows themselves.
@@ -131,13 +144,15 @@ class Annotated(NamedTuple):
         return out
 
 
-def one_by_one(arrays: tuple, sample_weight, validation: tuple, groups) -> tuple:
+def one_by_one(arrays: tuple, likelihood, sample_weight, validation: tuple, groups) -> tuple:
     """Return what `fit` was given, annotation by annotation; those of a row stay together.
 
     Parameters
     ----------
     arrays, validation : tuple
         (X, y) to train on, and to validate on or (None, None).
+    likelihood : object
+        Of y.
     sample_weight : array-like or None
         Weights of rows, or of annotations.
     groups : array-like of shape (n_rows,) or None
@@ -146,30 +161,97 @@ def one_by_one(arrays: tuple, sample_weight, validation: tuple, groups) -> tuple
     Returns
     -------
     tuple
-        The same four.
+        The same without the likelihood.
     """
-    annotated = Annotated.of(*arrays, sample_weight)
+    annotated = Annotated.of(*arrays, likelihood, sample_weight)
+    _refuse_signs(np.asarray(arrays[1]), annotated.present, likelihood)
     if validation[0] is None:
         groups = annotated.groups(groups)
-    return annotated[:2], annotated.weight, Annotated.of_validation(*validation), groups
+    validation = Annotated.of_validation(*validation, likelihood)
+    return annotated[:2], annotated.weight, validation, groups
 
 
-def present_annotations(y: np.ndarray) -> np.ndarray:
-    """Return which annotations are present: not NaN all over, nor -1 all over in integers.
+def _refuse_signs(y, present, likelihood):
+    """Refuse the two labels -1 and 1, of which the first would be read as absent."""
+    is_coded = y.dtype.kind in "iu" and getattr(likelihood, "ignore_label", None) != -1
+    if is_coded and not present.all() and set(np.unique(y).tolist()) == {-1, 1}:
+        raise ValueError(
+            "y has -1 and 1 alone, and -1 marks an annotation that is absent. If -1 is a class, "
+            "use other codes, such as (y > 0).astype(int)."
+        )
+
+
+def present_annotations(y: np.ndarray, codes=(-1,)) -> np.ndarray:
+    """Return which annotations are present: those with an entry that is known.
 
     Parameters
     ----------
     y : ndarray of shape (n_rows, n_annotations, ...) or (n_annotations, n_rows, ...)
         Annotations.
+    codes : iterable of int or str, default=(-1,)
+        What stands for no value, beside NaN and None.
 
     Returns
     -------
     ndarray of bool of the first two sides of y
         False where absent.
     """
-    flat = y.reshape(*y.shape[:2], -1)
-    absent = flat == -1 if y.dtype.kind in "iu" else flat != flat
-    return ~absent.all(axis=-1)
+    there = known(y)
+    for code in codes:
+        there = there & (y != code)
+    return there.reshape(*y.shape[:2], -1).any(axis=-1)
+
+
+def labels_of(name: str, maps: np.ndarray) -> np.ndarray:
+    """Return the labels of maps.
+
+    Parameters
+    ----------
+    name : str
+        What errors call the maps.
+    maps : ndarray
+        Label maps that are present.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,)
+        Sorted.
+
+    Raises
+    ------
+    ValueError
+        If maps have a hole, -1, or a number that is not whole.
+    """
+    if not known(maps).all():
+        raise ValueError(f"Input {name} contains NaN or None in part of a map, expected labels.")
+    found = np.unique(np.array(maps.tolist()) if maps.dtype == object else maps)
+    check_whole(name, found)
+    refuse_part(name, found)
+    return found
+
+
+def refuse_part(name: str, present: np.ndarray, advice: str = "") -> None:
+    """Refuse -1 beside other values, where it marks an annotation that is absent as a whole.
+
+    Parameters
+    ----------
+    name : str
+        What errors call the annotations.
+    present : ndarray
+        Those that are present, or their labels.
+    advice : str, default=""
+        What else errors say.
+
+    Raises
+    ------
+    ValueError
+        If there is a -1.
+    """
+    if (present == -1).any():
+        raise ValueError(
+            f"{name} has -1 beside other values, which marks an annotation that is absent as a "
+            f"whole: give a class another code.{advice}"
+        )
 
 
 def weights_of_annotations(sample_weight, present: np.ndarray) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 
 from skcvae.data.reading import is_missing
 
@@ -115,9 +116,16 @@ def _classes_in(found: set) -> np.ndarray:
 def _array(y):
     """Return labels as an array, or None where they have no shape or are tensors."""
     try:
-        return np.asarray(y) if hasattr(y, "iloc") or not hasattr(y, "numpy") else None
+        return array_of(y) if hasattr(y, "iloc") or not hasattr(y, "numpy") else None
     except ValueError:  # rows of several lengths, which are refused later
         return None
+
+
+def array_of(y) -> np.ndarray:
+    """Return labels as an array, of objects where NaN in a list of texts would become a text."""
+    array = np.asarray(y)
+    is_listed = isinstance(y, list | tuple) and array.dtype.kind == "U"
+    return np.asarray(y, dtype=object) if is_listed else array
 
 
 def _without_ignored(array, ignore_label) -> Codes | None:
@@ -144,6 +152,17 @@ def refuse_one_hot(y: np.ndarray) -> None:
 def known(array: np.ndarray) -> np.ndarray:
     """Return which labels are not missing: neither NaN nor None."""
     return (array == array) & np.not_equal(array, None)
+
+
+def check_whole(name: str, labels: np.ndarray) -> None:
+    """Refuse numbers that are no labels: infinite, NaN, or not whole."""
+    assert_all_finite(labels, input_name=name)
+    strange = labels[labels % 1 != 0] if labels.dtype.kind == "f" else labels[:0]
+    if strange.size:
+        raise ValueError(
+            f"{name} must hold labels, whole numbers or texts, got {strange.flat[0]:g}. Of binary "
+            f"maps that are probabilities take the likelier label, ({name} > 0.5).astype(int)."
+        )
 
 
 def has_unknown_label(y: np.ndarray) -> bool:

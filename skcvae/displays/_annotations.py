@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from skcvae.data.annotations import present_annotations
-from skcvae.data.label_names import known
+from skcvae.data.annotations import labels_of, present_annotations
+from skcvae.data.label_names import array_of, known
 from skcvae.displays._axes import axes_for, pyplot, style
 from skcvae.displays._images import (
-    LABELS,
+    check_length,
     check_rows,
     grey,
     input_columns,
@@ -17,6 +17,7 @@ from skcvae.displays._images import (
 )
 from skcvae.pipelines import sample
 from skcvae.pipelines._labels import without_ignored
+from skcvae.pipelines.steps import last_step
 
 
 class AnnotationsDisplay:
@@ -107,7 +108,7 @@ class AnnotationsDisplay:
         pyplot(cls.__name__)
         check_rows(len(X))
         draws = sample(estimator, X, n_samples, random_state, observation_noise=observation_noise)
-        draws = draws if draws.dtype.kind in LABELS else np.rint(draws).astype(int)
+        draws = _labels(estimator, draws)
         y = np.moveaxis(np.asarray(without_ignored(estimator, y)), 1, 0)
         return cls.from_predictions(X, y, draws, **kwargs)
 
@@ -122,8 +123,7 @@ class AnnotationsDisplay:
             (n_rows, [channels,] height, width), of 1 to 4 channels: grey or colour, and with
             2 or 4 a mask in a column of its own.
         y : array-like of shape (n_annotations, n_rows, height, width)
-            Label maps, annotations first. An absent one is NaN all over, or -1 in an array of
-            integers.
+            Label maps, annotations first. An absent one is NaN, None or -1 all over.
         draws : array-like of shape (n_draws, n_rows, height, width)
             Draws of label maps, as returned by `sample`.
         label_names : dict of label to str, default=None
@@ -143,24 +143,21 @@ class AnnotationsDisplay:
         Raises
         ------
         ValueError
-            If there are more than 20 rows, or the shapes do not match or are not of maps.
+            If there are more than 20 rows, the shapes do not match or are not of maps, or y or
+            draws are not labels.
         """
-        y, draws = np.asarray(y), np.asarray(draws)
-        if y.ndim != 4 or draws.shape[1:] != y.shape[1:]:
+        y, draws = array_of(y), array_of(draws)
+        if y.ndim != 4 or draws.shape[1:] != y.shape[1:] or not len(draws):
             raise ValueError(
                 "y must have shape (n_annotations, n_rows, height, width) and draws (n_draws, "
-                f"n_rows, height, width), got {y.shape} and {draws.shape}."
+                f"n_rows, height, width), n_draws above zero, got {y.shape} and {draws.shape}."
             )
         check_rows(y.shape[1])
+        check_length("X", X, draws, 1)
         annotations = y.astype(float if y.dtype.kind in "iubf" else object)
         annotations[~present_annotations(y)] = np.nan
-        for name, maps in (("y", annotations), ("draws", draws)):
-            strange = maps[maps % 1 > 0] if maps.dtype.kind == "f" else maps[:0]
-            if strange.size:
-                raise ValueError(
-                    f"y and draws must be maps of labels, integers or texts, got {strange[0]:g} "
-                    f"in {name}."
-                )
+        labels_of("y", annotations[known(annotations)])
+        labels_of("draws", draws)
         return cls(
             annotations=annotations,
             draws=draws,
@@ -227,3 +224,11 @@ class AnnotationsDisplay:
         n = counts.sum(axis=0)
         same = (counts * (counts - 1)).sum(axis=0)
         return 1 - np.divide(same, n * (n - 1), out=np.ones(n.shape), where=n > 1)
+
+
+def _labels(estimator, draws):
+    """Return the likelier labels where draws are probabilities of binary outputs."""
+    last, _ = last_step(estimator, None, "sample")
+    code = getattr(getattr(last, "likelihood_", None), "absent_code", None)
+    is_binary = code is not None and draws.dtype.kind == "f" and draws.max() <= 1
+    return (draws > 0.5).astype(int) if is_binary else draws

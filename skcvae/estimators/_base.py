@@ -68,7 +68,9 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             parts = _checks.check_parameters(self)
             self.seed_ = parts.seed
             if self.annotations:
-                given = one_by_one(arrays, sample_weight, validation, groups)
+                continues = parts.continues
+                likelihood = self.specification_.likelihood if continues else parts.likelihood
+                given = one_by_one(arrays, likelihood, sample_weight, validation, groups)
                 arrays, sample_weight, validation, groups = given
             selection = self._checked_rows(arrays, sample_weight, groups, parts)
             kept, held_out = selection, None

@@ -24,6 +24,23 @@ SAVED = {
 ROUNDING = 1e-9  # of (n + 1) c
 
 
+def check_density(estimator):
+    """Refuse, before training, an estimator without p(y|x), or of several y of each x."""
+    while not hasattr(estimator, "log_prob") and hasattr(estimator, "get_params"):
+        steps = getattr(estimator, "steps", [("", getattr(estimator, "estimator", None))])
+        if steps[-1][1] is None:
+            break
+        estimator = steps[-1][1]
+    last, _ = pipelines.last_step(estimator, None, "log_prob")
+    params = last.get_params() if hasattr(last, "get_params") else {}
+    if any(params[name] is True for name in params if name.endswith("annotations")):
+        raise ValueError(
+            "annotations=True of the estimator is not for ConformalRegressor, which calibrates "
+            "with one annotation of each row, exchangeable with that of a new row: fit the "
+            "estimator with annotations=False to one annotation of each, drawn at random."
+        )
+
+
 class Calibration(NamedTuple):
     """Scores of the rows that calibrate, and how they were made.
 

@@ -98,6 +98,23 @@ def coverage(value):
         )
 
 
+def coverages(value):
+    """Return one coverage or several as a list, and whether there are several."""
+    several = np.ndim(value) > 0
+    levels = [*value] if several else [value]
+    if not levels:
+        raise ValueError("coverage must be a number or a non-empty sequence of them, got [].")
+    for level in levels:
+        coverage(level)
+    return levels, several
+
+
+def single_in_frame(index, coverage):
+    """Refuse a frame, which is asked for by its index, of several coverages."""
+    if index is not None and np.ndim(coverage):
+        raise ValueError(f"as_frame=True expects a single coverage, got {coverage!r}.")
+
+
 def no_labels(estimator, what):
     """Raise an error if y are labels."""
     if hasattr(estimator, "classes_"):

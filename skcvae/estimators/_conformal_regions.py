@@ -45,8 +45,7 @@ class ConformalRegions:
         """
         calibration, labels = self._calibration(), columns_of_labels(self.estimator_)
         index = row_index(as_frame, X)
-        if index is not None and np.ndim(coverage):
-            raise ValueError(f"as_frame=True expects a single coverage, got {coverage!r}.")
+        _checks.single_in_frame(index, coverage)
         if labels == slice(None):
             raise ValueError("An interval expects numbers, got labels: use contains.")
         scores = calibration.interval_scores
@@ -191,10 +190,7 @@ class ConformalRegions:
 
     def _thresholds(self, scores, coverage):
         """Return the threshold for each coverage, and whether there are several."""
-        several = np.ndim(coverage) > 0
-        levels = list(coverage) if several else [coverage]
-        for level in levels:
-            _checks.coverage(level)
+        levels, several = _checks.coverages(coverage)
         return [self.calibration_.threshold(scores, level) for level in levels], several
 
     @property

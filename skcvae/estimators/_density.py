@@ -96,9 +96,9 @@ class ConditionalDensity:
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
         event : callable
-            Takes draws of shape (n_draws, n_rows, ...), in the units of y, and returns where
-            the statement holds, bool of shape (n_draws, n_rows). It is called for some rows
-            at a time.
+            Takes draws as an array of shape (n_draws, n_rows, ...), in the units of y, and
+            returns where the statement holds, bool of shape (n_draws, n_rows). It is called for
+            some rows at a time.
         n_samples : int, default=1000
             Draws per row; of an ensemble, over all members.
 
@@ -113,7 +113,7 @@ class ConditionalDensity:
         Raises
         ------
         ValueError
-            If `event` returns another shape or dtype.
+            If `event` returns another shape or dtype, or asks for an output by its name.
 
         Examples
         --------
@@ -140,25 +140,30 @@ class ConditionalDensity:
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs.
-        coverage : float, default=0.9
+        coverage : float or sequence of float, default=0.9
             The probability that the interval holds the output, in (0, 1).
         n_samples : int, default=1000
             Draws per row.
         as_frame : bool or Index, default=False
             Whether to return a pandas DataFrame with the names of the outputs, and the index of
-            X or the one given: columns for each output and end.
+            X or the one given: columns for each output and end, of a single coverage.
 
         Returns
         -------
         ndarray of shape (n_rows, ..., 2)
-            Lower and upper end, marginal for each output.
+            Lower and upper end, marginal for each output; with several coverages
+            (n_rows, ..., 2, n_coverages).
         """
         check_is_fitted(self)
         index = row_index(as_frame, X)
-        _checks.coverage(coverage)
-        tails = np.array([(1 - coverage) / 2, 1 - (1 - coverage) / 2])
-        intervals = self._quantiles(X, tails, n_samples)
-        return framed(self, intervals, index, ("end", ["lower", "upper"]))
+        _checks.single_in_frame(index, coverage)
+        levels, several = _checks.coverages(coverage)
+        tails = (1 - np.array(levels)) / 2
+        found = self._quantiles(X, np.concatenate([tails, 1 - tails]), n_samples)
+        found = found.reshape(*found.shape[:-1], 2, len(levels))
+        if several:
+            return found
+        return framed(self, found[..., 0], index, ("end", ["lower", "upper"]))
 
     @_checks.named_keywords
     def predict_region(self, X, coverage=0.9, n_samples=200):
@@ -216,7 +221,13 @@ def _count(event, draws):
             "event must be a function of draws, such as lambda y: y[..., 0] > y[..., 1], got "
             f"{event!r}."
         )
-    holds = np.asarray(event(draws))
+    try:
+        holds = np.asarray(event(draws))
+    except IndexError as error:
+        raise ValueError(
+            f"event takes draws as an array, here of shape {draws.shape}, whose outputs have "
+            f"positions and no names: y[..., 0] is the first. Got {type(error).__name__}: {error}."
+        ) from error
     if holds.dtype != bool or holds.shape != draws.shape[:2]:
         raise ValueError(
             "event must return bool of shape (n_draws, n_rows), here "

@@ -69,7 +69,7 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
         likelihood.name_columns(y, names)
     holes = np.isnan(y.min())
     if holes and not partial:
-        raise _unexpected_gaps(estimator, name)
+        raise _unexpected_gaps(estimator, likelihood, name)
     if not (holes and np.isnan(y).all()):
         likelihood.check_targets(y)
     return y
@@ -127,10 +127,15 @@ def _shaped(y, n_rows, shape, name):
     return y.reshape(n_rows, *shape)
 
 
-def _unexpected_gaps(estimator, name):
-    where = "only if partial_y=True in fit, and in complete"
-    accepted = where if hasattr(estimator, "complete") else "nowhere"
+def _unexpected_gaps(estimator, likelihood, name):
+    ignored = getattr(likelihood, "ignore_label", None)
+    found = "NaN" if ignored is None else f"NaN, or ignore_label={ignored!r}, read as NaN"
+    accepted = "only if partial_y=True in fit, and in complete"
+    if not getattr(likelihood, "accepts_missing", True):
+        accepted = f"with {type(likelihood).__name__} in complete alone: leave out such rows"
+    elif not hasattr(estimator, "complete"):
+        accepted = "nowhere"
     return ValueError(
-        f"Input {name} contains NaN. {type(estimator).__name__} accepts NaN, for "
+        f"Input {name} contains {found}. {type(estimator).__name__} accepts NaN, for "
         f"entries that were not observed or whose label is ignored, {accepted}."
     )

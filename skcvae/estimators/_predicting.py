@@ -175,7 +175,8 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             If the weights vary so much that the mean over rows is too low by 0.3 nats or more.
         """
         check_is_fitted(self)
-        annotated = Annotated.of(X, y) if self.annotations else None
+        likelihood = self.specification_.likelihood
+        annotated = Annotated.of(X, y, likelihood) if self.annotations else None
         X, y = self._check_rows(*(annotated[:2] if annotated else (X, y)))
         log_p, ess = estimates(self, X, y, n_samples, method, random_state, smooth)
         if annotated:

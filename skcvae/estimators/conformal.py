@@ -20,6 +20,7 @@ from skcvae import pipelines
 from skcvae.estimators import _checks, _regions
 from skcvae.estimators._calibration import (
     Calibration,
+    check_density,
     check_rows,
     check_saved,
     outputs,
@@ -157,10 +158,11 @@ class ConformalRegressor(
 
         Raises
         ------
-        TypeError
-            If the estimator has no p(y|x), such as :class:`VAE`.
+        TypeError or ValueError
+            If the estimator has no p(y|x), such as :class:`VAE`, or ``annotations=True``.
         """
         self._validate_params()
+        check_density(self._prototype())
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         fitted = clone(self._prototype()).fit(X, y, **fit_params)

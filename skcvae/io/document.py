@@ -219,9 +219,10 @@ def _kind_of(value):
 
 def _not_plain(name, value):
     return ValueError(
-        f"{name or 'The estimator'} cannot be saved, got {value!r}: a file holds numbers, texts, "
-        "torch's optimizers, scikit-learn's splitters, objects of skcvae's classes or of your own "
-        "that derive from sklearn.base.BaseEstimator, which says by its parameters how they are "
-        f"built again, and of scikit-learn {', '.join(steps.STEPS)}; no code. Set it to one of "
-        "these or to None, or use joblib.dump, whose files only their own author should load."
+        f"{name or 'The estimator'} cannot be saved, got {value!r}. Replace it, set it to None, "
+        "or use joblib.dump, whose files only their own author should load. A file holds no code, "
+        "but numbers, texts, torch's optimizers, scikit-learn's splitters and those of its "
+        "transformers that skcvae.save lists, and objects of skcvae's classes or of your own that "
+        "derive from sklearn.base.BaseEstimator, which says by its parameters how they are built "
+        "again."
     )

@@ -38,6 +38,9 @@ class Likelihood(Documented, ABC):
         Whether entries of y that were not observed can be marginalised out.
     accepts_means : bool
         Whether means of targets, such as pooled pixels, are targets too.
+    absent_code : int or None
+        What marks an absent annotation in an array of integers: -1 where y are labels, binary or
+        counts, of which it is none.
     """
 
     _parameter_constraints = {}
@@ -45,6 +48,7 @@ class Likelihood(Documented, ABC):
     coding = Scaling
     accepts_missing = True
     accepts_means = True
+    absent_code = None
 
     def check_targets(self, y):
         """Accept every finite y.

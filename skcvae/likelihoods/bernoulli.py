@@ -26,6 +26,8 @@ class Bernoulli(Likelihood):
     (1, 4, 4)
     """
 
+    absent_code = -1
+
     def check_targets(self, y):
         low, high = np.nanmin(y), np.nanmax(y)
         if low < 0 or high > 1:

@@ -48,6 +48,11 @@ class Categorical(Likelihood):
         self.classes = classes
         self.ignore_label = ignore_label
 
+    @property
+    def absent_code(self):
+        """What marks an absent annotation in integers: -1, unless it is a class."""
+        return None if -1 in np.asarray(self.classes).ravel().tolist() else -1
+
     def codes_of(self, y):
         """Return labels as numbers: texts and booleans by their position in `classes`.
 

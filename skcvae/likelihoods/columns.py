@@ -67,6 +67,12 @@ class Columns(Likelihood, _BaseComposition):
         return all(getattr(part, "accepts_missing", True) for _, part, _ in self.groups)
 
     @property
+    def absent_code(self):
+        """What marks an absent annotation in integers: -1 where no column may have it."""
+        codes = {getattr(part, "absent_code", None) for _, part, _ in self.groups}
+        return -1 if codes == {-1} else None
+
+    @property
     def _named_likelihoods(self):
         """The groups without their columns, as scikit-learn's compositions expect."""
         try:

@@ -31,6 +31,7 @@ class Counts(Likelihood):
     """Base class of the likelihoods of counts."""
 
     accepts_means = False
+    absent_code = -1
 
     _parameter_constraints = {
         "init_rate": ["array-like", Interval(Real, 0, None, closed="neither"), None]

@@ -95,8 +95,8 @@ class LogitNormal(Likelihood):
         if strange.any():
             raise ValueError(
                 f"LogitNormal expects numbers strictly between low={self.low} and "
-                f"high={self.high} in y, got {y[strange][0]:g}. Set the ends, or move numbers at "
-                "an end inside by half of what y is rounded to."
+                f"high={self.high} in y, got {y[strange][0]:g}. Set these bounds, or move numbers "
+                "at a bound inside by half of what y is rounded to."
             )
 
     def fit_coding(self, y, weight=None, *, normalize=True):

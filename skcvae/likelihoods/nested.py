@@ -20,6 +20,11 @@ class Nested(Likelihood):
         """The label of outputs that are not known, or None."""
         return getattr(self._single(), "ignore_label", None)
 
+    @property
+    def absent_code(self):
+        """What marks an absent annotation in integers, or None."""
+        return getattr(self._single(), "absent_code", None)
+
     def _single(self):
         """Return the likelihood of single outputs."""
         return self.likelihood

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.utils import assert_all_finite
 
-from skcvae.data.annotations import present_annotations
+from skcvae.data.annotations import labels_of
+from skcvae.metrics._label_checks import checked, checked_draws, chosen, of_both
 from skcvae.pipelines import sample
 from skcvae.pipelines._labels import without_ignored
 
@@ -42,10 +42,11 @@ def generalized_energy_distance(y, draws, *, labels=None):
     Parameters
     ----------
     y : array-like of shape (n_annotations, n_rows, ...)
-        Label maps, annotations first. An annotation of a row is absent where all of it is
-        NaN, or -1 in an array of integers; each row has at least one.
+        Label maps, annotations first: whole numbers or texts. An annotation of a row is absent
+        where all of it is NaN, None or -1; each row has at least one.
     draws : array-like of shape (n_draws, n_rows, ...)
-        Draws of label maps, as returned by `sample`.
+        Draws of label maps, as returned by `sample`. Binary draws without observation noise are
+        probabilities, whose likelier labels are ``(draws > 0.5).astype(int)``.
     labels : sequence of int, default=None
         Labels over which d takes the mean. None takes all labels of y and draws but 0, the
         background.
@@ -58,8 +59,8 @@ def generalized_energy_distance(y, draws, *, labels=None):
     Raises
     ------
     ValueError
-        If the shapes do not match, a row has no annotation, an annotation is absent in part,
-        or draws are not finite.
+        If the shapes do not match, a row has no annotation, an annotation is absent in part, y or
+        draws are not labels, or there are no draws.
 
     References
     ----------
@@ -192,7 +193,11 @@ def sample_diversity(draws, *, labels=None):
     >>> sample_diversity([left, right])
     1.0
     """
-    rows = [row.annotations for row in _distances(draws, None, labels) if len(row.annotations) > 1]
+    rows = [
+        row.annotations
+        for row in _distances(draws, None, labels, "draws")
+        if len(row.annotations) > 1
+    ]
     if not rows:
         raise ValueError(
             f"draws must have a row with two maps, got at most one in {np.shape(draws)}."
@@ -240,32 +245,13 @@ def ged_scorer(estimator, X, y, *, n_samples=16, random_state=0):
     return -generalized_energy_distance(y, draws)
 
 
-def _checked(y):
-    """Return annotations, and which are present; refuse rows without, and holes."""
-    y = np.asarray(y)
-    if y.ndim < 3:
-        raise ValueError(f"y must have shape (n_annotations, n_rows, ...), got {y.shape}.")
-    present = present_annotations(y)
-    bare = np.flatnonzero(~present.any(axis=0))
-    if len(bare):
-        raise ValueError(f"y must have an annotation of each row, got none for row {bare[0]}.")
-    assert_all_finite(y[present], input_name="y")
-    return y, present
-
-
-def _distances(y, draws, labels):
+def _distances(y, draws, labels, name="y"):
     """Return the distances of each row; without draws those of annotations alone."""
-    y, present = _checked(y)
-    draws = np.empty((0, *y.shape[1:])) if draws is None else np.asarray(draws)
-    if draws.shape[1:] != y.shape[1:]:
-        raise ValueError(
-            f"draws must have shape (n_draws, {', '.join(map(str, y.shape[1:]))}) for y of shape "
-            f"{y.shape}, got {draws.shape}."
-        )
-    assert_all_finite(draws, input_name="draws")
-    if labels is None:
-        labels = np.setdiff1d(np.union1d(y[present], draws), [0])
-        labels = labels if len(labels) else [1]  # all is background: all distances are zero
+    y, present, found = checked(y, name)
+    draws = y[:0] if draws is None else checked_draws(y, draws)
+    if len(draws):
+        found = of_both(found, labels_of("draws", draws))
+    labels = chosen(labels, found)
     rows = []
     for i, there in enumerate(present.T):
         rows.append(_of_row(y[there, i], draws[:, i], labels))

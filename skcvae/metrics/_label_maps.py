@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, jaccard_score
 from sklearn.utils import assert_all_finite
 
-from skcvae.data.label_names import UNKNOWN_LABEL, has_unknown_label, known
+from skcvae.data.label_names import UNKNOWN_LABEL, check_whole, has_unknown_label, known
 from skcvae.pipelines._frames import check_alike, check_names
 from skcvae.pipelines._labels import without_ignored
 
@@ -29,8 +29,8 @@ def pixel_accuracy(y_true, y_pred):
     Raises
     ------
     ValueError
-        If the shapes differ, no label is observed, or the prediction of an observed
-        label is not finite.
+        If the shapes differ, no label is observed, a label is not a whole number or a text, or
+        the prediction of an observed label is not finite.
 
     Warns
     -----
@@ -75,8 +75,8 @@ def intersection_over_union(y_true, y_pred, label=None):
     Raises
     ------
     ValueError
-        If `label` occurs in neither array, the shapes differ, no label is observed, or
-        the prediction of an observed label is not finite.
+        If `label` occurs in neither array, the shapes differ, no label is observed, a label is
+        not a whole number or a text, or the prediction of an observed label is not finite.
 
     Warns
     -----
@@ -183,6 +183,8 @@ def _observed(y_true, y_pred):
         )
     assert_all_finite(y_pred[observed], input_name="y_pred")
     y_true, y_pred = (np.array(part[observed].tolist()) for part in (y_true, y_pred))
+    check_whole("y_true", y_true)
+    check_whole("y_pred", y_pred)
     if has_unknown_label(y_true) and UNKNOWN_LABEL not in y_pred:
         warnings.warn(
             f"y_true has the label {UNKNOWN_LABEL}, which is counted as a class. If it stands for "

@@ -81,7 +81,7 @@ def predict_interval(estimator, X, coverage=0.9, **params):
         Fitted.
     X : array-like
         Inputs.
-    coverage : float, default=0.9
+    coverage : float or sequence of float, default=0.9
         The probability that the interval holds the output, in (0, 1).
     **params
         Passed to `predict_interval`, such as `n_samples`.

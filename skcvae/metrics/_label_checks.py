@@ -1,0 +1,53 @@
+"""Label maps of annotators, draws and labels, checked."""
+
+import numpy as np
+
+from skcvae.data.annotations import labels_of, present_annotations
+from skcvae.data.label_names import array_of
+
+
+def checked(y, name):
+    """Return annotations, which are present, and their labels; refuse rows without, and holes."""
+    y = array_of(y)
+    if y.ndim < 3 or not y.size:
+        raise ValueError(f"{name} must have shape (n_annotations, n_rows, ...), got {y.shape}.")
+    present = present_annotations(y)
+    bare = np.flatnonzero(~present.any(axis=0))
+    if len(bare):
+        raise ValueError(
+            f"{name} must have an annotation of each row, got none for row {bare[0]}."
+        )
+    return y, present, labels_of(name, y[present])
+
+
+def checked_draws(y, draws):
+    draws = array_of(draws)
+    if draws.shape[1:] != y.shape[1:] or not len(draws):
+        raise ValueError(
+            f"draws must have shape (n_draws, {', '.join(map(str, y.shape[1:]))}) for y of shape "
+            f"{y.shape}, with at least one draw, got {draws.shape}."
+        )
+    return draws
+
+
+def of_both(found, drawn):
+    """Return the labels of both annotations and draws; refuse texts beside numbers."""
+    if (found.dtype.kind == "U") != (drawn.dtype.kind == "U"):
+        raise ValueError(
+            f"draws must have labels such as those of y, {found[:5].tolist()}, got "
+            f"{drawn[:5].tolist()}."
+        )
+    return np.union1d(found, drawn)
+
+
+def chosen(labels, found):
+    """Return the labels over which d takes the mean."""
+    if labels is None:  # where all is background, all distances are zero
+        return [label for label in found.tolist() if label != 0] or [1]
+    kind = np.asarray(np.asarray(labels).tolist()).dtype.kind
+    if np.ndim(labels) != 1 or not len(labels) or (kind == "U") != (found.dtype.kind == "U"):
+        raise ValueError(
+            f"labels must be a sequence of some of the labels {found[:5].tolist()}, or None, got "
+            f"{labels!r}."
+        )
+    return labels
