@@ -147,7 +147,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
 
     def _module(self, objective, rows=None, *, seed=None, continues=False):
         """Return the networks under the objective; on a warm start with their weights."""
-        specification, n_errors = self.specification_, None
+        specification, n_errors, drawn = self.specification_, None, None
         with drawing_from(generator(self.seed_ if seed is None else seed)):
             model = specification.build()
         if continues:
@@ -164,8 +164,10 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         module = ObjectiveModule(model, objective, self.n_train_samples)
         if n_errors is not None and self.early_stopping:
             module.start, module.least_gain = deepcopy(module.state_dict()), n_errors
-            if not initial_weights.departs_from(model):
-                model.load_state_dict(drawn)
+        is_chosen = n_errors is None or self.early_stopping
+        if drawn is not None and is_chosen and not initial_weights.departs_from(model):
+            model.load_state_dict(drawn)
+            module.starts_at_random = True
         return module
 
     def _net(self, training, module, device, rows=None, validation=None, *, lr=None):

@@ -142,7 +142,8 @@ class BestWeights(Callback):
         # With draws from the prior, what is trained for differs from the log-likelihood.
         is_last = net.module.is_last_training or len(net.history) >= net.max_epochs
         has_trained = len(net.history) >= FEW_EPOCHS and is_last and not net.interrupted
-        if has_trained and not net.module.objective.draws_from_prior:
+        departed = not net.module.starts_at_random and not net.module.objective.draws_from_prior
+        if has_trained and departed:
             lost = float(weight @ (before - score) / weight.sum())
             self._warn_if_training_lost(net, train, lost)
 

@@ -32,12 +32,13 @@ class ObjectiveModule(nn.Module):
     """A model under an objective with L draws of z per example: the module that is trained.
 
     `noise_shape` is the shape of the noise of one example, draws first; `start` is the state of
-    a fitted model, if training starts at one, that it has to exceed by `least_gain` errors; a
-    warning of lost rows comes from the last training.
+    a fitted model, if there is one, that training has to exceed by `least_gain` errors; a
+    warning of lost rows comes from the last training, if it started there.
     """
 
     start: dict[str, Tensor] | None = None
     least_gain = 1.0
+    starts_at_random = False
     is_last_training = False
 
     def __init__(self, model: Model, objective: Objective, n_samples: int = 1):

@@ -24,7 +24,8 @@ LAYERS = {
     *(nn.Linear, nn.Identity, nn.Flatten, nn.Sequential, nn.ModuleList),
     *(nn.ELU, nn.GELU, nn.ReLU, nn.SiLU, nn.Tanh),
 }
-OF_ONE = {"objective", "start", "least_gain"}  # attributes of a module that differ between members
+# Attributes of a module that differ between members.
+OF_ONE = {"objective", "start", "least_gain", "starts_at_random"}
 # Weights times rows of a batch, above which a CPU is busy with products: benchmarks/stack.py.
 LARGEST_STEP = 40_000_000
 
