@@ -65,8 +65,8 @@ for name, inputs, outputs in (("mlp", flat_x, flat_y), ("temporal", X, y)):
 # ---------------------
 # Nats per window, of all 24 numbers together; ridge has the full covariance of its residuals.
 # The networks know that the wind may change at any hour, and ridge does not. The temporal networks
-# take several times as long as the MLP, and are not always better: on a linear series they are
-# worse, and so are both than ridge (:doc:`/guide/sequences`).
+# take several times as long as the MLP, and are not always better: on a linear series, neither is
+# better than ridge (:doc:`/guide/sequences`).
 
 ridge = RidgeCV(np.logspace(-3, 5, 17)).fit(flat_x[train], flat_y[train])
 noise = multivariate_normal(cov=np.cov((flat_y[train] - ridge.predict(flat_x[train])).T))
