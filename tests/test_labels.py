@@ -2,6 +2,7 @@
 
 import functools
 import pickle
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -392,3 +393,15 @@ def test_missing_values_of_pandas_are_not_labels_beside_one_to_ignore():
     codes = [one.codes_of(part) for one, part in zip(likelihoods, (y, plain), strict=True)]
     np.testing.assert_array_equal(*codes)
     assert np.isnan(codes[0]).sum() == sum(label is None for label in plain)
+
+
+@pytest.mark.parametrize(
+    ("n_labels", "advice"), [(2, "'bernoulli'"), (3, "'categorical'"), (11, None)]
+)
+def test_images_of_labels_that_are_read_as_numbers_are_told(n_labels, advice):
+    maps = np.random.default_rng(0).integers(0, n_labels, size=(30, 4, 4))
+    told = pytest.warns(UserWarning, match=f"whole numbers alone.*{advice}")
+    with told if advice else nullcontext():
+        CVAERegressor(**QUICK).fit(X[:30], maps)
+    for likelihood, y in (("gaussian", maps), ("auto", maps + 0.5)):
+        CVAERegressor(likelihood=likelihood, **QUICK).fit(X[:30], y)

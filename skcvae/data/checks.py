@@ -10,6 +10,7 @@ from skcvae.data.coding import columns_of, thinned
 
 Shape = tuple[int, ...]
 
+MOST_LABELS = 10  # of images: with more values they are likely to be numbers
 FAR_APART = 5.0  # spread of the means of lines over that within; of photographs it is near 0.5
 
 
@@ -95,6 +96,20 @@ def warn_of_channels(rows: np.ndarray, name: str) -> None:
                 UserWarning,
                 stacklevel=2,
             )
+
+
+def warn_of_labels(rows: np.ndarray, name: str) -> None:
+    """Warn if images have a few whole numbers alone: they are then labels, by all appearances."""
+    values = np.unique(thinned(rows))
+    values = values[~np.isnan(values)]
+    if 1 < len(values) <= MOST_LABELS and not (values % 1).any():
+        of_labels = "bernoulli" if set(values) == {0, 1} else "categorical"
+        warnings.warn(
+            f"{name} has images of {len(values)} whole numbers alone, read as real numbers. If "
+            f"they are labels, set likelihood={of_labels!r}; if not, likelihood='gaussian'.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def check_scales(

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from skcvae import initial_weights
 from skcvae.data.annotations import one_by_one
 from skcvae.data.batches import Selection
+from skcvae.data.checks import warn_of_labels
 from skcvae.data.items import Items
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._attributes import FittedAttributes
@@ -128,6 +129,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         # With images, a scale for each row would explain what z should.
         if self.likelihood == "auto" and (x is None or len(self.y_shape or y.shape[1:]) > 1):
             likelihood = Gaussian()
+            if y.ndim > 2:
+                warn_of_labels(y, "X" if x is None else "y")
         roles = dict(zip(self._roles, attrgetter(*self._roles.values())(self), strict=True))
         self.specification_ = specify(
             x,
