@@ -522,7 +522,9 @@ def test_annotations_and_draws_that_are_no_labels_are_refused():
     with pytest.raises(ValueError, match="n_draws above zero"):
         show(None, y, y[:0])
     X, real = np.zeros((30, 2)), np.zeros((30, 2, 3, 3)) + (np.arange(30) % 2)[:, None, None, None]
-    est = NNRegressor(annotations=True, architecture="mlp", **QUICK).fit(X, real)
+    est = NNRegressor(likelihood="gaussian", annotations=True, architecture="mlp", **QUICK).fit(
+        X, real
+    )
     with pytest.raises(ValueError, match="draws must hold labels"):
         AnnotationsDisplay.from_estimator(est, X[:2], real[:2].astype(int))
 
