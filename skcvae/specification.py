@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skcvae.architectures.base import few_latents
+from skcvae.architectures.base import latent_vector
 from skcvae.autoencoder import EncoderDecoder, encoder_decoder
 from skcvae.data.batches import Rows, Selection, StreamedRows
 from skcvae.data.checks import (
@@ -244,7 +244,7 @@ def specify(
         check_no_bins(architecture)
         architecture = architecture.resolve(n_rows, (), code_shape)
         size = (math.prod(code_shape),)
-        (few,) = few_latents(latent_dim, size)  # a code is short
+        (few,) = latent_vector(latent_dim, size)  # a code is short
         shape = architecture.latent_shape(few, size)
         return Specification(architecture, likelihood, None, y_coding, prior, shape, **flags)
     x_coding = _coding_of_inputs(

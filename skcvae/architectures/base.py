@@ -17,8 +17,8 @@ ARCHITECTURE = HasMethods(["resolve", "latent_shape", "encoder", "decoder", "hea
 MOST_LATENTS = 64  # that are chosen automatically
 
 
-def few_latents(latent_dim: int | str, y_shape: Shape) -> Shape:
-    """Return the shape of a short vector z for one row.
+def latent_vector(latent_dim: int | str, y_shape: Shape, *, of_components: bool = False) -> Shape:
+    """Return the shape of a vector z for one row.
 
     Parameters
     ----------
@@ -26,36 +26,19 @@ def few_latents(latent_dim: int | str, y_shape: Shape) -> Shape:
         The estimators' parameter.
     y_shape : tuple of int
         Shape of one row.
+    of_components : bool, default=False
+        Whether there is a start at principal components: one less than outputs, with their noise,
+        give any covariance.
 
     Returns
     -------
     tuple of int
-        "auto" is the number of outputs, but at most twice its square root, and at most 64.
+        "auto" is the number of outputs, but at most twice its square root, or with
+        `of_components` one less than outputs; and at most 64.
     """
     size = math.prod(y_shape)
-    automatic = min(size, round(2 * math.sqrt(size)), MOST_LATENTS)
-    return (automatic if latent_dim == "auto" else latent_dim,)
-
-
-def latents_of_components(latent_dim: int | str, y_shape: Shape) -> Shape:
-    """Return the shape of z for one row where training starts at principal components.
-
-    Parameters
-    ----------
-    latent_dim : int or "auto"
-        The estimators' parameter.
-    y_shape : tuple of int
-        Shape of one row.
-
-    Returns
-    -------
-    tuple of int
-        "auto" is one less than outputs, which with their noise give any covariance, but at most
-        64.
-    """
-    size = math.prod(y_shape)
-    automatic = min(size - (size > FEW_OUTPUTS), MOST_LATENTS)
-    return (automatic if latent_dim == "auto" else latent_dim,)
+    most = size - (size > FEW_OUTPUTS) if of_components else round(2 * math.sqrt(size))
+    return (min(size, most, MOST_LATENTS) if latent_dim == "auto" else latent_dim,)
 
 
 class Architecture(Documented, ABC):

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae.architectures.base import Architecture, few_latents
+from skcvae.architectures.base import Architecture, latent_vector
 from skcvae.networks.convolutions import (
     ImageReadout,
     is_image,
@@ -161,7 +161,7 @@ class Conv(Architecture):
                     f"n_latent_scales={self.n_latent_scales} expects images in y given X, got rows"
                     f" of {math.prod(y_shape)} numbers whose latent variables are a vector."
                 )
-            return few_latents(latent_dim, y_shape)
+            return latent_vector(latent_dim, y_shape)
         n_channels, sizes = 4 if latent_dim == "auto" else latent_dim, self.latent_sizes()
         if len(sizes) == 1:
             return (n_channels, *sizes[0])

@@ -5,7 +5,7 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
-from skcvae.architectures.base import few_latents
+from skcvae.architectures.base import latent_vector
 from skcvae.architectures.conv import Conv
 from skcvae.networks.convolutions import is_image
 from skcvae.networks.layered import LayeredDecoder, LayeredReadout
@@ -111,7 +111,7 @@ class Layered(Conv):
         return super().resolve(n_rows, x_shape, y_shape)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        (size,) = few_latents(latent_dim, y_shape)
+        (size,) = latent_vector(latent_dim, y_shape)
         if size < 2:
             raise ValueError(
                 "architecture=Layered() expects latent_dim to be at least 2, for the foreground "

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae.architectures.base import Architecture, few_latents, latents_of_components
+from skcvae.architectures.base import Architecture, latent_vector
 from skcvae.networks.layers import ACTIVATIONS, Concatenation, Readout, Shape, Stack
 
 MOST_BINS = 2**14  # of all columns: each has a row of weights in the first layer of each network
@@ -130,7 +130,7 @@ class MLP(Architecture):
         return clone(self).set_params(bins=edges)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        return (latents_of_components if self.shortcut else few_latents)(latent_dim, y_shape)
+        return latent_vector(latent_dim, y_shape, of_components=self.shortcut)
 
     def encoder(self, *in_shapes: Shape) -> nn.Module:
         if not self.hidden_layer_sizes:

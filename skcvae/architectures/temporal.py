@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae.architectures.base import Architecture, few_latents, latents_of_components
+from skcvae.architectures.base import Architecture, latent_vector
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
 from skcvae.networks.temporal import SequenceReadout, TemporalNetwork, is_sequence
 
@@ -104,7 +104,7 @@ class Temporal(Architecture):
         return clone(self).set_params(n_blocks=n_blocks)
 
     def latent_shape(self, latent_dim: int | str, y_shape: Shape) -> Shape:
-        return (latents_of_components if self.shortcut else few_latents)(latent_dim, y_shape)
+        return latent_vector(latent_dim, y_shape, of_components=self.shortcut)
 
     def encoder(self, *in_shapes: Shape) -> TemporalNetwork:
         return self._network((math.prod(in_shapes[-1]),), in_shapes[-1:], in_shapes)

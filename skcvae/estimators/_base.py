@@ -158,7 +158,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             model.load_state_dict({name: weights[name] for name in model.state_dict()})
             set_temperature(model, 1.0)
         elif rows is not None:
-            drawn = deepcopy(model.state_dict())
+            if not initial_weights.departs_from(model):
+                drawn = deepcopy(model.state_dict())
             n_errors = initial_weights.start(model, rows)
             if type(specification.prior) not in OWN_PRIORS:
                 check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
@@ -167,8 +168,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         module = ObjectiveModule(model, objective, self.n_train_samples)
         if n_errors is not None and self.early_stopping:
             module.start, module.least_gain = deepcopy(module.state_dict()), n_errors
-        is_chosen = n_errors is None or self.early_stopping
-        if drawn is not None and is_chosen and not initial_weights.departs_from(model):
+        if drawn is not None and (n_errors is None or self.early_stopping):
             model.load_state_dict(drawn)
             module.starts_at_random = True
         return module

@@ -122,23 +122,17 @@ class LinearPath(nn.Module):
         self.linear.bias.copy_(intercept)
 
 
-class LinearFilter(nn.Module):
+class LinearFilter(DilatedConvolution):
     """A linear layer from a sequence to a target of its length, which reads nearby times."""
 
     def __init__(self, in_shape: Shape, target: Shape, length: int):
-        super().__init__()
-        self.in_shape, self.target, self.length = in_shape, target, length
         n_channels, n_outputs = math.prod(in_shape) // length, math.prod(target) // length
-        lag = min(FARTHEST_LAG, length - 1)
-        self.conv = DilatedConvolution(n_channels, n_outputs, 2 * lag + 1, 1)
-        self.linear = self.conv.linear
+        super().__init__(n_channels, n_outputs, 2 * min(FARTHEST_LAG, length - 1) + 1, 1)
+        self.in_shape, self.target, self.length = in_shape, target, length
 
     def windows(self, x: Tensor) -> Tensor:
         """Return what is read of x at each time, (n, length, n_numbers)."""
-        return self.conv.windows(by_time(x, len(self.in_shape)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.linear(self.windows(x))
+        return super().windows(by_time(x, len(self.in_shape)))
 
     def start_at(self, intercept: Tensor) -> None:
         """Set the intercepts, the same at all times."""
@@ -170,11 +164,10 @@ class TemporalNetwork(nn.Module):
         **block,
     ):
         super().__init__()
-        self.out_shape = (length, n_channels)
-        self.shortcut = nn.ModuleList()
+        self.shortcut, n_linear = nn.ModuleList(), 0
         n_weights = sum(map(math.prod, in_shapes)) * math.prod(target)
         if shortcut and n_weights <= MOST_WEIGHTS:
-            self.out_shape = (length, n_channels + -(-math.prod(target) // length))
+            n_linear = -(-math.prod(target) // length)
             self.shortcut.extend(
                 LinearFilter(shape, target, length)
                 if is_sequence(target) and is_sequence(shape) and shape[-2] == length
@@ -182,6 +175,7 @@ class TemporalNetwork(nn.Module):
                 for i, shape in enumerate(in_shapes)
             )
         self.n_hidden, inside = n_channels, (length, n_channels)
+        self.out_shape = (length, n_channels + n_linear)
 
         def blocks() -> nn.Sequential:
             return nn.Sequential(
@@ -276,11 +270,11 @@ class SequenceReadout(nn.Module):
 
     def __init__(self, in_shape: Shape, out_shape: Shape):
         super().__init__()
-        self.numbers = (*out_shape[:-2], out_shape[-1])
-        self.linear = nn.Linear(in_shape[-1], math.prod(self.numbers))
+        self.out_shape = out_shape
+        self.linear = nn.Linear(in_shape[-1], math.prod(out_shape) // out_shape[-2])
 
     def forward(self, features: Tensor) -> Tensor:
         numbers = self.linear(features)
         # Sums over outputs, such as log densities, need more than the 8 bits of bfloat16.
         numbers = numbers.float() if numbers.dtype == torch.bfloat16 else numbers
-        return numbers.unflatten(-1, self.numbers).movedim(-len(self.numbers) - 1, -2)
+        return from_time(numbers, self.out_shape)
