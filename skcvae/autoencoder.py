@@ -100,7 +100,8 @@ def encoder_decoder(
     EncoderDecoder
         Untrained; each half is a trunk and an output layer.
     """
-    mirrored, n_dims = architecture.mirrored(), len(x_shape)
+    architecture, n_dims = architecture.for_codes(), len(x_shape)
+    mirrored = architecture.mirrored()
     trunk = architecture.encoder(x_shape)
     code = [architecture.head(trunk.out_shape, (1, n_components)), nn.Flatten(-2)]
     if activation == "sigmoid":

@@ -15,6 +15,7 @@ from skcvae.distributions import DiagonalGaussian, raw_scale_of
 from skcvae.factors import coarse_factors, factors
 from skcvae.least_squares import LinearModel, fit
 from skcvae.model import Model
+from skcvae.networks.linear_features import LinearFeatures
 from skcvae.networks.temporal import LinearFilter, TemporalNetwork, by_time, from_time
 
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
@@ -27,7 +28,8 @@ def departs_from(model: Model) -> bool:
 
     Convolutions that start there learn less of what is not linear.
     """
-    return not any(isinstance(part, TemporalNetwork) for part in model.modules())
+    convolutions = TemporalNetwork | LinearFeatures
+    return not any(isinstance(part, convolutions) for part in model.modules())
 
 
 @torch.no_grad()
@@ -159,7 +161,7 @@ def _start_at_posterior(recognition, coef, intercept, loadings, variance) -> Non
 def _start_standard(network) -> None:
     """Set the distribution of z of a network to N(0, I), where it is Gaussian."""
     if hasattr(network, "trunk") and _is_standard(network):
-        nothing = torch.zeros(*network.family.noise_shape, 0, dtype=torch.double)
+        nothing = torch.zeros(math.prod(network.family.noise_shape), 0, dtype=torch.double)
         _set_affine(network.head, {network.trunk: [nothing]}, nothing.sum(1))
 
 

@@ -32,7 +32,7 @@ def test_automatic_width_grows_with_rows_and_columns():
 @pytest.mark.parametrize("latent_dim", [1, 7])
 @pytest.mark.parametrize("y_shape", [(9,), (6, 5), (2, 6, 5)])
 def test_latent_shapes_hold_what_was_asked_for(latent_dim, y_shape):
-    conv = Conv((4, 6)).resolve(10, (6, 5), y_shape)
+    conv = Conv((4, 6), linear_features=False).resolve(10, (6, 5), y_shape)
     assert MLP().latent_shape(latent_dim, y_shape) == (latent_dim,)
     lowest = (3, 3) if len(y_shape) > 1 else ()
     assert conv.latent_shape(latent_dim, y_shape) == (latent_dim, *lowest)
@@ -41,9 +41,10 @@ def test_latent_shapes_hold_what_was_asked_for(latent_dim, y_shape):
 
 def test_latent_size_grows_with_the_outputs():
     outputs = (1, 3, 48, 588, 10**6)
-    for shortcut, expected in [(True, (1, 3, 47, 64, 64)), (False, (1, 3, 14, 48, 64))]:
-        mlp = MLP(shortcut=shortcut)
-        assert [mlp.latent_shape("auto", (d,)) for d in outputs] == [(d,) for d in expected]
+    for is_linear, expected in [(True, (1, 3, 47, 64, 64)), (False, (1, 3, 14, 48, 64))]:
+        for architecture in (MLP(shortcut=is_linear), Conv(linear_features=is_linear)):
+            found = [architecture.latent_shape("auto", (d,)) for d in outputs]
+            assert found == [(d,) for d in expected]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ def channels(request):
 
 
 def architecture(channels, size, **params):
-    return Conv(channels, activation="tanh", **params).resolve(10, size, size)
+    conv = Conv(channels, activation="tanh", linear_features=False, **params)
+    return conv.resolve(10, size, size)
 
 
 def rows_of(size):

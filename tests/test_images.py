@@ -523,7 +523,7 @@ def test_every_scale_is_trained(estimator_class, architecture, likelihood, n_sca
     architecture = Conv((4, 5, 6), activation="tanh") if architecture == "conv" else MLP((8,))
     est = estimator_class(
         architecture=architecture, likelihood=likelihood, n_scales=n_scales, initial_guess=True,
-        partial_y=True, early_stopping=False, **QUICK,
+        partial_y=True, early_stopping=False, **QUICK | {"max_epochs": 3},
     ).fit(X, hide(y))  # fmt: skip
     start = weights(clone(est).set_params(lr=1e-12).fit(X, hide(y)))
     coarse = [k for k in start if "coarse" in k]

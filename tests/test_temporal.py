@@ -1,14 +1,11 @@
 """Laws of sequences, and of the temporal networks."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
-from sklearn.metrics import r2_score
 from torch import nn
 from torch.nn import functional as F
 
@@ -194,39 +191,6 @@ def test_other_likelihoods_take_sequences(likelihood):
 # The start of training.
 
 
-def noisy(n_rows, n_outputs):
-    """Return inputs (n, 4), their effects and correlated noise (n, n_outputs), and its law."""
-    gen = np.random.default_rng(0)
-    mixing = np.tril(gen.normal(size=(n_outputs, n_outputs)), -1) + np.eye(n_outputs)
-    x, noise = gen.normal(size=(n_rows, 4)), gen.normal(size=(n_rows, n_outputs)) @ mixing.T
-    effect = x @ gen.normal(size=(4, n_outputs)) + 0.5 * np.arange(n_outputs)
-    return x, effect, noise, multivariate_normal(
-        np.zeros(n_outputs), mixing @ mixing.T
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("x_shape", "y_shape", "params"),
-    [
-        ((4,), (3, 1), {}),
-        ((4,), (3, 2), {"initial_guess": True}),
-        ((4,), (3, 2), {"likelihood": "gaussian_mixture"}),
-        ((2, 2), (3, 1), {}),
-        ((2, 2), (3, 2), {"initial_guess": True, "partial_y": True}),
-        ((2, 2), (3,), {"likelihood": "gaussian"}),
-        ((2, 2), (3,), {"likelihood": "gaussian_mixture", "latent_dim": 5}),
-        ((2, 2), (3,), {"likelihood": "multivariate_gaussian"}),
-    ],
-)
-def test_training_starts_at_least_squares(x_shape, y_shape, params):
-    x, effect, noise, law = noisy(3000, math.prod(y_shape))
-    x, y = x.reshape(-1, *x_shape), (effect + noise).reshape(-1, *y_shape)
-    est = CVAERegressor(architecture=Temporal(4), **params, **NO_STEP).fit(x[:2000], y[:2000])
-    assert est.score(x[2000:], y[2000:]) == pytest.approx(
-        law.logpdf(noise[2000:]).mean(), abs=0.05
-    )
-
-
 @pytest.mark.parametrize("params", [{}, {"initial_guess": True}, {"partial_y": True}], ids=str)
 @pytest.mark.parametrize("length", [2, 20])
 def test_where_lengths_agree_it_starts_at_the_filter_of_least_squares(length, params):
@@ -244,16 +208,6 @@ def test_where_lengths_agree_it_starts_at_the_filter_of_least_squares(length, pa
     assert est.predict(x).mean() == pytest.approx(y.mean(), abs=0.15)
     moved = np.roll(x, 1, axis=1)
     assert_allclose(est.predict(moved)[:, 9:-9], est.predict(x)[:, 8:-10], atol=1e-4)
-
-
-@pytest.mark.parametrize("shortcut", [True, False])
-def test_without_skip_connections_training_starts_at_random(shortcut):
-    x, effect, noise, _ = noisy(500, 3)
-    architecture = Temporal(4, shortcut=shortcut)
-    y = (effect + 0.1 * noise)[..., None]
-    est = NNRegressor(architecture=architecture, **NO_STEP).fit(x, y)
-    assert ("start_cll" in est.history_[0]) == shortcut
-    assert r2_score(y[..., 0], est.predict(x)[..., 0]) > 0.9 or not shortcut
 
 
 # Rows that are shorter than the array.

@@ -126,6 +126,16 @@ class Architecture(Documented, ABC):
             half, ... resolution, and ``scale_shapes(n)`` their shapes.
         """
 
+    def for_codes(self) -> "Architecture":
+        """Return the architecture of an autoencoder: by default the same.
+
+        Returns
+        -------
+        Architecture
+            With no features but those of layers that can be trained one by one.
+        """
+        return self
+
     def mirrored(self) -> "Architecture":
         """Return the architecture of the decoder of an autoencoder: by default the same.
 

@@ -1,6 +1,7 @@
 """Convolutional networks."""
 
 import math
+from collections.abc import Sequence
 from numbers import Integral
 
 from sklearn.base import clone
@@ -16,9 +17,13 @@ from skcvae.networks.convolutions import (
 )
 from skcvae.networks.hourglass import Ascent, Descent
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
+from skcvae.networks.linear_features import LinearFeatures
 from skcvae.networks.top_down import BottomUp, TopDown
 
 LOWEST_SIDE = 8  # by default images are halved until no side is longer
+LATENT_CHANNELS = 4  # by default
+LINEAR_CHANNELS = 2 * LATENT_CHANNELS  # of encoders: means and scales
+MOST_WEIGHTS = 1_000_000  # of the linear features of a network, by default
 
 
 class Conv(Architecture):
@@ -50,6 +55,12 @@ class Conv(Architecture):
         prior "gaussian". Each map depends on the coarser ones, in p(z|x) as in q(z|x,y), through
         networks with residual blocks; `latent_dim` is the number of channels of each. In z, of
         shape (channels, cells), they lie side by side, the coarsest first.
+    linear_features : "auto" or bool, default="auto"
+        Whether features that are linear in all numbers of the inputs stand beside those of the
+        convolutions. Where y are real numbers, least squares is then kept if training does not
+        improve on it. "auto" has them for one latent scale, images that are not resized, and at
+        most a million weights of a network: images of 28 x 28 given such, of 40 x 40 given a
+        vector, or vectors given them. Autoencoders have none.
 
     References
     ----------
@@ -64,7 +75,7 @@ class Conv(Architecture):
     >>> from skcvae.architectures import Conv
     >>> conv = Conv().resolve(n_rows=1000, x_shape=(3, 60, 50), y_shape=(60, 50))
     >>> conv
-    Conv(channels=(16, 32, 64, 96), image_size=(60, 50))
+    Conv(channels=(16, 32, 64, 96), image_size=(60, 50), linear_features=False)
     >>> conv.latent_shape(4, y_shape=(60, 50))
     (4, 8, 7)
     >>> conv = Conv(n_latent_scales=3).resolve(n_rows=1000, x_shape=(60, 50), y_shape=(60, 50))
@@ -81,6 +92,7 @@ class Conv(Architecture):
         "shortcut": ["boolean"],
         "image_size": [StrOptions({"auto"}), "array-like"],
         "n_latent_scales": [Interval(Integral, 1, None, closed="left")],
+        "linear_features": [StrOptions({"auto"}), "boolean"],
     }
 
     def __init__(
@@ -92,6 +104,7 @@ class Conv(Architecture):
         shortcut=True,
         image_size="auto",
         n_latent_scales=1,
+        linear_features="auto",
     ):
         self.channels = channels
         self.kernel_size = kernel_size
@@ -99,6 +112,7 @@ class Conv(Architecture):
         self.shortcut = shortcut
         self.image_size = image_size
         self.n_latent_scales = n_latent_scales
+        self.linear_features = linear_features
 
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "Conv":
         del n_rows
@@ -132,7 +146,28 @@ class Conv(Architecture):
             channels = _channels(size, self.n_latent_scales)
         channels = self._positive("channels", channels, "'auto' or at least two positive ints", 2)
         self._check_scales(level_sizes(size, len(channels)))
-        return clone(self).set_params(channels=channels, image_size=size)
+        resolved = clone(self).set_params(channels=channels, image_size=size)
+        if self.linear_features == "auto":
+            return resolved.set_params(linear_features=resolved._has_few(x_shape, y_shape))
+        if self.linear_features and not resolved._keeps_sizes(x_shape, y_shape):
+            raise ValueError(
+                "linear_features=True expects images of the size image_size and n_latent_scales=1,"
+                f" got rows of X and y of shapes {x_shape} and {y_shape}, {resolved!r}."
+            )
+        return resolved
+
+    def _keeps_sizes(self, *shapes: Shape) -> bool:
+        """Return whether images are not resized, and z is one map."""
+        sizes = {shape[-2:] for shape in shapes if is_image(shape)}
+        return sizes == {self.image_size} and self.n_latent_scales == 1
+
+    def _has_few(self, x_shape: Shape, y_shape: Shape) -> bool:
+        """Return whether linear features are possible, and few."""
+        x_size, y_size, n_cells = map(math.prod, (x_shape, y_shape, self.latent_sizes()[-1]))
+        n_latents = LATENT_CHANNELS * n_cells if is_image(y_shape) else y_size
+        encoder = (x_size + y_size) * LINEAR_CHANNELS * n_cells
+        decoder = (x_size + n_latents) * y_size
+        return self._keeps_sizes(x_shape, y_shape) and max(encoder, decoder) <= MOST_WEIGHTS
 
     def _check_scales(self, levels):
         most = len(set(levels[1:]))
@@ -161,8 +196,9 @@ class Conv(Architecture):
                     f"n_latent_scales={self.n_latent_scales} expects images in y given X, got rows"
                     f" of {math.prod(y_shape)} numbers whose latent variables are a vector."
                 )
-            return latent_vector(latent_dim, y_shape)
-        n_channels, sizes = 4 if latent_dim == "auto" else latent_dim, self.latent_sizes()
+            return latent_vector(latent_dim, y_shape, of_components=self.linear_features is True)
+        n_channels = LATENT_CHANNELS if latent_dim == "auto" else latent_dim
+        sizes = self.latent_sizes()
         if len(sizes) == 1:
             return (n_channels, *sizes[0])
         return (n_channels, sum(map(math.prod, sizes)))
@@ -183,7 +219,7 @@ class Conv(Architecture):
         sizes = self.latent_sizes()
         return [(c, *size) for c, size in zip(self.channels[::-1], sizes, strict=False)]
 
-    def encoder(self, *in_shapes: Shape) -> Descent | BottomUp:
+    def encoder(self, *in_shapes: Shape) -> nn.Module:
         descent = Descent(
             in_shapes,
             self.channels,
@@ -191,11 +227,11 @@ class Conv(Architecture):
             kernel_size=self.kernel_size,
             activation=self.activation,
         )
-        if self.n_latent_scales == 1:
-            return descent
-        return BottomUp(descent, self.n_latent_scales)
+        if self.n_latent_scales > 1:
+            return BottomUp(descent, self.n_latent_scales)
+        return self._with_linear(descent, in_shapes, LINEAR_CHANNELS)
 
-    def decoder(self, y_shape: Shape, *in_shapes: Shape | None) -> Ascent:
+    def decoder(self, y_shape: Shape, *in_shapes: Shape | None) -> nn.Module:
         if self.n_latent_scales > 1:
             x_shape, *latent_shapes = in_shapes
             maps = [(c, *size) for c, _ in latent_shapes for size in self.latent_sizes()]
@@ -209,7 +245,21 @@ class Conv(Architecture):
             activation=self.activation,
             shortcut=self.shortcut,
         )
-        return ascent if self.n_latent_scales == 1 else keep_variance(ascent)
+        if self.n_latent_scales > 1:
+            return keep_variance(ascent)
+        n_channels = math.ceil(math.prod(y_shape) / math.prod(ascent.out_shape[1:]))
+        return self._with_linear(ascent, [*filter(None, in_shapes)], n_channels)
+
+    def _with_linear(
+        self, network: nn.Module, in_shapes: Sequence[Shape], n_channels: int
+    ) -> nn.Module:
+        """Return a network with linear features, if there are any."""
+        if not self.linear_features:
+            return network
+        return LinearFeatures(network, in_shapes, n_channels)
+
+    def for_codes(self) -> "Conv":
+        return clone(self).set_params(linear_features=False)
 
     def head(self, in_shape: Shape, out_shape: Shape | list[Shape]) -> nn.Module:
         if isinstance(out_shape, list):  # of z at several scales

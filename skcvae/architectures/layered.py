@@ -94,6 +94,7 @@ class Layered(Conv):
             activation=activation,
             shortcut=shortcut,
             image_size=image_size,
+            linear_features=False,  # layers have their own
         )
         self.background_share = background_share
         self.mask = mask
