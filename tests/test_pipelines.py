@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn import config_context
@@ -163,6 +164,7 @@ def test_intervals_quantiles_and_modules_are_those_of_the_last_step(pipeline, da
     X, _ = data
     inside, last = pipeline[:-1].transform(X), pipeline[-1]
     for found, expected in (
+        (skcvae.predict(pipeline, X, return_std=True), last.predict(inside, return_std=True)),
         (skcvae.predict_interval(pipeline, X, 0.8), last.predict_interval(inside, 0.8)),
         (skcvae.predict_quantiles(pipeline, X=X), last.predict_quantiles(inside)),
         (skcvae.to_torch(pipeline)(torch.tensor(inside)).numpy(), last.predict(inside)),
@@ -174,7 +176,7 @@ def test_a_transformer_of_y_is_refused_with_what_to_do(data):
     est = TransformedTargetRegressor(CVAERegressor(**QUICK), transformer=StandardScaler())
     est.fit(*data)
     for other in (est, make_pipeline(PCA(2), est).fit(*data)):
-        with pytest.raises(TypeError, match="TransformedTargetRegressor has no sample.*inside"):
+        with pytest.raises(TypeError, match="sample expects .*TransformedTargetRegressor.*inside"):
             skcvae.sample(other, data[0])
 
 
@@ -212,3 +214,14 @@ def test_rows_of_the_same_units_are_not_called_far(data):
     with pytest.warns(UserWarning, match="times the spread of its middle half"):
         est.fit(X[:50], data[1][:50], X_val=X[50:], y_val=data[1][50:])
     est.set_params(normalize_X=False).fit(FAR - 1000, data[1], X_val=FAR, y_val=data[1])
+
+
+def test_predictions_of_a_frame_have_its_index_and_the_names_of_y(data):
+    X = pd.DataFrame(data[0], index=[f"row {i}" for i in range(60)])
+    y = pd.DataFrame(data[1], columns=["a", "b", "c"], index=X.index)
+    est = make_pipeline(PCA(2), CVAERegressor(**QUICK))
+    search = GridSearchCV(est, {"cvaeregressor__beta": [1.0]}, cv=2).fit(X, y)
+    for fitted in (est.fit(X, y), search):
+        for frame in skcvae.predict(fitted, X, return_std=True, as_frame=True):
+            assert frame.index.equals(X.index) and frame.columns.equals(y.columns)
+        np.testing.assert_array_equal(skcvae.predict(fitted, X), fitted.predict(X))

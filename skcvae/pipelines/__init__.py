@@ -24,6 +24,7 @@ step has no such method. Frames that are asked for with ``as_frame=True`` have t
 from skcvae.pipelines.density import (
     complete,
     log_prob,
+    predict,
     predict_interval,
     predict_modes,
     predict_quantiles,
@@ -42,6 +43,7 @@ __all__ = [
     "encode",
     "last_step",
     "log_prob",
+    "predict",
     "predict_interval",
     "predict_modes",
     "predict_quantiles",

@@ -1,6 +1,26 @@
-"""Draws, quantiles, probabilities and densities of the last step of a pipeline."""
+"""Predictions, draws, quantiles, probabilities and densities of the last step of a pipeline."""
 
 from skcvae.pipelines.steps import of_last_step
+
+
+@of_last_step
+def predict(estimator, X, **params):
+    """Predict y, with the parameters that a pipeline or a search does not pass on.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    X : array-like
+        Inputs.
+    **params
+        Passed to `predict`, such as `return_std` and `as_frame`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, ...)
+        As of `predict` of the last step.
+    """
 
 
 @of_last_step

@@ -83,26 +83,27 @@ def last_step(estimator, X, method):
     TypeError
         If the last step has no such method.
     """
-    while isinstance(estimator, FrozenEstimator) or not hasattr(estimator, method):
+    while True:
         if isinstance(estimator, FrozenEstimator):
             estimator = estimator.estimator
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
         elif hasattr(estimator, "steps"):
             first, estimator = estimator[:-1], estimator[-1]
             X = first.transform(X) if X is not None and len(first) else X
+        elif hasattr(estimator, "best_estimator_") and not hasattr(estimator, "log_prob"):
+            estimator = estimator.best_estimator_
         elif isinstance(estimator, TransformedTargetRegressor):
             raise TypeError(
-                f"TransformedTargetRegressor has no {method}. The estimators of skcvae "
-                "standardise y inside: put the estimator in its place, and for positive y take "
-                "likelihood='log_normal' rather than a logarithm."
+                f"{method} expects an estimator of skcvae in place of TransformedTargetRegressor: "
+                "y is standardised inside. For positive y take likelihood='log_normal' rather "
+                "than a logarithm."
             )
+        elif hasattr(estimator, method):
+            return estimator, X
         else:
             raise TypeError(
                 f"estimator must be, or end in, a fitted estimator with a method {method!r}, "
                 f"got {type(estimator).__name__}.{_instead(estimator, method)}"
             )
-    return estimator, X
 
 
 def _instead(estimator, method):
