@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from scipy.stats import multivariate_normal, norm, t
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -36,6 +37,7 @@ from skcvae.likelihoods import (
     MultivariateGaussian,
     Poisson,
 )
+from skcvae.training.temperature import temperatures
 from skcvae.training.validation import by_group, lowest_gain
 
 NO_STEP = {"max_epochs": 1, "lr": 1e-12, "random_state": 0, "n_score_samples": 200}
@@ -335,6 +337,30 @@ def test_the_start_is_kept_where_no_epoch_is_better():
     assert bad.score(X, y) == pytest.approx(start.score(X, y), abs=1e-6)
 
 
+@pytest.mark.parametrize("likelihood", ["gaussian", "negative_binomial"])
+@pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor, GSNNRegressor])
+def test_the_start_that_is_kept_is_fitted_to_the_rows_held_out_too(cls, likelihood):
+    X, y = linear_rows(60)
+    y = y if likelihood == "gaussian" else np.random.default_rng(0).poisson(3, size=y.shape)
+    est = cls(likelihood=likelihood, **NO_STEP)
+    whole = clone(est).set_params(early_stopping=False).fit(X, y)
+    assert_allclose(est.fit(X, y).predict(X), whole.predict(X), rtol=1e-5, atol=1e-6)
+    assert est.score(X, y) == pytest.approx(whole.score(X, y), rel=1e-5)
+    given = est.fit(X, y, X_val=X[:20], y_val=y[:20])
+    assert_allclose(given.predict(X), whole.predict(X), rtol=1e-5, atol=1e-6)
+    given = clone(est).fit(X[20:], y[20:], X_val=X[:20], y_val=y[:20])
+    assert np.abs(given.predict(X) - whole.predict(X)).max() > 0.01
+
+
+def test_the_start_of_all_rows_keeps_the_temperature_that_rows_held_out_chose():
+    X, y = linear_rows(400)
+    y = y + np.random.default_rng(0).normal(scale=np.repeat([0, 9], 200)[:, None], size=y.shape)
+    est = NNRegressor(validation=200, **NO_STEP).fit(X, y)
+    assert "start_cll" in est.history_[0] and "temperature_cll" in est.history_[0]
+    found = [float(part) for part in temperatures(est.net_.module_.model)]
+    assert min(found) > 1
+
+
 def tight_rows(n_rows):
     """Return rows whose outputs share their noise, and have little of their own."""
     rng = np.random.default_rng(4)
@@ -381,12 +407,13 @@ class Interrupt(Callback):
 @pytest.mark.parametrize("after", [0, 2])
 def test_an_interrupt_of_the_second_training_keeps_the_epochs_that_had_ended(after):
     X, y = (part[:400] for part in tight_rows(1400))
+    given = {"X_val": X[360:], "y_val": y[360:]}
     est = CVAERegressor(max_epochs=100, random_state=0)
     no_step = {"max_epochs": 1, "lr": 1e-12, "training": Training(temperature=None)}
-    start = clone(est).set_params(**no_step).fit(X, y)
+    start = clone(est).set_params(**no_step).fit(X[:360], y[:360], **given)
     est.set_params(training=Training(callbacks=[Interrupt(after)]))
     with pytest.warns(ConvergenceWarning, match="interrupted after"):
-        est.fit(X, y)
+        est.fit(X[:360], y[:360], **given)
     assert ("start_cll" in est.history_[0]) == (after == 0)
     gain = est.score(X, y) - start.score(X, y)
     assert gain > 0.1 if after else gain == pytest.approx(0, abs=1e-6)
@@ -529,7 +556,7 @@ def test_steps_that_are_too_large_are_named_where_the_start_is_kept(estimator_cl
         assert not fitted_with(y, estimator_class, lr)[1]
     est, (said,) = fitted_with(y, estimator_class, 1.0)
     assert "did not improve on its start" in said and "than lr=1," in said
-    start, _ = fitted_with(y, estimator_class, 1e-9)
+    start, _ = fitted_with(y, estimator_class, 1e-12)
     np.testing.assert_allclose(est.predict(ROWS), start.predict(ROWS), atol=1e-4)
 
 

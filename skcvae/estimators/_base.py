@@ -22,6 +22,7 @@ from skcvae.data.items import Items
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._attributes import FittedAttributes
 from skcvae.estimators._ended import conclude, finish
+from skcvae.estimators._kept_start import fit_start_to_all
 from skcvae.estimators._parameters import NAMED, Parameters
 from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
@@ -90,6 +91,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 if parts.finetuned is not None:
                     finetune(self, parts, selection, rows, validation)
             conclude(self, kept, held_out, rows, validation)
+            if kept is not selection:
+                fit_start_to_all(self, parts, selection)
 
     # Check and encode.
 
