@@ -21,9 +21,9 @@ def fit_start_to_all(estimator, parts, selection) -> None:
     try:
         with parts.training.running(parts.device):
             rows = estimator.specification_.rows(selection, parts.device)
-            weights = estimator._module(parts.objective, rows).state_dict()
+            start = estimator._module(parts.objective, rows).start
     except KeyboardInterrupt:
         net.interrupted = True
         return
     kept = {name: part for name, part in net.module.named_buffers() if "temperature" in name}
-    net.module.load_state_dict(weights | kept)
+    net.module.load_state_dict(start | kept)
