@@ -219,7 +219,8 @@ def test_an_interrupt_keeps_the_epochs_that_had_ended(data, monkeypatch, event):
             raise KeyboardInterrupt
         epoch(self, name)
 
-    member = NNRegressor(max_epochs=2, architecture=MLP(shortcut=False))
+    training = Training(temperature=None)
+    member = NNRegressor(max_epochs=2, architecture=MLP(shortcut=False), training=training)
     est = EnsembleRegressor(member, n_estimators=3, random_state=0)
     shorter = clone(est).fit(*data)
     monkeypatch.setattr(stack_training.StackTraining, "tell", interrupted)
