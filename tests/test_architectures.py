@@ -29,6 +29,15 @@ def test_automatic_width_grows_with_rows_and_columns():
     assert width(1000, 500) > width(1000, 5)
 
 
+def test_automatic_width_holds_a_linear_map():
+    for x_size, y_size in ((3, 5), (40, 40), (64, 100), (300, 200), (1, 1000), (2000, 2000)):
+        for n_rows in (10, 1000):
+            mlp = MLP().resolve(n_rows, (x_size,), (y_size,))
+            (n_latents,) = mlp.latent_shape("auto", (y_size,))
+            least = min(y_size, x_size + n_latents, 512)
+            assert mlp.hidden_layer_sizes[0] >= least
+
+
 @pytest.mark.parametrize("latent_dim", [1, 7])
 @pytest.mark.parametrize("y_shape", [(9,), (6, 5), (2, 6, 5)])
 def test_latent_shapes_hold_what_was_asked_for(latent_dim, y_shape):

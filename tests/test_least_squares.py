@@ -12,6 +12,7 @@ from scipy.stats import multivariate_normal, norm, t
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
 from skorch.callbacks import Callback
 
 from skcvae import (
@@ -22,6 +23,7 @@ from skcvae import (
     HybridStructuredPredictor,
     NNRegressor,
     Training,
+    initial_weights,
     least_squares,
 )
 from skcvae.architectures import MLP
@@ -337,6 +339,15 @@ def test_the_start_is_kept_where_no_epoch_is_better():
     assert bad.score(X, y) == pytest.approx(start.score(X, y), abs=1e-6)
 
 
+@pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor, GSNNRegressor])
+def test_as_many_inputs_as_outputs_start_at_least_squares_from_few_rows(cls):
+    X = np.random.default_rng(0).normal(size=(300, 64))
+    y = np.roll(X, 2, axis=1) + 0.1 * np.random.default_rng(1).normal(size=X.shape)
+    est, ridge = cls(**NO_STEP).fit(X[:80], y[:80]), RidgeCV(np.logspace(-3, 3, 7))
+    best = r2_score(y[80:], ridge.fit(X[:80], y[:80]).predict(X[80:]))
+    assert r2_score(y[80:], est.predict(X[80:])) > best - 0.02
+
+
 @pytest.mark.parametrize("likelihood", ["gaussian", "negative_binomial"])
 @pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor, GSNNRegressor])
 def test_the_start_that_is_kept_is_fitted_to_the_rows_held_out_too(cls, likelihood):
@@ -350,6 +361,24 @@ def test_the_start_that_is_kept_is_fitted_to_the_rows_held_out_too(cls, likeliho
     assert_allclose(given.predict(X), whole.predict(X), rtol=1e-5, atol=1e-6)
     given = clone(est).fit(X[20:], y[20:], X_val=X[:20], y_val=y[:20])
     assert np.abs(given.predict(X) - whole.predict(X)).max() > 0.01
+
+
+def test_an_interrupt_while_the_start_is_fitted_to_all_rows_leaves_it(monkeypatch):
+    calls = []
+
+    def interrupted(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return start(*given)
+
+    start = initial_weights.start
+    monkeypatch.setattr(initial_weights, "start", interrupted)
+    X, y = linear_rows(60)
+    est = NNRegressor(**NO_STEP)
+    with pytest.warns(ConvergenceWarning, match="interrupted after 1 of 1"):
+        est.fit(X, y)
+    assert len(calls) == 2 and np.isfinite(est.score(X, y))
 
 
 def test_the_start_of_all_rows_keeps_the_temperature_that_rows_held_out_chose():

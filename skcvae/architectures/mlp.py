@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skcvae.architectures.base import Architecture, latent_vector
+from skcvae.architectures.base import MOST_LATENTS, Architecture, latent_vector
 from skcvae.networks.layers import ACTIVATIONS, Concatenation, Readout, Shape, Stack
 
 MOST_BINS = 2**14  # of all columns: each has a row of weights in the first layer of each network
@@ -22,7 +22,8 @@ class MLP(Architecture):
     ----------
     hidden_layer_sizes : "auto", int or sequence of int, default="auto"
         Units in each hidden layer, the same for every network. "auto" uses two
-        layers whose width grows with the numbers of rows and columns, from 32 to 512.
+        layers whose width grows with the numbers of rows and columns, from 32 to 512, and
+        with skip connections is no less than the rank of a linear map of x and z, up to 512.
         Without hidden layers, ``()``, all networks are linear.
     activation : {"elu", "gelu", "relu", "silu", "tanh"}, default="silu"
         Activation after each hidden layer.
@@ -78,9 +79,11 @@ class MLP(Architecture):
         self._validate_params()
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, str):
-            # A power of two near n_rows^(1/2) n_columns^(1/4).
-            n_columns = math.prod(x_shape) + math.prod(y_shape)
-            width = 2 ** round(math.log2(1.5 * n_rows**0.5 * n_columns**0.25))
+            # A power of two near n_rows^(1/2) n_columns^(1/4), or what a linear map needs.
+            x_size, y_size = math.prod(x_shape), math.prod(y_shape)
+            near = round(math.log2(1.5 * n_rows**0.5 * (x_size + y_size) ** 0.25))
+            rank = math.ceil(math.log2(min(y_size, x_size + MOST_LATENTS)))
+            width = 2 ** max(near, rank if self.shortcut else 0)
             sizes = (min(max(width, 32), 512),) * 2
         sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
         try:
