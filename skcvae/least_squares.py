@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from sklearn import config_context
 from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from torch import Tensor
 
 from skcvae.data.hold_out import belonging
@@ -30,6 +30,7 @@ NO_X = 1e12  # the penalty with which x is not used
 FEWEST_ROWS = 3
 FEW_ROWS = 8  # with fewer, leave-one-out errors and likelihoods are chance: y alone counts too
 N_FOLDS = 10  # where rows of x are repeated
+MOST_FEATURES = 0.4  # of rows: with more, leave-one-out residuals depend on each other
 SHARES = np.logspace(-5, 0, 21)  # of the identity in a shrunk covariance
 SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
 FEWEST_STEPS, MOST_STEPS = 10, 500  # of expectation-maximisation, where outputs are missing
@@ -109,7 +110,10 @@ def fit(
     if labels is not None:
         n_rows = max(n_rows * independent_share(share * residual, labels), FEWEST_ROWS)
     scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)) + 1e-9
-    correlation = shrunk_covariance(np.sqrt(share * len(y)) * residual / scale)
+    lost = None
+    if x is not None and labels is None and x.shape[1] > MOST_FEATURES * len(y) >= N_FOLDS:
+        lost = left_out_losses(x, y, weight, penalties)
+    correlation = shrunk_covariance(np.sqrt(share * len(y)) * residual / scale, lost)
     covariance = correlation * np.outer(scale, scale) + SMALLEST_SCALE**2 * unit
     of_y = np.clip((FEW_ROWS - n_rows) / (FEW_ROWS - FEWEST_ROWS), 0, 1)
     covariance = (1 - of_y) * covariance + of_y * unit
@@ -239,7 +243,29 @@ def _unused(*arrays, **weights) -> float:
     return 0.0
 
 
-def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
+def left_out_losses(x, y, weight, penalties) -> np.ndarray:
+    """Return the losses of rows left out in folds, for each share of a shrunk covariance.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_shares)
+        Twice the negative log densities of standardised errors, but for a constant.
+    """
+    losses = []
+    for kept, held in KFold(N_FOLDS // 2, shuffle=True, random_state=0).split(x):
+        given = x[kept], y[kept], None if weight is None else weight[kept]
+        coef, intercept, _, left_out = ridge(*given, penalties, None)
+        residual, error = y[kept] - left_out, y[held] - _mean(x[held], coef, intercept)
+        scale = residual.std(axis=0) + 1e-9
+        rows = residual / scale
+        values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
+        variances = (1 - SHARES) * values.clip(0)[:, None] + SHARES
+        distances = (error / scale @ vectors) ** 2 @ (1 / variances)
+        losses.append(np.log(variances).sum(axis=0) + distances)
+    return np.concatenate(losses)
+
+
+def shrunk_covariance(rows: np.ndarray, lost: np.ndarray | None = None) -> np.ndarray:
     """Return a covariance, shrunk to the identity as rows left out find best.
 
     Of the shares whose leave-one-out likelihood (Hoffbeck and Landgrebe, 1996) is within a
@@ -250,6 +276,8 @@ def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
     ----------
     rows : ndarray of shape (n_rows, n_outputs)
         With mean zero and variances near one.
+    lost : ndarray of shape (n_rows, n_shares), default=None
+        Losses of rows left out in another way.
 
     Returns
     -------
@@ -258,11 +286,12 @@ def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
     """
     n_rows, n_outputs = rows.shape
     covariance = rows.T @ rows / n_rows
-    values, vectors = np.linalg.eigh(covariance * n_rows / (n_rows - 1))
-    variances = (1 - SHARES) * values.clip(0)[:, None] + SHARES
-    distances = (rows @ vectors) ** 2 @ (1 / variances)
-    left = 1 - (1 - SHARES) / (n_rows - 1) * distances
-    lost = np.log(variances).sum(axis=0) + np.log(left) + distances / left
+    if lost is None:
+        values, vectors = np.linalg.eigh(covariance * n_rows / (n_rows - 1))
+        variances = (1 - SHARES) * values.clip(0)[:, None] + SHARES
+        distances = (rows @ vectors) ** 2 @ (1 / variances)
+        left = 1 - (1 - SHARES) / (n_rows - 1) * distances
+        lost = np.log(variances).sum(axis=0) + np.log(left) + distances / left
     excess = lost - lost[:, [lost.mean(axis=0).argmin()]]
     share = SHARES[excess.mean(axis=0) <= excess.std(axis=0) / np.sqrt(n_rows - 1)].max()
     return (1 - share) * covariance + share * np.eye(n_outputs)

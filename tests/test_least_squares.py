@@ -348,6 +348,21 @@ def test_as_many_inputs_as_outputs_start_at_least_squares_from_few_rows(cls):
     assert r2_score(y[80:], est.predict(X[80:])) > best - 0.02
 
 
+@pytest.mark.parametrize("n_rows", [72, 90, 117, 180])
+def test_few_rows_for_each_input_have_errors_no_more_correlated_than_new_ones(n_rows):
+    """Where rows are as many as inputs, left-out errors lie in a space of few dimensions."""
+    X, y = np.random.default_rng(0).normal(size=(2, 400, 64))
+    y = np.roll(X, 2, axis=1) + 0.1 * y
+    model = least_squares.fit(X[:n_rows], y[:n_rows])
+    errors = y[n_rows:] - X[n_rows:] @ model.coef.numpy().T - model.intercept.numpy()
+    covariance = model.covariance.numpy()
+    found, alone = (
+        multivariate_normal(cov=part).logpdf(errors).mean()
+        for part in (covariance, np.diag(covariance.diagonal()))
+    )
+    assert found > alone - 0.02 * 64
+
+
 @pytest.mark.parametrize("likelihood", ["gaussian", "negative_binomial"])
 @pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor, GSNNRegressor])
 def test_the_start_that_is_kept_is_fitted_to_the_rows_held_out_too(cls, likelihood):

@@ -22,7 +22,8 @@ OF_OUTPUTS = (
     " and has the covariance of the outputs. The model makes them too independent given X: take "
     "CVAERegressor with the automatic latent_dim, or likelihood='multivariate_gaussian'."
 )
-FEWEST_ROWS, NOTABLE = 20, 0.5  # held out, and nats: a smaller difference can be chance
+FEWEST_ROWS = 3  # held out
+NOTABLE, MANY_ROWS = 0.5, 20  # nats, of so many rows: of fewer, a larger difference can be chance
 
 
 def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
@@ -69,7 +70,7 @@ def warn_if_constant_is_better(
         return
     found = estimator.best_validation_score_
     for constant, advice in constant_scores(rows, held_out):
-        if found < constant - NOTABLE:
+        if found < constant - NOTABLE * max(1, MANY_ROWS / len(held_out)):
             warnings.warn(
                 f"The best validation score is {found:.4g} nats per row, below the {constant:.4g} "
                 f"of a Gaussian that ignores X{advice}",
