@@ -171,8 +171,8 @@ def contenders(side):
     x, y = torch.randn(n_rows, side, side), torch.rand(n_rows, side, side)
     deep = Conv(n_latent_scales=3).resolve(100, (side, side), (side, side))
     architectures = {
-        "one scale": Conv(),
-        "one scale, as deep": Conv(deep.channels),
+        "one scale": Conv(linear_features=False),
+        "one scale, as deep": Conv(deep.channels, linear_features=False),
         "two scales": Conv(n_latent_scales=2),
         "three scales": deep,
     }
@@ -241,9 +241,9 @@ def make_bits(n_rows, seed):
 def of_bits(name, seed):
     channels, n_scales, free_nats = BITS[name]
     est = CVAERegressor(
-        architecture=Conv(channels, n_latent_scales=n_scales), likelihood="bernoulli",
-        latent_dim=2, objective=ELBO(free_nats), max_epochs=40, batch_size=32,
-        early_stopping=False, random_state=seed, device="cpu",
+        architecture=Conv(channels, n_latent_scales=n_scales, linear_features=False),
+        likelihood="bernoulli", latent_dim=2, objective=ELBO(free_nats), max_epochs=40,
+        batch_size=32, early_stopping=False, random_state=seed, device="cpu",
     ).fit(*make_bits(600, 0))  # fmt: skip
     X, y = make_bits(200, 1)
     draws = est.sample(X, 20, random_state=0, observation_noise=False)
@@ -297,9 +297,10 @@ def of_cells(name, seed):
     channels = LEVELS[:2] if name == "one scale" else LEVELS
     start = time.process_time()
     est = CVAERegressor(
-        annotations=True, architecture=Conv(channels, n_latent_scales=n_scales),
-        likelihood="bernoulli", objective=ELBO(free_nats), max_epochs=12, batch_size=64,
-        training=Training(lr_schedule="one_cycle", n_threads=1), random_state=seed, device="cpu",
+        architecture=Conv(channels, n_latent_scales=n_scales, linear_features=False),
+        annotations=True, likelihood="bernoulli", objective=ELBO(free_nats), max_epochs=12,
+        batch_size=64, training=Training(lr_schedule="one_cycle", n_threads=1),
+        random_state=seed, device="cpu",
     ).fit(X, y)  # fmt: skip
     seconds = time.process_time() - start
     experts = y_test.swapaxes(0, 1)

@@ -292,6 +292,7 @@ def test_uncertainty_grows_away_from_the_data(fitted):
     assert (std[1] > std[0]).all() and (std[2] > std[1]).all()
 
 
+@pytest.mark.filterwarnings("ignore:The best validation score")  # after few epochs
 def test_uncertainty_without_noise_grows_to_the_kernels():
     """A smooth kernel, dense rows, and y a function of x: weights of codes would be large."""
     t = np.linspace(0, 6, 90)[:, None]

@@ -425,9 +425,10 @@ def cells(n, seed):
 
 @functools.cache
 def of_cells(channels, n_scales, free_nats, seed):
+    architecture = Conv(channels, n_latent_scales=n_scales, linear_features=False)
     est = CVAERegressor(
-        architecture=Conv(channels, n_latent_scales=n_scales), likelihood="bernoulli",
-        latent_dim=2, objective=ELBO(free_nats), max_epochs=25, batch_size=32,
+        architecture=architecture, likelihood="bernoulli", latent_dim=2,
+        objective=ELBO(free_nats), max_epochs=25, batch_size=32,
         early_stopping=False, random_state=seed, device="cpu",
     )  # fmt: skip
     return est.fit(*cells(600, 0))
