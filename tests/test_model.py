@@ -168,9 +168,9 @@ def test_coarse_predictions_halve_and_follow_from_the_baseline_alone(rows, scale
 def test_row_size_is_that_of_the_widest_layer():
     assert build().row_size == 6
     assert build(likelihood=Gaussian(heteroscedastic=True)).row_size == 8
-    n_features = 4 + 1  # of the convolutions, and linear ones
-    assert build("image to image").row_size == (4 + 2) * 6 * 5
-    assert build("image to image", Categorical(classes=(0, 1))).row_size == (4 + 2) * 6 * 5
+    n_features = 4 + 2  # of the convolutions, and a linear one for each channel of y
+    assert build("image to image").row_size == n_features * 6 * 5
+    assert build("image to image", Categorical(classes=(0, 1))).row_size == n_features * 6 * 5
     assert baseline("vector to image").row_size == n_features * 6 * 5
 
 
