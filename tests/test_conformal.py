@@ -430,7 +430,8 @@ def test_regions_of_positive_numbers_begin_at_zero_or_above(table):
 def test_labels(table):
     X, y = table
     labels = (y[:, :1] > 0).astype(int)
-    est = ConformalRegressor(NNRegressor(likelihood="categorical", **QUICK), n_samples=10)
+    params = {"n_samples": 100, "random_state": 0}
+    est = ConformalRegressor(NNRegressor(likelihood="categorical", **QUICK), **params)
     est.fit(X, labels).conformalize(X, labels)
     assert est.contains(X, labels).mean() > 0.8
     with pytest.raises(ValueError, match="expects numbers, got labels"):
@@ -439,7 +440,7 @@ def test_labels(table):
         est.set_params(region="distance").conformalize(X, labels)
     mixed = np.column_stack([y[:, 0], labels])
     columns = Columns([("real", Gaussian(), [0]), ("label", Categorical(), [1])])
-    est = ConformalRegressor(NNRegressor(likelihood=columns, **QUICK), n_samples=10)
+    est = ConformalRegressor(NNRegressor(likelihood=columns, **QUICK), **params)
     intervals = est.fit(X, mixed).conformalize(X, mixed).predict_interval(X, joint=True)
     assert np.isnan(intervals[:, 1]).all() and inside(intervals[:, 0], y[:, 0]).mean() > 0.8
 
