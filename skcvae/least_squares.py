@@ -258,11 +258,16 @@ def left_out_losses(x, y, weight, penalties) -> np.ndarray:
         residual, error = y[kept] - left_out, y[held] - _mean(x[held], coef, intercept)
         scale = residual.std(axis=0) + 1e-9
         rows = residual / scale
-        values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
-        variances = (1 - SHARES) * values.clip(0)[:, None] + SHARES
-        distances = (error / scale @ vectors) ** 2 @ (1 / variances)
-        losses.append(np.log(variances).sum(axis=0) + distances)
+        log_det, distances = _shrunk(rows.T @ rows / len(rows), error / scale)
+        losses.append(log_det + distances)
     return np.concatenate(losses)
+
+
+def _shrunk(covariance: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return log determinants of a covariance for all shares, and squared distances of rows."""
+    values, vectors = np.linalg.eigh(covariance)
+    variances = (1 - SHARES) * values.clip(0)[:, None] + SHARES
+    return np.log(variances).sum(axis=0), (rows @ vectors) ** 2 @ (1 / variances)
 
 
 def shrunk_covariance(rows: np.ndarray, lost: np.ndarray | None = None) -> np.ndarray:
@@ -287,11 +292,9 @@ def shrunk_covariance(rows: np.ndarray, lost: np.ndarray | None = None) -> np.nd
     n_rows, n_outputs = rows.shape
     covariance = rows.T @ rows / n_rows
     if lost is None:
-        values, vectors = np.linalg.eigh(covariance * n_rows / (n_rows - 1))
-        variances = (1 - SHARES) * values.clip(0)[:, None] + SHARES
-        distances = (rows @ vectors) ** 2 @ (1 / variances)
+        log_det, distances = _shrunk(covariance * n_rows / (n_rows - 1), rows)
         left = 1 - (1 - SHARES) / (n_rows - 1) * distances
-        lost = np.log(variances).sum(axis=0) + np.log(left) + distances / left
+        lost = log_det + np.log(left) + distances / left
     excess = lost - lost[:, [lost.mean(axis=0).argmin()]]
     share = SHARES[excess.mean(axis=0) <= excess.std(axis=0) / np.sqrt(n_rows - 1)].max()
     return (1 - share) * covariance + share * np.eye(n_outputs)

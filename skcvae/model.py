@@ -167,8 +167,8 @@ class RecognitionNetwork(nn.Module):
         self.read = likelihood.read
         self.partial = partial
         starts_linear = hasattr(likelihood, "start_at") and getattr(self.trunk, "shortcut", None)
-        self.imputer, is_vector = None, len(family.noise_shape) == 1
-        if partial and starts_linear and is_vector:
+        self.imputer = None
+        if partial and starts_linear and len(family.noise_shape) == 1:
             self.imputer = FactorImputer(*given or [None], y_shape, math.prod(family.noise_shape))
 
     def forward(self, x: Tensor | None, y: Tensor) -> Distribution:

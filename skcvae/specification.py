@@ -19,13 +19,7 @@ from skcvae.data.checks import (
     row_shape,
     warn_of_channels,
 )
-from skcvae.data.coding import (
-    FORWARD_NUMBERS,
-    FORWARD_ROWS,
-    Scaling,
-    as_images,
-    slices,
-)
+from skcvae.data.coding import FORWARD_NUMBERS, FORWARD_ROWS, Scaling, as_images, slices
 from skcvae.data.gaps import Flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
@@ -101,7 +95,11 @@ class Specification(NamedTuple):
 
     def rows(self, selection: Selection, device: str) -> Rows | StreamedRows:
         """Return encoded rows on a device, or read on demand where they are too many."""
-        return StreamedRows(selection, self.codings, device, self.log_jacobian).resident()
+        return self.streamed(selection, device).resident()
+
+    def streamed(self, selection: Selection, device: str) -> StreamedRows:
+        """Return rows that are encoded on demand: a few of many are read."""
+        return StreamedRows(selection, self.codings, device, self.log_jacobian)
 
     def build(self) -> Model | EncoderDecoder:
         """Return the untrained networks; random numbers come from torch's generator."""

@@ -17,13 +17,12 @@ from skcvae.networks.convolutions import (
 )
 from skcvae.networks.hourglass import Ascent, Descent
 from skcvae.networks.layers import ACTIVATIONS, Readout, Shape
-from skcvae.networks.linear_features import LinearFeatures
+from skcvae.networks.linear_features import MOST_WEIGHTS, LinearFeatures
 from skcvae.networks.top_down import BottomUp, TopDown
 
 LOWEST_SIDE = 8  # by default images are halved until no side is longer
 LATENT_CHANNELS = 4  # by default
 LINEAR_CHANNELS = 2 * LATENT_CHANNELS  # of encoders: means and scales
-MOST_WEIGHTS = 1_000_000  # of the linear features of a network, by default
 
 
 class Conv(Architecture):

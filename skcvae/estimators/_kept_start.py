@@ -1,5 +1,7 @@
 """The linear model at which training starts, where it is what a fit keeps: of all rows."""
 
+from skcvae.training.temperature import set_temperature, temperatures
+
 
 def fit_start_to_all(estimator, parts, selection) -> None:
     """Fit the linear model to the rows held out as well, if training did not improve on it.
@@ -20,10 +22,11 @@ def fit_start_to_all(estimator, parts, selection) -> None:
         return
     try:
         with parts.training.running(parts.device):
-            rows = estimator.specification_.rows(selection, parts.device)
+            rows = estimator.specification_.streamed(selection, parts.device)
             start = estimator._module(parts.objective, rows).start
     except KeyboardInterrupt:
         net.interrupted = True
         return
-    kept = {name: part for name, part in net.module.named_buffers() if "temperature" in name}
-    net.module.load_state_dict(start | kept)
+    chosen, *_ = *map(float, temperatures(net.module.model)), 1.0
+    net.module.load_state_dict(start)
+    set_temperature(net.module.model, chosen)

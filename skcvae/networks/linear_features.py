@@ -8,11 +8,36 @@ training begins with the convolutions alone.
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import starmap
 
 import torch
 from torch import Tensor, nn
 
 from skcvae.networks.layers import Readout, Shape
+
+MOST_WEIGHTS = 1_000_000  # of the linear features of a network: with more it has none by default
+
+
+@torch.no_grad()
+def set_maps(layers: Sequence[nn.Linear], maps: Sequence[Tensor], n_read: int) -> None:
+    """Set linear maps of several inputs, of which so many outputs are read.
+
+    Parameters
+    ----------
+    layers : sequence of Linear
+        One for each input; biases become zero.
+    maps : sequence of Tensors of shape (n_outputs, n_inputs)
+        For the first inputs; the others are not read.
+    n_read : int
+        Outputs that are zero where no map sets them.
+    """
+    for layer in layers:
+        layer.weight[:n_read] = 0
+        if layer.bias is not None:
+            layer.bias.zero_()
+    for layer, coef in zip(layers, maps, strict=False):
+        n_rows = min(len(coef), layer.out_features)
+        layer.weight[:n_rows, : coef.shape[1]] = coef[:n_rows]
 
 
 class LinearFeatures(nn.Module):
@@ -37,7 +62,7 @@ class LinearFeatures(nn.Module):
         for shape in in_shapes:
             n_features, has_bias = math.prod(self.linear_shape), not self.shortcut
             self.shortcut.append(nn.Linear(math.prod(shape), n_features, bias=has_bias))
-        self._forget()
+        set_maps(self.shortcut, [], math.prod(self.linear_shape))
 
     def given(self, x: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return the features as a function of z; x enters once."""
@@ -50,7 +75,7 @@ class LinearFeatures(nn.Module):
         return features
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        linear = sum(map(self._linear, range(len(inputs)), inputs))
+        linear = sum(starmap(self._linear, enumerate(inputs)))
         return self._joined(self.network(*inputs), linear)
 
     def scales(self, x: Tensor, n_scales: int) -> list[Tensor]:
@@ -69,12 +94,6 @@ class LinearFeatures(nn.Module):
         linear = linear.unflatten(-1, self.linear_shape).expand(*hidden.shape[:-3], -1, -1, -1)
         return torch.cat([hidden, linear], -3)
 
-    @torch.no_grad()
-    def _forget(self) -> None:
-        for layer in self.shortcut:
-            for parameter in layer.parameters():
-                parameter.zero_()
-
     @staticmethod
     @torch.no_grad()
     def set_affine(
@@ -90,10 +109,7 @@ class LinearFeatures(nn.Module):
         """
         trunk, size = next(iter(trunks)), len(intercept)
         for part, maps in trunks.items():
-            part._forget()
-            for layer, coef in zip(part.shortcut, maps, strict=False):
-                n_rows = min(len(coef), layer.out_features)
-                layer.weight[:n_rows, : coef.shape[1]] = coef[:n_rows]
+            set_maps(part.shortcut, maps, math.prod(part.linear_shape))
         for parameter in head.parameters():
             parameter.zero_()
         n_cells = math.prod(trunk.linear_shape[1:])

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skcvae.networks.layers import ACTIVATIONS, Dropout, Readout, Shape
+from skcvae.networks.linear_features import MOST_WEIGHTS, set_maps
 
-MOST_WEIGHTS = 1_000_000  # of the skip connections of a network: with more it has none
 FARTHEST_LAG = 8  # of a linear filter, in times
 
 
@@ -227,13 +227,7 @@ class TemporalNetwork(nn.Module):
         """
         trunk, size = next(iter(trunks)), len(intercept)
         for part, maps in trunks.items():
-            for layer in part.shortcut:
-                layer.linear.weight[:size] = 0
-                if layer.linear.bias is not None:
-                    layer.linear.bias.zero_()
-            for layer, coef in zip(part.shortcut, maps, strict=False):
-                n_rows = min(len(coef), len(layer.linear.weight))
-                layer.linear.weight[:n_rows, : coef.shape[1]] = coef[:n_rows]
+            set_maps([layer.linear for layer in part.shortcut], maps, size)
         weight, bias = head.linear.weight.zero_(), head.linear.bias.zero_()
         length, n_channels = trunk.out_shape
         n_linear = n_channels - trunk.n_hidden
