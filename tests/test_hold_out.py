@@ -37,6 +37,7 @@ from skcvae.data.dependence import warn_of_dependence
 
 N_ROWS = 60
 ALL = [*ESTIMATORS, *UNSUPERVISED, EnsembleRegressor]
+ALL_OF_Y = [cls for cls in ALL if cls not in UNSUPERVISED]
 every_estimator = pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
 SPLITTERS = [
     GroupKFold(6),
@@ -168,6 +169,50 @@ def test_the_share_of_the_rows_is_kept_whatever_the_size_of_the_groups(fraction)
         assert len(kept) and 0 < len(held_out) <= max(room, sizes.min())
         left = set(range(8)) - set(block[held_out])
         assert len(left) == 1 or all(sizes[i] > room - len(held_out) for i in left)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25])
+@pytest.mark.parametrize("counts", [[97, 3], [90, 5, 2, 2, 1], [20] * 5, [1] * 8 + [92]])
+def test_each_label_is_on_both_sides_in_proportion(counts, fraction):
+    n_rows, n_held_out = sum(counts), int(np.ceil(fraction * sum(counts)))
+    for seed in range(50):
+        label = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+        kept, held_out = hold_out.random_split(np.arange(n_rows), fraction, seed, label)
+        assert len(held_out) == n_held_out and sorted([*kept, *held_out]) == list(range(n_rows))
+        found = np.bincount(label[held_out], minlength=len(counts))
+        expected = fraction * np.array(counts)
+        is_rare = (np.array(counts) > 1) & (expected < 1)
+        assert (found[is_rare] == 1).all() and (found[np.array(counts) == 1] == 0).all()
+        assert abs(found - expected).max() <= len(counts)
+        assert set(label[kept]) == set(label)
+
+
+def test_labels_are_held_out_at_random():
+    label = np.repeat([0, 1], [95, 5])
+    times = np.zeros(100)
+    for seed in range(2000):
+        times[hold_out.random_split(np.arange(100), 0.1, seed, label)[1]] += 1
+    assert abs(times[95:] - 400).max() < 72 and abs(times[:95] - 18000 / 95).max() < 60
+
+
+@pytest.mark.parametrize("n_values", [2, 30, 31])
+@pytest.mark.parametrize("as_text", [True, False])
+def test_labels_are_one_output_of_few_values(n_values, as_text):
+    y = np.arange(200) % n_values
+    number = hold_out.labels((np.zeros((200, 2)), y.astype(str) if as_text else y), np.arange(200))
+    assert (number is None) == (n_values == 31)
+    two = np.c_[y, y] % 2
+    assert hold_out.labels((two, two), np.arange(200)) is None
+    assert hold_out.labels((two,), np.arange(200)) is None
+
+
+@pytest.mark.parametrize("cls", ALL_OF_Y, ids=lambda cls: cls.__name__)
+def test_a_rare_label_is_to_train_and_to_validate_on(cls):
+    X, _ = table()
+    y = np.repeat(["no", "yes"], [57, 3])
+    _, splits = split_of(cls, X, y, params={"likelihood": "categorical"})
+    for kept, held_out in splits:
+        assert (y[kept] == "yes").sum() == 2 and (y[held_out] == "yes").sum() == 1
 
 
 def test_each_group_is_held_out_in_its_turn():

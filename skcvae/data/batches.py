@@ -8,13 +8,12 @@ A batch is a slice of tensors on the device. Data that would take more than
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from operator import attrgetter, itemgetter, methodcaller
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from sklearn import get_config
-from sklearn.model_selection import train_test_split
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
@@ -70,8 +69,9 @@ class Selection(NamedTuple):
     def split(self, validation, fraction: float, seed: int) -> "list[Selection]":
         """Return the rows to train on, and those to validate on.
 
-        The latter are a random share, unless rows of x are repeated, or there are groups or
-        another rule: see :mod:`skcvae.data.hold_out`. Items of a Dataset are not compared.
+        The latter are a random share, unless y has labels, rows of x are repeated, or there are
+        groups or another rule: see :mod:`skcvae.data.hold_out`. Items of a Dataset are not
+        compared.
         """
         index = self.index
         if len(index) < 2:
@@ -80,13 +80,7 @@ class Selection(NamedTuple):
                 "n_samples = 1. Set early_stopping=False or give rows to validate on."
             )
         arrays = () if isinstance(self.source, Items) else self.source
-        x = map(arrays[0].__getitem__, index) if arrays else index
-        n_different = len(set(map(hash, map(methodcaller("tobytes"), x))))
-        if self.group is None and validation == "random" and n_different == len(index):
-            share = float(fraction)  # scikit-learn takes no float32
-            parts = train_test_split(np.arange(len(index)), test_size=share, random_state=seed)
-        else:
-            parts = hold_out.split(arrays, index, self.group, validation, fraction, seed)
+        parts = hold_out.split(arrays, index, self.group, validation, fraction, seed)
         return list(map(self.subset, parts))
 
     def subset(self, rows: np.ndarray) -> "Selection":

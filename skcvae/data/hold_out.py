@@ -1,8 +1,8 @@
 """Which rows to hold out for validation: a random share, the last ones, or a splitter's.
 
-Copies of a row, and rows of a group, stay on one side of a random split. `arrays` are those
-of all rows, (x, y), or (x,) alone, and `index` has the numbers of the rows to split. There are
-no arrays of a Dataset, whose items are not compared.
+Copies of a row, and rows of a group, stay on one side of a random split, and labels are on both
+sides where they can be. `arrays` are those of all rows, (x, y), or (x,) alone, and `index` has
+the numbers of the rows to split. There are no arrays of a Dataset, whose items are not compared.
 """
 
 import copy
@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
 FEW = 10  # so many different rows cannot tell copies from coincidences
+MOST_LABELS = 30  # values of y that are labels, each of which is held out in proportion
 NOTABLE = 0.25  # a share of rows above what tables of rounded numbers and categories have
 
 Parts = tuple[np.ndarray, np.ndarray]
@@ -28,7 +29,8 @@ def split(arrays, index, groups, validation, fraction: float, seed: int) -> Part
     `validation` is "random", an int or a splitter; `groups` has a label for each row to split.
     """
     if isinstance(validation, str):
-        parts = random_split(blocks(arrays, index, groups), fraction, seed)
+        label = labels(arrays, index)
+        parts = random_split(blocks(arrays, index, groups), fraction, seed, label)
     elif isinstance(validation, Integral):
         parts = last_rows(len(index), validation)
     else:
@@ -41,14 +43,19 @@ def split(arrays, index, groups, validation, fraction: float, seed: int) -> Part
 # Three rules.
 
 
-def random_split(block: np.ndarray, fraction: float, seed: int) -> Parts:
+def random_split(
+    block: np.ndarray, fraction: float, seed: int, label: np.ndarray | None = None
+) -> Parts:
     """Hold out blocks of rows in random order, up to a share of the rows.
 
     A block that would exceed the share is passed over; if all would, the smallest is held out.
-    If each row is a block of its own, this is scikit-learn's ``train_test_split``.
+    If each row is a block of its own, this is scikit-learn's ``train_test_split``; with the
+    number of the label of each row, labels take turns.
     """
     sizes = np.bincount(block)
     order = check_random_state(seed).permutation(len(block))
+    if label is not None:
+        order = order[in_turn(label[order])]
     room, taken = math.ceil(fraction * len(block)), []
     for one in dict.fromkeys(block[order].tolist()):
         if sizes[one] <= room:
@@ -57,6 +64,18 @@ def random_split(block: np.ndarray, fraction: float, seed: int) -> Parts:
     taken = taken[: len(sizes) - 1] or [sizes.argmin()]
     is_held_out = np.isin(block[order], taken)
     return order[~is_held_out], order[is_held_out]
+
+
+def in_turn(label: np.ndarray) -> np.ndarray:
+    """Return an order in which each label comes first once, then in proportion, and last once.
+
+    A rare label is then among the rows held out, but never all rows of it.
+    """
+    counts, by_label = np.bincount(label), np.argsort(label, kind="stable")
+    number = np.empty(len(label), int)
+    number[by_label] = np.arange(len(label)) - (counts.cumsum() - counts)[label[by_label]]
+    share = np.where(number + 1 < counts[label], number / counts[label], 1)
+    return np.argsort(share, kind="stable")
 
 
 def last_rows(n_rows: int, n_held_out: int) -> Parts:
@@ -91,7 +110,16 @@ def first_split(splitter, arrays, index, seed: int, groups) -> Parts:
     return kept, held_out
 
 
-# Which rows belong together.
+# Which rows are alike, or belong together.
+
+
+def labels(arrays, index) -> np.ndarray | None:
+    """Number the labels of rows if y is one of few values, else return None."""
+    if len(arrays) < 2 or arrays[1][0].size != 1:
+        return None
+    number = numbered(arrays[1][index].ravel().tolist())
+    return number if number.max() < MOST_LABELS else None
+
 
 
 def group_labels(groups, n_rows: int) -> np.ndarray:

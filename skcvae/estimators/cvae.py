@@ -104,9 +104,9 @@ class CVAERegressor(StructuredPredictor):
         weights of the best epoch.
     validation : "random", int or splitter, default="random"
         Which rows are held out: a random share, of which copies of a row and rows of one of
-        the `groups` of `fit` stay together; so many last rows, for rows in the order of time;
-        or the first split of a splitter of :mod:`sklearn.model_selection`. Not used where
-        `fit` is given X_val.
+        the `groups` of `fit` stay together, and labels are held out in proportion; so many
+        last rows, for rows in the order of time; or the first split of a splitter of
+        :mod:`sklearn.model_selection`. Not used where `fit` is given X_val.
     validation_fraction : float, default=0.1
         The share of a random split, in (0, 1).
     training : Training or None, default=None
