@@ -6,6 +6,8 @@ The hidden layers are random as ever, but cancel in the location, and training d
 """
 
 import math
+from copy import deepcopy
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +23,22 @@ from skcvae.networks.temporal import LinearFilter, TemporalNetwork, by_time, fro
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 MOST_TIMES = 20_000  # of all rows, to which a linear filter is fitted
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
+LEAST_NOISE = 0.03  # from which training departs: steps move y by more than a thousandth
+
+
+class Start(NamedTuple):
+    """A linear model, with which training competes.
+
+    Parameters
+    ----------
+    weights : dict of Tensor
+        The state of a model that is this model.
+    least_gain : float
+        How many standard errors training has to gain over it; none where z is still random.
+    """
+
+    weights: dict[str, Tensor]
+    least_gain: float
 
 
 def departs_from(model: Model) -> bool:
@@ -33,8 +51,8 @@ def departs_from(model: Model) -> bool:
 
 
 @torch.no_grad()
-def start(model: Model, rows) -> float | None:
-    """Set the weights of new networks to the linear model, where they can be.
+def start(model: Model, rows) -> Start | None:
+    """Set the weights of new networks to the linear model with some noise, where they can be.
 
     Where outputs are no real or positive numbers, it is one step of iterated least squares from
     the distribution that ignores x. Others are left as they are: networks without skip connections
@@ -49,9 +67,9 @@ def start(model: Model, rows) -> float | None:
 
     Returns
     -------
-    float or None
-        How many standard errors training has to gain over it; none where z is still random. None
-        if they are not that model; with priors of another shape, p(z|x) is random.
+    Start or None
+        The linear model with its own noise. None if the weights are not that model; with priors
+        of another shape, p(z|x) is random.
     """
     if not _has_skips(model):
         return None
@@ -59,22 +77,32 @@ def start(model: Model, rows) -> float | None:
     x, y, weight, group = _some(rows, complete=not is_linear)
     if not len(y):
         return None
-    is_set = (_linear if is_linear else _generalised)(model, x, y, weight, group)
-    if not is_set or not (model.generation is None or _is_standard(model.prior)):
+    weights = (_linear if is_linear else _generalised)(model, x, y, weight, group)
+    if weights is None or not (model.generation is None or _is_standard(model.prior)):
         return None
-    return float(is_linear or model.generation is None)
+    return Start(weights, float(is_linear or model.generation is None))
 
 
-def _linear(model: Model, x, y: Tensor, weight, group) -> bool:
+def _linear(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]:
     """Start at the linear model."""
-    generation, likelihood = model.generation, model.output.likelihood
-    seen = likelihood.read(y).flatten(1).clip(-FARTHEST, FARTHEST)
-    reader = (generation if model.baseline is None else model.baseline.trunk).shortcut[0]
+    seen = model.output.likelihood.read(y).flatten(1).clip(-FARTHEST, FARTHEST)
+    reader = (model.generation if model.baseline is None else model.baseline.trunk).shortcut[0]
     if isinstance(reader, LinearFilter):
-        kernel, (coef, intercept, covariance, _) = _filter(reader, x, seen, weight, group)
+        kernel, linear = _filter(reader, x, seen, weight, group)
     else:
-        coef, intercept, covariance, _ = fit(x, seen.numpy(), weight, group)
-        kernel = coef
+        linear = fit(x, seen.numpy(), weight, group)
+        kernel = linear.coef
+    _set_linear(model, kernel, linear)
+    weights = deepcopy(model.state_dict())
+    noise = LEAST_NOISE**2 * torch.eye(len(linear.covariance))
+    _set_linear(model, kernel, linear._replace(covariance=linear.covariance + noise))
+    return weights
+
+
+def _set_linear(model: Model, kernel: Tensor, linear: LinearModel) -> None:
+    """Set the weights to a linear model; `kernel` is what the networks of the location read."""
+    generation, likelihood = model.generation, model.output.likelihood
+    coef, intercept, covariance, _ = linear
     loadings = None
     if generation is not None:
         # Draws from the prior alone seldom meet narrow noise.
@@ -86,7 +114,6 @@ def _linear(model: Model, x, y: Tensor, weight, group) -> bool:
     maps = _maps(model, kernel, loadings)
     _set_affine(model.output.head, maps, intercept, n_locations=likelihood.n_locations)
     likelihood.start_at(covariance)
-    return True
 
 
 def _set_affine(head, maps: dict, *numbers, **options) -> None:
@@ -115,15 +142,14 @@ def _filter(layer: LinearFilter, x, y: Tensor, weight, group) -> tuple[Tensor, L
     )
 
 
-def _generalised(model: Model, x, y: Tensor, weight, group) -> bool:
+def _generalised(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor] | None:
     """Start at a generalised linear model in x, if the likelihood has a start."""
     generation, output = model.generation, model.output
     if not departs_from(model):
-        return False
-    weights = None if weight is None else torch.from_numpy(weight)
-    found = output.likelihood.marginal(y, weights)
+        return None
+    found = output.likelihood.marginal(y, None if weight is None else torch.from_numpy(weight))
     if found is None:
-        return False
+        return None
     numbers, response = found[0].flatten(), found[1].flatten(1).clip(-FARTHEST, FARTHEST)
     coef, loadings = fit(x, response.numpy(), weight, group).coef, None
     if generation is not None:
@@ -132,7 +158,7 @@ def _generalised(model: Model, x, y: Tensor, weight, group) -> bool:
         _start_standard(model.prior)
         _start_standard(model.recognition)
     _set_affine(output.head, _maps(model, coef, loadings), numbers)
-    return True
+    return deepcopy(model.state_dict())
 
 
 def _maps(model: Model, coef: Tensor, loadings: Tensor | None) -> dict[nn.Module, list[Tensor]]:

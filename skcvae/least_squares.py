@@ -14,25 +14,24 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn import config_context
-from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
+from sklearn.model_selection import KFold
 from torch import Tensor
 
+from skcvae import ridge
 from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
 from skcvae.factors import factors
 from skcvae.missing_outputs import Patterns, expected, filled_by_factors
+from skcvae.ridge import N_FOLDS
 
 PENALTIES = np.logspace(-3, 5, 17)  # of ridge regression
 LEAST_PENALTY = 10.0  # divided by the number of rows: leave-one-out errors of few mislead
 NO_X = 1e12  # the penalty with which x is not used
 FEWEST_ROWS = 3
 FEW_ROWS = 8  # with fewer, leave-one-out errors and likelihoods are chance: y alone counts too
-N_FOLDS = 10  # where rows of x are repeated
-MOST_FEATURES = 0.4  # of rows: with more, leave-one-out residuals depend on each other
-SHARES = np.logspace(-5, 0, 21)  # of the identity in a shrunk covariance
-SMALLEST_SCALE = 0.03  # of the noise at the start: steps move y by more than a thousandth
+SMALLEST_SCALE = 1e-5  # of errors: float32 resolves little more
+MOST_FEATURES = 0.25  # of rows: with more, leave-one-out residuals depend on each other
+SHARES = np.logspace(-8, 0, 33)  # of the identity in a shrunk covariance
 FEWEST_STEPS, MOST_STEPS = 10, 500  # of expectation-maximisation, where outputs are missing
 TOLERANCE = 1e-6  # of variances, at which it ends
 MOST_WORK = 3e8  # multiplications
@@ -105,16 +104,16 @@ def fit(
             labels = None  # one group is none: as many as there are y
         n_groups = len(y) if labels is None else labels.max() + 1
         penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / min(n_rows, n_groups)]
-        coef, intercept, penalty, left_out = ridge(x, y, weight, penalties, labels)
+        coef, intercept, penalty, left_out = ridge.fit(x, y, weight, penalties, labels)
     residual = y - left_out
     if labels is not None:
         n_rows = max(n_rows * independent_share(share * residual, labels), FEWEST_ROWS)
-    scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)) + 1e-9
+    scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)).clip(SMALLEST_SCALE)
     lost = None
     if x is not None and labels is None and x.shape[1] > MOST_FEATURES * len(y) >= N_FOLDS:
         lost = left_out_losses(x, y, weight, penalties)
     correlation = shrunk_covariance(np.sqrt(share * len(y)) * residual / scale, lost)
-    covariance = correlation * np.outer(scale, scale) + SMALLEST_SCALE**2 * unit
+    covariance = correlation * np.outer(scale, scale)
     of_y = np.clip((FEW_ROWS - n_rows) / (FEW_ROWS - FEWEST_ROWS), 0, 1)
     covariance = (1 - of_y) * covariance + of_y * unit
     covariance *= n_rows / (n_rows - 2)  # expected to be the most likely for new rows
@@ -170,7 +169,7 @@ def _maximised(x, y, share, start, penalty) -> tuple[np.ndarray, np.ndarray, np.
         if x is None:
             intercept = (share * (mean + residual)).sum(0)
         else:
-            coef, intercept = _ridge(x, mean + residual, share[:, 0] * len(y), penalty)
+            coef, intercept = ridge.coefficients(x, mean + residual, share[:, 0] * len(y), penalty)
         before, found = covariance, (residual * share).T @ residual + spread
         covariance = (len(y) * found + n_prior * alone) / (len(y) + n_prior)
         if np.abs(covariance - before).max() < TOLERANCE * alone.max():
@@ -203,46 +202,6 @@ def independent_share(residual: np.ndarray, labels: np.ndarray) -> float:
     return min(1.0, np.square(residual).sum() / (np.square(sums).sum() + 1e-30))
 
 
-def ridge(x, y, weight, penalties, labels) -> tuple[np.ndarray, ...]:
-    """Return coefficients, intercepts, the best penalties and left-out predictions.
-
-    These are without each row, or with labels in ten folds without rows of its label.
-
-    Returns
-    -------
-    coef, intercept, penalty, left_out : ndarray
-        Of shapes (n_outputs, n_features), (n_outputs,), (n_outputs,) and (n_rows, n_outputs).
-    """
-    shape = *y.shape, len(penalties)
-    with config_context(enable_metadata_routing=False):  # else weights have to be asked for
-        if labels is None:
-            ridge = RidgeCV(
-                penalties, scoring=_unused, store_cv_results=True, alpha_per_target=True
-            )
-            left_out = ridge.fit(x, y, weight).cv_results_.reshape(shape)
-        else:
-            ridge = Ridge(np.tile(penalties, y.shape[1]), solver="svd")
-            targets = np.repeat(y, len(penalties), axis=1)
-            folds = GroupKFold(min(N_FOLDS, len(set(labels))))
-            given = {"groups": labels, "cv": folds, "params": {"sample_weight": weight}}
-            left_out = cross_val_predict(ridge, x, targets, **given).reshape(shape)
-    errors = np.average((y[..., None] - left_out) ** 2, axis=0, weights=weight)
-    chosen = errors.argmin(axis=1)
-    left_out = left_out[:, np.arange(y.shape[1]), chosen]
-    return *_ridge(x, y, weight, penalties[chosen]), penalties[chosen], left_out
-
-
-def _ridge(x, y, weight, penalty) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients and intercepts with given penalties."""
-    model = Ridge(penalty).fit(x, y, weight)
-    return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
-
-
-def _unused(*arrays, **weights) -> float:
-    """Return no score: with one, RidgeCV stores predictions; r2 of each output takes long."""
-    return 0.0
-
-
 def left_out_losses(x, y, weight, penalties) -> np.ndarray:
     """Return the losses of rows left out in folds, for each share of a shrunk covariance.
 
@@ -254,7 +213,7 @@ def left_out_losses(x, y, weight, penalties) -> np.ndarray:
     losses = []
     for kept, held in KFold(N_FOLDS // 2, shuffle=True, random_state=0).split(x):
         given = x[kept], y[kept], None if weight is None else weight[kept]
-        coef, intercept, _, left_out = ridge(*given, penalties, None)
+        coef, intercept, _, left_out = ridge.fit(*given, penalties, None)
         residual, error = y[kept] - left_out, y[held] - _mean(x[held], coef, intercept)
         scale = residual.std(axis=0) + 1e-9
         rows = residual / scale

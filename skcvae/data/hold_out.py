@@ -121,7 +121,6 @@ def labels(arrays, index) -> np.ndarray | None:
     return number if number.max() < MOST_LABELS else None
 
 
-
 def group_labels(groups, n_rows: int) -> np.ndarray:
     """Return the group of each row as an array."""
     labels = np.asarray(groups)

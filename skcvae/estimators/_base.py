@@ -153,7 +153,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
 
     def _module(self, objective, rows=None, *, seed=None, continues=False):
         """Return the networks under the objective; on a warm start with their weights."""
-        specification, n_errors, drawn = self.specification_, None, None
+        specification, start, drawn = self.specification_, None, None
         with drawing_from(generator(self.seed_ if seed is None else seed)):
             model = specification.build()
         if continues:
@@ -163,15 +163,15 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         elif rows is not None:
             if not initial_weights.departs_from(model):
                 drawn = deepcopy(model.state_dict())
-            n_errors = initial_weights.start(model, rows)
+            start = initial_weights.start(model, rows)
             if type(specification.prior) not in OWN_PRIORS:
                 check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
         if specification.n_scales > 1:
             objective = MultiScale(objective)
         module = ObjectiveModule(model, objective, self.n_train_samples)
-        if n_errors is not None and self.early_stopping:
-            module.start, module.least_gain = deepcopy(module.state_dict()), n_errors
-        if drawn is not None and (n_errors is None or self.early_stopping):
+        if start is not None and self.early_stopping:
+            module.compete_with(*start)
+        if drawn is not None and (start is None or self.early_stopping):
             model.load_state_dict(drawn)
             module.starts_at_random = True
         return module

@@ -33,8 +33,9 @@ def train_again(estimator, parts, rows, validation) -> None:
         return  # steps are as large as it says
     training, module = copy(parts.training), first.module
     training.checkpoint = None  # that of the first training leads here again
-    module.start, module.starts_at_random = deepcopy(module.state_dict()), False
-    module.is_last_training = True
+    module.start = deepcopy(module.state_dict())
+    module.load_state_dict(module.departure)
+    module.starts_at_random, module.is_last_training = False, True
     held = parts.device, rows, validation
     estimator.net_ = estimator._net(training, module.train(), *held, lr=SMALLER * first.lr)
     estimator.net_.history_ = first.history

@@ -3,13 +3,15 @@
 import math
 import warnings
 
+import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.estimators._active_units import MIN_EPOCHS_BEFORE_WARNING
 from skcvae.inference.partial import log_prob_of_observed
-from skcvae.least_squares import SMALLEST_SCALE, fit
+from skcvae.initial_weights import LEAST_NOISE
+from skcvae.least_squares import fit
 from skcvae.model import Model
 
 MAX_ROWS = 10_000  # of which the constant density is estimated
@@ -92,12 +94,13 @@ def constant_scores(rows: Rows | StreamedRows, held_out: Rows | StreamedRows):
     """
     (*x, y), (*_, y_new) = _some(rows), _some(held_out)
     mean = y.nanmean(0)
-    # Constant columns have the smallest scale that training starts at.
-    variance = (y - mean).square().nanmean(0).clamp_min(SMALLEST_SCALE**2)
+    # Constant columns have the noise that training starts with.
+    variance = (y - mean).square().nanmean(0).clamp_min(LEAST_NOISE**2)
     lost = (y_new - mean).square() / variance + (2 * math.pi * variance).log()
     yield -lost.nansum(1).mean().item() / 2 + held_out.log_jacobian[0], OF_ROWS
     if x and 1 < len(mean) <= MOST_OUTPUTS:  # a short code of rows alone is a choice
         _, mean, covariance, _ = fit(None, y.numpy())
+        covariance += LEAST_NOISE**2 * torch.eye(len(mean))
         score = log_prob_of_observed(MultivariateNormal(mean, covariance), y_new).mean().item()
         yield score + held_out.log_jacobian[0], OF_OUTPUTS
 

@@ -237,7 +237,7 @@ class LearnedScale(LikelihoodModule):
 
     def start_at(self, covariance: Tensor) -> None:
         """Start at the noise of a linear model: a covariance of shape (n_outputs, n_outputs)."""
-        scale = (covariance.diagonal().sqrt() - self.min_scale).clamp_min(self.min_scale)
+        scale = (covariance.diagonal().sqrt() - self.min_scale).clamp_min(self.min_scale / 10)
         self.raw_scale.copy_(raw_scale_of(scale).view_as(self.raw_scale))
 
     def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -97,7 +97,7 @@ class _Learned(LikelihoodModule):
             ties, variance = factors(covariance, self.rank)
             scale = variance.sqrt()
             ties = ties.where(ties.any(0), SMALL * scale[:, None] * self.ties)
-        self.raw_scale.copy_(raw_scale_of((scale - self.min_scale).clamp_min(self.min_scale)))
+        self.raw_scale.copy_(raw_scale_of((scale - self.min_scale).clamp_min(self.min_scale / 10)))
         self.ties.copy_(ties / self.init_scale)
 
     def forward(self, parameters: Tensor) -> Distribution:

@@ -148,13 +148,14 @@ class BestWeights(Callback):
             self._warn_if_training_lost(net, train, lost)
 
     def _warn_if_training_lost(self, net, rows, lost):
-        """Warn if the best epoch is below the start, which is loaded, for training rows too.
+        """Warn if the best epoch is below where training departed, for training rows too.
 
         Where there is nothing to learn it is above, unless the steps are too large.
         """
         tolerated = max(LOST, LOST_BY_ONE * rows[slice(1)][0][-1].numel())
         if lost <= tolerated:
             return
+        net.module.load_state_dict(net.module.departure)
         before, weight = row_scores(net, rows)
         net.module.load_state_dict(self.kept_["weights"])
         score, _ = row_scores(net, rows)

@@ -9,6 +9,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,11 +33,13 @@ class ObjectiveModule(nn.Module):
     """A model under an objective with L draws of z per example: the module that is trained.
 
     `noise_shape` is the shape of the noise of one example, draws first; `start` is the state of
-    a fitted model, if there is one, that training has to exceed by `least_gain` errors; a
-    warning of lost rows comes from the last training, if it started there.
+    a fitted model, if there is one, that training has to exceed by `least_gain` errors, and
+    `departure` that of this model with noise that steps do not exceed. A warning of lost rows
+    comes from the last training, if it started there.
     """
 
     start: dict[str, Tensor] | None = None
+    departure: dict[str, Tensor]
     least_gain = 1.0
     starts_at_random = False
     is_last_training = False
@@ -47,6 +50,19 @@ class ObjectiveModule(nn.Module):
         self.objective = objective
         self.n_noise = n_samples * objective.noise_per_sample
         self.noise_shape = (self.n_noise, *(model.noise_shape if self.n_noise else ()))
+
+    def compete_with(self, weights: dict[str, Tensor], least_gain: float) -> None:
+        """Set the weights of a model that is kept if training does not exceed it.
+
+        Parameters
+        ----------
+        weights : dict of Tensor
+            The state of a model; it now has the weights from which training departs.
+        least_gain : float
+            Standard errors.
+        """
+        self.departure, self.least_gain = deepcopy(self.state_dict()), least_gain
+        self.start = self.departure | {f"model.{name}": part for name, part in weights.items()}
 
     def forward(
         self, arrays: tuple[Tensor, ...], noise: Tensor, given: Conditional | None = None
