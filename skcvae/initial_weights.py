@@ -12,10 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import LBFGS
 
+from skcvae import ridge
+from skcvae.data.weights import effective_rows
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
 from skcvae.factors import coarse_factors, factors
-from skcvae.least_squares import LinearModel, fit
+from skcvae.least_squares import FEWEST_ROWS, LinearModel, fit
 from skcvae.model import Model
 from skcvae.networks.linear_features import LinearFeatures
 from skcvae.networks.temporal import LinearFilter, TemporalNetwork, by_time, from_time
@@ -23,7 +26,9 @@ from skcvae.networks.temporal import LinearFilter, TemporalNetwork, by_time, fro
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 MOST_TIMES = 20_000  # of all rows, to which a linear filter is fitted
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
+N_STEPS = 30  # of Newton's method, nearly, for two numbers of each output
 LEAST_NOISE = 0.03  # from which training departs: steps move y by more than a thousandth
+LEAST_NOISE_BESIDE_Z = 0.002  # of which z explains the rest
 
 
 class Start(NamedTuple):
@@ -95,12 +100,16 @@ def _linear(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]:
     _set_linear(model, kernel, linear)
     weights = deepcopy(model.state_dict())
     noise = LEAST_NOISE**2 * torch.eye(len(linear.covariance))
-    _set_linear(model, kernel, linear._replace(covariance=linear.covariance + noise))
+    wide = linear._replace(covariance=linear.covariance + noise)
+    _set_linear(model, kernel, wide, LEAST_NOISE_BESIDE_Z)
     return weights
 
 
-def _set_linear(model: Model, kernel: Tensor, linear: LinearModel) -> None:
-    """Set the weights to a linear model; `kernel` is what the networks of the location read."""
+def _set_linear(model: Model, kernel: Tensor, linear: LinearModel, least: float = 0.0) -> None:
+    """Set the weights to a linear model; `kernel` is what the networks of the location read.
+
+    The noise beside z has standard deviations of at least `least`.
+    """
     generation, likelihood = model.generation, model.output.likelihood
     coef, intercept, covariance, _ = linear
     loadings = None
@@ -108,6 +117,7 @@ def _set_linear(model: Model, kernel: Tensor, linear: LinearModel) -> None:
         # Draws from the prior alone seldom meet narrow noise.
         analyse = coarse_factors if model.recognition is None else factors
         loadings, variance = analyse(covariance, generation.shortcut[-1].in_features)
+        variance = variance.clamp_min(least**2)
         covariance = variance.diag()
         _start_standard(model.prior)
         _start_at_posterior(model.recognition, coef, intercept, loadings, variance)
@@ -150,8 +160,8 @@ def _generalised(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]
     found = output.likelihood.marginal(y, None if weight is None else torch.from_numpy(weight))
     if found is None:
         return None
-    numbers, response = found[0].flatten(), found[1].flatten(1).clip(-FARTHEST, FARTHEST)
-    coef, loadings = fit(x, response.numpy(), weight, group).coef, None
+    coef, numbers = _calibrated(output.likelihood, x, y, found, weight, group)
+    loadings = None
     if generation is not None:
         # The noise explains all of y: without a share of z, z would not come to be used.
         loadings = output.head.linear.weight[: len(coef)] @ generation.shortcut[-1].weight
@@ -159,6 +169,37 @@ def _generalised(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]
         _start_standard(model.recognition)
     _set_affine(output.head, _maps(model, coef, loadings), numbers)
     return deepcopy(model.state_dict())
+
+
+def _calibrated(likelihood, x, y: Tensor, found, weight, group) -> tuple[Tensor, Tensor]:
+    """Return coefficients and intercepts of a generalised linear model.
+
+    A step of iterated least squares from the distribution that ignores x is too short where x
+    tells much: each number is scaled and shifted so that rows left out are most likely.
+    """
+    numbers, response = found[0], found[1].flatten(1).clip(-FARTHEST, FARTHEST)
+    n_rows = len(y) if weight is None else effective_rows(weight)
+    if x is None or n_rows < FEWEST_ROWS:
+        n_features = 0 if x is None else x.shape[1]
+        return numbers.new_zeros(numbers.numel(), n_features), numbers.flatten()
+    linear = ridge.fit(x, response.numpy(), weight, group)
+    left_out = torch.from_numpy(linear.left_out).view(-1, *numbers.shape)
+    factor = 1 if weight is None else torch.from_numpy(weight / weight.mean())
+    change = torch.zeros(2, *numbers.shape).to(numbers).requires_grad_()
+    optimizer = LBFGS([change], max_iter=N_STEPS, line_search_fn="strong_wolfe")
+
+    def loss():
+        optimizer.zero_grad()
+        seen = likelihood(numbers + change[0] + change[1].exp() * left_out)
+        lost = change.square().sum() / 2 - (factor * seen.log_prob(y)).sum()
+        lost.backward()
+        return lost
+
+    with torch.enable_grad():
+        optimizer.step(loss)
+    shift, slope = change.detach()[0].flatten(), change.detach()[1].exp().flatten()
+    coef, intercept = map(torch.from_numpy, linear[:2])
+    return slope[:, None] * coef, numbers.flatten() + shift + slope * intercept
 
 
 def _maps(model: Model, coef: Tensor, loadings: Tensor | None) -> dict[nn.Module, list[Tensor]]:

@@ -18,14 +18,11 @@ from sklearn.model_selection import KFold
 from torch import Tensor
 
 from skcvae import ridge
-from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
 from skcvae.factors import factors
 from skcvae.missing_outputs import Patterns, expected, filled_by_factors
 from skcvae.ridge import N_FOLDS
 
-PENALTIES = np.logspace(-3, 5, 17)  # of ridge regression
-LEAST_PENALTY = 10.0  # divided by the number of rows: leave-one-out errors of few mislead
 NO_X = 1e12  # the penalty with which x is not used
 FEWEST_ROWS = 3
 FEW_ROWS = 8  # with fewer, leave-one-out errors and likelihoods are chance: y alone counts too
@@ -98,20 +95,14 @@ def fit(
     if x is None:
         left_out = (intercept - share * y) / (1 - share)
     else:
-        if group is not None or len(set(map(bytes, x))) < len(x):
-            labels = belonging((x, y), group)
-        if labels is not None and labels.max() in (0, len(x) - 1):
-            labels = None  # one group is none: as many as there are y
-        n_groups = len(y) if labels is None else labels.max() + 1
-        penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / min(n_rows, n_groups)]
-        coef, intercept, penalty, left_out = ridge.fit(x, y, weight, penalties, labels)
+        coef, intercept, penalty, left_out, labels = ridge.fit(x, y, weight, group)
     residual = y - left_out
     if labels is not None:
         n_rows = max(n_rows * independent_share(share * residual, labels), FEWEST_ROWS)
     scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)).clip(SMALLEST_SCALE)
     lost = None
     if x is not None and labels is None and x.shape[1] > MOST_FEATURES * len(y) >= N_FOLDS:
-        lost = left_out_losses(x, y, weight, penalties)
+        lost = left_out_losses(x, y, weight)
     correlation = shrunk_covariance(np.sqrt(share * len(y)) * residual / scale, lost)
     covariance = correlation * np.outer(scale, scale)
     of_y = np.clip((FEW_ROWS - n_rows) / (FEW_ROWS - FEWEST_ROWS), 0, 1)
@@ -202,7 +193,7 @@ def independent_share(residual: np.ndarray, labels: np.ndarray) -> float:
     return min(1.0, np.square(residual).sum() / (np.square(sums).sum() + 1e-30))
 
 
-def left_out_losses(x, y, weight, penalties) -> np.ndarray:
+def left_out_losses(x, y, weight) -> np.ndarray:
     """Return the losses of rows left out in folds, for each share of a shrunk covariance.
 
     Returns
@@ -213,7 +204,7 @@ def left_out_losses(x, y, weight, penalties) -> np.ndarray:
     losses = []
     for kept, held in KFold(N_FOLDS // 2, shuffle=True, random_state=0).split(x):
         given = x[kept], y[kept], None if weight is None else weight[kept]
-        coef, intercept, _, left_out = ridge.fit(*given, penalties, None)
+        coef, intercept, _, left_out, _ = ridge.fit(*given)
         residual, error = y[kept] - left_out, y[held] - _mean(x[held], coef, intercept)
         scale = residual.std(axis=0) + 1e-9
         rows = residual / scale

@@ -1,19 +1,53 @@
 """Ridge regression of several outputs, with penalties that left-out errors choose."""
 
+from typing import NamedTuple
+
 import numpy as np
 from sklearn import config_context
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from skcvae.data.hold_out import belonging
+from skcvae.data.weights import effective_rows
+
+PENALTIES = np.logspace(-3, 5, 17)
+LEAST_PENALTY = 10.0  # divided by the number of rows: leave-one-out errors of few mislead
 N_FOLDS = 10  # where rows are left out together
 ROWS_PER_OUTPUT = 2  # fewer tell no covariance of the errors
 SMALLEST_VARIANCE = 1e-10  # of errors: float32 resolves little more
 
 
-def fit(x, y, weight, penalties, labels) -> tuple[np.ndarray, ...]:
-    """Return coefficients, intercepts, the best penalties and left-out predictions.
+class RidgeModel(NamedTuple):
+    """Ridge regression of n_outputs outputs.
 
-    These are without each row, or with labels in ten folds without rows of its label.
+    Parameters
+    ----------
+    coef : ndarray of shape (n_outputs, n_features)
+        Coefficients.
+    intercept : ndarray of shape (n_outputs,)
+        Intercepts.
+    penalty : ndarray of shape (n_outputs,)
+        What left-out errors choose.
+    left_out : ndarray of shape (n_rows, n_outputs)
+        Predictions without each row, or in ten folds without all rows of its label.
+    labels : ndarray of shape (n_rows,) or None
+        Numbers of rows that belong together; None if none do.
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    penalty: np.ndarray
+    left_out: np.ndarray
+    labels: np.ndarray | None
+
+
+def fit(
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+) -> RidgeModel:
+    """Fit ridge regression; rows of a group, or copies of a row of x, are left out together.
 
     Parameters
     ----------
@@ -21,35 +55,49 @@ def fit(x, y, weight, penalties, labels) -> tuple[np.ndarray, ...]:
         Inputs.
     y : ndarray of shape (n_rows, n_outputs)
         Outputs.
-    weight : ndarray of shape (n_rows,) or None
+    weight : ndarray of shape (n_rows,), default=None
         Weights of the rows.
-    penalties : ndarray
-        To choose from.
-    labels : ndarray of shape (n_rows,) or None
-        Numbers of rows that are left out together.
+    group : ndarray of shape (n_rows,), default=None
+        Labels of rows that belong together.
 
     Returns
     -------
-    coef, intercept, penalty, left_out : ndarray
-        Of shapes (n_outputs, n_features), (n_outputs,), (n_outputs,) and (n_rows, n_outputs).
+    RidgeModel
+        The model of all rows, and predictions of rows left out.
     """
+    labels, n_rows = _labels(x, y, group), len(y) if weight is None else effective_rows(weight)
+    if labels is not None:
+        n_rows = min(n_rows, labels.max() + 1)
+    penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / n_rows]
+    left_out = _left_out(x, y, weight, penalties, labels)
+    chosen = _chosen_penalties(y[..., None] - left_out, weight)
+    left_out = left_out[:, np.arange(y.shape[1]), chosen]
+    fitted = coefficients(x, y, weight, penalties[chosen])
+    return RidgeModel(*fitted, penalties[chosen], left_out, labels)
+
+
+def _labels(x, y, group) -> np.ndarray | None:
+    if group is None and len(set(map(bytes, x))) == len(x):
+        return None
+    labels = belonging((x, y), group)
+    # One group is none: as many as there are y.
+    return None if labels.max() in (0, len(x) - 1) else labels
+
+
+def _left_out(x, y, weight, penalties, labels) -> np.ndarray:
+    """Return left-out predictions of shape (n_rows, n_outputs, n_penalties)."""
     shape = *y.shape, len(penalties)
     with config_context(enable_metadata_routing=False):  # else weights have to be asked for
         if labels is None:
             ridge = RidgeCV(
                 penalties, scoring=_unused, store_cv_results=True, alpha_per_target=True
             )
-            left_out = ridge.fit(x, y, weight).cv_results_.reshape(shape)
-        else:
-            ridge = Ridge(np.tile(penalties, y.shape[1]), solver="svd")
-            targets = np.repeat(y, len(penalties), axis=1)
-            folds = GroupKFold(min(N_FOLDS, len(set(labels))))
-            given = {"groups": labels, "cv": folds, "params": {"sample_weight": weight}}
-            left_out = cross_val_predict(ridge, x, targets, **given).reshape(shape)
-    residual = y[..., None] - left_out
-    chosen = _chosen_penalties(residual, weight)
-    left_out = left_out[:, np.arange(y.shape[1]), chosen]
-    return *coefficients(x, y, weight, penalties[chosen]), penalties[chosen], left_out
+            return ridge.fit(x, y, weight).cv_results_.reshape(shape)
+        ridge = Ridge(np.tile(penalties, y.shape[1]), solver="svd")
+        targets = np.repeat(y, len(penalties), axis=1)
+        folds = GroupKFold(min(N_FOLDS, len(set(labels))))
+        given = {"groups": labels, "cv": folds, "params": {"sample_weight": weight}}
+        return cross_val_predict(ridge, x, targets, **given).reshape(shape)
 
 
 def _chosen_penalties(residual: np.ndarray, weight: np.ndarray | None) -> np.ndarray:

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["version", "random", "suggestions", "threads"],
     ["documented"],
-    ["data", "distributions", "factors", "missing_outputs", "ridge"],
+    ["data", "distributions", "factors", "missing_outputs"],
+    ["ridge"],
     ["networks"],
     ["architectures", "likelihoods", "priors"],
     ["model"],

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from scipy.stats import multivariate_normal, norm, t
+from scipy.stats import multivariate_normal, norm, poisson, t
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import RidgeCV
-from sklearn.metrics import r2_score
+from sklearn.linear_model import LogisticRegression, PoissonRegressor, RidgeCV
+from sklearn.metrics import log_loss, r2_score
+from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
 from skcvae import (
@@ -732,3 +733,44 @@ def test_the_start_has_the_mean_of_y_and_follows_x(likelihood):
         np.testing.assert_allclose(found[1], (y == 1).mean(0), atol=0.01)
     start.fit(X, y)
     assert start.score(X, y) > alone.score(X, y) + 0.05
+
+
+def generalised_linear_model(likelihood, X, y, X_new, y_new):
+    """Return the mean log probability of new rows, with a penalty chosen in folds."""
+    if likelihood == "poisson":
+        search = GridSearchCV(PoissonRegressor(max_iter=500), {"alpha": np.logspace(-3, 2, 6)})
+        return poisson(search.fit(X, y).predict(X_new)).logpmf(y_new).mean()
+    grid = {"C": np.logspace(-3, 2, 6)}
+    search = GridSearchCV(LogisticRegression(max_iter=500), grid, scoring="neg_log_loss")
+    return -log_loss(y_new, search.fit(X, y).predict_proba(X_new))
+
+
+@pytest.mark.parametrize("n_rows, n_columns", [(50, 3), (200, 3), (1000, 3), (100, 50)])
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("likelihood", ["poisson", "bernoulli", "categorical"])
+def test_the_start_is_as_good_as_a_generalised_linear_model(
+    likelihood, strength, n_rows, n_columns
+):
+    """Also where x tells much: a step from the distribution that ignores x would be too short."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows + 1000, n_columns))
+    if likelihood == "poisson":
+        y = rng.poisson(np.exp(strength * X[:, 0] + 0.3))
+    else:
+        y = (4 * strength * X[:, 0] + rng.logistic(size=len(X)) > 0.5).astype(int)
+    rows = X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:]
+    est = NNRegressor(likelihood=likelihood, **NO_STEP).fit(*rows[:2])
+    assert est.score(*rows[2:]) > generalised_linear_model(likelihood, *rows) - 0.04
+    total = est.predict(X[:n_rows]).sum() if likelihood == "poisson" else None
+    assert total is None or total == pytest.approx(y[:n_rows].sum(), rel=0.1)
+
+
+def test_the_generalised_linear_model_is_of_the_weighted_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    y = rng.poisson(np.exp(X[:, 0]))
+    X_all, y_all = np.r_[X, X], np.r_[y, rng.poisson(30, size=200)]
+    weight = np.r_[np.ones(200), np.full(200, 1e-9)]
+    est = NNRegressor(likelihood="poisson", early_stopping=False, **NO_STEP)
+    alone = clone(est).fit(X, y).score(X, y)
+    assert est.fit(X_all, y_all, weight).score(X, y) == pytest.approx(alone, abs=0.02)

@@ -66,7 +66,9 @@ class Selection(NamedTuple):
         warn_of_few(weight)
         return cls(source, index, weight / weight.mean(), group)
 
-    def split(self, validation, fraction: float, seed: int) -> "list[Selection]":
+    def split(
+        self, validation, fraction: float, seed: int, *, has_labels: bool = False
+    ) -> "list[Selection]":
         """Return the rows to train on, and those to validate on.
 
         The latter are a random share, unless y has labels, rows of x are repeated, or there are
@@ -80,7 +82,8 @@ class Selection(NamedTuple):
                 "n_samples = 1. Set early_stopping=False or give rows to validate on."
             )
         arrays = () if isinstance(self.source, Items) else self.source
-        parts = hold_out.split(arrays, index, self.group, validation, fraction, seed)
+        rule = self.group, validation, fraction, seed
+        parts = hold_out.split(arrays, index, *rule, has_labels=has_labels)
         return list(map(self.subset, parts))
 
     def subset(self, rows: np.ndarray) -> "Selection":

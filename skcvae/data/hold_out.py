@@ -17,19 +17,21 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
 FEW = 10  # so many different rows cannot tell copies from coincidences
-MOST_LABELS = 30  # values of y that are labels, each of which is held out in proportion
+MOST_LABELS = 30  # each of which is held out: more would leave no room for what is frequent
 NOTABLE = 0.25  # a share of rows above what tables of rounded numbers and categories have
 
 Parts = tuple[np.ndarray, np.ndarray]
 
 
-def split(arrays, index, groups, validation, fraction: float, seed: int) -> Parts:
+def split(
+    arrays, index, groups, validation, fraction: float, seed: int, *, has_labels: bool = False
+) -> Parts:
     """Return the positions in `index` to train on, and those to validate on.
 
     `validation` is "random", an int or a splitter; `groups` has a label for each row to split.
     """
     if isinstance(validation, str):
-        label = labels(arrays, index)
+        label = labels(arrays, index) if has_labels else None
         parts = random_split(blocks(arrays, index, groups), fraction, seed, label)
     elif isinstance(validation, Integral):
         parts = last_rows(len(index), validation)
@@ -114,7 +116,7 @@ def first_split(splitter, arrays, index, seed: int, groups) -> Parts:
 
 
 def labels(arrays, index) -> np.ndarray | None:
-    """Number the labels of rows if y is one of few values, else return None."""
+    """Number the labels of rows if y is one of few, else return None."""
     if len(arrays) < 2 or arrays[1][0].size != 1:
         return None
     number = numbered(arrays[1][index].ravel().tolist())

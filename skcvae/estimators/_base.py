@@ -80,7 +80,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 held_out = rows_to_validate_on(self, validation, groups)
             elif self.early_stopping:
                 rule = self.validation, self.validation_fraction, self.seed_
-                kept, held_out = selection.split(*rule)
+                labels = getattr(self.specification_.likelihood, "has_labels", False)
+                kept, held_out = selection.split(*rule, has_labels=labels)
             with parts.training.running(parts.device):
                 rows = self.specification_.rows(kept, parts.device)
                 validation = held_out and self.specification_.rows(held_out, parts.device)

@@ -41,6 +41,8 @@ class Likelihood(Documented, ABC):
     absent_code : int or None
         What marks an absent annotation in an array of integers: -1 where y are labels, binary or
         counts, of which it is none.
+    has_labels : bool
+        Whether y are labels, all of which are held out for validation where y is one output.
     """
 
     _parameter_constraints = {}
@@ -49,6 +51,7 @@ class Likelihood(Documented, ABC):
     accepts_missing = True
     accepts_means = True
     absent_code = None
+    has_labels = False
 
     def check_targets(self, y):
         """Accept every finite y.

@@ -27,6 +27,7 @@ class Bernoulli(Likelihood):
     """
 
     absent_code = -1
+    has_labels = True
 
     def check_targets(self, y):
         low, high = np.nanmin(y), np.nanmax(y)

@@ -38,6 +38,7 @@ class Categorical(Likelihood):
     """
 
     coding = OneHot
+    has_labels = True
 
     _parameter_constraints = {
         "classes": ["array-like", None],
