@@ -1,8 +1,8 @@
 """The weights at which training starts.
 
 Networks of real outputs start at :mod:`skcvae.least_squares`, those of other outputs at one step
-of iterated least squares in x (McCullagh and Nelder, 1989, section 2.5), with z read at random.
-The hidden layers are random as ever, but cancel in the location, and training departs from there.
+of iterated least squares in x (McCullagh and Nelder, 1989, section 2.5), scaled by rows left out,
+with z read at random. The hidden layers are random as ever, but cancel in the location, and training departs from there.
 """
 
 import math

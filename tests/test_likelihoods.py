@@ -307,7 +307,7 @@ def test_a_bounded_output_of_a_known_law_is_found():
     X = rng.uniform(-1, 1, size=(2000, 1))
     logit = 1 + 2 * X + np.hypot(0.5, X) * rng.normal(size=X.shape)
     y = 1 / (1 + np.exp(-logit))
-    est = CVAERegressor(likelihood="logit_normal", random_state=0).fit(X[:1500], y[:1500])
+    est = NNRegressor(likelihood="logit_normal", random_state=0).fit(X[:1500], y[:1500])
     exact = stats.norm.logpdf(logit, 1 + 2 * X, np.hypot(0.5, X)) - np.log(y) - np.log1p(-y)
     assert est.score(X[1500:], y[1500:]) == pytest.approx(exact[1500:].mean(), abs=0.05)
 
