@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.integrate import quad
 from sklearn.base import clone
 
-from skcvae import CVAERegressor
+from skcvae import CVAERegressor, NNRegressor
 from skcvae.data.coding import Scaling
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
