@@ -2,7 +2,8 @@
 
 Networks of real outputs start at :mod:`skcvae.least_squares`, those of other outputs at one step
 of iterated least squares in x (McCullagh and Nelder, 1989, section 2.5), scaled by rows left out,
-with z read at random. The hidden layers are random as ever, but cancel in the location, and training departs from there.
+with z read at random. The hidden layers are random as ever, but cancel in the location, and
+training departs from there.
 """
 
 import math
@@ -175,7 +176,8 @@ def _calibrated(likelihood, x, y: Tensor, found, weight, group) -> tuple[Tensor,
     """Return coefficients and intercepts of a generalised linear model.
 
     A step of iterated least squares from the distribution that ignores x is too short where x
-    tells much: each number is scaled and shifted so that rows left out are most likely.
+    tells much: each number is scaled and shifted, and dispersions are set, so that rows left out
+    are most likely, with a penalty that matters for few rows.
     """
     numbers, response = found[0], found[1].flatten(1).clip(-FARTHEST, FARTHEST)
     n_rows = len(y) if weight is None else effective_rows(weight)
@@ -186,17 +188,21 @@ def _calibrated(likelihood, x, y: Tensor, found, weight, group) -> tuple[Tensor,
     left_out = torch.from_numpy(linear.left_out).view(-1, *numbers.shape)
     factor = 1 if weight is None else torch.from_numpy(weight / weight.mean())
     change = torch.zeros(2, *numbers.shape).to(numbers).requires_grad_()
-    optimizer = LBFGS([change], max_iter=N_STEPS, line_search_fn="strong_wolfe")
+    own = list(likelihood.parameters())
+    before = [parameter.clone() for parameter in own]
+    optimizer = LBFGS([change, *own], max_iter=N_STEPS, line_search_fn="strong_wolfe")
 
     def loss():
         optimizer.zero_grad()
+        moved = [change, *(now - then for now, then in zip(own, before, strict=True))]
         seen = likelihood(numbers + change[0] + change[1].exp() * left_out)
-        lost = change.square().sum() / 2 - (factor * seen.log_prob(y)).sum()
+        lost = sum(part.square().sum() for part in moved) / 2 - (factor * seen.log_prob(y)).sum()
         lost.backward()
         return lost
 
     with torch.enable_grad():
         optimizer.step(loss)
+    optimizer.zero_grad()
     shift, slope = change.detach()[0].flatten(), change.detach()[1].exp().flatten()
     coef, intercept = map(torch.from_numpy, linear[:2])
     return slope[:, None] * coef, numbers.flatten() + shift + slope * intercept

@@ -187,6 +187,15 @@ def test_each_label_is_on_both_sides_in_proportion(counts, fraction):
         assert set(label[kept]) == set(label)
 
 
+@pytest.mark.parametrize("n_copies", [2, 5])
+def test_copies_of_a_rare_label_are_to_train_on(n_copies):
+    label = np.repeat([0, 1], [100 - n_copies, n_copies])
+    block = np.r_[np.arange(100 - n_copies), np.full(n_copies, 100 - n_copies)]
+    for seed in range(50):
+        kept, held_out = hold_out.random_split(block, 0.1, seed, label)
+        assert set(label[kept]) == {0, 1} and len(held_out) == 10
+
+
 def test_labels_are_held_out_at_random():
     label = np.repeat([0, 1], [95, 5])
     times = np.zeros(100)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from scipy.stats import multivariate_normal, norm, poisson, t
+from scipy.stats import multivariate_normal, nbinom, norm, poisson, t
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, RidgeCV
@@ -763,6 +763,33 @@ def test_the_start_is_as_good_as_a_generalised_linear_model(
     assert est.score(*rows[2:]) > generalised_linear_model(likelihood, *rows) - 0.04
     total = est.predict(X[:n_rows]).sum() if likelihood == "poisson" else None
     assert total is None or total == pytest.approx(y[:n_rows].sum(), rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [1.0, 50.0])
+@pytest.mark.parametrize("level", [1.0, 1e5])
+def test_the_start_has_the_dispersion_of_counts_given_x(level, shape):
+    """Not that of all counts, which is wider where x tells much."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 3))
+    rate = level * np.exp(X[:, 0])
+    y = rng.poisson(rate * rng.gamma(shape, 1 / shape, size=1500))
+    est = NNRegressor(likelihood="negative_binomial", **NO_STEP).fit(X[:500], y[:500])
+    exact = nbinom(shape, shape / (shape + rate[500:])).logpmf(y[500:]).mean()
+    assert est.score(X[500:], y[500:]) > exact - 0.05
+
+
+def test_the_start_of_a_hurdle_has_both_parts():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 3))
+    is_positive = X[:, 1] + rng.logistic(size=1500) > 0
+    y = np.where(is_positive, np.exp(X[:, 0] + 0.2 * rng.normal(size=1500)), 0)
+    density = norm(X[:, 0], 0.2).logpdf(np.log(np.where(is_positive, y, 1))) - np.log(
+        np.where(is_positive, y, 1)
+    )
+    share = 1 / (1 + np.exp(-X[:, 1]))
+    exact = np.where(is_positive, np.log(share) + density, np.log1p(-share))[500:].mean()
+    est = NNRegressor(likelihood=Hurdle(), **NO_STEP).fit(X[:500], y[:500])
+    assert est.score(X[500:], y[500:]) > exact - 0.1
 
 
 def test_the_generalised_linear_model_is_of_the_weighted_rows():

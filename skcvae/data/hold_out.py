@@ -50,34 +50,35 @@ def random_split(
 ) -> Parts:
     """Hold out blocks of rows in random order, up to a share of the rows.
 
-    A block that would exceed the share is passed over; if all would, the smallest is held out.
-    If each row is a block of its own, this is scikit-learn's ``train_test_split``; with the
-    number of the label of each row, labels take turns.
+    A block that would exceed the share, or has the last rows of a label, is passed over; if all
+    are, the smallest is held out. If each row is a block of its own, this is scikit-learn's
+    ``train_test_split``; with the number of the label of each row, labels take turns.
     """
-    sizes = np.bincount(block)
     order = check_random_state(seed).permutation(len(block))
-    if label is not None:
+    if label is None:
+        label = np.zeros(len(block), int)
+    else:
         order = order[in_turn(label[order])]
-    room, taken = math.ceil(fraction * len(block)), []
+    n_rows = np.zeros((block.max() + 1, label.max() + 1), int)
+    np.add.at(n_rows, (block, label), 1)
+    sizes, left, room, taken = n_rows.sum(1), n_rows.sum(0), math.ceil(fraction * len(block)), []
     for one in dict.fromkeys(block[order].tolist()):
-        if sizes[one] <= room:
+        if not room:
+            break
+        if sizes[one] <= room and (n_rows[one] < left).all():
             taken.append(one)
             room -= sizes[one]
-    taken = taken[: len(sizes) - 1] or [sizes.argmin()]
-    is_held_out = np.isin(block[order], taken)
+            left -= n_rows[one]
+    is_held_out = np.isin(block[order], taken or [sizes.argmin()])
     return order[~is_held_out], order[is_held_out]
 
 
 def in_turn(label: np.ndarray) -> np.ndarray:
-    """Return an order in which each label comes first once, then in proportion, and last once.
-
-    A rare label is then among the rows held out, but never all rows of it.
-    """
+    """Return an order in which each label comes first once, and then in proportion."""
     counts, by_label = np.bincount(label), np.argsort(label, kind="stable")
     number = np.empty(len(label), int)
     number[by_label] = np.arange(len(label)) - (counts.cumsum() - counts)[label[by_label]]
-    share = np.where(number + 1 < counts[label], number / counts[label], 1)
-    return np.argsort(share, kind="stable")
+    return np.argsort(number / counts[label], kind="stable")
 
 
 def last_rows(n_rows: int, n_held_out: int) -> Parts:
