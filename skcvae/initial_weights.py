@@ -161,19 +161,20 @@ def _generalised(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]
     found = output.likelihood.marginal(y, None if weight is None else torch.from_numpy(weight))
     if found is None:
         return None
-    coef, numbers = _calibrated(output.likelihood, x, y, found, weight, group)
+    coef, numbers, spread = _calibrated(output.likelihood, x, y, found, weight, group)
     loadings = None
     if generation is not None:
         # The noise explains all of y: without a share of z, z would not come to be used.
         loadings = output.head.linear.weight[: len(coef)] @ generation.shortcut[-1].weight
+        loadings = spread.clip(max=1)[:, None] * loadings
         _start_standard(model.prior)
         _start_standard(model.recognition)
     _set_affine(output.head, _maps(model, coef, loadings), numbers)
     return deepcopy(model.state_dict())
 
 
-def _calibrated(likelihood, x, y: Tensor, found, weight, group) -> tuple[Tensor, Tensor]:
-    """Return coefficients and intercepts of a generalised linear model.
+def _calibrated(likelihood, x, y: Tensor, found, weight, group) -> tuple[Tensor, ...]:
+    """Return coefficients, intercepts and errors of a generalised linear model.
 
     A step of iterated least squares from the distribution that ignores x is too short where x
     tells much: each number is scaled and shifted, and dispersions are set, so that rows left out
@@ -183,7 +184,8 @@ def _calibrated(likelihood, x, y: Tensor, found, weight, group) -> tuple[Tensor,
     n_rows = len(y) if weight is None else effective_rows(weight)
     if x is None or n_rows < FEWEST_ROWS:
         n_features = 0 if x is None else x.shape[1]
-        return numbers.new_zeros(numbers.numel(), n_features), numbers.flatten()
+        coef = numbers.new_zeros(numbers.numel(), n_features)
+        return coef, numbers.flatten(), response.std(0, correction=0)
     linear = ridge.fit(x, response.numpy(), weight, group)
     left_out = torch.from_numpy(linear.left_out).view(-1, *numbers.shape)
     factor = 1 if weight is None else torch.from_numpy(weight / weight.mean())
@@ -205,7 +207,8 @@ def _calibrated(likelihood, x, y: Tensor, found, weight, group) -> tuple[Tensor,
     optimizer.zero_grad()
     shift, slope = change.detach()[0].flatten(), change.detach()[1].exp().flatten()
     coef, intercept = map(torch.from_numpy, linear[:2])
-    return slope[:, None] * coef, numbers.flatten() + shift + slope * intercept
+    spread = (response - left_out.flatten(1)).square().mean(0).sqrt()
+    return slope[:, None] * coef, numbers.flatten() + shift + slope * intercept, spread
 
 
 def _maps(model: Model, coef: Tensor, loadings: Tensor | None) -> dict[nn.Module, list[Tensor]]:

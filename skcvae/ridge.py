@@ -10,8 +10,10 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
 
-PENALTIES = np.logspace(-3, 5, 17)
-LEAST_PENALTY = 10.0  # divided by the number of rows: leave-one-out errors of few mislead
+PENALTIES = np.logspace(-5, 5, 21)
+# Leave-one-out errors of few rows mislead: of smaller penalties, once divided by the number of
+# rows, squared errors are to be so many times smaller.
+LEAST_PENALTY, HANDICAP = 10.0, 2.0
 N_FOLDS = 10  # where rows are left out together
 ROWS_PER_OUTPUT = 2  # fewer tell no covariance of the errors
 SMALLEST_VARIANCE = 1e-10  # of errors: float32 resolves little more
@@ -68,12 +70,12 @@ def fit(
     labels, n_rows = _labels(x, y, group), len(y) if weight is None else effective_rows(weight)
     if labels is not None:
         n_rows = min(n_rows, labels.max() + 1)
-    penalties = PENALTIES[PENALTIES >= LEAST_PENALTY / n_rows]
-    left_out = _left_out(x, y, weight, penalties, labels)
-    chosen = _chosen_penalties(y[..., None] - left_out, weight)
+    left_out = _left_out(x, y, weight, labels)
+    handicap = np.where(PENALTIES < LEAST_PENALTY / n_rows, HANDICAP, 1.0)
+    chosen = _chosen_penalties((y[..., None] - left_out) * np.sqrt(handicap), weight)
     left_out = left_out[:, np.arange(y.shape[1]), chosen]
-    fitted = coefficients(x, y, weight, penalties[chosen])
-    return RidgeModel(*fitted, penalties[chosen], left_out, labels)
+    fitted = coefficients(x, y, weight, PENALTIES[chosen])
+    return RidgeModel(*fitted, PENALTIES[chosen], left_out, labels)
 
 
 def _labels(x, y, group) -> np.ndarray | None:
@@ -84,17 +86,17 @@ def _labels(x, y, group) -> np.ndarray | None:
     return None if labels.max() in (0, len(x) - 1) else labels
 
 
-def _left_out(x, y, weight, penalties, labels) -> np.ndarray:
+def _left_out(x, y, weight, labels) -> np.ndarray:
     """Return left-out predictions of shape (n_rows, n_outputs, n_penalties)."""
-    shape = *y.shape, len(penalties)
+    shape = *y.shape, len(PENALTIES)
     with config_context(enable_metadata_routing=False):  # else weights have to be asked for
         if labels is None:
             ridge = RidgeCV(
-                penalties, scoring=_unused, store_cv_results=True, alpha_per_target=True
+                PENALTIES, scoring=_unused, store_cv_results=True, alpha_per_target=True
             )
             return ridge.fit(x, y, weight).cv_results_.reshape(shape)
-        ridge = Ridge(np.tile(penalties, y.shape[1]), solver="svd")
-        targets = np.repeat(y, len(penalties), axis=1)
+        ridge = Ridge(np.tile(PENALTIES, y.shape[1]), solver="svd")
+        targets = np.repeat(y, len(PENALTIES), axis=1)
         folds = GroupKFold(min(N_FOLDS, len(set(labels))))
         given = {"groups": labels, "cv": folds, "params": {"sample_weight": weight}}
         return cross_val_predict(ridge, x, targets, **given).reshape(shape)

@@ -22,6 +22,7 @@ from skcvae.training.validation import by_group, lowest_gain, row_scores
 # Nats per row, and per output, below the start that show that steps are too large: with lr up to
 # 0.03 a row lost at most 0.04 for each of 50 outputs, with lr=1 from 1.5 to 19.
 LOST, LOST_BY_ONE, FEW_EPOCHS = 0.5, 0.1, 10
+RESOLUTION = 1e-5  # nats per row, below which a gain is of rounding
 LARGEST_LOSS = 1e9  # nats per row; that of a million pixels is a hundredth
 NOTHING_KEPT = {"n_epochs": 0, "best_epoch": 0, "best": math.nan, "weights": {}}
 
@@ -131,7 +132,8 @@ class BestWeights(Callback):
         score, weight = row_scores(net, held_out)
         net.module.load_state_dict(net.module.start)
         before, _ = row_scores(net, held_out)
-        if lowest_gain(*by_group(held_out, score - before, weight), net.module.least_gain) > 0:
+        gain = by_group(held_out, score - before, weight)
+        if lowest_gain(*gain, net.module.least_gain) > RESOLUTION:
             net.module.load_state_dict(self.kept_["weights"])
             for row in net.history:
                 row.pop("start_cll", None)

@@ -12,6 +12,7 @@ from skcvae.training.net import Net
 from skcvae.training.validation import by_group, lowest_gain, row_scores
 
 N_STEPS = 4  # from 1 to 2, or to 1/2
+FEW_ROWS = 10  # fewer held out may all be near their means by chance
 N_ERRORS = 2.0  # by which a step has to be better than the one before
 SOME_ROWS, DISTINCT = 10_000, 0.1  # of which a tenth differ, or more, where y has a density
 
@@ -34,8 +35,8 @@ def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | Str
     """Set the temperature that is best for rows held out, or leave 1.
 
     It moves away from 1 in steps of 2^(1/4) while each is better than the one before by twice the
-    standard error of the difference. It stays 1 where an output has few distinct values: the
-    densest model of these is not the best one.
+    standard error of the difference, and below 1 if ten rows are held out. It stays 1 where an
+    output has few distinct values: the densest model of these is not the best one.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | Str
             return
         with net.threads():
             best, weight = row_scores(net, held_out)
-            for direction in (1, -1):
+            for direction in (1, -1) if len(held_out) >= FEW_ROWS else (1,):
                 for step in range(1, N_STEPS + 1):
                     temperature = 2.0 ** (direction * step / N_STEPS)
                     set_temperature(model, temperature)
