@@ -792,6 +792,37 @@ def test_the_start_of_a_hurdle_has_both_parts():
     assert est.score(X[500:], y[500:]) > exact - 0.1
 
 
+@pytest.mark.filterwarnings("ignore:No latent variable is used")
+@pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor, GSNNRegressor])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_labels_that_x_separates_are_no_more_certain_than_rows_held_out_tell(cls, seed):
+    X = np.random.default_rng(0).normal(size=(1100, 3))
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    est = cls(likelihood="categorical", random_state=seed).fit(X[:100], y[:100])
+    assert est.score(X[100:], y[100:]) > -0.25
+    best = next(row["epoch"] for row in est.history_[::-1] if row["valid_cll_best"])
+    earlier = [row["valid_cll"] for row in est.history_ if row["epoch"] < best]
+    assert max(earlier, default=-np.inf) < np.log1p(-1 / 12)
+
+
+@pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor, GSNNRegressor])
+@pytest.mark.parametrize("n_rows", [20, 50])
+def test_counts_that_tell_their_rates_are_fitted_by_few_rows(cls, n_rows):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows + 1000, 3))
+    y = rng.poisson(1e5 * np.exp(0.5 * X[:, 0]))
+    rows = X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:]
+    est = cls(likelihood="poisson", **NO_STEP).fit(*rows[:2])
+    assert est.score(*rows[2:]) > generalised_linear_model("poisson", *rows) - 0.1
+
+
+def test_few_rows_held_out_never_narrow_the_noise():
+    for seed in range(8):
+        X, y = linear_rows(50, seed=seed)
+        est = NNRegressor(**{**NO_STEP, "random_state": seed}).fit(X, y)
+        assert min(map(float, temperatures(est.net_.module_.model)), default=1) >= 1
+
+
 def test_the_generalised_linear_model_is_of_the_weighted_rows():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 2))

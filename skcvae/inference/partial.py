@@ -39,7 +39,7 @@ class Partial(LikelihoodModule):
     def __init__(self, likelihood: nn.Module):
         super().__init__(likelihood.parameter_shape)
         self.likelihood = likelihood
-        self.n_locations = likelihood.n_locations
+        self.n_locations, self.has_labels = likelihood.n_locations, likelihood.has_labels
 
     def forward(self, parameters: Tensor) -> Distribution:
         return Marginalised(self.likelihood(parameters))

@@ -132,9 +132,12 @@ class LikelihoodModule(nn.Module):
     n_locations : int
         How many locations of each output the numbers begin with, where there is a method
         `start_at`, with which training starts at least squares.
+    has_labels : bool
+        Whether y are labels.
     """
 
     n_locations = 1
+    has_labels = False
 
     def __init__(self, parameter_shape: tuple[int, ...]):
         super().__init__()

@@ -42,6 +42,8 @@ class Bernoulli(Likelihood):
 
 
 class _Logits(LikelihoodModule):
+    has_labels = True
+
     def __init__(self, y_shape: tuple[int, ...]):
         super().__init__((1, *y_shape))
 

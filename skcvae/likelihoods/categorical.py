@@ -163,6 +163,8 @@ class Categorical(Likelihood):
 
 
 class _ClassLogits(LikelihoodModule):
+    has_labels = True
+
     def __init__(self, y_shape: tuple[int, ...], n_classes: int):
         super().__init__((1, *y_shape))
         self.n_classes = n_classes

@@ -81,11 +81,12 @@ class BestWeights(Callback):
     CLL, or the negative loss of a model without a density. Without patience the last epoch is the
     best. A fitted model at the start is kept, unless the best epoch is better by more than the
     standard error of the difference. An epoch that was interrupted is dropped, its weights as
-    well as its row of the history.
+    well as its row of the history. Scores above `ceiling` are equally good.
     """
 
     patience: int | None
     least: int | None
+    ceiling: float = math.inf
     kept_: dict = field(default_factory=partial(dict, **NOTHING_KEPT), init=False, repr=False)
 
     def on_train_begin(self, net, **kwargs):
@@ -109,7 +110,8 @@ class BestWeights(Callback):
 
     def _is_better(self, history):
         before = self.kept_["best"]
-        better = math.isnan(before) or _validation_score(history[-1]) > before
+        score = min(_validation_score(history[-1]), self.ceiling)
+        better = math.isnan(before) or score > min(before, self.ceiling)
         if "valid_cll" in history[-1]:
             history.record("valid_cll_best", better)
         return better

@@ -22,6 +22,7 @@ from skcvae.training.accepted_callbacks import check_callbacks
 from skcvae.training.devices import available_device
 from skcvae.training.net import Loss, Net, ObjectiveModule
 from skcvae.training.precision import tensor_float_32
+from skcvae.training.validation import ceiling
 from skcvae.training.weights import WeightAverage
 
 KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
@@ -167,6 +168,8 @@ class Training(_Options):
         batch_size, max_epochs = self._sizes(n_rows, batch_size, max_epochs)
         stops = validation is not None and early_stopping
         patience = self._patience(math.ceil(n_rows / batch_size)) if stops else (None, None)
+        if stops:
+            patience = *patience, ceiling(module, validation)
         schedule = (lr, max_epochs * math.ceil(n_rows / batch_size))
         kind = functools.partial(Net, device=device)
         if self.accelerator is not None and rows is not None:

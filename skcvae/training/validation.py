@@ -120,3 +120,26 @@ def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[T
     n_groups = int(number.max()) + 1
     total = gain.new_zeros(n_groups).index_add(0, number, weight)
     return gain.new_zeros(n_groups).index_add(0, number, weight * gain) / total, total
+
+
+def ceiling(module, held_out: Rows | StreamedRows) -> float:
+    """Return the score above which rows held out cannot tell models from each other.
+
+    After n labels that were all right, the next one is wrong with probability 1 / (n + 2), by the
+    rule of succession. A network that is more certain than that has only seen too few errors.
+
+    Parameters
+    ----------
+    module : ObjectiveModule
+        What is trained.
+    held_out : Rows or StreamedRows
+        The rows to validate on.
+
+    Returns
+    -------
+    float
+        A mean log-likelihood; infinity where y are no labels.
+    """
+    output = getattr(module.model, "output", None)
+    has_labels = getattr(getattr(output, "likelihood", None), "has_labels", False)
+    return math.log1p(-1 / (len(held_out) + 2)) if has_labels else math.inf
