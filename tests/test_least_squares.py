@@ -816,13 +816,6 @@ def test_counts_that_tell_their_rates_are_fitted_by_few_rows(cls, n_rows):
     assert est.score(*rows[2:]) > generalised_linear_model("poisson", *rows) - 0.1
 
 
-def test_few_rows_held_out_never_narrow_the_noise():
-    for seed in range(8):
-        X, y = linear_rows(50, seed=seed)
-        est = NNRegressor(**{**NO_STEP, "random_state": seed}).fit(X, y)
-        assert min(map(float, temperatures(est.net_.module_.model)), default=1) >= 1
-
-
 def test_the_generalised_linear_model_is_of_the_weighted_rows():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 2))

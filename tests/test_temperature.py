@@ -202,3 +202,14 @@ def test_missing_entries_are_no_values():
     y = torch.arange(100.0)[:, None] % 3
     y[:50] = torch.nan
     assert not has_density(FakeRows(y)) and has_density(FakeRows(torch.rand(100, 1)))
+
+
+@pytest.mark.parametrize("n_held_out", [5, 9, 10, 40])
+def test_a_few_rows_held_out_do_not_narrow_the_noise(n_held_out):
+    """They may all be near their means by chance."""
+    rng = np.random.default_rng(0)
+    X, y = rows(200, 0.1, rng)
+    X_val, y_val = rows(n_held_out, 0.01, rng)
+    est = NNRegressor(likelihood="gaussian", max_epochs=15, random_state=0)
+    temperature = temperature_of(est.fit(X, y, X_val=X_val, y_val=y_val))
+    assert temperature == 1 if n_held_out < 10 else temperature < 1
