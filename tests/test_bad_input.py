@@ -569,7 +569,7 @@ class Leap(Callback):
 
     def on_epoch_begin(self, net, **kwargs):
         for group in net.optimizer_.param_groups if len(net.history) == 3 else ():
-            group["lr"] *= 3e4
+            group["lr"] *= 1e4
 
 
 def test_a_fit_that_diverged_after_better_epochs_keeps_these_and_says_so(estimator_class):
