@@ -13,13 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import LBFGS
 
-from skcvae import ridge
-from skcvae.data.weights import effective_rows
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
 from skcvae.factors import coarse_factors, factors
-from skcvae.least_squares import FEWEST_ROWS, LinearModel, fit
+from skcvae.generalised_linear import fit_generalised
+from skcvae.least_squares import LinearModel, fit
 from skcvae.model import Model
 from skcvae.networks.linear_features import LinearFeatures
 from skcvae.networks.temporal import LinearFilter, TemporalNetwork, by_time, from_time
@@ -27,7 +25,6 @@ from skcvae.networks.temporal import LinearFilter, TemporalNetwork, by_time, fro
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 MOST_TIMES = 20_000  # of all rows, to which a linear filter is fitted
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
-N_STEPS = 30  # of Newton's method, nearly, for two numbers of each output
 LEAST_NOISE = 0.03  # from which training departs: steps move y by more than a thousandth
 LEAST_NOISE_BESIDE_Z = 0.002  # of which z explains the rest
 
@@ -161,7 +158,7 @@ def _generalised(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]
     found = output.likelihood.marginal(y, None if weight is None else torch.from_numpy(weight))
     if found is None:
         return None
-    coef, numbers, spread = _calibrated(output.likelihood, x, y, found, weight, group)
+    coef, numbers, spread = fit_generalised(output.likelihood, x, y, found, weight, group)
     loadings = None
     if generation is not None:
         # The noise explains all of y: without a share of z, z would not come to be used.
@@ -171,44 +168,6 @@ def _generalised(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]
         _start_standard(model.recognition)
     _set_affine(output.head, _maps(model, coef, loadings), numbers)
     return deepcopy(model.state_dict())
-
-
-def _calibrated(likelihood, x, y: Tensor, found, weight, group) -> tuple[Tensor, ...]:
-    """Return coefficients, intercepts and errors of a generalised linear model.
-
-    A step of iterated least squares from the distribution that ignores x is too short where x
-    tells much: each number is scaled and shifted, and dispersions are set, so that rows left out
-    are most likely, with a penalty that matters for few rows.
-    """
-    numbers, response = found[0], found[1].flatten(1).clip(-FARTHEST, FARTHEST)
-    n_rows = len(y) if weight is None else effective_rows(weight)
-    if x is None or n_rows < FEWEST_ROWS:
-        n_features = 0 if x is None else x.shape[1]
-        coef = numbers.new_zeros(numbers.numel(), n_features)
-        return coef, numbers.flatten(), response.std(0, correction=0)
-    linear = ridge.fit(x, response.numpy(), weight, group)
-    left_out = torch.from_numpy(linear.left_out).view(-1, *numbers.shape)
-    factor = 1 if weight is None else torch.from_numpy(weight / weight.mean())
-    change = torch.zeros(2, *numbers.shape).to(numbers).requires_grad_()
-    own = list(likelihood.parameters())
-    before = [parameter.clone() for parameter in own]
-    optimizer = LBFGS([change, *own], max_iter=N_STEPS, line_search_fn="strong_wolfe")
-
-    def loss():
-        optimizer.zero_grad()
-        moved = [change, *(now - then for now, then in zip(own, before, strict=True))]
-        seen = likelihood(numbers + change[0] + change[1].exp() * left_out)
-        lost = sum(part.square().sum() for part in moved) / 2 - (factor * seen.log_prob(y)).sum()
-        lost.backward()
-        return lost
-
-    with torch.enable_grad():
-        optimizer.step(loss)
-    optimizer.zero_grad()
-    shift, slope = change.detach()[0].flatten(), change.detach()[1].exp().flatten()
-    coef, intercept = map(torch.from_numpy, linear[:2])
-    spread = (response - left_out.flatten(1)).square().mean(0).sqrt()
-    return slope[:, None] * coef, numbers.flatten() + shift + slope * intercept, spread
 
 
 def _maps(model: Model, coef: Tensor, loadings: Tensor | None) -> dict[nn.Module, list[Tensor]]:

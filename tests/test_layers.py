@@ -20,6 +20,7 @@ LAYERS = [
     ["objectives"],
     ["inference"],
     ["least_squares"],
+    ["generalised_linear"],
     ["initial_weights"],
     ["specification"],
     ["io"],
