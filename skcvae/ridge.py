@@ -11,9 +11,9 @@ from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
 
 PENALTIES = np.logspace(-5, 5, 21)
-# Leave-one-out errors of few rows mislead: of smaller penalties, once divided by the number of
-# rows, squared errors are to be so many times smaller.
-LEAST_PENALTY, HANDICAP = 10.0, 2.0
+# Leave-one-out errors of few rows mislead. Divided by the number of rows, this is the least
+# penalty, unless squared errors of a smaller one are 1 + HANDICAP / (n - FEW_ROWS) times smaller.
+LEAST_PENALTY, HANDICAP, FEW_ROWS = 10.0, 50.0, 7
 N_FOLDS = 10  # where rows are left out together
 ROWS_PER_OUTPUT = 2  # fewer tell no covariance of the errors
 SMALLEST_VARIANCE = 1e-10  # of errors: float32 resolves little more
@@ -71,7 +71,8 @@ def fit(
     if labels is not None:
         n_rows = min(n_rows, labels.max() + 1)
     left_out = _left_out(x, y, weight, labels)
-    handicap = np.where(PENALTIES < LEAST_PENALTY / n_rows, HANDICAP, 1.0)
+    needed = HANDICAP / max(n_rows - FEW_ROWS, 1e-9)
+    handicap = 1 + needed * (PENALTIES < LEAST_PENALTY / n_rows)
     chosen = _chosen_penalties((y[..., None] - left_out) * np.sqrt(handicap), weight)
     left_out = left_out[:, np.arange(y.shape[1]), chosen]
     fitted = coefficients(x, y, weight, PENALTIES[chosen])
