@@ -783,9 +783,8 @@ def test_the_start_of_a_hurdle_has_both_parts():
     X = rng.normal(size=(1500, 3))
     is_positive = X[:, 1] + rng.logistic(size=1500) > 0
     y = np.where(is_positive, np.exp(X[:, 0] + 0.2 * rng.normal(size=1500)), 0)
-    density = norm(X[:, 0], 0.2).logpdf(np.log(np.where(is_positive, y, 1))) - np.log(
-        np.where(is_positive, y, 1)
-    )
+    log_y = np.log(np.where(is_positive, y, 1))
+    density = norm(X[:, 0], 0.2).logpdf(log_y) - log_y
     share = 1 / (1 + np.exp(-X[:, 1]))
     exact = np.where(is_positive, np.log(share) + density, np.log1p(-share))[500:].mean()
     est = NNRegressor(likelihood=Hurdle(), **NO_STEP).fit(X[:500], y[:500])

@@ -96,7 +96,7 @@ class BestWeights(Callback):
         n_epochs = len(net.history)
         kept = {**self.kept_, "n_epochs": n_epochs}
         if self.patience is None or self._is_better(net.history):
-            best = _validation_score(net.history[-1])
+            best = min(_validation_score(net.history[-1]), self.ceiling)
             weights = {name: part.clone() for name, part in net.module.state_dict().items()}
             kept.update(best_epoch=n_epochs, best=best, weights=weights)
         self.kept_ = kept  # one assignment: an interrupt cannot come in between
@@ -110,8 +110,7 @@ class BestWeights(Callback):
 
     def _is_better(self, history):
         before = self.kept_["best"]
-        score = min(_validation_score(history[-1]), self.ceiling)
-        better = math.isnan(before) or score > min(before, self.ceiling)
+        better = math.isnan(before) or min(_validation_score(history[-1]), self.ceiling) > before
         if "valid_cll" in history[-1]:
             history.record("valid_cll_best", better)
         return better

@@ -167,9 +167,10 @@ class Training(_Options):
         n_rows = 1 if rows is None else rows.n_rows
         batch_size, max_epochs = self._sizes(n_rows, batch_size, max_epochs)
         stops = validation is not None and early_stopping
-        patience = self._patience(math.ceil(n_rows / batch_size)) if stops else (None, None)
+        patience = (None, None)
         if stops:
-            patience = *patience, ceiling(module, validation)
+            n_steps = math.ceil(n_rows / batch_size)
+            patience = *self._patience(n_steps), ceiling(module, validation)
         schedule = (lr, max_epochs * math.ceil(n_rows / batch_size))
         kind = functools.partial(Net, device=device)
         if self.accelerator is not None and rows is not None:
