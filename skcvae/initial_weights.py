@@ -37,7 +37,8 @@ class Start(NamedTuple):
     weights : dict of Tensor
         The state of a model that is this model.
     least_gain : float
-        How many standard errors training has to gain over it; none where z is still random.
+        How many standard errors training has to gain over it; none where outputs share a z that
+        is still random.
     """
 
     weights: dict[str, Tensor]
@@ -83,7 +84,8 @@ def start(model: Model, rows) -> Start | None:
     weights = (_linear if is_linear else _generalised)(model, x, y, weight, group)
     if weights is None or not (model.generation is None or _is_standard(model.prior)):
         return None
-    return Start(weights, float(is_linear or model.generation is None))
+    shares_z = model.generation is not None and y[0].numel() > 1
+    return Start(weights, float(is_linear or not shares_z))
 
 
 def _linear(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]:

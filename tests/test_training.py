@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ESTIMATORS
-from scipy.stats import norm
+from scipy.stats import bernoulli, norm, poisson
 from sklearn.base import clone
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
@@ -470,6 +470,39 @@ def test_a_validation_score_below_that_of_a_constant_gaussian_warns(y_scale):
     est.fit(X, y, X_val=X_val, y_val=y_val)  # the start: warnings are errors
     y[:, 0] = y_val[:, 0] = y_scale
     est.fit(X, y, X_val=X_val, y_val=y_val)
+
+
+@pytest.mark.parametrize("kind", ["poisson", "bernoulli", "categorical"])
+def test_a_validation_score_below_that_of_constant_counts_or_labels_warns(kind):
+    rng = np.random.default_rng(0)
+    X, X_val = rng.normal(size=(80, 3)), rng.normal(size=(40, 3))
+    draw = (
+        (lambda n: rng.poisson(3, (n, 4)))
+        if kind == "poisson"
+        else lambda n: rng.integers(2, size=(n, 4))
+    )
+    y, y_val = draw(80), draw(40)
+    share = (y.sum(0) + 0.5) / 81
+    frozen = poisson(y.mean(0)) if kind == "poisson" else bernoulli(share)
+    constant = frozen.logpmf(y_val).sum(axis=1).mean()
+    est = NNRegressor(likelihood=kind, max_epochs=80, random_state=0, lr=0.01)
+    est.set_params(early_stopping=False, architecture=MLP(shortcut=False))
+    message = f"below the {constant:.4g} of a distribution that ignores X"
+    with pytest.warns(UserWarning, match=message):
+        est.fit(X, y, X_val=X_val, y_val=y_val)
+    est.set_params(max_epochs=10, lr=1e-30, architecture=MLP())
+    est.fit(X, y, X_val=X_val, y_val=y_val)  # the start: warnings are errors
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.003])
+def test_independent_outputs_that_are_tied_warn_of_what_ignores_x(noise):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = 0.5 * X[:, :2] + rng.normal(size=(200, 2))
+    y = np.c_[y, y.sum(1) + noise * rng.normal(size=200)]
+    with pytest.warns(UserWarning, match="has the covariance of the outputs"):
+        NNRegressor(random_state=0, max_epochs=20).fit(X, y)
+    CVAERegressor(random_state=0, max_epochs=20).fit(X, y)  # warnings are errors
 
 
 def test_the_best_validation_score_is_that_of_the_weights_kept(data):

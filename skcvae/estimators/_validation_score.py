@@ -2,27 +2,31 @@
 
 import math
 import warnings
+from copy import deepcopy
 
 import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from skcvae.data.batches import Rows, StreamedRows
+from skcvae.distributions.latent import MIN_SCALE
 from skcvae.estimators._active_units import MIN_EPOCHS_BEFORE_WARNING
 from skcvae.inference.partial import log_prob_of_observed
 from skcvae.initial_weights import LEAST_NOISE
 from skcvae.least_squares import fit
+from skcvae.likelihoods.base import LikelihoodModule
 from skcvae.model import Model
 
 MAX_ROWS = 10_000  # of which the constant density is estimated
 MOST_OUTPUTS = 256  # of which a covariance is
 OF_ROWS = (
-    ". Rows held out may be unlike the rows to train on: see groups and validation. Else take a "
-    "smaller lr, a smaller network, or look for outliers in X and y."
+    "that ignores X. Rows held out may be unlike the rows to train on: see groups and validation. "
+    "Else take a smaller lr, a smaller network, or look for outliers in X and y."
 )
 OF_OUTPUTS = (
-    " and has the covariance of the outputs. The model makes them too independent given X: take "
-    "CVAERegressor with the automatic latent_dim, or likelihood='multivariate_gaussian'."
+    "that ignores X and has the covariance of the outputs. The model makes them too independent "
+    "given X: take CVAERegressor with the automatic latent_dim, or "
+    "likelihood='multivariate_gaussian'."
 )
 FEWEST_ROWS = 3  # held out
 NOTABLE, MANY_ROWS = 0.5, 20  # nats, of so many rows: of fewer, a larger difference can be chance
@@ -54,57 +58,74 @@ def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
 def warn_if_constant_is_better(
     estimator, rows: Rows | StreamedRows, held_out: Rows | StreamedRows
 ) -> None:
-    """Warn if a Gaussian that ignores x is better for the rows held out than what was learned.
+    """Warn if a distribution that ignores x is better for the rows held out than what was learned.
 
     Parameters
     ----------
     estimator : Estimator
-        Fitted to real outputs; others, and weighted rows, are not compared.
+        Fitted. Weighted rows are not compared.
     rows, held_out : Rows or StreamedRows
         The rows to train, and to validate on.
     """
     model = estimator.net_.module.model
-    if held_out.weight is not None or len(held_out) < FEWEST_ROWS:
-        return
-    if not isinstance(model, Model) or not hasattr(model.output.likelihood, "start_at"):
+    if held_out.weight is not None or len(held_out) < FEWEST_ROWS or not isinstance(model, Model):
         return
     if len(estimator.history_) < MIN_EPOCHS_BEFORE_WARNING:
         return
     found = estimator.best_validation_score_
-    for constant, advice in constant_scores(rows, held_out):
+    for constant, which in constant_scores(model.output.likelihood, rows, held_out):
         if found < constant - NOTABLE * max(1, MANY_ROWS / len(held_out)):
             warnings.warn(
                 f"The best validation score is {found:.4g} nats per row, below the {constant:.4g} "
-                f"of a Gaussian that ignores X{advice}",
+                f"of a {which}",
                 UserWarning,
                 stacklevel=7,
             )
             return
 
 
-def constant_scores(rows: Rows | StreamedRows, held_out: Rows | StreamedRows):
-    """Yield mean log densities of rows held out, of Gaussians with the moments of others.
+def constant_scores(
+    likelihood: LikelihoodModule, rows: Rows | StreamedRows, held_out: Rows | StreamedRows
+):
+    """Yield mean log densities of rows held out, of distributions with the moments of others.
 
     Yields
     ------
     score : float
-        Of a Gaussian for each output; of few outputs given X, then of one with their covariance.
-    advice : str
-        What to do where a model is below it.
+        Of real outputs: of a Gaussian for each output; of few outputs given X, then of one with
+        their covariance. Of others: of the distribution at which training starts, if there is one.
+    which : str
+        The distribution, and what to do where a model is below it.
     """
     (*x, y), (*_, y_new) = _some(rows), _some(held_out)
+    log_jacobian = held_out.log_jacobian[0]
+    if not hasattr(likelihood, "start_at"):
+        score = _marginal_score(deepcopy(likelihood), y, y_new)
+        if score is not None:
+            yield score + log_jacobian, f"distribution {OF_ROWS}"
+        return
+    y, y_new = y.flatten(1), y_new.flatten(1)
     mean = y.nanmean(0)
     # Constant columns have the noise that training starts with.
     variance = (y - mean).square().nanmean(0).clamp_min(LEAST_NOISE**2)
     lost = (y_new - mean).square() / variance + (2 * math.pi * variance).log()
-    yield -lost.nansum(1).mean().item() / 2 + held_out.log_jacobian[0], OF_ROWS
+    yield -lost.nansum(1).mean().item() / 2 + log_jacobian, f"Gaussian {OF_ROWS}"
     if x and 1 < len(mean) <= MOST_OUTPUTS:  # a short code of rows alone is a choice
         _, mean, covariance, _ = fit(None, y.numpy())
-        covariance += LEAST_NOISE**2 * torch.eye(len(mean))
+        covariance += MIN_SCALE**2 * torch.eye(len(mean))
+        covariance.diagonal().clamp_min_(LEAST_NOISE**2)
         score = log_prob_of_observed(MultivariateNormal(mean, covariance), y_new).mean().item()
-        yield score + held_out.log_jacobian[0], OF_OUTPUTS
+        yield score + log_jacobian, f"Gaussian {OF_OUTPUTS}"
+
+
+@torch.no_grad()
+def _marginal_score(likelihood: LikelihoodModule, y: Tensor, y_new: Tensor) -> float | None:
+    """Return that of the distribution at which training starts; its scales are set."""
+    complete = y[~y.flatten(1).isnan().any(1)]
+    found = likelihood.marginal(complete) if len(complete) else None
+    return None if found is None else likelihood(found[0]).log_prob(y_new).mean().item()
 
 
 def _some(rows: Rows | StreamedRows) -> list[Tensor]:
     step = -(-len(rows) // MAX_ROWS)
-    return [part.flatten(1).double().cpu() for part in rows[slice(None, None, step)][0]]
+    return [part.double().cpu() for part in rows[slice(None, None, step)][0]]
