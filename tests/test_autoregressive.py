@@ -266,7 +266,9 @@ def test_images_larger_than_the_weights_are_loaded(tmp_path):
 
 
 def test_a_fitted_model_is_exported_with_its_draws():
-    est = NNRegressor(likelihood=Autoregressive(Bernoulli()), **PARAMS).fit(X, AGREE)
+    est = NNRegressor(likelihood=Autoregressive(Bernoulli(), n_layers=1), **PARAMS).fit(
+        X, AGREE[:, :2]
+    )
     sizes = ({0: torch.export.Dim("n")},)
     exported = torch.export.export(est.to_torch(), (torch.from_numpy(X),), dynamic_shapes=sizes)
     proba = est.predict(X[:7])

@@ -14,17 +14,17 @@ from skcvae.architectures import MLP
 def forking():
     """Fit and predict in two threads, and then in a child that sets up torch anew."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(3000, 4))
+    X = rng.normal(size=(600, 4))
     torch.set_num_threads(2)
     est = CVAERegressor(max_epochs=1, random_state=0, architecture=MLP((256, 256)))
     est.fit(X, X[:, :2])
-    expected = est.predict(X)
+    expected = est.predict(X[:50])
     process = os.fork()
     if not process:
         signal.alarm(60)  # ends a child that hangs
         torch.set_num_threads(1)
-        np.testing.assert_allclose(est.predict(X), expected)
-        assert np.isfinite(est.log_prob(X[:500], X[:500, :2])).all()
+        np.testing.assert_allclose(est.predict(X[:50]), expected)
+        assert np.isfinite(est.log_prob(X, X[:, :2])).all()
         assert est.sample(X[:5], 3, 0).shape == (3, 5, 2)
         est.fit(X[:300], X[:300, :2])
         os._exit(0)

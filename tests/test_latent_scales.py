@@ -428,7 +428,7 @@ def of_cells(channels, n_scales, free_nats, seed):
     architecture = Conv(channels, n_latent_scales=n_scales, linear_features=False)
     est = CVAERegressor(
         architecture=architecture, likelihood="bernoulli", latent_dim=2,
-        objective=ELBO(free_nats), max_epochs=25, batch_size=32,
+        objective=ELBO(free_nats), max_epochs=14, batch_size=32, lr=3e-3,
         early_stopping=False, random_state=seed, device="cpu",
     )  # fmt: skip
     return est.fit(*cells(600, 0))
