@@ -507,6 +507,32 @@ def test_disagreement_is_the_share_of_pairs_that_differ():
             AnnotationsDisplay.from_predictions(np.zeros((n_rows, 3, 3)), y, draws)
 
 
+def test_a_single_annotation_disagrees_with_no_other():
+    y = np.zeros((3, 2, 2, 2), dtype=int)
+    y[1:, 1] = -1
+    display = AnnotationsDisplay.from_predictions(None, y, y[:1], n_shown=1)
+    found = display.disagreement_
+    assert (found["annotations"][0] == 0).all() and np.isnan(found["annotations"][1]).all()
+    assert np.isnan(found["draws"]).all()
+    drawn = [[image is not None for image in row] for row in display.images_[:, 2:]]
+    assert drawn == [[True, False], [False, False]]
+
+
+@pytest.mark.parametrize("X", [None, np.zeros((1, 2, 2))])
+def test_annotations_have_the_legend_of_samples(X):
+    y = np.array([10, 20, 30, 10]).reshape(1, 1, 2, 2)
+    for names in (None, {10: "sky", 20: "sea", 30: "sand"}):
+        legends = [
+            AnnotationsDisplay.from_predictions(X, y, y, label_names=names).legend_,
+            SamplesDisplay.from_predictions(X, y[0], y, label_names=names).legend_,
+        ]
+        texts = [[text.get_text() for text in legend.get_texts()] for legend in legends]
+        faces = [[patch.get_facecolor() for patch in legend.get_patches()] for legend in legends]
+        assert texts[0] == texts[1] == list((names or {10: "10", 20: "20", 30: "30"}).values())
+        assert faces[0] == faces[1] and len(set(faces[0])) == 3
+    assert AnnotationsDisplay.from_predictions(X, y, y, n_shown=0).legend_ is None
+
+
 def test_annotations_and_draws_that_are_no_labels_are_refused():
     y = np.array([0, 1])[:, None, None, None] * np.ones((2, 1, 3, 3), dtype=int)
     show = AnnotationsDisplay.from_predictions

@@ -109,7 +109,11 @@ print(f"diversity of the experts: {sample_diversity(experts):.3f}")
 
 shown = [3, 8, 14, 21, 30]
 display = AnnotationsDisplay.from_estimator(
-    models["CVAE"], X_test[shown], y_test[shown], n_samples=50, label_names={0: "", 1: "cell"}
+    models["CVAE"],
+    X_test[shown],
+    y_test[shown],
+    n_samples=50,
+    label_names={0: "background", 1: "cell"},
 )
 display.figure_.savefig("ten_experts.png", dpi=150)
 print("picture written to ten_experts.png")

@@ -11,6 +11,8 @@ from skcvae.displays._images import (
     grey,
     input_columns,
     inputs_as_images,
+    legend_of_labels,
+    look_of_labels,
     names_of_labels,
     numbered,
     show_image,
@@ -24,7 +26,8 @@ class AnnotationsDisplay:
     """Grid with one row per x: input, annotations, draws, and maps of their disagreement.
 
     The disagreement of a pixel is the probability that two different annotations, or draws,
-    have different labels there, over all of them, of which the grid shows the first ones.
+    have different labels there, over all of them, of which the grid shows the first ones. The
+    map of a row with a single annotation, which disagrees with no other, is left out.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to create a display. All
     parameters are stored as attributes.
@@ -50,7 +53,9 @@ class AnnotationsDisplay:
     images_ : ndarray of AxesImage of shape (n_rows, n_columns)
         Images of the grid; None where a row has fewer annotations.
     disagreement_ : dict of str to ndarray of shape (n_rows, height, width)
-        The maps of disagreement, "annotations" and "draws".
+        The maps of disagreement, "annotations" and "draws"; NaN without two of them.
+    legend_ : Legend or None
+        Legend of the labels; None if `n_shown` is 0.
     figure_ : Figure
         Figure of the plot.
 
@@ -197,12 +202,13 @@ class AnnotationsDisplay:
                     self.ax_[i, j].set_axis_off()
                 else:
                     self.images_[i, j] = show_image(self.ax_[i, j], image, look)
+        last_draw = self.images_[0, -3] if self.n_shown else None
+        self.legend_ = last_draw and legend_of_labels(last_draw, self.label_names)
         return self
 
     def _columns(self, imshow_kw):
         """Return title, images and look of each column."""
-        colours = pyplot(type(self).__name__).get_cmap("viridis", len(self.label_names))
-        labels = {"cmap": colours, "vmin": -0.5, "vmax": len(self.label_names) - 0.5}
+        labels = look_of_labels(self, self.label_names)
         heat = style(imshow_kw, cmap="magma", vmin=0, vmax=1)
         inputs = [] if self.X is None else input_columns(self.X)
         columns = [(title, images, grey(images)) for title, images in inputs]
@@ -219,11 +225,11 @@ class AnnotationsDisplay:
         return np.take_along_axis(self.annotations, order[..., None, None], axis=0)
 
     def _disagreement(self, maps):
-        """Return the share of pairs of maps that differ, for each pixel; zero without a pair."""
+        """Return the share of pairs of maps that differ, for each pixel; NaN without a pair."""
         counts = np.stack([(maps == label).sum(axis=0) for label in self.label_names])
         n = counts.sum(axis=0)
         same = (counts * (counts - 1)).sum(axis=0)
-        return 1 - np.divide(same, n * (n - 1), out=np.ones(n.shape), where=n > 1)
+        return 1 - np.divide(same, n * (n - 1), out=np.full(n.shape, np.nan), where=n > 1)
 
 
 def _labels(estimator, draws):

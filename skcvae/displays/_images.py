@@ -4,6 +4,7 @@ import numpy as np
 
 from skcvae.data.checks import has_channels_last
 from skcvae.data.label_names import known
+from skcvae.displays._axes import pyplot
 
 MOST_ROWS = 20  # larger grids are not readable
 LABELS = "iubOU"  # kinds of the dtypes of labels
@@ -130,6 +131,24 @@ def numbered(maps, label_names):
     for number, label in enumerate(label_names):
         numbers[maps == label] = number
     return numbers
+
+
+def look_of_labels(display, label_names):
+    """Return keywords for label maps as positions in `label_names`."""
+    colours = pyplot(type(display).__name__).get_cmap("viridis", len(label_names))
+    return {"cmap": colours, "vmin": -0.5, "vmax": len(label_names) - 0.5}
+
+
+def legend_of_labels(image, label_names):
+    """Plot a legend of the labels of an image below its figure; without names there is none."""
+    from matplotlib.patches import Patch
+
+    patches = [
+        Patch(color=image.cmap(image.norm(number)), label=name)
+        for number, name in enumerate((label_names or {}).values())
+    ]
+    kw = {"loc": "outside lower center", "ncols": len(patches), "frameon": False}
+    return image.figure.legend(handles=patches, **kw) if patches else None
 
 
 def grey(images):

@@ -12,6 +12,8 @@ from skcvae.displays._images import (
     grey,
     input_columns,
     inputs_as_images,
+    legend_of_labels,
+    look_of_labels,
     names_of_labels,
     numbered,
     outputs_as_images,
@@ -265,7 +267,7 @@ class SamplesDisplay:
                 self.images_[i, j] = show_image(self.ax_[i, j], image, look)
         for first, name in zip(self.ax_[:, 0], self.row_names or [], strict=False):
             first.set_ylabel(name, rotation=0, ha="right", va="center")
-        self.legend_ = self._legend() if self.label_names else None
+        self.legend_ = legend_of_labels(self.images_[0, -1], self.label_names)
         return self
 
     def _columns(self):
@@ -277,22 +279,9 @@ class SamplesDisplay:
     def _look(self):
         """Return the colour map and its limits, shared by all images but separate inputs."""
         if self.label_names:
-            colours = pyplot(type(self).__name__).get_cmap("viridis", len(self.label_names))
-            return {"cmap": colours, "vmin": -0.5, "vmax": len(self.label_names) - 0.5}
+            return look_of_labels(self, self.label_names)
         return grey(self.draws if self.y_true is None else self.y_true)
 
     def _coloured(self, images):
         """Return images, or label maps as positions in `label_names`."""
         return numbered(images, self.label_names) if self.label_names else images
-
-    def _legend(self):
-        from matplotlib.patches import Patch
-
-        shown = self.images_[0, -1]
-        patches = [
-            Patch(color=shown.cmap(shown.norm(number)), label=name)
-            for number, name in enumerate(self.label_names.values())
-        ]
-        return self.figure_.legend(
-            handles=patches, loc="outside lower center", ncols=len(patches), frameon=False
-        )
