@@ -1,5 +1,7 @@
 """Several annotations of each row: each is a row of its own, those of one x stay together."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +51,7 @@ def fitted(case, weight=None, **params):
     )
 
 
+DTYPES = (int, float, object)
 TEXTS = np.where(MAPS == -1, None, np.array(["a", "b", "c"])[MAPS])
 
 
@@ -75,7 +78,8 @@ def test_minus_one_marks_what_is_absent_where_it_cannot_be_a_value(likelihood):
     maps = np.array([[[-1, -1], [0, 1]]])
     found = Annotated.of([0], maps, likelihood).present.tolist()
     assert found == [[likelihood in NUMBERS, True]]
-    assert Annotated.of([0], maps.astype(float), likelihood).present.all()
+    for dtype in (float, np.int8, object):
+        assert (Annotated.of([0], maps.astype(dtype), likelihood).present == found).all()
 
 
 @pytest.mark.parametrize("likelihood", ["auto", "gaussian", "gaussian_mixture"])
@@ -112,11 +116,36 @@ def test_what_is_missing_in_a_list_of_texts_is_no_label(missing):
 @pytest.mark.parametrize("likelihood", LABELS, ids=repr)
 def test_minus_one_as_a_label_is_refused_with_its_cause(likelihood):
     est = NNRegressor(likelihood=likelihood, annotations=True, **PARAMS)
-    for y in (np.where(MAPS == 1, 1, -1), np.where(MAPS == 0, -1, MAPS)):
+    for y, dtype in product((np.where(MAPS == 1, 1, -1), np.where(MAPS == 0, -1, MAPS)), DTYPES):
         with pytest.raises(ValueError, match="-1 beside other values.*another code.*partial_y"):
+            est.fit(X, y.astype(dtype))
+    signs = np.where(MAPS[..., 0, 0] == 1, 1, -1)
+    for y in (*(signs.astype(dtype) for dtype in DTYPES), np.where(THERE, signs, np.nan)):
+        with pytest.raises(ValueError, match="y has -1 and 1 alone, and -1 marks an annotation"):
             est.fit(X, y)
-    with pytest.raises(ValueError, match="y has -1 and 1 alone, and -1 marks an annotation"):
-        est.fit(X, np.where(MAPS[..., 0, 0] == 1, 1, -1))
+
+
+@pytest.mark.parametrize("y", [MAPS, MAPS[..., 0, 0]], ids=["maps", "one label"])
+@pytest.mark.parametrize("dtype", [np.int8, *DTYPES])
+def test_labels_are_read_alike_in_all_dtypes(y, dtype):
+    est = NNRegressor(likelihood="categorical", annotations=True, **PARAMS)
+    expected = est.fit(X, y).log_prob(X, y)
+    found = est.fit(X, y.astype(dtype))
+    assert found.classes_.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(found.log_prob(X, y.astype(dtype)), expected)
+    if y.ndim > 2:
+        assert ged_scorer(found, X, y.astype(dtype)) == ged_scorer(est, X, y)
+
+
+@pytest.mark.parametrize("dtype", [int, float])
+def test_minus_one_is_a_class_where_it_is_named(dtype):
+    y = MAPS.astype(dtype)
+    signs = np.where(THERE, np.where(MAPS[..., 0, 0] == 1, 1, -1), np.nan)
+    for classes, part in ((range(-1, 3), y), ((-1, 1), signs)):
+        likelihood = Categorical(classes=[*classes], ignore_label=255)
+        est = NNRegressor(likelihood=likelihood, annotations=True, **PARAMS).fit(X, part)
+        there = THERE if part is signs else np.ones_like(THERE)
+        assert (np.isfinite(est.log_prob(X, part)) == there).all()
 
 
 @each_case

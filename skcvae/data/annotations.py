@@ -69,7 +69,6 @@ class Annotated(NamedTuple):
                 f"row for each of the {len(X)} rows of X, got {y.shape}."
             )
         code, ignored = (getattr(likelihood, a, None) for a in ("absent_code", "ignore_label"))
-        code = code if y.dtype.kind in "iu" else None
         present = present_annotations(y, {code, ignored} - {None})
         row = np.nonzero(present)[0]
         if not len(row):
@@ -173,11 +172,13 @@ def one_by_one(arrays: tuple, likelihood, sample_weight, validation: tuple, grou
 
 def _refuse_signs(y, present, likelihood):
     """Refuse the two labels -1 and 1, of which the first would be read as absent."""
-    is_coded = y.dtype.kind in "iu" and getattr(likelihood, "ignore_label", None) != -1
-    if is_coded and not present.all() and set(np.unique(y).tolist()) == {-1, 1}:
+    code, ignored = (getattr(likelihood, a, None) for a in ("absent_code", "ignore_label"))
+    is_coded = code is not None and code != ignored and not present.all()
+    signs, there = y == -1, known(y)
+    if is_coded and signs.any() and (signs | (y == 1))[there].all():
         raise ValueError(
             "y has -1 and 1 alone, and -1 marks an annotation that is absent. If -1 is a class, "
-            "use other codes, such as (y > 0).astype(int)."
+            "use other codes, such as np.where(y == -1, 0, y)."
         )
 
 

@@ -76,8 +76,8 @@ class CVAERegressor(StructuredPredictor):
         Whether y has several annotations of each row, of shape (n_rows, n_annotations, ...),
         such as the label maps of several experts, or repeated measurements. Each is a y of its
         x, and those of one x are all to train on, or all to validate on. An absent one is NaN
-        all over; of labels, binary outputs and counts also -1, in an array of integers, or
-        `ignore_label`. `predict` and `sample` return one annotation.
+        all over; of labels, binary outputs and counts also -1, unless that is one of the
+        `classes`, or `ignore_label`. `predict` and `sample` return one annotation.
     omission : float, default=0.0
         Input omission noise, against overfitting: in training this share of the
         numbers of each x is set to zero, or of an image one square of a side up to

@@ -39,8 +39,8 @@ class Likelihood(Documented, ABC):
     accepts_means : bool
         Whether means of targets, such as pooled pixels, are targets too.
     absent_code : int or None
-        What marks an absent annotation in an array of integers: -1 where y are labels, binary or
-        counts, of which it is none.
+        What marks an absent annotation: -1 where y are labels, binary or counts, of which it is
+        none.
     has_labels : bool
         Whether y are labels, all of which are held out for validation where y is one output.
     """

@@ -51,7 +51,7 @@ class Categorical(Likelihood):
 
     @property
     def absent_code(self):
-        """What marks an absent annotation in integers: -1, unless it is a class."""
+        """What marks an absent annotation: -1, unless it is a class."""
         return None if -1 in np.asarray(self.classes).ravel().tolist() else -1
 
     def codes_of(self, y):

@@ -68,7 +68,7 @@ class Columns(Likelihood, _BaseComposition):
 
     @property
     def absent_code(self):
-        """What marks an absent annotation in integers: -1 where no column may have it."""
+        """What marks an absent annotation: -1 where no column may have it."""
         codes = {getattr(part, "absent_code", None) for _, part, _ in self.groups}
         return -1 if codes == {-1} else None
 

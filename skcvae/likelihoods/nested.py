@@ -22,7 +22,7 @@ class Nested(Likelihood):
 
     @property
     def absent_code(self):
-        """What marks an absent annotation in integers, or None."""
+        """What marks an absent annotation, or None."""
         return getattr(self._single(), "absent_code", None)
 
     def _single(self):
