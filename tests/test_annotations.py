@@ -24,7 +24,7 @@ from skcvae.likelihoods import (
     Poisson,
     StudentT,
 )
-from skcvae.metrics import ged_scorer
+from skcvae.metrics import ged_scorer, generalized_energy_distance
 
 PARAMS = {"max_epochs": 2, "early_stopping": False, "random_state": 0}
 rng = np.random.default_rng(0)
@@ -105,12 +105,27 @@ def test_an_annotation_of_ignored_labels_is_absent(ignored):
     assert est.score(X, y) == pytest.approx(log_p[THERE].mean())
 
 
+@pytest.mark.parametrize("ignored", [255, "void"])
+def test_what_fit_ignores_the_scorer_leaves_out(ignored):
+    maps = TEXTS if ignored == "void" else MAPS
+    y = np.where(THERE[..., None, None], maps, ignored)
+    y[:, 0, 0] = ignored
+    likelihood = Categorical(ignore_label=ignored)
+    est = NNRegressor(likelihood=likelihood, annotations=True, partial_y=True, **PARAMS).fit(X, y)
+    draws = est.sample(X, 16, random_state=0)
+    found = ged_scorer(est, X, y)
+    assert found == ged_scorer(est, X, y.tolist())
+    y = y.swapaxes(0, 1)
+    assert found == -generalized_energy_distance(y, draws, ignore_label=ignored)
+
+
 @pytest.mark.parametrize("missing", [None, np.nan])
 def test_what_is_missing_in_a_list_of_texts_is_no_label(missing):
     y = np.where(THERE[..., None, None], TEXTS, missing).tolist()
     est = NNRegressor(likelihood="categorical", annotations=True, **PARAMS).fit(X, y)
     assert est.classes_.tolist() == ["a", "b", "c"]
     assert (np.isnan(est.log_prob(X, y)) == ~THERE).all()
+    assert ged_scorer(est, X, y) == ged_scorer(est, X, TEXTS)
 
 
 @pytest.mark.parametrize("likelihood", LABELS, ids=repr)

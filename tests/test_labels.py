@@ -371,6 +371,11 @@ def test_displays_show_labels_to_ignore_as_missing(kind):
     est = NNRegressor(likelihood=likelihood, partial_y=True, architecture="mlp", **QUICK)
     shown = y if kind == "SamplesDisplay" else np.stack([y, y], 1)
     display = getattr(displays, kind).from_estimator(est.fit(X, y), X[:3], shown[:3])
+    if kind == "AnnotationsDisplay":
+        again = displays.AnnotationsDisplay.from_predictions(
+            None, shown[:3].swapaxes(0, 1), display.draws, ignore_label=255
+        )
+        np.testing.assert_array_equal(again.annotations, display.annotations)
     truth = display.y_true if kind == "SamplesDisplay" else display.annotations[0]
     np.testing.assert_array_equal(np.isnan(truth), y[:3] == 255)
     assert list(display.label_names) == [0, 1, 2]

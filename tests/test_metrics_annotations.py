@@ -103,6 +103,56 @@ def test_absent_annotations_are_as_if_they_were_not_there(metric, dtype, maps):
         assert sample_diversity(y) == pytest.approx(expected)
 
 
+HOLES = {  # what stands for a pixel without a label
+    "nan": (lambda maps: maps.astype(float), np.nan, None),
+    "none": (lambda maps: maps.astype(object), None, None),
+    "255": (lambda maps: maps, 255, 255),
+    "-1": (lambda maps: maps, -1, -1),
+    "text": (lambda maps: np.array(["0", "1", "2"])[maps], "void", "void"),
+}
+
+
+@of_both
+@pytest.mark.parametrize("kind", HOLES)
+def test_pixels_that_an_annotation_does_not_know_are_left_out_of_a_row(metric, kind, maps):
+    read, hole, ignored = HOLES[kind]
+    y, draws = map(read, maps)
+    background, *labels = np.unique(draws)
+    holed = np.random.default_rng(1).random(y.shape) < 0.1
+    holed[:, 1], holed[2:, 0] = False, True  # known all over, and absent
+    given = np.where(holed, hole, y)
+    seen = ~(holed & ~holed.all(axis=(2, 3), keepdims=True)).any(axis=0)
+    without = [np.where(seen, part, background) for part in (y, draws)]
+    without[0] = np.where(holed.all(axis=(2, 3), keepdims=True), hole, without[0])
+    kw = {"labels": labels, "ignore_label": ignored}
+    assert metric(given, draws, **kw) == pytest.approx(metric(*without, **kw))
+    assert 0 < metric(given, draws, **kw) != pytest.approx(metric(y, draws, **kw))
+    if metric is generalized_energy_distance:
+        expected = sample_diversity(without[0], **kw)
+        assert sample_diversity(given, **kw) == pytest.approx(expected)
+
+
+@of_both
+def test_pixels_left_out_have_no_part_in_the_labels(metric, maps):
+    y, draws = maps
+    y[0, :, :2], draws[0, :, :2] = 255, 7
+    cropped = metric(y[:, :, 2:], draws[:, :, 2:])
+    assert metric(y, draws, ignore_label=255) == pytest.approx(cropped)
+
+
+@of_both
+def test_255_is_not_counted_as_a_class_in_silence(metric, maps):
+    y, draws = maps
+    y[0, 0] = 255
+    with pytest.warns(UserWarning, match="y has the label 255.*: ignore_label=255"):
+        metric(y, draws)
+    absent = np.where(y == 255, -1, y)
+    assert metric(y, draws, ignore_label=255) == metric(absent, draws)
+    metric(y, draws, labels=[1, 255])
+    draws[0, 0] = 255
+    metric(y, draws)
+
+
 @of_both
 def test_labels_are_all_but_the_background_unless_named(metric, maps):
     y, draws = maps
@@ -130,8 +180,9 @@ def test_bad_annotations(metric, maps):
         metric(y, draws[:, :4])
     with pytest.raises(ValueError, match="an annotation of each row, got none for row"):
         metric(np.where(np.arange(5)[:, None, None] == 2, -1, y), draws)
-    with pytest.raises(ValueError, match="Input y contains NaN"):
-        metric(np.where(y == 0, np.nan, y), draws)
+    apart = np.where(np.arange(6)[:, None] // 2 == np.arange(4)[:, None, None, None], np.nan, y)
+    with pytest.raises(ValueError, match="y must have a pixel of each row .* none for row 2"):
+        metric(np.where(np.arange(5)[:, None, None] == 2, apart, y), draws)
     with pytest.raises(ValueError, match="Input draws contains NaN"):
         metric(y, np.where(draws == 0, np.nan, draws))
     with pytest.raises(ValueError, match=r"y must have shape \(n_annotations, n_rows, ...\)"):

@@ -136,6 +136,13 @@ def _without_ignored(array, ignore_label) -> Codes | None:
     return Codes(np.where(numbers == ignore_label, np.nan, numbers), None)
 
 
+def without_label(y, ignored) -> np.ndarray:
+    """Return labels, NaN, or None beside texts, where they are one to ignore; None is none."""
+    y = array_of(y)
+    missing = None if y.dtype.kind in "OU" else np.nan
+    return y if ignored is None else np.where(y == ignored, missing, y)
+
+
 def refuse_one_hot(y: np.ndarray) -> None:
     """Refuse labels that are the rows of an identity matrix, or of one times a number."""
     known = y[np.isfinite(y).reshape(len(y), -1).all(axis=1)]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skcvae.data.annotations import labels_of, present_annotations
-from skcvae.data.label_names import array_of, known
+from skcvae.data.label_names import array_of, known, without_label
 from skcvae.displays._axes import axes_for, pyplot, style
 from skcvae.displays._images import (
     check_length,
@@ -114,11 +114,13 @@ class AnnotationsDisplay:
         check_rows(len(X))
         draws = sample(estimator, X, n_samples, random_state, observation_noise=observation_noise)
         draws = _labels(estimator, draws)
-        y = np.moveaxis(np.asarray(without_ignored(estimator, y)), 1, 0)
+        y = np.moveaxis(array_of(without_ignored(estimator, y)), 1, 0)
         return cls.from_predictions(X, y, draws, **kwargs)
 
     @classmethod
-    def from_predictions(cls, X, y, draws, *, label_names=None, n_shown=3, ax=None, **kwargs):
+    def from_predictions(
+        cls, X, y, draws, *, label_names=None, n_shown=3, ignore_label=None, ax=None, **kwargs
+    ):
         """Plot annotations and given draws.
 
         Parameters
@@ -128,13 +130,17 @@ class AnnotationsDisplay:
             (n_rows, [channels,] height, width), of 1 to 4 channels: grey or colour, and with
             2 or 4 a mask in a column of its own.
         y : array-like of shape (n_annotations, n_rows, height, width)
-            Label maps, annotations first. An absent one is NaN, None or -1 all over.
+            Label maps, annotations first. An absent one is NaN, None or -1 all over; pixels that
+            are NaN or None in a part of a map are plotted in light blue.
         draws : array-like of shape (n_draws, n_rows, height, width)
             Draws of label maps, as returned by `sample`.
         label_names : dict of label to str, default=None
             Names of the labels. None takes the labels.
         n_shown : int, default=3
             Number of annotations, and of draws, in the grid.
+        ignore_label : int or str, default=None
+            The label of pixels that are not known, such as 255, read as NaN. `from_estimator`
+            takes that of the likelihood.
         ax : ndarray of Axes of shape (n_rows, n_columns), default=None
             Axes to plot on. None creates a figure.
         **kwargs
@@ -151,7 +157,7 @@ class AnnotationsDisplay:
             If there are more than 20 rows, the shapes do not match or are not of maps, or y or
             draws are not labels.
         """
-        y, draws = array_of(y), array_of(draws)
+        y, draws = without_label(y, ignore_label), array_of(draws)
         if y.ndim != 4 or draws.shape[1:] != y.shape[1:] or not len(draws):
             raise ValueError(
                 "y must have shape (n_annotations, n_rows, height, width) and draws (n_draws, "

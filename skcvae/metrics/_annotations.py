@@ -5,7 +5,8 @@ The distance of two label maps is
 .. math:: d(a, b) = \frac1K \sum_k \bigl(1 - \mathrm{IoU}_k(a, b)\bigr),
 
 the mean over the labels k, zero for a label in neither map. The annotations of a row are maps
-S, its draws maps Y.
+S, its draws maps Y. Pixels of a row that some annotation has no label of are left out of all its
+maps.
 """
 
 from typing import NamedTuple
@@ -14,7 +15,14 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from skcvae.data.annotations import labels_of
-from skcvae.metrics._label_checks import checked, checked_draws, chosen, of_both
+from skcvae.data.label_names import array_of
+from skcvae.metrics._label_checks import (
+    checked,
+    checked_draws,
+    chosen,
+    of_both,
+    warn_of_unknown_label,
+)
 from skcvae.pipelines import sample
 from skcvae.pipelines._labels import without_ignored
 
@@ -27,7 +35,7 @@ class Distances(NamedTuple):
     draws: np.ndarray
 
 
-def generalized_energy_distance(y, draws, *, labels=None):
+def generalized_energy_distance(y, draws, *, labels=None, ignore_label=None):
     r"""Generalised energy distance of annotations and draws, averaged over rows.
 
     .. math::
@@ -43,13 +51,17 @@ def generalized_energy_distance(y, draws, *, labels=None):
     ----------
     y : array-like of shape (n_annotations, n_rows, ...)
         Label maps, annotations first: whole numbers or texts. An annotation of a row is absent
-        where all of it is NaN, None or -1; each row has at least one.
+        where all of it is NaN, None or -1; each row has at least one. Pixels that are NaN or
+        None in one of a row's annotations are left out of the row.
     draws : array-like of shape (n_draws, n_rows, ...)
         Draws of label maps, as returned by `sample`. Binary draws without observation noise are
         probabilities, whose likelier labels are ``(draws > 0.5).astype(int)``.
     labels : sequence of int, default=None
         Labels over which d takes the mean. None takes all labels of y and draws but 0, the
         background.
+    ignore_label : int or str, default=None
+        The label of pixels that are not known, such as 255, read as NaN: the `ignore_label` of
+        :class:`~skcvae.likelihoods.Categorical`.
 
     Returns
     -------
@@ -59,8 +71,13 @@ def generalized_energy_distance(y, draws, *, labels=None):
     Raises
     ------
     ValueError
-        If the shapes do not match, a row has no annotation, an annotation is absent in part, y or
-        draws are not labels, or there are no draws.
+        If the shapes do not match, a row has no annotation, or no pixel that all of them have a
+        label of, y or draws are not labels or have -1 in a part of a map, or there are no draws.
+
+    Warns
+    -----
+    UserWarning
+        If 255, which often stands for no label, is counted as a class.
 
     References
     ----------
@@ -77,11 +94,11 @@ def generalized_energy_distance(y, draws, *, labels=None):
     >>> generalized_energy_distance([left, right], [left, left])
     0.5
     """
-    rows = _distances(y, draws, labels)
+    rows = _distances(y, draws, labels, ignore_label)
     return float(np.mean([2 * b.mean() - s.mean() - d.mean() for b, s, d in rows]))
 
 
-def matched_iou(y, draws, *, labels=None):
+def matched_iou(y, draws, *, labels=None, ignore_label=None):
     r"""Hungarian-matched intersection over union of annotations and draws.
 
     The annotations of a row, and its draws, are repeated until both are equally many, and
@@ -94,7 +111,7 @@ def matched_iou(y, draws, *, labels=None):
         Label maps, as in :func:`generalized_energy_distance`.
     draws : array-like of shape (n_draws, n_rows, ...)
         Draws of label maps, as returned by `sample`.
-    labels : sequence of int, default=None
+    labels, ignore_label : default=None
         As in :func:`generalized_energy_distance`.
 
     Returns
@@ -120,10 +137,11 @@ def matched_iou(y, draws, *, labels=None):
     >>> matched_iou([left, right], [left, right, right, right])
     0.75
     """
-    return float(np.mean([1 - _matched(row.between) for row in _distances(y, draws, labels)]))
+    rows = _distances(y, draws, labels, ignore_label)
+    return float(np.mean([1 - _matched(row.between) for row in rows]))
 
 
-def best_of_n_iou(y, draws, *, labels=None):
+def best_of_n_iou(y, draws, *, labels=None, ignore_label=None):
     r"""Intersection over union of each annotation with the nearest of n draws, averaged.
 
     It tells whether each annotation is among the draws, however often, and grows with their
@@ -135,7 +153,7 @@ def best_of_n_iou(y, draws, *, labels=None):
         Label maps, as in :func:`generalized_energy_distance`.
     draws : array-like of shape (n_draws, n_rows, ...)
         Draws of label maps, as returned by `sample`.
-    labels : sequence of int, default=None
+    labels, ignore_label : default=None
         As in :func:`generalized_energy_distance`.
 
     Returns
@@ -158,11 +176,11 @@ def best_of_n_iou(y, draws, *, labels=None):
     >>> best_of_n_iou([left, right], [left, left])
     0.5
     """
-    rows = _distances(y, draws, labels)
+    rows = _distances(y, draws, labels, ignore_label)
     return float(np.mean([1 - row.between.min(axis=1).mean() for row in rows]))
 
 
-def sample_diversity(draws, *, labels=None):
+def sample_diversity(draws, *, labels=None, ignore_label=None):
     r"""Mean distance :math:`E\,d(Y, Y')` of different draws of a row, averaged over rows.
 
     Of annotations it is their disagreement, which the draws should have as well.
@@ -172,7 +190,7 @@ def sample_diversity(draws, *, labels=None):
     draws : array-like of shape (n_draws, n_rows, ...)
         Draws of label maps, as returned by `sample`, or annotations, of which some may be
         absent. Rows with a single one are left out.
-    labels : sequence of int, default=None
+    labels, ignore_label : default=None
         As in :func:`generalized_energy_distance`.
 
     Returns
@@ -193,11 +211,8 @@ def sample_diversity(draws, *, labels=None):
     >>> sample_diversity([left, right])
     1.0
     """
-    rows = [
-        row.annotations
-        for row in _distances(draws, None, labels, "draws")
-        if len(row.annotations) > 1
-    ]
+    rows = _distances(draws, None, labels, ignore_label, "draws")
+    rows = [row.annotations for row in rows if len(row.annotations) > 1]
     if not rows:
         raise ValueError(
             f"draws must have a row with two maps, got at most one in {np.shape(draws)}."
@@ -215,7 +230,8 @@ def ged_scorer(estimator, X, y, *, n_samples=16, random_state=0):
     X : array-like of shape (n_rows, ...)
         Inputs.
     y : array-like of shape (n_rows, n_annotations, ...)
-        Label maps of several annotators, as in `fit` with ``annotations=True``.
+        Label maps of several annotators, as in `fit` with ``annotations=True``. Pixels with the
+        `ignore_label` of the estimator's likelihood are as NaN.
     n_samples : int, default=16
         Draws per row.
     random_state : int, RandomState or None, default=0
@@ -241,26 +257,26 @@ def ged_scorer(estimator, X, y, *, n_samples=16, random_state=0):
     (3,)
     """
     draws = sample(estimator, X, n_samples, random_state)
-    y = np.moveaxis(np.asarray(without_ignored(estimator, y)), 1, 0)
+    y = np.moveaxis(array_of(without_ignored(estimator, y)), 1, 0)
     return -generalized_energy_distance(y, draws)
 
 
-def _distances(y, draws, labels, name="y"):
+def _distances(y, draws, labels, ignored, name="y"):
     """Return the distances of each row; without draws those of annotations alone."""
-    y, present, found = checked(y, name)
+    y, present, seen, found = checked(y, name, ignored)
     draws = y[:0] if draws is None else checked_draws(y, draws)
-    if len(draws):
-        found = of_both(found, labels_of("draws", draws))
-    labels = chosen(labels, found)
+    drawn = labels_of("draws", draws[:, seen]) if len(draws) else found[:0]
+    asked, labels = labels, chosen(labels, of_both(found, drawn))
+    warn_of_unknown_label(name, found, drawn if asked is None else [*drawn, *asked])
     rows = []
     for i, there in enumerate(present.T):
-        rows.append(_of_row(y[there, i], draws[:, i], labels))
+        rows.append(_of_row(y[there, i][:, seen[i]], draws[:, i][:, seen[i]], labels))
     return rows
 
 
 def _of_row(annotations, draws, labels):
-    flat = (np.reshape(part, (len(part), annotations[0].size)) for part in (annotations, draws))
-    s, d = (np.stack([part == k for k in labels]).astype(float) for part in flat)
+    parts = annotations, draws
+    s, d = (np.stack([part == k for k in labels]).astype(float) for part in parts)
     return Distances(*(_distance(*pair) for pair in ((s, d), (s, s), (d, d))))
 
 

@@ -1,14 +1,22 @@
 """Label maps of annotators, draws and labels, checked."""
 
+import warnings
+
 import numpy as np
 
 from skcvae.data.annotations import labels_of, present_annotations
-from skcvae.data.label_names import array_of
+from skcvae.data.label_names import (
+    UNKNOWN_LABEL,
+    array_of,
+    has_unknown_label,
+    known,
+    without_label,
+)
 
 
-def checked(y, name):
-    """Return annotations, which are present, and their labels; refuse rows without, and holes."""
-    y = array_of(y)
+def checked(y, name, ignored):
+    """Return annotations, which are present, the pixels that all of a row know, and labels."""
+    y = without_label(y, ignored)
     if y.ndim < 3 or not y.size:
         raise ValueError(f"{name} must have shape (n_annotations, n_rows, ...), got {y.shape}.")
     present = present_annotations(y)
@@ -17,7 +25,15 @@ def checked(y, name):
         raise ValueError(
             f"{name} must have an annotation of each row, got none for row {bare[0]}."
         )
-    return y, present, labels_of(name, y[present])
+    there = present.reshape(*present.shape, *[1] * (y.ndim - 2))
+    seen = (known(y) | ~there).all(axis=0)
+    blind = np.flatnonzero(~seen.reshape(len(seen), -1).any(axis=1))
+    if len(blind):
+        raise ValueError(
+            f"{name} must have a pixel of each row with labels in all its annotations, got none "
+            f"for row {blind[0]}. Mark one of them as absent: NaN, None or -1 all over."
+        )
+    return y, present, seen, labels_of(name, y[there & seen])
 
 
 def checked_draws(y, draws):
@@ -38,6 +54,16 @@ def of_both(found, drawn):
             f"{drawn[:5].tolist()}."
         )
     return np.union1d(found, drawn)
+
+
+def warn_of_unknown_label(name, found, known_labels):
+    """Warn if 255 is a class of annotations alone, and not one that is asked for."""
+    if has_unknown_label(found) and UNKNOWN_LABEL not in known_labels:
+        warnings.warn(
+            f"{name} has the label {UNKNOWN_LABEL}, which is counted as a class. If it stands for "
+            f"pixels without a label: ignore_label={UNKNOWN_LABEL}.",
+            stacklevel=4,
+        )
 
 
 def chosen(labels, found):

@@ -1,7 +1,6 @@
 """Labels among the outputs of the last step of a pipeline or a search."""
 
-import numpy as np
-
+from skcvae.data.label_names import without_label
 from skcvae.pipelines._frames import names_in_fit
 from skcvae.pipelines.steps import last_step
 
@@ -72,7 +71,4 @@ def without_ignored(estimator, y):
         return y
     likelihood = getattr(getattr(last, "estimator", last), "likelihood", None)
     ignored = getattr(likelihood, "ignore_label", None)
-    if ignored is None or y is None:
-        return y
-    y = np.asarray(y)
-    return np.where(y == ignored, None if y.dtype.kind in "OU" else np.nan, y)
+    return y if ignored is None or y is None else without_label(y, ignored)
