@@ -220,6 +220,22 @@ def test_labels_are_some_of_those_of_the_maps(metric, labels, maps):
 
 
 @of_both
+def test_labels_of_which_none_occurs_are_named(metric, maps):
+    y, draws = maps
+    names = np.array(["a", "b", "c"])
+    for parts, labels in ((maps, [10]), (maps, (7, 8)), ((names[y], names[draws]), ["void"])):
+        with pytest.warns(UserWarning, match="None of labels=.* occurs among those"):
+            metric(*parts, labels=labels)
+        with pytest.warns(UserWarning, match="None of labels="):
+            sample_diversity(parts[1], labels=labels)
+    known, only_drawn = metric(y, draws, labels=[1, 2]), metric(0 * y, draws, labels=[2, 10])
+    assert metric(y, draws, labels=[1, 2, 10]) == pytest.approx(
+        known * 2 / 3 + (metric is not generalized_energy_distance) / 3
+    )
+    assert np.isfinite(only_drawn)
+
+
+@of_both
 @pytest.mark.parametrize("missing", [None, np.nan])
 def test_maps_of_texts_are_compared_as_those_of_numbers(metric, missing, maps):
     names = np.array(["a", "b", "c"])

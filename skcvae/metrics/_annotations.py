@@ -57,8 +57,8 @@ def generalized_energy_distance(y, draws, *, labels=None, ignore_label=None):
         Draws of label maps, as returned by `sample`. Binary draws without observation noise are
         probabilities, whose likelier labels are ``(draws > 0.5).astype(int)``.
     labels : sequence of int, default=None
-        Labels over which d takes the mean. None takes all labels of y and draws but 0, the
-        background.
+        Labels over which d takes the mean; not all need to occur. None takes all labels of y and
+        draws but 0, the background.
     ignore_label : int or str, default=None
         The label of pixels that are not known, such as 255, read as NaN: the `ignore_label` of
         :class:`~skcvae.likelihoods.Categorical`.
@@ -77,7 +77,7 @@ def generalized_energy_distance(y, draws, *, labels=None, ignore_label=None):
     Warns
     -----
     UserWarning
-        If 255, which often stands for no label, is counted as a class.
+        If none of `labels` occurs, or 255, which often stands for no label, is counted as a class.
 
     References
     ----------

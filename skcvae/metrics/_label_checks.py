@@ -76,4 +76,10 @@ def chosen(labels, found):
             f"labels must be a sequence of some of the labels {found[:5].tolist()}, or None, got "
             f"{labels!r}."
         )
+    if not np.isin(labels, found).any():
+        warnings.warn(
+            f"None of labels={labels!r} occurs among those of the maps, {found[:5].tolist()}: no "
+            "two maps differ, as if all were right.",
+            stacklevel=4,
+        )
     return labels
