@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from torch.utils.data import TensorDataset
 
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, load
@@ -24,7 +25,14 @@ from skcvae.likelihoods import (
     Poisson,
     StudentT,
 )
-from skcvae.metrics import ged_scorer, generalized_energy_distance
+from skcvae.metrics import (
+    crps_scorer,
+    energy_scorer,
+    ged_scorer,
+    generalized_energy_distance,
+    mean_iou_scorer,
+    pixel_accuracy_scorer,
+)
 
 PARAMS = {"max_epochs": 2, "early_stopping": False, "random_state": 0}
 rng = np.random.default_rng(0)
@@ -237,6 +245,26 @@ def test_with_the_rest_of_the_package(tmp_path):
     both = EnsembleRegressor(est, n_estimators=2, random_state=0).fit(X, MAPS)
     assert both.sample(X, 4, random_state=0).shape == (4, 30, 4, 5)
     assert np.isfinite(both.score(X, MAPS))
+
+
+@each_case
+def test_scorers_of_one_y_refuse_several_and_name_those_that_do_not(case):
+    est, y = fitted(case), CASES[case][1]
+    search = GridSearchCV(est, {"lr": [0.001]}, cv=2).fit(X, y)
+    both = EnsembleRegressor(est, n_estimators=2, random_state=0).fit(X, y)
+    of_labels = pixel_accuracy_scorer, mean_iou_scorer
+    scorers = of_labels if case == "maps" else (crps_scorer, energy_scorer)
+    for scorer, model in product(scorers, (est, make_pipeline(est), search, both)):
+        with pytest.raises(ValueError, match="one annotation .*, got .* score .* ged_scorer"):
+            scorer(model, X, y)
+        assert np.isfinite(scorer(model, X, y[:, 2]))
+
+
+@pytest.mark.parametrize("y", [MAPS[:, 0], MAPS[:9], MAPS[..., 0, 0], MAPS[..., :2]])
+def test_the_scorer_of_annotations_names_the_shape_that_it_was_given(y):
+    with pytest.raises(ValueError, match=r"\(n_rows, n_annotations, ...\).*got ") as caught:
+        ged_scorer(fitted("maps"), X, y)
+    assert f"got {y.shape} and (16, 30, 4, 5)" in str(caught.value)
 
 
 @pytest.mark.parametrize(

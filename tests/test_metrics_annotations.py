@@ -213,6 +213,17 @@ def test_only_labels_are_compared(metric, maps):
 
 
 @of_both
+def test_draws_of_nothing_but_minus_one_are_named(metric, maps):
+    for absent in (-1, -1.0):
+        with pytest.raises(ValueError, match="draws has nothing but -1, which marks"):
+            metric(maps[0], np.full(maps[1].shape, absent))
+        with pytest.raises(
+            ValueError, match="draws must have an annotation of each row, got none"
+        ):
+            sample_diversity(np.full(maps[1].shape, absent))
+
+
+@of_both
 @pytest.mark.parametrize("labels", [[], "1", 1, ["1"]])
 def test_labels_are_some_of_those_of_the_maps(metric, labels, maps):
     with pytest.raises(ValueError, match=r"labels must be a sequence of some .*\[0, 1, 2\]"):

@@ -232,7 +232,7 @@ def labels_of(name: str, maps: np.ndarray) -> np.ndarray:
 
 
 def refuse_part(name: str, present: np.ndarray, advice: str = "") -> None:
-    """Refuse -1 beside other values, where it marks an annotation that is absent as a whole.
+    """Refuse -1 in what is present, where it marks an annotation that is absent as a whole.
 
     Parameters
     ----------
@@ -248,10 +248,12 @@ def refuse_part(name: str, present: np.ndarray, advice: str = "") -> None:
     ValueError
         If there is a -1.
     """
-    if (present == -1).any():
+    is_code = present == -1
+    if is_code.any():
+        beside = "nothing but -1" if is_code.all() else "-1 beside other values"
         raise ValueError(
-            f"{name} has -1 beside other values, which marks an annotation that is absent as a "
-            f"whole: give a class another code.{advice}"
+            f"{name} has {beside}, which marks an annotation that is absent as a whole: give a "
+            f"class another code.{advice}"
         )
 
 

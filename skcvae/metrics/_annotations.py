@@ -257,8 +257,13 @@ def ged_scorer(estimator, X, y, *, n_samples=16, random_state=0):
     (3,)
     """
     draws = sample(estimator, X, n_samples, random_state)
-    y = np.moveaxis(array_of(without_ignored(estimator, y)), 1, 0)
-    return -generalized_energy_distance(y, draws)
+    y = array_of(without_ignored(estimator, y))
+    if y.ndim < 3 or draws.shape[1:] != (len(y), *y.shape[2:]):
+        raise ValueError(
+            "y must have label maps of shape (n_rows, n_annotations, ...), for draws of shape "
+            f"(n_draws, n_rows, ...), got {y.shape} and {draws.shape}."
+        )
+    return -generalized_energy_distance(np.moveaxis(y, 1, 0), draws)
 
 
 def _distances(y, draws, labels, ignored, name="y"):
@@ -268,15 +273,14 @@ def _distances(y, draws, labels, ignored, name="y"):
     drawn = labels_of("draws", draws[:, seen]) if len(draws) else found[:0]
     asked, labels = labels, chosen(labels, of_both(found, drawn))
     warn_of_unknown_label(name, found, drawn if asked is None else [*drawn, *asked])
-    rows = []
-    for i, there in enumerate(present.T):
-        rows.append(_of_row(y[there, i][:, seen[i]], draws[:, i][:, seen[i]], labels))
-    return rows
+    return [
+        _of_row(y[there, i][:, seen[i]], draws[:, i][:, seen[i]], labels)
+        for i, there in enumerate(present.T)
+    ]
 
 
 def _of_row(annotations, draws, labels):
-    parts = annotations, draws
-    s, d = (np.stack([part == k for k in labels]).astype(float) for part in parts)
+    s, d = (np.stack([part == k for k in labels]).astype(float) for part in (annotations, draws))
     return Distances(*(_distance(*pair) for pair in ((s, d), (s, s), (d, d))))
 
 

@@ -7,6 +7,7 @@ from sklearn.metrics import accuracy_score, jaccard_score
 from sklearn.utils import assert_all_finite
 
 from skcvae.data.label_names import UNKNOWN_LABEL, check_whole, has_unknown_label, known
+from skcvae.pipelines._annotations import check_single
 from skcvae.pipelines._frames import check_alike, check_names
 from skcvae.pipelines._labels import without_ignored
 
@@ -131,6 +132,7 @@ def pixel_accuracy_scorer(estimator, X, y):
     >>> cross_val_score(est, X, y, scoring=pixel_accuracy_scorer, cv=3).shape
     (3,)
     """
+    check_single(estimator, y)
     check_names(estimator, y)
     return pixel_accuracy(without_ignored(estimator, y), estimator.predict(X))
 
@@ -164,6 +166,7 @@ def mean_iou_scorer(estimator, X, y):
     >>> cross_val_score(est, X, y, scoring=mean_iou_scorer, cv=3).shape
     (3,)
     """
+    check_single(estimator, y)
     check_names(estimator, y)
     return intersection_over_union(without_ignored(estimator, y), estimator.predict(X))
 

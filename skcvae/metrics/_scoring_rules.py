@@ -14,6 +14,7 @@ from scipy.spatial.distance import pdist
 
 from skcvae.metrics._draws import weights_of_outputs, with_draws
 from skcvae.pipelines import sample
+from skcvae.pipelines._annotations import check_single
 from skcvae.pipelines._frames import check_names
 from skcvae.pipelines._labels import check_numbers_only
 
@@ -155,6 +156,7 @@ def crps_scorer(estimator, X, y, *, n_samples=100, random_state=0):
     >>> cross_val_score(est, ring.X, ring.y, scoring=crps_scorer, cv=3).shape
     (3,)
     """
+    check_single(estimator, y)
     check_names(estimator, y)
     check_numbers_only(estimator, "The CRPS")
     return -crps(y, sample(estimator, X, n_samples, random_state))
@@ -192,6 +194,7 @@ def energy_scorer(estimator, X, y, *, n_samples=100, random_state=0):
     >>> cross_val_score(est, ring.X, ring.y, scoring=energy_scorer, cv=3).shape
     (3,)
     """
+    check_single(estimator, y)
     check_names(estimator, y)
     check_numbers_only(estimator, "The energy score")
     return -energy_score(y, sample(estimator, X, n_samples, random_state))

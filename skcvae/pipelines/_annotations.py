@@ -1,0 +1,34 @@
+"""Estimators of several annotations of each row, at the end of a pipeline or inside a search."""
+
+import numpy as np
+
+from skcvae.pipelines.steps import last_step
+
+
+def check_single(estimator, y):
+    """Refuse several annotations of each row, where one y is compared with predictions or draws.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    y : array-like
+        Outputs: one annotation of each row of an estimator with ``annotations=True``.
+
+    Raises
+    ------
+    ValueError
+        If y has an axis of annotations.
+    """
+    try:
+        last, _ = last_step(estimator, None, "y_shape_")
+    except TypeError:  # not of this package
+        return
+    is_annotated = getattr(getattr(last, "estimator", last), "annotations", False)
+    if is_annotated and np.ndim(y) != 1 + len(last.y_shape_):
+        expected = str(("n_rows", *last.y_shape_)).replace("'", "")
+        raise ValueError(
+            f"y must have one annotation of each row, shape {expected}, got {np.shape(y)}. Of an "
+            "estimator with annotations=True, score takes several, and so does ged_scorer, of "
+            "label maps."
+        )
