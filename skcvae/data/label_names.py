@@ -137,7 +137,7 @@ def _without_ignored(array, ignore_label) -> Codes | None:
 
 
 def without_label(y, ignored) -> np.ndarray:
-    """Return labels, NaN, or None beside texts, where they are one to ignore; None is none."""
+    """Return labels with NaN, or None beside texts, in place of one to ignore, if any."""
     y = array_of(y)
     missing = None if y.dtype.kind in "OU" else np.nan
     return y if ignored is None else np.where(y == ignored, missing, y)
