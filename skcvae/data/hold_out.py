@@ -24,19 +24,27 @@ Parts = tuple[np.ndarray, np.ndarray]
 
 
 def split(
-    arrays, index, groups, validation, fraction: float, seed: int, *, has_labels: bool = False
+    arrays, index, groups, validation, fraction: float, seed: int, *, has_labels=False, row=None
 ) -> Parts:
     """Return the positions in `index` to train on, and those to validate on.
 
     `validation` is "random", an int or a splitter; `groups` has a label for each row to split.
+    With annotations, `row` numbers the user's rows, which are the groups by default: an int and a
+    splitter are of these.
     """
     if isinstance(validation, str):
         label = labels(arrays, index) if has_labels else None
         parts = random_split(blocks(arrays, index, groups), fraction, seed, label)
-    elif isinstance(validation, Integral):
-        parts = last_rows(len(index), validation)
     else:
-        parts = first_split(validation, arrays, index, seed, groups)
+        first = np.arange(len(index)) if row is None else first_of_each(row)
+        if isinstance(validation, Integral):
+            parts = last_rows(len(first), validation)
+        else:
+            has_groups = groups is not None and not np.array_equal(groups, row)
+            group = groups[first] if has_groups else None
+            parts = first_split(validation, arrays, index[first], seed, group)
+        if row is not None:
+            parts = [np.flatnonzero(np.isin(row, row[first[part]])) for part in parts]
     if groups is not None:
         check_groups(validation, groups, *parts)
     return parts
@@ -104,6 +112,11 @@ def first_split(splitter, arrays, index, seed: int, groups) -> Parts:
             raise ValueError(
                 f"validation={splitter!r} must have rows to {name} on in its first split, got "
                 f"none of the {len(index)} rows."
+            )
+        if not 0 <= part.min() <= part.max() < len(index):
+            raise ValueError(
+                f"validation={splitter!r} must split the {len(index)} rows to fit, got row "
+                f"{part.max()}. Rows of weight zero, and without an annotation, are left out."
             )
     if np.intersect1d(kept, held_out).size:
         raise ValueError(
