@@ -265,7 +265,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         ConvergenceWarning
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
             weights of the completed epochs. An interrupt in the first epoch is re-raised. Or if
-            training left the start, a linear model, and lost on the rows to train on too.
+            training lost on the rows to train on too: left the start, a linear model, or fell
+            below a distribution that ignores X.
         UserWarning
             If rows held out are copies of rows to train on, or nearly (give `groups`), windows
             that overlap with them (give `validation`), if ignoring X is better for them, or if

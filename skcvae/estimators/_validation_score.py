@@ -1,10 +1,11 @@
-"""The validation score of the weights that are kept, and the warning where it is too low."""
+"""The score of the weights that are kept, and the warning where it is too low."""
 
 import math
 import warnings
 from copy import deepcopy
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
@@ -30,6 +31,7 @@ OF_OUTPUTS = (
 )
 FEWEST_ROWS = 3  # held out
 NOTABLE, MANY_ROWS = 0.5, 20  # nats, of so many rows: of fewer, a larger difference can be chance
+NOTABLE_OF_ONE = 0.1  # nats of an output of a row to train on
 
 
 def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
@@ -82,6 +84,38 @@ def warn_if_constant_is_better(
                 stacklevel=7,
             )
             return
+
+
+def warn_if_training_diverged(estimator, rows: Rows | StreamedRows) -> None:
+    """Warn if y given draws of z is less likely after training than if x and z were ignored.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Fitted, without rows held out, of which the best epoch is kept. Weighted rows are not
+        compared, nor label maps and images of several scales.
+    rows : Rows or StreamedRows
+        The rows to train on.
+    """
+    net, history = estimator.net_, estimator.history_
+    model = net.module.model
+    if rows.weight is not None or not isinstance(model, Model):
+        return
+    if estimator.specification_.n_scales > 1:
+        return
+    if len(history) < MIN_EPOCHS_BEFORE_WARNING or net.interrupted:
+        return
+    constant, _ = next(constant_scores(model.output.likelihood, rows, rows), (-math.inf, ""))
+    found = history[-1]["train_reconstruction"]
+    if found < constant - max(NOTABLE, NOTABLE_OF_ONE * rows[slice(1)][0][-1].numel()):
+        warnings.warn(
+            f"After {len(history)} epochs the rows to train on have {found:.4g} nats each, below "
+            f"the {constant:.4g} of a distribution that ignores X: training has diverged, or not "
+            f"yet converged. Take a smaller learning rate than lr={net.lr:g}, more epochs, or "
+            "early_stopping=True.",
+            ConvergenceWarning,
+            stacklevel=7,
+        )
 
 
 def constant_scores(
