@@ -512,8 +512,8 @@ def test_training_that_diverged_warns_where_the_last_epoch_is_kept(cls, kind):
          "categorical": (X + rng.logistic(size=X.shape) > 0).astype(int)}[kind]  # fmt: skip
     est = cls(likelihood=kind, early_stopping=False, max_epochs=15, random_state=0)
     est.fit(X, y)  # warnings are errors
-    with pytest.warns(ConvergenceWarning, match="smaller learning rate than lr=0.7,"):
-        est.set_params(lr=0.7).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="smaller learning rate than lr=1,"):
+        est.set_params(lr=1).fit(X, y)
 
 
 @pytest.mark.parametrize("noise", [0.1, 0.003])
