@@ -20,7 +20,14 @@ from sklearn.preprocessing import StandardScaler
 import skcvae
 from skcvae import VAE, ConformalRegressor, CVAERegressor, EnsembleRegressor, NNRegressor
 from skcvae.estimators import _regions
-from skcvae.likelihoods import Categorical, Columns, Gaussian
+from skcvae.likelihoods import (
+    Categorical,
+    Columns,
+    Gaussian,
+    Hurdle,
+    LogitNormal,
+    MaskedImage,
+)
 
 REGIONS = ["density", "distance", "latent"]
 QUICK = {"max_epochs": 2, "random_state": 0}
@@ -425,6 +432,92 @@ def test_regions_of_positive_numbers_begin_at_zero_or_above(table):
     counts = NNRegressor(likelihood="poisson", **QUICK).fit(X, np.round(np.exp(y[:, 0])))
     with pytest.raises(ValueError, match=r"real or of positive numbers, got Poisson"):
         counts.predict_region(X)
+
+
+def within(est, draws, y, coverage):
+    """Return which outputs have scores up to the threshold."""
+    calibration = est.calibration_
+    return _regions.centrality(draws, y) <= calibration.threshold(
+        calibration.interval_scores, coverage
+    )
+
+
+BOUNDED = {
+    "gamma": ("gamma", 0, np.inf),
+    "log_normal": ("log_normal", 0, np.inf),
+    "hurdle": (Hurdle(), 0, np.inf),
+    "poisson": ("poisson", 0, np.inf),
+    "negative_binomial": ("negative_binomial", 0, np.inf),
+    "bernoulli": ("bernoulli", 0, 1),
+    "logit_normal": (LogitNormal(low=[-1, 2], high=[3, 5]), [-1, 2], [3, 5]),
+}
+MADE = {
+    "pipeline": lambda est: make_pipeline(StandardScaler(), est),
+    "search": lambda est: GridSearchCV(est, {"lr": [0.01]}, cv=2),
+    "ensemble": lambda est: EnsembleRegressor(est, n_estimators=2, random_state=0),
+}
+
+
+def bounded(name, rng, X):
+    """Return y in the support of a likelihood, with much that x does not tell."""
+    noise = X[:, :2] + 2 * rng.normal(size=(len(X), 2))
+    if name == "logit_normal":
+        return np.array([-1, 2]) + np.array([4, 3]) / (1 + np.exp(-noise))
+    if name == "bernoulli":
+        return (noise > 0).astype(float)
+    found = np.exp(noise / 2)
+    is_zero = name == "hurdle" and rng.random(found.shape) < 0.3
+    return np.where(is_zero, 0, found) if name in ("gamma", "log_normal", "hurdle") else found // 1
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [*((name, None) for name in BOUNDED), *(("logit_normal", made) for made in MADE)],
+)
+def test_intervals_are_cut_to_the_support_and_lose_no_y(table, name, made):
+    X, y = table[0], bounded(name, np.random.default_rng(1), table[0])
+    likelihood, low, high = BOUNDED[name]
+    inner = NNRegressor(likelihood=likelihood, **QUICK)
+    inner = MADE[made](inner) if made else inner
+    est = ConformalRegressor(inner, region="distance", n_samples=4, random_state=0)
+    est.fit(X, y).conformalize(X, y)
+    (draws,) = (draws for _, _, draws in est._draws(X))
+    for coverage in (0.5, 0.98):
+        intervals = est.predict_interval(X, coverage)
+        assert (intervals[..., 0] >= low).all() and (intervals[..., 1] <= high).all()
+        np.testing.assert_array_equal(inside(intervals, y), within(est, draws, y, coverage))
+    assert (intervals[..., 0] == low).any()  # else there was nothing to cut
+    box = est.predict_interval(X, (0.5, 0.98), joint=True)
+    assert (box >= np.reshape(low, (-1, 1, 1))).all()
+    assert (box <= np.reshape(high, (-1, 1, 1))).all()
+
+
+def test_columns_and_channels_have_supports_of_their_own(table):
+    X, real = table[0], table[1][:, :1]
+    y = np.column_stack([np.exp(2 * real), real, real > 0, real > 0])
+    parts = ("gamma", "gaussian", "bernoulli")
+    likelihoods = [NNRegressor._named["likelihood"][name]() for name in parts]
+    groups = [("c", likelihoods[0], [0]), ("b", likelihoods[2], [2]), ("g", likelihoods[1], [1])]
+    columns = Columns([*groups, ("label", Categorical(), [3])])
+    est = ConformalRegressor(NNRegressor(likelihood=columns, **QUICK), n_samples=4, random_state=0)
+    low, high = np.moveaxis(est.fit(X, y).conformalize(X, y).predict_interval(X, 0.98), -1, 0)
+    assert (low[:, 0] >= 0).all() and (low[:, 0] == 0).any() and (high[:, 0] > 1).any()
+    assert (low[:, 1] < 0).any() and (high[:, 1] > 1).any()
+    assert (low[:, 2] >= 0).all() and (high[:, 2] <= 1).all() and np.isnan(low[:, 3]).all()
+    image = MaskedImage(Gaussian(), image_size=(2, 3))
+    for shape in ((2, 2, 3), (12,)):
+        low, high = image.support(shape).reshape(2, 2, 6)
+        assert np.isneginf(low[0]).all() and np.isposinf(high[0]).all()
+        assert (low[1] == 0).all() and (high[1] == 1).all()
+
+
+@pytest.mark.parametrize("region", REGIONS[:2])
+def test_rows_outside_of_the_support_do_not_calibrate(table, region):
+    X, y = table[0], np.exp(table[1])
+    est = ConformalRegressor(NNRegressor(likelihood="gamma", **QUICK), region=region)
+    with pytest.raises(ValueError, match="Gamma expects positive numbers in y, got -1"):
+        est.fit(X, y).conformalize(X, np.where(y > y.mean(), -1, y))
+    assert not hasattr(est, "calibration_")
 
 
 def test_labels(table):

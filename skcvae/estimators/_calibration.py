@@ -103,6 +103,13 @@ def outputs(y):
     return check_array(y, dtype=float, ensure_2d=False, allow_nd=True, input_name="y")
 
 
+def check_support(estimator, y):
+    """Refuse y outside of the support, to which regions are cut, as `fit` does."""
+    last, _ = pipelines.last_step(estimator, None, "sample")
+    if hasattr(getattr(last, "likelihood_", None), "check_targets"):
+        last.likelihood_.check_targets(y)
+
+
 def check_rows(y, shape):
     """Refuse y of shape (n_values, n_rows, ...) that are not of a shape (n_rows, ...)."""
     if y.shape[1:] != shape:

@@ -35,8 +35,8 @@ class ConformalRegions:
         Returns
         -------
         ndarray of shape (n_rows, ..., 2)
-            Lower and upper end; with several coverages (n_rows, ..., 2, n_coverages). NaN in
-            columns of labels.
+            Lower and upper end, of what y can be: not below 0 where y are positive or counts;
+            with several coverages (n_rows, ..., 2, n_coverages). NaN in columns of labels.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class ConformalRegions:
             np.stack([_regions.interval(draws, threshold) for threshold in thresholds], axis=-1)
             for _, _, draws in self._draws(X)
         ]
-        found = np.concatenate(found)
+        found = _regions.within_support(self.estimator_, np.concatenate(found))
         found[..., labels, :, :] = np.nan
         if several:
             return found

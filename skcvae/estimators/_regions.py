@@ -73,6 +73,15 @@ def interval(draws, mass):
     return np.stack([quantile(draws, (1 - mass) / 2), quantile(draws, (1 + mass) / 2)], axis=-1)
 
 
+def within_support(estimator, ends):
+    """Cut intervals, of shape (n_rows, ..., 2, n_coverages), to what y can be."""
+    last, _ = pipelines.last_step(estimator, None, "sample")
+    if not hasattr(getattr(last, "likelihood_", None), "support"):
+        return ends
+    low, high = last.likelihood_.support(ends.shape[1:-2])
+    return np.clip(ends, low[..., None, None], high[..., None, None])
+
+
 # Scores of joint regions.
 
 
