@@ -538,6 +538,52 @@ def test_labels(table):
     assert np.isnan(intervals[:, 1]).all() and inside(intervals[:, 0], y[:, 0]).mean() > 0.8
 
 
+KINDS = {
+    "texts": np.array(["b", "a"]),
+    "objects": np.array(["b", "a"], dtype=object),
+    "digits": np.array(["0", "1"]),
+    "booleans": np.array([False, True]),
+    "objects of booleans": np.array([False, True], dtype=object),
+}
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (2, 2)], ids=str)
+@pytest.mark.parametrize("region", ["density", "latent"])
+@pytest.mark.parametrize("names", KINDS.values(), ids=KINDS)
+def test_the_kind_of_labels_changes_nothing(table, names, region, shape):
+    X = table[0]
+    numbers = (np.random.default_rng(0).normal(X.sum(axis=1), 1, (*shape, 80)).T > 0).astype(int)
+    held = []
+    for y in (numbers, np.sort(names)[numbers]):
+        inner = CVAERegressor(likelihood="categorical", **QUICK)
+        est = ConformalRegressor(inner, region=region, n_samples=10, random_state=0)
+        held.append(est.fit(X, y).conformalize(X, y).contains(X, y, (0.3, 0.6, 0.9)))
+        several = est.contains(X, np.stack([y, y]), (0.3, 0.6, 0.9))
+        assert (several == held[-1]).mean() > 0.95  # but for ties, which roundings decide
+    np.testing.assert_array_equal(*held)
+    frozen = ConformalRegressor(FrozenEstimator(est.estimator_), region=region, n_samples=10)
+    listed = {0: pd.Series, 1: pd.DataFrame, 2: np.ndarray.tolist}[len(shape)](y)
+    frozen.set_params(random_state=0).conformalize(X, listed)
+    np.testing.assert_array_equal(frozen.contains(X, listed, (0.3, 0.6, 0.9)), held[1])
+    with pytest.raises(ValueError, match="expects numbers in y, got labels"):
+        frozen.set_params(region="distance").conformalize(X, y)
+
+
+@pytest.mark.parametrize("ignored", [255, "void"])
+def test_labels_that_are_missing_are_neither_calibrated_with_nor_contained(table, ignored):
+    X, y = table[0], np.where(table[1][:, 0] > 0, *((1, 2) if ignored == 255 else ("a", "b")))
+    likelihood = Categorical(ignore_label=ignored)
+    inner = NNRegressor(likelihood=likelihood, partial_y=True, **QUICK)
+    est = ConformalRegressor(inner, n_samples=10, random_state=0).fit(X, y).conformalize(X, y)
+    assert est.contains(X, y).mean() > 0.8
+    for missing in (ignored, None):
+        gaps = y.astype(object)
+        gaps[3] = missing
+        for method in (est.conformalize, est.contains):
+            with pytest.raises(ValueError, match="Input y contains NaN"):
+                method(X, gaps)
+
+
 def test_bad_input(cvae, table):
     X, y = table
     est = ConformalRegressor(FrozenEstimator(cvae), n_samples=5)

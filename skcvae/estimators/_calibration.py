@@ -13,7 +13,10 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcvae import pipelines
+from skcvae.data import label_names
+from skcvae.data.reading import is_missing
 from skcvae.estimators import _regions
+from skcvae.pipelines._labels import without_ignored
 
 SAVED = {
     "region": [StrOptions(set(_regions.SCORES))],
@@ -98,9 +101,16 @@ def check_saved(*, estimator_, calibration_=None):
         raise ValueError("scores of a calibration must be finite, and weights positive")
 
 
-def outputs(y):
-    """Return y as an array of finite numbers."""
-    return check_array(y, dtype=float, ensure_2d=False, allow_nd=True, input_name="y")
+def outputs(estimator, y):
+    """Return y as an array of finite numbers, or of labels that are texts or booleans."""
+    last, _ = pipelines.last_step(estimator, None, "sample")
+    y = without_ignored(estimator, y)
+    if not label_names.have_names(getattr(last, "classes_", None)):
+        return check_array(y, dtype=float, ensure_2d=False, allow_nd=True, input_name="y")
+    y = label_names.array_of(y)
+    if np.frompyfunc(is_missing, 1, 1)(y).any():
+        raise ValueError("Input y contains NaN, None or a label to ignore, expected labels.")
+    return y
 
 
 def check_support(estimator, y):

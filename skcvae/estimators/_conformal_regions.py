@@ -81,7 +81,7 @@ class ConformalRegions:
         """
         calibration = self._calibration()
         check_names(self.estimator_, y)
-        y = outputs(y)
+        y = outputs(self.estimator_, y)
         shape = _num_samples(X), *calibration.interval_scores.shape[1:]
         values = y if y.ndim > len(shape) else y[None]
         thresholds, several = self._thresholds(calibration.region_scores, coverage)

@@ -192,19 +192,20 @@ class ConformalRegressor(
             self.fit(X, y)
         check_is_fitted(self)
         check_names(self.estimator_, y)
-        y, labels = _calibration.outputs(y), columns_of_labels(self.estimator_)
+        y, labels = _calibration.outputs(self.estimator_, y), columns_of_labels(self.estimator_)
         check_consistent_length(X, y)
         weight, seeds = _calibration.weight_of(groups, X), spawned(seed_from(self.random_state), 2)
-        joint, single = np.empty(len(y)), np.empty(y.shape)
+        joint, single = np.empty(len(y)), np.zeros(y.shape)
         if self.region == "distance" and single[..., labels].size:
             raise ValueError("region='distance' expects numbers in y, got labels.")
         score = _regions.SCORES[self.region]
-        drawn = _regions.draws_of(self.estimator_, X, self.n_samples, y[0].size, seeds[0])
+        drawn = _regions.draws_of(self.estimator_, X, self.n_samples, single[0].size, seeds[0])
         for rows, part, draws in drawn:
             _calibration.check_rows(y[None, rows], draws.shape[1:])
-            _calibration.check_support(self.estimator_, y[rows])
             (joint[rows],) = score(self.estimator_, part, draws, y[None, rows])
-            single[rows] = _regions.centrality(draws, y[rows])
+            if labels != slice(None):
+                _calibration.check_support(self.estimator_, y[rows])
+                single[rows] = _regions.centrality(draws, y[rows])
         single[..., labels] = 0
         self.calibration_ = _calibration.Calibration(
             self.region, self.n_samples, seeds[1], weight, joint, single
