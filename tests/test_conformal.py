@@ -287,7 +287,7 @@ def test_volumes_are_those_of_balls():
 
 
 def test_the_volume_of_one_output_is_the_length_of_its_pieces():
-    for region, coverage in (("density", 0.7), ("distance", 0.98)):  # where few gaps are filled
+    for region, coverage in (("density", 0.7), ("distance", 0.7), ("distance", 0.98)):
         wide = Known(centers=(-1.0, 1.0), scale=0.9)
         est, rng = calibrated(wide, n=600, region=region, n_samples=300)
         X, _ = rows(rng, 30)
@@ -310,6 +310,19 @@ def test_pieces_hold_what_the_region_contains(region):
     # Narrow gaps are filled; ends are interpolated.
     contained = est.contains(X, y, 0.7)
     assert (held >= contained).mean() > 0.99 and (held != contained).mean() < 0.1
+
+
+@pytest.mark.parametrize("coverage", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("est", BAD.values(), ids=BAD)
+def test_pieces_of_distance_are_what_the_region_contains(est, coverage):
+    est, rng = calibrated(est, n=150, region="distance", n_samples=40)
+    X, y = rows(rng, 500)
+    pieces = est.predict_region(X, coverage)
+    held = inside(pieces, y[:, None]).any(axis=1)
+    np.testing.assert_array_equal(held, est.contains(X, y, coverage))
+    middle = (pieces[:, :-1, 1] + pieces[:, 1:, 0]) / 2
+    middle = np.column_stack([middle, np.full(500, np.nan)])
+    assert not est.contains(X, np.nan_to_num(middle.T, nan=1e6), coverage).any()
 
 
 def test_two_branches_have_two_pieces_of_the_right_ends():

@@ -157,8 +157,8 @@ class ConformalRegions:
         Returns
         -------
         ndarray of shape (n_rows, n_pieces, 2)
-            Lower and upper ends of the pieces, as of
-            :meth:`CVAERegressor.predict_region`.
+            Lower and upper ends of the pieces, as of :meth:`CVAERegressor.predict_region`; exact
+            and without filled gaps if ``region="distance"``.
 
         Raises
         ------
