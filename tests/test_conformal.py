@@ -630,6 +630,21 @@ def test_bad_input(cvae, table):
         ConformalRegressor(regions="density")
 
 
+@pytest.mark.parametrize("likelihood", ["bernoulli", "poisson", "hurdle"])
+def test_a_region_of_points_has_no_volume(table, likelihood):
+    X = table[0]
+    y = (np.random.default_rng(0).random((80, 2)) < 0.3).astype(float)
+    inner = NNRegressor(likelihood=likelihood, **QUICK)
+    est = ConformalRegressor(inner, region="distance", n_samples=100, random_state=0)
+    est.fit(X, y).conformalize(X, y)
+    least = np.sort(est.calibration_.region_scores)
+    assert least[1] == 0 and est.contains(X, np.zeros_like(y), 0.02).any()
+    volume = est.log_volume(X, [0.02, 0.97])
+    assert np.isneginf(volume[:, 0]).all()
+    np.testing.assert_array_equal(est.log_volume(X, 0.97), volume[:, 1])
+    assert np.isfinite(volume[:, 1]).all() == (least[-2] > 0)
+
+
 def test_a_volume_beyond_the_draws_is_not_told_in_silence():
     est, rng = calibrated(BAD["far too narrow"])
     with pytest.warns(UserWarning, match="reaches beyond the draws"):

@@ -110,7 +110,8 @@ class ConformalRegions:
         ndarray of shape (n_rows,)
             Of the product of the units of all outputs; with several coverages (n_rows,
             n_coverages). That of the box of intervals is the sum of the logarithms of
-            their lengths. -inf if no draw is inside.
+            their lengths. -inf if no draw is inside, or if the region consists of points: the
+            radius of a distance is 0 where draws often equal y, such as counts.
 
         Raises
         ------

@@ -154,10 +154,10 @@ def log_volume_of_distance(estimator, X, draws, thresholds, seed):
     step *= radius.reshape(*radius.shape, *[1] * (draws.ndim - 2))
     volume = np.log(scale).reshape(len(scale), -1).sum(axis=1) + math.log(len(draws))
     volume += size / 2 * math.log(math.pi) - gammaln(size / 2 + 1)
-    return volume + [
-        size * math.log(threshold) + np.log(_share(draws / scale, threshold * step, threshold))
-        for threshold in thresholds
-    ]
+    shares = [_share(draws / scale, threshold * step, threshold) for threshold in thresholds]
+    with np.errstate(divide="ignore"):  # a radius of zero has a volume of zero
+        radii = np.log(thresholds)[:, None]
+    return volume + size * radii + np.log(shares)
 
 
 def _share(draws, steps, radius):
