@@ -204,6 +204,8 @@ def test_groups_of_one_row_change_nothing_and_too_few_groups_are_refused():
     X, y = rows(np.random.default_rng(0), 50)
     alone = copy.deepcopy(est).conformalize(X, y, groups=np.arange(50))
     np.testing.assert_array_equal(alone.predict_interval(X), est.predict_interval(X))
+    weight = est.conformalize(X, y, groups=[1, "a"] + ["b"] * 48).calibration_.weight
+    np.testing.assert_array_equal(weight, [1, 1] + [1 / 48] * 48)
     est.conformalize(X, y, groups=np.repeat(["a", "b", "c", "d", "e"], 10))
     with pytest.raises(ValueError, match="needs at least 9 rows, or groups, in .* got 5"):
         est.contains(X, y)
@@ -614,7 +616,10 @@ def test_bad_input(cvae, table):
         ((X, y[:9]), "inconsistent numbers of samples"),
         ((X, y[:, 0]), r"y must have shape \(80, 2\), for 80 rows .* got \(80,\)"),
         ((X, np.where(y > 2, np.nan, y)), "Input y contains NaN"),
-        ((X, y, [1, 2]), "inconsistent numbers of samples"),
+        ((X, y, [1, 2]), r"groups must have one label for each of the 80 rows, .* \(2,\)"),
+        ((X, y, [np.nan, *range(79)]), "groups must not be missing, got nan for row 0"),
+        ((X, y, [*"ab" * 39, None, "a"]), "groups must not be missing, got None for row 78"),
+        ((X, y, [*"ab" * 39, np.nan, "a"]), "groups must not be missing, got nan for row 78"),
     ):
         with pytest.raises(ValueError, match=message):
             est.conformalize(*args)

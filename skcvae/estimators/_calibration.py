@@ -4,7 +4,7 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import (
     Interval,
     StrOptions,
@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcvae import pipelines
-from skcvae.data import label_names
+from skcvae.data import hold_out, label_names
 from skcvae.data.reading import is_missing
 from skcvae.estimators import _regions
 from skcvae.pipelines._labels import without_ignored
@@ -133,6 +133,6 @@ def weight_of(groups, X):
     """Return one part in the number of rows of the group of each row."""
     if groups is None:
         return np.ones(_num_samples(X))
-    check_consistent_length(X, groups)
-    _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    return 1 / counts[group]
+    labels = hold_out.group_labels(label_names.array_of(groups), _num_samples(X))
+    group = hold_out.numbered(labels.tolist())
+    return 1 / np.bincount(group)[group]
