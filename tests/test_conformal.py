@@ -18,7 +18,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skcvae
-from skcvae import VAE, ConformalRegressor, CVAERegressor, EnsembleRegressor, NNRegressor
+from skcvae import (
+    VAE,
+    ConformalRegressor,
+    CVAERegressor,
+    EnsembleRegressor,
+    HybridStructuredPredictorCV,
+    NNRegressor,
+)
 from skcvae.estimators import _regions
 from skcvae.likelihoods import (
     Categorical,
@@ -777,6 +784,18 @@ def test_what_a_search_has_chosen_is_saved(is_outside, is_frozen, tmp_path):
     again = skcvae.load(tmp_path / "model")
     np.testing.assert_array_equal(again.predict_interval(FRAME), est.predict_interval(FRAME))
     assert skcvae.last_step(again.estimator_, None, "sample")[0].lr == 0.01
+
+
+@pytest.mark.parametrize("make", [lambda est: est, *MADE.values()], ids=["alone", *MADE])
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_chosen_alpha_is_saved(make, is_frozen, tmp_path):
+    inner = make(HybridStructuredPredictorCV((0.2, 0.8), cv=2, **QUICK))
+    inner = FrozenEstimator(inner.fit(FRAME, TARGETS)) if is_frozen else inner
+    est = ConformalRegressor(inner, n_samples=20, random_state=0).fit(FRAME, TARGETS)
+    est.conformalize(FRAME, TARGETS).save(tmp_path / "model")
+    again = skcvae.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_interval(FRAME), est.predict_interval(FRAME))
+    clone(again).fit(FRAME, TARGETS)
 
 
 def test_a_frozen_estimator_is_saved_as_the_fitted_one(cvae, table, tmp_path):
