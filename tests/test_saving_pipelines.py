@@ -38,7 +38,12 @@ from sklearn.preprocessing import (
 from test_saving import write_edited
 
 import skcvae
-from skcvae import HybridStructuredPredictorCV, NNRegressor, StackedGridSearchCV
+from skcvae import (
+    EnsembleRegressor,
+    HybridStructuredPredictorCV,
+    NNRegressor,
+    StackedGridSearchCV,
+)
 from skcvae.data.frames import MissingMarker
 from skcvae.io.steps import STEPS
 
@@ -262,6 +267,7 @@ CHOSEN = {
     "alpha": CHOICE,
     "alpha in a pipeline": make_pipeline(StandardScaler(), CHOICE),
     "alpha in a search": GridSearchCV(CHOICE, {"lr": [0.01, 0.1]}, cv=2),
+    "alpha in an ensemble": EnsembleRegressor(CHOICE, n_estimators=2, random_state=0),
     "search in a pipeline": make_pipeline(StandardScaler(), SEARCH),
     "stack in a pipeline": make_pipeline(
         StandardScaler(), StackedGridSearchCV(ONE, {"lr": [0.01, 0.1]}, cv=2)

@@ -203,7 +203,8 @@ def _answering(estimator):
     is_search = hasattr(estimator, "refit")
     if isinstance(estimator, FrozenEstimator) or (is_search and not hasattr(estimator, "scorer_")):
         return estimator.estimator
-    return getattr(estimator, "best_estimator_", estimator)
+    candidate = getattr(estimator, "_candidate", estimator)
+    return getattr(estimator, "best_estimator_", candidate)
 
 
 def _kind_of(value):

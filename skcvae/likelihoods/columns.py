@@ -161,6 +161,12 @@ class Columns(Likelihood, _BaseComposition):
         _check_each_in_one(groups, names or range(n_columns))
         self.groups = groups
 
+    def support(self, row_shape: tuple[int, ...]) -> np.ndarray:
+        ends = np.empty((2, *row_shape))
+        for _, likelihood, columns in self.groups:
+            ends[:, list(columns)] = likelihood.support((len(columns),))
+        return ends
+
     def check_targets(self, y):
         for (name, likelihood, _), part in zip(self.groups, self.split(y), strict=True):
             try:
