@@ -632,6 +632,7 @@ BAD = [
     ({}, {"groups": np.zeros(N_ROWS)}, "groups must be at least 2"),
     ({}, {"groups": np.where(ROWS == 3, np.nan, GROUPS)}, "groups must not be missing, got nan f"),
     ({}, {"groups": [None, *GROUPS[1:]]}, "groups must not be missing, got None for row 0"),
+    ({}, {"groups": ["a", np.nan] * 30}, "groups must not be missing, got nan for row 1"),
     ({"validation": N_ROWS}, {}, "below the number of rows, 60, got 60"),
     ({"validation": 0}, {}, "The 'validation' parameter"),
     ({"validation": "last"}, {}, "The 'validation' parameter"),

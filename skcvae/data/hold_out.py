@@ -16,6 +16,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
+from skcvae.data.label_names import array_of
+
 FEW = 10  # so many different rows cannot tell copies from coincidences
 MOST_LABELS = 30  # each of which is held out: more would leave no room for what is frequent
 NOTABLE = 0.25  # a share of rows above what tables of rounded numbers and categories have
@@ -139,7 +141,7 @@ def labels(arrays, index) -> np.ndarray | None:
 
 def group_labels(groups, n_rows: int) -> np.ndarray:
     """Return the group of each row as an array."""
-    labels = np.asarray(groups)
+    labels = array_of(groups)
     if labels.shape != (n_rows,):
         raise ValueError(
             f"groups must have one label for each of the {n_rows} rows, got shape {labels.shape}."

@@ -133,6 +133,6 @@ def weight_of(groups, X):
     """Return one part in the number of rows of the group of each row."""
     if groups is None:
         return np.ones(_num_samples(X))
-    labels = hold_out.group_labels(label_names.array_of(groups), _num_samples(X))
+    labels = hold_out.group_labels(groups, _num_samples(X))
     group = hold_out.numbered(labels.tolist())
     return 1 / np.bincount(group)[group]
