@@ -9,6 +9,8 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import skcvae
 from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor
@@ -241,6 +243,43 @@ def test_metrics_of_label_maps_skip_what_the_likelihood_ignores(ignored):
     known = np.where(hidden, None, whole)
     expected = skcvae.metrics.intersection_over_union(known, est.predict(X))
     assert skcvae.metrics.mean_iou_scorer(est, X, y) == expected
+
+
+IGNORING = {
+    "texts": (Categorical(ignore_label="void"), np.where(IGNORED == 255, "void", TEXTS), "void"),
+    "negative": (Categorical(ignore_label=-1), np.where(IGNORED == 255, -1, NUMBERS), -1),
+    "nested": (CorrelatedLogits(Categorical(ignore_label=255), rank=2, n_draws=4), IGNORED, 255),
+    "columns": (
+        Columns([("u", Gaussian(), [0]), ("k", Categorical(ignore_label=255), [1])]),
+        np.column_stack([X[:, 0], IGNORED[:, 0]]),
+        255,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", IGNORING)
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda est: est,
+        lambda est: make_pipeline(StandardScaler(), est),
+        lambda est: EnsembleRegressor(est.set_params(random_state=None), n_estimators=2),
+    ],
+    ids=["alone", "pipeline", "ensemble"],
+)
+def test_cll_is_of_outputs_that_are_not_ignored(kind, around):
+    likelihood, y, ignored = IGNORING[kind]
+    est = around(NNRegressor(likelihood=likelihood, partial_y=True, **QUICK)).fit(X, y)
+    expected = skcvae.log_prob(est, X, y).sum() / (y != ignored).sum()
+    assert skcvae.metrics.cll_per_pixel(est, X, y) == pytest.approx(expected)
+
+
+def test_cll_of_texts_is_that_of_their_numbers():
+    holes = np.where(IGNORED == 255, None, TEXTS)
+    numbers = np.where(IGNORED == 255, np.nan, NUMBERS)
+    log_prob = np.ones(N)
+    cll = skcvae.metrics.negative_cll_per_pixel
+    assert cll(log_prob, holes) == cll(log_prob, numbers) < cll(log_prob, TEXTS) < 0
 
 
 NESTED = {

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skcvae.data.reading import numbers
 from skcvae.pipelines._frames import names_in_fit
 from skcvae.pipelines.steps import last_step
 
@@ -76,3 +77,24 @@ def without_ignored(estimator, y):
         return y
     y = np.asarray(y)
     return np.where(y == ignored, None if y.dtype.kind in "OU" else np.nan, y)
+
+
+def codes_of(estimator, y):
+    """Return outputs as numbers, NaN where an estimator takes them as not observed.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    y : ndarray
+        Outputs.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Texts and booleans as their positions in `classes_`.
+    """
+    last, _ = last_step(estimator, None, "log_prob")
+    likelihood = getattr(last, "likelihood_", None)
+    y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
+    return numbers(y, "y")
