@@ -89,6 +89,33 @@ def test_other_outputs_are_refused(metric, convert):
 
 
 @each
+@pytest.mark.parametrize(
+    "names",
+    [[0, 1], [2020, 2021], [*pd.to_datetime(["2020", "2021"])], [("a", 0), ("a", 1)], ["a", 1]],
+    ids=["default", "numbers", "dates", "tuples", "mixed"],
+)
+def test_names_of_any_type_are_compared(metric, names):
+    function, y, frame = METRICS[metric]
+    columns = pd.Index(names, tupleize_cols=False)
+    if frame.columns.nlevels > 1:
+        columns = pd.MultiIndex.from_product([columns, ["lower", "upper"]])
+    frame, y = frame.set_axis(columns, axis=1), y.set_axis(names, axis=1)
+    assert function(y, frame) == of_arrays(metric)
+    for other in (y.iloc[:, ::-1], y.set_axis([*names[:1], 7], axis=1)):
+        with pytest.raises(ValueError, match="the columns of y_true in the same order, got"):
+            function(other, frame)
+
+
+@each
+def test_names_that_frames_lack_are_not_compared(metric):
+    function, y, frame = METRICS[metric]
+    numbers = {"u": 0, "v": 1}
+    frame = frame.rename(columns=numbers)
+    for names in (["a", "b"], pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])):
+        assert function(y.set_axis(names, axis=1), frame) == of_arrays(metric)
+
+
+@each
 def test_other_rows_are_refused(metric):
     function, y, frame = METRICS[metric]
     for other in (y[::-1], y.rename(index={"r29": "s29"})):

@@ -67,6 +67,18 @@ def test_bands_of_one_column_have_its_name(convert):
     assert named.ax_.get_ylabel() == "v"
 
 
+def test_displays_take_outputs_with_names_of_several_levels():
+    y = Y.set_axis(pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]), axis=1)
+    with pytest.warns(UserWarning, match="not all texts"):
+        est = NNRegressor(**QUICK).fit(X[["size"]], y)
+    frame = X[["size"]]
+    display = PredictiveBandDisplay.from_estimator(est, frame, y, output=1, n_samples=20)
+    np.testing.assert_array_equal(display.y_true, Y["v"])
+    assert CalibrationDisplay.from_estimator(est, frame, y).pit.shape == Y.shape
+    joint = JointSamplesDisplay.from_estimator(est, frame[:1], y[:1], n_samples=20)
+    assert joint.output_names == ["y[0]", "y[1]"]
+
+
 @pytest.mark.parametrize("convert", [lambda y: y, pl.from_pandas, np.asarray])
 def test_points_of_a_band_may_be_the_selected_output_alone(pipeline, convert):
     for output in ("v", 1):

@@ -41,7 +41,7 @@ def negative_cll_per_pixel(log_prob, y):
     >>> negative_cll_per_pixel([-2.0, -6.0], np.zeros((2, 2, 2)))
     1.0
     """
-    check_alike(y, log_prob, "log_prob", rows_only=True)
+    check_alike(y, log_prob, "log_prob", outputs=[])
     log_prob, y = np.asarray(log_prob), array_of(y)
     if log_prob.shape != y.shape[:1]:
         raise ValueError(
