@@ -20,6 +20,7 @@ from skcvae.displays import (
     PredictiveBandDisplay,
     SamplesDisplay,
 )
+from skcvae.likelihoods import Categorical, Columns, Gaussian
 from skcvae.metrics import interval_coverage, pit
 
 N, QUICK = 60, {"max_epochs": 1, "random_state": 0}
@@ -149,6 +150,22 @@ def test_displays_of_numbers_refuse_labels_that_are_texts():
             ValueError, match=r"numbers, got labels (such as '[ab]'|in \['u', 'v'\]|in y)"
         ):
             show()
+
+
+@pytest.mark.parametrize("convert", [lambda k: k, lambda k: k > 0], ids=["integers", "booleans"])
+def test_bands_of_labels_that_are_numbers_are_refused(convert):
+    inputs, codes = X[["size"]], convert((X["kind"] == "a") * 1)
+    show = functools.partial(PredictiveBandDisplay.from_estimator, n_samples=20)
+    alone = NNRegressor(likelihood="categorical", **QUICK).fit(inputs, codes)
+    with pytest.raises(ValueError, match="PredictiveBandDisplay expects .* labels in y"):
+        show(alone, inputs, codes)
+    table = pd.DataFrame({"kind": codes * 1, "u": Y["u"]})
+    groups = [("k", Categorical(), ["kind"]), ("u", Gaussian(), ["u"])]
+    est = make_pipeline(NNRegressor(likelihood=Columns(groups), **QUICK)).fit(inputs, table)
+    for output in ("kind", 0):
+        with pytest.raises(ValueError, match=r"PredictiveBandDisplay .* labels in \['kind'\]"):
+            show(est, inputs, table, output=output)
+    assert show(est, inputs, table, output="u").y_name == "u"
 
 
 def test_joint_draws_are_named(pipeline):

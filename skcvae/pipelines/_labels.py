@@ -24,7 +24,7 @@ def columns_of_labels(estimator):
     return getattr(getattr(last, "y_coding_", None), "labels", [])
 
 
-def check_numbers_only(estimator, what):
+def check_numbers_only(estimator, what, output=None):
     """Refuse estimators of labels, whose codes have no distances and no order.
 
     Parameters
@@ -33,13 +33,17 @@ def check_numbers_only(estimator, what):
         Fitted.
     what : str
         What expects numbers, for errors.
+    output : int, default=None
+        The column that it is about; None are all.
 
     Raises
     ------
     ValueError
-        If y has labels.
+        If y has labels there.
     """
     labels = columns_of_labels(estimator)
+    if output is not None and not isinstance(labels, slice):
+        labels = [column for column in labels if column == output]
     if labels == []:
         return
     names = names_in_fit(estimator)
