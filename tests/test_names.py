@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skcvae
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor
-from skcvae.likelihoods import Categorical, Columns, Gaussian, Poisson
+from skcvae.likelihoods import Categorical, Columns, Gaussian, LogNormal, Poisson
 
 N, QUICK = 40, {"max_epochs": 1, "random_state": 0}
 rng = np.random.default_rng(0)
@@ -184,3 +184,31 @@ def test_slices_of_names_include_both_ends():
 def test_columns_that_are_not_there_are_named(columns, y, message):
     with pytest.raises(ValueError, match=message):
         NNRegressor(likelihood=Columns([("g", Gaussian(), columns)])).fit(X, y)
+
+
+BAD = {
+    "infinite": ("auto", np.inf, "Input y contains infinity"),
+    "missing": ("auto", np.nan, "Input y contains NaN"),
+    "negative": (LogNormal(), -2.0, "LogNormal expects positive numbers in y, got -2"),
+    "no count": (Poisson(), 2.5, "Poisson expects counts, .* got 2.5"),
+    "no label": (Categorical(), 2.5, "expects integer labels in y, got 2.5"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("convert", [lambda y: y, pl.from_pandas], ids=["pandas", "polars"])
+def test_errors_name_the_column_of_a_value(kind, convert):
+    likelihood, bad, message = BAD[kind]
+    y = pd.DataFrame(rng.integers(1, 4, (N, 3)), columns=["u", "v", "w"]).astype(float)
+    y.iloc[3, 1] = bad
+    est = NNRegressor(likelihood=likelihood, **QUICK)
+    with pytest.raises(ValueError, match=f"{message}.* in column 'v'"):
+        est.fit(X, convert(y))
+    with (
+        pytest.raises(ValueError, match=r"in column \('v', 'x'\)"),
+        pytest.warns(UserWarning, match=r"y has columns \[\('u', 'x'\), .* not all texts"),
+    ):
+        est.fit(X, pd.concat({"x": y}, axis=1).swaplevel(axis=1))
+    with pytest.raises(ValueError, match=message) as error:
+        est.fit(X.to_numpy(), y.to_numpy())
+    assert "column" not in str(error.value)
