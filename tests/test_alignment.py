@@ -134,6 +134,36 @@ def test_outputs_and_rows_of_other_numbers_are_refused():
                 function(other, draws)
 
 
+COLUMNS = {
+    "Series": lambda y: y["u"],
+    "DataFrame": lambda y: y[["u"]],
+    "vector": lambda y: y["u"].to_numpy(),
+    "column": lambda y: y[["u"]].to_numpy(),
+}
+
+
+@pytest.mark.parametrize("fit", COLUMNS)
+def test_a_single_output_may_have_an_axis_of_its_own_or_none(fit):
+    est = NNRegressor(**QUICK).fit(X, COLUMNS[fit](Y))
+    draws, ends = est.sample(X, 20, 0), est.predict_interval(X)
+    frame = est.predict_interval(X, as_frame=True)
+    calls = [
+        lambda y: crps(y, draws), lambda y: crps(y, est.sample(X, 20, 0, as_frame=True)),
+        lambda y: energy_score(y, draws), lambda y: pit(y, draws, 0).tolist(),
+        lambda y: interval_coverage(y, ends), lambda y: interval_coverage(y, frame),
+        lambda y: interval_coverage(y, frame[frame.columns[0][0]]),
+        lambda y: crps_scorer(est, X, y), lambda y: energy_scorer(est, X, y),
+        lambda y: cll_per_pixel(est, X, y),
+        lambda y: CalibrationDisplay.from_estimator(est, X, y).pit.mean(),
+        lambda y: PredictiveBandDisplay.from_estimator(
+            est, X, y, feature="p", n_samples=20
+        ).y_true.tolist(),
+    ]  # fmt: skip
+    for call in calls:
+        found = [np.ravel(call(convert(Y))) for convert in COLUMNS.values()]
+        np.testing.assert_array_equal(found[1:], found[:1] * 3)
+
+
 def test_frames_whose_parts_are_apart_are_refused():
     _, y, draws = METRICS["pit"]
     ends = METRICS["interval_coverage"][2]

@@ -136,8 +136,8 @@ def as_array(frame, y_true, name):
 
     Returns
     -------
-    ndarray
-        Without an axis of outputs where y has none.
+    ndarray of float64
+        Of frames of draws or intervals with an axis of outputs.
 
     Raises
     ------
@@ -155,11 +155,8 @@ def as_array(frame, y_true, name):
         return as_numbers(frame, name)
     values = as_numbers(frame, name).reshape(len(frame), -1)
     if axis == "columns":
-        array, outputs = values.reshape(-1, *parts), 1
-    else:
-        array, outputs = values.reshape(*parts, -1), 2
-    flat = np.ndim(y_true) == 1 and array.shape[outputs] == 1
-    return array.squeeze(outputs) if flat else array
+        return values.reshape(-1, *parts)
+    return values.reshape(*parts, -1)
 
 
 def as_numbers(array, name):
