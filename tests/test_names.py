@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import skcvae
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor
 from skcvae.likelihoods import Categorical, Columns, Gaussian, LogNormal, Poisson
+from skcvae.metrics import crps
 
 N, QUICK = 40, {"max_epochs": 1, "random_state": 0}
 rng = np.random.default_rng(0)
@@ -184,6 +185,21 @@ def test_slices_of_names_include_both_ends():
 def test_columns_that_are_not_there_are_named(columns, y, message):
     with pytest.raises(ValueError, match=message):
         NNRegressor(likelihood=Columns([("g", Gaussian(), columns)])).fit(X, y)
+
+
+@pytest.mark.parametrize("called", [None, "id", "draw", "row", "a", 0])
+def test_levels_of_draws_are_draw_and_row_whatever_the_index_is_called(called):
+    est, inputs = fitted("NNRegressor"), X.rename_axis(index=called)
+    for frame in (
+        est.sample(inputs, 3, random_state=0, as_frame=True),
+        est.complete(inputs, Y.assign(n=np.nan), 3, as_frame=True),
+        est.sample(inputs, 3, random_state=0, as_frame=inputs.index),
+    ):
+        assert frame.index.names == ["draw", "row"]
+        medians = frame["n"].groupby("row", sort=False).median()
+        assert medians.index.tolist() == X.index.tolist()
+        assert len(frame.groupby("draw")["n"].mean()) == 3
+    assert crps(Y.rename_axis(index=called), est.sample(inputs, 3, as_frame=True)) > 0
 
 
 BAD = {
