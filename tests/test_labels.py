@@ -9,6 +9,8 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -110,6 +112,29 @@ def test_frames_hold_texts():
     y = pd.Series(TEXTS[:, 0], name="animal")
     frame = NNRegressor(likelihood="categorical", **QUICK).fit(X, y).predict(X, as_frame=True)
     assert list(frame.columns) == ["animal"] and set(frame["animal"]) <= {"cat", "dog", "eel"}
+
+
+@pytest.mark.parametrize("est", [NNRegressor(**QUICK), CLASSES["EnsembleRegressor"]], ids=repr)
+def test_where_there_are_no_classes_the_error_says_so(est):
+    est = clone(est)
+    with pytest.raises(NotFittedError, match=f"{type(est).__name__} instance is not fitted yet"):
+        _ = est.classes_
+    est.set_params(**{max(p for p in est.get_params() if p.endswith("likelihood")): "auto"})
+    est.fit(X, X)
+    with pytest.raises(
+        AttributeError, match=r"NNRegressor with likelihood=StudentT\(.*has no classes_"
+    ):
+        _ = est.classes_
+    assert not hasattr(est, "classes_") and not hasattr(clone(est), "classes_")
+
+
+@each
+@pytest.mark.parametrize("kind", [*NAMED, "numbers"])
+def test_frames_of_labels_come_with_arrays_of_probabilities(name, kind):
+    est = fitted(name, kind)
+    labels, proba = est.predict(X, return_proba=True, as_frame=True)
+    pd.testing.assert_frame_equal(labels, est.predict(X, as_frame=True))
+    np.testing.assert_array_equal(proba, est.predict(X, return_proba=True)[1])
 
 
 def test_classes_may_name_more_than_occur():
