@@ -22,7 +22,7 @@ from skcvae.likelihoods import (
     Poisson,
     StudentT,
 )
-from skcvae.metrics import ged_scorer
+from skcvae.metrics import cll_per_pixel, ged_scorer
 
 PARAMS = {"max_epochs": 2, "early_stopping": False, "random_state": 0}
 rng = np.random.default_rng(0)
@@ -99,6 +99,15 @@ def test_an_annotation_of_ignored_labels_is_absent(ignored):
     log_p = est.fit(X, y).log_prob(X, y)
     assert (np.isnan(log_p) == ~THERE).all()
     assert est.score(X, y) == pytest.approx(log_p[THERE].mean())
+    n_known = (y[THERE] != ignored).sum()
+    assert cll_per_pixel(est, X, y) == pytest.approx(log_p[THERE].sum() / n_known)
+
+
+@each_case
+def test_cll_is_of_one_output_of_the_annotations_that_are_present(case):
+    est, y = fitted(case), CASES[case][1]
+    expected = np.nansum(est.log_prob(X, y)) / y[THERE].size
+    assert cll_per_pixel(est, X, y) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("missing", [None, np.nan])

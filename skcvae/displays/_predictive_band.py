@@ -8,6 +8,7 @@ from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style
 from skcvae.displays._names import check_numbers, names_of, names_of_either, positions, selected
 from skcvae.pipelines import sample
 from skcvae.pipelines._frames import as_array, as_numbers
+from skcvae.pipelines._labels import check_numbers_only
 
 OTHERS = 20  # rows of which the other features are taken
 
@@ -138,9 +139,11 @@ class PredictiveBandDisplay:
             draws, y = selected(output, y_names, draws, y)
         elif draws.ndim > 2:
             _single("y", draws[0], "output")
+        (position,) = positions([output or 0], y_names)
+        check_numbers_only(estimator, cls.__name__, position)
         names = {
             "x_name": feature_name if column_names(X) else None,
-            "y_name": y_names and y_names[positions([output or 0], y_names)[0]],
+            "y_name": y_names and y_names[position],
         }
         shown = {} if y is None else {"X": x[known], "y_true": np.asarray(y)[known]}
         return cls.from_predictions(grid, draws, **shown, **{**names, **kwargs})
