@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from skcvae.data.frames import column, column_names, table, with_column
+from skcvae.data.frames import column, table, with_column
+from skcvae.data.reading import column_names
 from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style
 from skcvae.displays._names import check_numbers, names_of, names_of_either, positions, selected
 from skcvae.pipelines import sample
@@ -263,9 +264,8 @@ class PredictiveBandDisplay:
             self._fill(i, band_kw, alpha=alpha)
             for i, alpha in zip(widest_first, np.linspace(0.2, 0.4, len(self.bands)), strict=True)
         ]
-        (self.line_,) = self.ax_.plot(
-            self.x, self.median, **style(line_kw, color=BLUE, linewidth=1.5, label="median")
-        )
+        look = style(line_kw, color=BLUE, linewidth=1.5, label="median")
+        (self.line_,) = self.ax_.plot(self.x, self.median, **look)
         self.scatter_ = None
         if self.X is not None:
             dots = style(scatter_kw, color="0.2", s=6, alpha=0.5, linewidth=0, label="rows")

@@ -9,8 +9,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skcvae.data import reading
-from skcvae.data.frames import check_distinct, check_same, column_names
 from skcvae.data.gaps import Flagged, warn_of_new_gaps
+from skcvae.data.reading import check_distinct, check_same, column_names
 
 
 def checked(estimator, X, *, name="X", reset=False, finite=None):

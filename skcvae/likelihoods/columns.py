@@ -12,8 +12,7 @@ from sklearn.utils import check_array
 from sklearn.utils.metaestimators import _BaseComposition
 from torch import nn
 
-from skcvae.data.frames import column_names
-from skcvae.data.reading import numbers
+from skcvae.data.reading import column_names, numbers
 from skcvae.data.table import Table
 from skcvae.likelihoods.base import LIKELIHOOD, Likelihood
 from skcvae.likelihoods.groups import Groups

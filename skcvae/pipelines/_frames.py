@@ -8,7 +8,7 @@ from numbers import Integral
 
 import numpy as np
 
-from skcvae.data.frames import check_same, column_names
+from skcvae.data.reading import check_same, column_names
 from skcvae.pipelines.steps import last_step
 
 UNNAMED = ["y"]  # the column of a single output without a name, in frames of predictions
