@@ -25,6 +25,7 @@ from skcvae.networks.temporal import LinearFilter, TemporalNetwork, by_time, fro
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 MOST_TIMES = 20_000  # of all rows, to which a linear filter is fitted
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
+LEAST_WEIGHT = 1e-12  # of the largest: of less, rows left out could not be predicted
 LEAST_NOISE = 0.03  # from which training departs: steps move y by more than a thousandth
 LEAST_NOISE_BESIDE_Z = 0.002  # of which z explains the rest
 
@@ -228,6 +229,8 @@ def _some(rows, *, complete: bool) -> tuple[np.ndarray | None, Tensor, *[np.ndar
     missing = arrays[-1].flatten(1).isnan()
     has_y = ~(missing.any(1) if complete else missing.all(1))
     *x, y = [part[has_y].double().cpu() for part in arrays]
-    weight = None if weight is None else weight[has_y].double().cpu().numpy()
+    if weight is not None:
+        weight = weight[has_y].double().cpu().numpy()
+        weight = weight.clip(LEAST_WEIGHT * weight.max(initial=0))
     group = None if rows.group is None else rows.group[index][has_y.cpu()]
     return (x[0].flatten(1).numpy() if x else None), y, weight, group

@@ -89,6 +89,33 @@ def test_other_outputs_are_refused(metric, convert):
 
 
 @each
+@pytest.mark.parametrize(
+    "names",
+    [[0, 1], [2020, 2021], [*pd.to_datetime(["2020", "2021"])], [("a", 0), ("a", 1)], ["a", 1]],
+    ids=["default", "numbers", "dates", "tuples", "mixed"],
+)
+def test_names_of_any_type_are_compared(metric, names):
+    function, y, frame = METRICS[metric]
+    columns = pd.Index(names, tupleize_cols=False)
+    if frame.columns.nlevels > 1:
+        columns = pd.MultiIndex.from_product([columns, ["lower", "upper"]])
+    frame, y = frame.set_axis(columns, axis=1), y.set_axis(names, axis=1)
+    assert function(y, frame) == of_arrays(metric)
+    for other in (y.iloc[:, ::-1], y.set_axis([*names[:1], 7], axis=1)):
+        with pytest.raises(ValueError, match="the columns of y_true in the same order, got"):
+            function(other, frame)
+
+
+@each
+def test_names_that_frames_lack_are_not_compared(metric):
+    function, y, frame = METRICS[metric]
+    numbers = {"u": 0, "v": 1}
+    frame = frame.rename(columns=numbers)
+    for names in (["a", "b"], pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])):
+        assert function(y.set_axis(names, axis=1), frame) == of_arrays(metric)
+
+
+@each
 def test_other_rows_are_refused(metric):
     function, y, frame = METRICS[metric]
     for other in (y[::-1], y.rename(index={"r29": "s29"})):
@@ -105,6 +132,36 @@ def test_outputs_and_rows_of_other_numbers_are_refused():
         for other in (y["u"].rename(None), y[: N // 2], y["u"].to_numpy()):
             with pytest.raises(ValueError, match="draws must have shape"):
                 function(other, draws)
+
+
+COLUMNS = {
+    "Series": lambda y: y["u"],
+    "DataFrame": lambda y: y[["u"]],
+    "vector": lambda y: y["u"].to_numpy(),
+    "column": lambda y: y[["u"]].to_numpy(),
+}
+
+
+@pytest.mark.parametrize("fit", COLUMNS)
+def test_a_single_output_may_have_an_axis_of_its_own_or_none(fit):
+    est = NNRegressor(**QUICK).fit(X, COLUMNS[fit](Y))
+    draws, ends = est.sample(X, 20, 0), est.predict_interval(X)
+    frame = est.predict_interval(X, as_frame=True)
+    calls = [
+        lambda y: crps(y, draws), lambda y: crps(y, est.sample(X, 20, 0, as_frame=True)),
+        lambda y: energy_score(y, draws), lambda y: pit(y, draws, 0).tolist(),
+        lambda y: interval_coverage(y, ends), lambda y: interval_coverage(y, frame),
+        lambda y: interval_coverage(y, frame[frame.columns[0][0]]),
+        lambda y: crps_scorer(est, X, y), lambda y: energy_scorer(est, X, y),
+        lambda y: cll_per_pixel(est, X, y),
+        lambda y: CalibrationDisplay.from_estimator(est, X, y).pit.mean(),
+        lambda y: PredictiveBandDisplay.from_estimator(
+            est, X, y, feature="p", n_samples=20
+        ).y_true.tolist(),
+    ]  # fmt: skip
+    for call in calls:
+        found = [np.ravel(call(convert(Y))) for convert in COLUMNS.values()]
+        np.testing.assert_array_equal(found[1:], found[:1] * 3)
 
 
 def test_frames_whose_parts_are_apart_are_refused():

@@ -26,6 +26,7 @@ from skcvae.likelihoods import (
     StudentT,
 )
 from skcvae.metrics import (
+    cll_per_pixel,
     crps_scorer,
     energy_scorer,
     ged_scorer,
@@ -111,6 +112,15 @@ def test_an_annotation_of_ignored_labels_is_absent(ignored):
     log_p = est.fit(X, y).log_prob(X, y)
     assert (np.isnan(log_p) == ~THERE).all()
     assert est.score(X, y) == pytest.approx(log_p[THERE].mean())
+    n_known = (y[THERE] != ignored).sum()
+    assert cll_per_pixel(est, X, y) == pytest.approx(log_p[THERE].sum() / n_known)
+
+
+@each_case
+def test_cll_is_of_one_output_of_the_annotations_that_are_present(case):
+    est, y = fitted(case), CASES[case][1]
+    expected = np.nansum(est.log_prob(X, y)) / y[THERE].size
+    assert cll_per_pixel(est, X, y) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("ignored", [255, "void"])
@@ -156,6 +166,7 @@ def test_labels_are_read_alike_in_all_dtypes(y, dtype):
     found = est.fit(X, y.astype(dtype))
     assert found.classes_.tolist() == [0, 1, 2]
     np.testing.assert_array_equal(found.log_prob(X, y.astype(dtype)), expected)
+    assert cll_per_pixel(found, X, y.astype(dtype)) == cll_per_pixel(est, X, y)
     if y.ndim > 2:
         assert ged_scorer(found, X, y.astype(dtype)) == ged_scorer(est, X, y)
 
@@ -255,9 +266,11 @@ def test_scorers_of_one_y_refuse_several_and_name_those_that_do_not(case):
     of_labels = pixel_accuracy_scorer, mean_iou_scorer
     scorers = of_labels if case == "maps" else (crps_scorer, energy_scorer)
     for scorer, model in product(scorers, (est, make_pipeline(est), search, both)):
-        with pytest.raises(ValueError, match="one annotation .*, got .* score .* ged_scorer"):
+        with pytest.raises(ValueError, match="one annotation .*got .* score, .* and ged_scorer"):
             scorer(model, X, y)
         assert np.isfinite(scorer(model, X, y[:, 2]))
+        if case == "single output":
+            assert scorer(model, X, y[:, [2]]) == scorer(model, X, y[:, 2])
 
 
 @pytest.mark.parametrize("y", [MAPS[:, 0], MAPS[:9], MAPS[..., 0, 0], MAPS[..., :2]])

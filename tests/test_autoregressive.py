@@ -171,6 +171,21 @@ def test_linear_gaussian_outputs_have_the_exact_moments_of_any_number_of_draws()
     torch.testing.assert_close(p.log_prob(y), joint.log_prob(y))
 
 
+def test_moments_of_vectors_are_those_of_many_draws_by_default():
+    """Also far down a chain, where a bias of few draws would add up."""
+    path = Autoregressive(Gaussian()).build((16,)).double().eval()
+    path.network.last.weight.data.zero_()
+    path.network.shortcut.weight.data.copy_(torch.eye(16).roll(-1, 1))  # a random walk
+    p = path(torch.zeros(path.parameter_shape).double())
+    exact = torch.arange(1, 17).double() * path.output(torch.zeros(1, 1)).variance.item()
+    torch.testing.assert_close(p.variance.sqrt(), exact.sqrt(), rtol=0.06, atol=0)
+    p, proba = bits()
+    known = torch.tensor([math.nan, 1, math.nan, 0]).double()
+    expected, _ = conditional(proba, known)
+    for mean, share in ((p.mean, proba), (given_observed(p, known).mean, expected)):
+        torch.testing.assert_close(mean.detach(), share @ BITS, atol=0.03, rtol=0)
+
+
 def test_candidates_of_which_one_has_all_the_weight_are_warned_of():
     module = Autoregressive(Bernoulli(), n_draws=4).build((12,)).eval()
     module.network.shortcut.weight.data.mul_(100)  # the last is nearly decided by those before
@@ -266,7 +281,7 @@ def test_images_larger_than_the_weights_are_loaded(tmp_path):
 
 
 def test_a_fitted_model_is_exported_with_its_draws():
-    est = NNRegressor(likelihood=Autoregressive(Bernoulli(), n_layers=1), **PARAMS).fit(
+    est = NNRegressor(likelihood=Autoregressive(Bernoulli(), n_layers=1, n_draws=8), **PARAMS).fit(
         X, AGREE[:, :2]
     )
     sizes = ({0: torch.export.Dim("n")},)

@@ -18,9 +18,23 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skcvae
-from skcvae import VAE, ConformalRegressor, CVAERegressor, EnsembleRegressor, NNRegressor
+from skcvae import (
+    VAE,
+    ConformalRegressor,
+    CVAERegressor,
+    EnsembleRegressor,
+    HybridStructuredPredictorCV,
+    NNRegressor,
+)
 from skcvae.estimators import _regions
-from skcvae.likelihoods import Categorical, Columns, Gaussian
+from skcvae.likelihoods import (
+    Categorical,
+    Columns,
+    Gaussian,
+    Hurdle,
+    LogitNormal,
+    MaskedImage,
+)
 
 REGIONS = ["density", "distance", "latent"]
 QUICK = {"max_epochs": 2, "random_state": 0}
@@ -197,6 +211,8 @@ def test_groups_of_one_row_change_nothing_and_too_few_groups_are_refused():
     X, y = rows(np.random.default_rng(0), 50)
     alone = copy.deepcopy(est).conformalize(X, y, groups=np.arange(50))
     np.testing.assert_array_equal(alone.predict_interval(X), est.predict_interval(X))
+    weight = est.conformalize(X, y, groups=[1, "a"] + ["b"] * 48).calibration_.weight
+    np.testing.assert_array_equal(weight, [1, 1] + [1 / 48] * 48)
     est.conformalize(X, y, groups=np.repeat(["a", "b", "c", "d", "e"], 10))
     with pytest.raises(ValueError, match="needs at least 9 rows, or groups, in .* got 5"):
         est.contains(X, y)
@@ -280,7 +296,7 @@ def test_volumes_are_those_of_balls():
 
 
 def test_the_volume_of_one_output_is_the_length_of_its_pieces():
-    for region, coverage in (("density", 0.7), ("distance", 0.98)):  # where few gaps are filled
+    for region, coverage in (("density", 0.7), ("distance", 0.7), ("distance", 0.98)):
         wide = Known(centers=(-1.0, 1.0), scale=0.9)
         est, rng = calibrated(wide, n=600, region=region, n_samples=300)
         X, _ = rows(rng, 30)
@@ -303,6 +319,19 @@ def test_pieces_hold_what_the_region_contains(region):
     # Narrow gaps are filled; ends are interpolated.
     contained = est.contains(X, y, 0.7)
     assert (held >= contained).mean() > 0.99 and (held != contained).mean() < 0.1
+
+
+@pytest.mark.parametrize("coverage", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("est", BAD.values(), ids=BAD)
+def test_pieces_of_distance_are_what_the_region_contains(est, coverage):
+    est, rng = calibrated(est, n=150, region="distance", n_samples=40)
+    X, y = rows(rng, 500)
+    pieces = est.predict_region(X, coverage)
+    held = inside(pieces, y[:, None]).any(axis=1)
+    np.testing.assert_array_equal(held, est.contains(X, y, coverage))
+    middle = (pieces[:, :-1, 1] + pieces[:, 1:, 0]) / 2
+    middle = np.column_stack([middle, np.full(500, np.nan)])
+    assert not est.contains(X, np.nan_to_num(middle.T, nan=1e6), coverage).any()
 
 
 def test_two_branches_have_two_pieces_of_the_right_ends():
@@ -427,6 +456,92 @@ def test_regions_of_positive_numbers_begin_at_zero_or_above(table):
         counts.predict_region(X)
 
 
+def within(est, draws, y, coverage):
+    """Return which outputs have scores up to the threshold."""
+    calibration = est.calibration_
+    return _regions.centrality(draws, y) <= calibration.threshold(
+        calibration.interval_scores, coverage
+    )
+
+
+BOUNDED = {
+    "gamma": ("gamma", 0, np.inf),
+    "log_normal": ("log_normal", 0, np.inf),
+    "hurdle": (Hurdle(), 0, np.inf),
+    "poisson": ("poisson", 0, np.inf),
+    "negative_binomial": ("negative_binomial", 0, np.inf),
+    "bernoulli": ("bernoulli", 0, 1),
+    "logit_normal": (LogitNormal(low=[-1, 2], high=[3, 5]), [-1, 2], [3, 5]),
+}
+MADE = {
+    "pipeline": lambda est: make_pipeline(StandardScaler(), est),
+    "search": lambda est: GridSearchCV(est, {"lr": [0.01]}, cv=2),
+    "ensemble": lambda est: EnsembleRegressor(est, n_estimators=2, random_state=0),
+}
+
+
+def bounded(name, rng, X):
+    """Return y in the support of a likelihood, with much that x does not tell."""
+    noise = X[:, :2] + 2 * rng.normal(size=(len(X), 2))
+    if name == "logit_normal":
+        return np.array([-1, 2]) + np.array([4, 3]) / (1 + np.exp(-noise))
+    if name == "bernoulli":
+        return (noise > 0).astype(float)
+    found = np.exp(noise / 2)
+    is_zero = name == "hurdle" and rng.random(found.shape) < 0.3
+    return np.where(is_zero, 0, found) if name in ("gamma", "log_normal", "hurdle") else found // 1
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [*((name, None) for name in BOUNDED), *(("logit_normal", made) for made in MADE)],
+)
+def test_intervals_are_cut_to_the_support_and_lose_no_y(table, name, made):
+    X, y = table[0], bounded(name, np.random.default_rng(1), table[0])
+    likelihood, low, high = BOUNDED[name]
+    inner = NNRegressor(likelihood=likelihood, **QUICK)
+    inner = MADE[made](inner) if made else inner
+    est = ConformalRegressor(inner, region="distance", n_samples=4, random_state=0)
+    est.fit(X, y).conformalize(X, y)
+    (draws,) = (draws for _, _, draws in est._draws(X))
+    for coverage in (0.5, 0.98):
+        intervals = est.predict_interval(X, coverage)
+        assert (intervals[..., 0] >= low).all() and (intervals[..., 1] <= high).all()
+        np.testing.assert_array_equal(inside(intervals, y), within(est, draws, y, coverage))
+    assert (intervals[..., 0] == low).any()  # else there was nothing to cut
+    box = est.predict_interval(X, (0.5, 0.98), joint=True)
+    assert (box >= np.reshape(low, (-1, 1, 1))).all()
+    assert (box <= np.reshape(high, (-1, 1, 1))).all()
+
+
+def test_columns_and_channels_have_supports_of_their_own(table):
+    X, real = table[0], table[1][:, :1]
+    y = np.column_stack([np.exp(2 * real), real, real > 0, real > 0])
+    parts = ("gamma", "gaussian", "bernoulli")
+    likelihoods = [NNRegressor._named["likelihood"][name]() for name in parts]
+    groups = [("c", likelihoods[0], [0]), ("b", likelihoods[2], [2]), ("g", likelihoods[1], [1])]
+    columns = Columns([*groups, ("label", Categorical(), [3])])
+    est = ConformalRegressor(NNRegressor(likelihood=columns, **QUICK), n_samples=4, random_state=0)
+    low, high = np.moveaxis(est.fit(X, y).conformalize(X, y).predict_interval(X, 0.98), -1, 0)
+    assert (low[:, 0] >= 0).all() and (low[:, 0] == 0).any() and (high[:, 0] > 1).any()
+    assert (low[:, 1] < 0).any() and (high[:, 1] > 1).any()
+    assert (low[:, 2] >= 0).all() and (high[:, 2] <= 1).all() and np.isnan(low[:, 3]).all()
+    image = MaskedImage(Gaussian(), image_size=(2, 3))
+    for shape in ((2, 2, 3), (12,)):
+        low, high = image.support(shape).reshape(2, 2, 6)
+        assert np.isneginf(low[0]).all() and np.isposinf(high[0]).all()
+        assert (low[1] == 0).all() and (high[1] == 1).all()
+
+
+@pytest.mark.parametrize("region", REGIONS[:2])
+def test_rows_outside_of_the_support_do_not_calibrate(table, region):
+    X, y = table[0], np.exp(table[1])
+    est = ConformalRegressor(NNRegressor(likelihood="gamma", **QUICK), region=region)
+    with pytest.raises(ValueError, match="Gamma expects positive numbers in y, got -1"):
+        est.fit(X, y).conformalize(X, np.where(y > y.mean(), -1, y))
+    assert not hasattr(est, "calibration_")
+
+
 def test_labels(table):
     X, y = table
     labels = (y[:, :1] > 0).astype(int)
@@ -443,6 +558,52 @@ def test_labels(table):
     est = ConformalRegressor(NNRegressor(likelihood=columns, **QUICK), **params)
     intervals = est.fit(X, mixed).conformalize(X, mixed).predict_interval(X, joint=True)
     assert np.isnan(intervals[:, 1]).all() and inside(intervals[:, 0], y[:, 0]).mean() > 0.8
+
+
+KINDS = {
+    "texts": np.array(["b", "a"]),
+    "objects": np.array(["b", "a"], dtype=object),
+    "digits": np.array(["0", "1"]),
+    "booleans": np.array([False, True]),
+    "objects of booleans": np.array([False, True], dtype=object),
+}
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (2, 2)], ids=str)
+@pytest.mark.parametrize("region", ["density", "latent"])
+@pytest.mark.parametrize("names", KINDS.values(), ids=KINDS)
+def test_the_kind_of_labels_changes_nothing(table, names, region, shape):
+    X = table[0]
+    numbers = (np.random.default_rng(0).normal(X.sum(axis=1), 1, (*shape, 80)).T > 0).astype(int)
+    held = []
+    for y in (numbers, np.sort(names)[numbers]):
+        inner = CVAERegressor(likelihood="categorical", **QUICK)
+        est = ConformalRegressor(inner, region=region, n_samples=10, random_state=0)
+        held.append(est.fit(X, y).conformalize(X, y).contains(X, y, (0.3, 0.6, 0.9)))
+        several = est.contains(X, np.stack([y, y]), (0.3, 0.6, 0.9))
+        assert (several == held[-1]).mean() > 0.95  # but for ties, which roundings decide
+    np.testing.assert_array_equal(*held)
+    frozen = ConformalRegressor(FrozenEstimator(est.estimator_), region=region, n_samples=10)
+    listed = {0: pd.Series, 1: pd.DataFrame, 2: np.ndarray.tolist}[len(shape)](y)
+    frozen.set_params(random_state=0).conformalize(X, listed)
+    np.testing.assert_array_equal(frozen.contains(X, listed, (0.3, 0.6, 0.9)), held[1])
+    with pytest.raises(ValueError, match="expects numbers in y, got labels"):
+        frozen.set_params(region="distance").conformalize(X, y)
+
+
+@pytest.mark.parametrize("ignored", [255, "void"])
+def test_labels_that_are_missing_are_neither_calibrated_with_nor_contained(table, ignored):
+    X, y = table[0], np.where(table[1][:, 0] > 0, *((1, 2) if ignored == 255 else ("a", "b")))
+    likelihood = Categorical(ignore_label=ignored)
+    inner = NNRegressor(likelihood=likelihood, partial_y=True, **QUICK)
+    est = ConformalRegressor(inner, n_samples=10, random_state=0).fit(X, y).conformalize(X, y)
+    assert est.contains(X, y).mean() > 0.8
+    for missing in (ignored, None):
+        gaps = y.astype(object)
+        gaps[3] = missing
+        for method in (est.conformalize, est.contains):
+            with pytest.raises(ValueError, match="Input y contains NaN"):
+                method(X, gaps)
 
 
 def test_bad_input(cvae, table):
@@ -462,7 +623,10 @@ def test_bad_input(cvae, table):
         ((X, y[:9]), "inconsistent numbers of samples"),
         ((X, y[:, 0]), r"y must have shape \(80, 2\), for 80 rows .* got \(80,\)"),
         ((X, np.where(y > 2, np.nan, y)), "Input y contains NaN"),
-        ((X, y, [1, 2]), "inconsistent numbers of samples"),
+        ((X, y, [1, 2]), r"groups must have one label for each of the 80 rows, .* \(2,\)"),
+        ((X, y, [np.nan, *range(79)]), "groups must not be missing, got nan for row 0"),
+        ((X, y, [*"ab" * 39, None, "a"]), "groups must not be missing, got None for row 78"),
+        ((X, y, [*"ab" * 39, np.nan, "a"]), "groups must not be missing, got nan for row 78"),
     ):
         with pytest.raises(ValueError, match=message):
             est.conformalize(*args)
@@ -476,6 +640,21 @@ def test_bad_input(cvae, table):
         est.contains(X, y, covarage=0.9)
     with pytest.raises(TypeError, match="ConformalRegressor has no parameter 'regions'"):
         ConformalRegressor(regions="density")
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "poisson", "hurdle"])
+def test_a_region_of_points_has_no_volume(table, likelihood):
+    X = table[0]
+    y = (np.random.default_rng(0).random((80, 2)) < 0.3).astype(float)
+    inner = NNRegressor(likelihood=likelihood, **QUICK)
+    est = ConformalRegressor(inner, region="distance", n_samples=100, random_state=0)
+    est.fit(X, y).conformalize(X, y)
+    least = np.sort(est.calibration_.region_scores)
+    assert least[1] == 0 and est.contains(X, np.zeros_like(y), 0.02).any()
+    volume = est.log_volume(X, [0.02, 0.97])
+    assert np.isneginf(volume[:, 0]).all()
+    np.testing.assert_array_equal(est.log_volume(X, 0.97), volume[:, 1])
+    assert np.isfinite(volume[:, 1]).all() == (least[-2] > 0)
 
 
 def test_a_volume_beyond_the_draws_is_not_told_in_silence():
@@ -605,6 +784,18 @@ def test_what_a_search_has_chosen_is_saved(is_outside, is_frozen, tmp_path):
     again = skcvae.load(tmp_path / "model")
     np.testing.assert_array_equal(again.predict_interval(FRAME), est.predict_interval(FRAME))
     assert skcvae.last_step(again.estimator_, None, "sample")[0].lr == 0.01
+
+
+@pytest.mark.parametrize("make", [lambda est: est, *MADE.values()], ids=["alone", *MADE])
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_chosen_alpha_is_saved(make, is_frozen, tmp_path):
+    inner = make(HybridStructuredPredictorCV((0.2, 0.8), cv=2, **QUICK))
+    inner = FrozenEstimator(inner.fit(FRAME, TARGETS)) if is_frozen else inner
+    est = ConformalRegressor(inner, n_samples=20, random_state=0).fit(FRAME, TARGETS)
+    est.conformalize(FRAME, TARGETS).save(tmp_path / "model")
+    again = skcvae.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_interval(FRAME), est.predict_interval(FRAME))
+    clone(again).fit(FRAME, TARGETS)
 
 
 def test_a_frozen_estimator_is_saved_as_the_fitted_one(cvae, table, tmp_path):

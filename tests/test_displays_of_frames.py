@@ -20,6 +20,7 @@ from skcvae.displays import (
     PredictiveBandDisplay,
     SamplesDisplay,
 )
+from skcvae.likelihoods import Categorical, Columns, Gaussian
 from skcvae.metrics import interval_coverage, pit
 
 N, QUICK = 60, {"max_epochs": 1, "random_state": 0}
@@ -65,6 +66,18 @@ def test_bands_of_one_column_have_its_name(convert):
     assert display.ax_.get_xlabel() == "size" and display.ax_.get_ylabel() == "v"
     named = PredictiveBandDisplay.from_estimator(est, frame, n_samples=20)
     assert named.ax_.get_ylabel() == "v"
+
+
+def test_displays_take_outputs_with_names_of_several_levels():
+    y = Y.set_axis(pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]), axis=1)
+    with pytest.warns(UserWarning, match="not all texts"):
+        est = NNRegressor(**QUICK).fit(X[["size"]], y)
+    frame = X[["size"]]
+    display = PredictiveBandDisplay.from_estimator(est, frame, y, output=1, n_samples=20)
+    np.testing.assert_array_equal(display.y_true, Y["v"])
+    assert CalibrationDisplay.from_estimator(est, frame, y).pit.shape == Y.shape
+    joint = JointSamplesDisplay.from_estimator(est, frame[:1], y[:1], n_samples=20)
+    assert joint.output_names == ["y[0]", "y[1]"]
 
 
 @pytest.mark.parametrize("convert", [lambda y: y, pl.from_pandas, np.asarray])
@@ -137,6 +150,22 @@ def test_displays_of_numbers_refuse_labels_that_are_texts():
             ValueError, match=r"numbers, got labels (such as '[ab]'|in \['u', 'v'\]|in y)"
         ):
             show()
+
+
+@pytest.mark.parametrize("convert", [lambda k: k, lambda k: k > 0], ids=["integers", "booleans"])
+def test_bands_of_labels_that_are_numbers_are_refused(convert):
+    inputs, codes = X[["size"]], convert((X["kind"] == "a") * 1)
+    show = functools.partial(PredictiveBandDisplay.from_estimator, n_samples=20)
+    alone = NNRegressor(likelihood="categorical", **QUICK).fit(inputs, codes)
+    with pytest.raises(ValueError, match="PredictiveBandDisplay expects .* labels in y"):
+        show(alone, inputs, codes)
+    table = pd.DataFrame({"kind": codes * 1, "u": Y["u"]})
+    groups = [("k", Categorical(), ["kind"]), ("u", Gaussian(), ["u"])]
+    est = make_pipeline(NNRegressor(likelihood=Columns(groups), **QUICK)).fit(inputs, table)
+    for output in ("kind", 0):
+        with pytest.raises(ValueError, match=r"PredictiveBandDisplay .* labels in \['kind'\]"):
+            show(est, inputs, table, output=output)
+    assert show(est, inputs, table, output="u").y_name == "u"
 
 
 def test_joint_draws_are_named(pipeline):

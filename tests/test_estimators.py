@@ -437,6 +437,26 @@ def test_a_row_of_weight_zero_is_as_if_absent(any_class, data):
     np.testing.assert_array_equal(answer(found, X), answer(expected, X))
 
 
+def test_rows_of_weight_zero_do_not_count_in_sizes():
+    X = np.random.default_rng(0).normal(size=(600, 2))
+    weight = np.repeat([1, 0], 300)
+    found, expected = (
+        CVAERegressor(max_epochs=1, random_state=0).fit(*rows)
+        for rows in ((X, X, weight), (X[:300], X[:300]))
+    )
+    assert found.architecture_.get_params() == expected.architecture_.get_params()
+
+
+@pytest.mark.filterwarnings("ignore:sample_weight makes")
+@pytest.mark.parametrize("span", [10, 25, 100])
+def test_weights_may_differ_by_any_factor(span):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 2))
+    weight = 10.0 ** rng.uniform(-span, span, 100)
+    est = NNRegressor(max_epochs=1, random_state=0).fit(X, X, sample_weight=weight)
+    assert np.isfinite(est.log_prob(X, X)).all()
+
+
 def test_equal_weights_are_no_weights(any_class, data):
     X, y = data
     found = any_class(**QUICK).fit(X, y, sample_weight=np.full(60, 7.0))

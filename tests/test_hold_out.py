@@ -248,6 +248,37 @@ def test_a_seed_gives_the_split_and_no_global_state_is_used():
     assert validation.random_state is None  # the user's own
 
 
+@pytest.mark.parametrize("rule", [9, *SPLITTERS], ids=lambda rule: type(rule).__name__)
+def test_an_int_and_a_splitter_are_of_rows_where_these_have_annotations(rule):
+    X, y = table()
+    annotations = np.repeat(y[:, None, :1].round(), 3, axis=1) % 2
+    annotations[::5, 1] = annotations[3] = np.nan  # a row without an annotation is left out
+    rows = np.delete(np.arange(N_ROWS), 3)
+    if isinstance(rule, PredefinedSplit):
+        rule = PredefinedSplit(rule.test_fold[rows])
+    groups = rows // 6 if "Group" in type(rule).__name__ else None
+    last = rows[:-9], rows[-9:]
+    expected = last if rule == 9 else next(rule.split(X[rows], rows % 2, groups))
+    params = {"annotations": True, "validation": rule}
+    groups = None if groups is None else np.arange(N_ROWS) // 6
+    _, [found] = split_of(NNRegressor, X, annotations, params=params, groups=groups)
+    for there, part in zip(found, expected, strict=True):
+        part = np.sort(part if rule == 9 else rows[part])
+        assert (
+            sorted(there) == np.repeat(part, (~np.isnan(annotations[part, :, 0])).sum(1)).tolist()
+        )
+
+
+@pytest.mark.parametrize("annotations", [True, False])
+def test_a_split_of_other_rows_is_refused(annotations):
+    X, y = table()
+    rule = PredefinedSplit(np.repeat([0, -1], 30))
+    weight = np.repeat([0, 1], [1, N_ROWS - 1])
+    y = np.repeat(y[:, None], 2, axis=1) if annotations else y
+    with pytest.raises(ValueError, match="must split the 59 rows to fit, got row 59"):
+        unfitted(NNRegressor, validation=rule, annotations=annotations).fit(X, y, weight)
+
+
 def test_rows_of_weight_zero_are_on_neither_side():
     X, y = table()
     weight, groups = np.ones(N_ROWS), np.arange(N_ROWS) // 6
@@ -601,6 +632,7 @@ BAD = [
     ({}, {"groups": np.zeros(N_ROWS)}, "groups must be at least 2"),
     ({}, {"groups": np.where(ROWS == 3, np.nan, GROUPS)}, "groups must not be missing, got nan f"),
     ({}, {"groups": [None, *GROUPS[1:]]}, "groups must not be missing, got None for row 0"),
+    ({}, {"groups": ["a", np.nan] * 30}, "groups must not be missing, got nan for row 1"),
     ({"validation": N_ROWS}, {}, "below the number of rows, 60, got 60"),
     ({"validation": 0}, {}, "The 'validation' parameter"),
     ({"validation": "last"}, {}, "The 'validation' parameter"),

@@ -9,6 +9,10 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import skcvae
 from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor
@@ -108,6 +112,29 @@ def test_frames_hold_texts():
     y = pd.Series(TEXTS[:, 0], name="animal")
     frame = NNRegressor(likelihood="categorical", **QUICK).fit(X, y).predict(X, as_frame=True)
     assert list(frame.columns) == ["animal"] and set(frame["animal"]) <= {"cat", "dog", "eel"}
+
+
+@pytest.mark.parametrize("est", [NNRegressor(**QUICK), CLASSES["EnsembleRegressor"]], ids=repr)
+def test_where_there_are_no_classes_the_error_says_so(est):
+    est = clone(est)
+    with pytest.raises(NotFittedError, match=f"{type(est).__name__} instance is not fitted yet"):
+        _ = est.classes_
+    est.set_params(**{max(p for p in est.get_params() if p.endswith("likelihood")): "auto"})
+    est.fit(X, X)
+    with pytest.raises(
+        AttributeError, match=r"NNRegressor with likelihood=StudentT\(.*has no classes_"
+    ):
+        _ = est.classes_
+    assert not hasattr(est, "classes_") and not hasattr(clone(est), "classes_")
+
+
+@each
+@pytest.mark.parametrize("kind", [*NAMED, "numbers"])
+def test_frames_of_labels_come_with_arrays_of_probabilities(name, kind):
+    est = fitted(name, kind)
+    labels, proba = est.predict(X, return_proba=True, as_frame=True)
+    pd.testing.assert_frame_equal(labels, est.predict(X, as_frame=True))
+    np.testing.assert_array_equal(proba, est.predict(X, return_proba=True)[1])
 
 
 def test_classes_may_name_more_than_occur():
@@ -241,6 +268,43 @@ def test_metrics_of_label_maps_skip_what_the_likelihood_ignores(ignored):
     known = np.where(hidden, None, whole)
     expected = skcvae.metrics.intersection_over_union(known, est.predict(X))
     assert skcvae.metrics.mean_iou_scorer(est, X, y) == expected
+
+
+IGNORING = {
+    "texts": (Categorical(ignore_label="void"), np.where(IGNORED == 255, "void", TEXTS), "void"),
+    "negative": (Categorical(ignore_label=-1), np.where(IGNORED == 255, -1, NUMBERS), -1),
+    "nested": (CorrelatedLogits(Categorical(ignore_label=255), rank=2, n_draws=4), IGNORED, 255),
+    "columns": (
+        Columns([("u", Gaussian(), [0]), ("k", Categorical(ignore_label=255), [1])]),
+        np.column_stack([X[:, 0], IGNORED[:, 0]]),
+        255,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", IGNORING)
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda est: est,
+        lambda est: make_pipeline(StandardScaler(), est),
+        lambda est: EnsembleRegressor(est.set_params(random_state=None), n_estimators=2),
+    ],
+    ids=["alone", "pipeline", "ensemble"],
+)
+def test_cll_is_of_outputs_that_are_not_ignored(kind, around):
+    likelihood, y, ignored = IGNORING[kind]
+    est = around(NNRegressor(likelihood=likelihood, partial_y=True, **QUICK)).fit(X, y)
+    expected = skcvae.log_prob(est, X, y).sum() / (y != ignored).sum()
+    assert skcvae.metrics.cll_per_pixel(est, X, y) == pytest.approx(expected)
+
+
+def test_cll_of_texts_is_that_of_their_numbers():
+    holes = np.where(IGNORED == 255, None, TEXTS)
+    numbers = np.where(IGNORED == 255, np.nan, NUMBERS)
+    log_prob = np.ones(N)
+    cll = skcvae.metrics.negative_cll_per_pixel
+    assert cll(log_prob, holes) == cll(log_prob, numbers) < cll(log_prob, TEXTS) < 0
 
 
 NESTED = {

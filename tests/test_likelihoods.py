@@ -458,6 +458,21 @@ def test_targets_may_be_missing():
         likelihood.check_targets(np.array([[np.nan, value, value]]))
 
 
+@each_case
+def test_the_support_is_what_is_accepted_as_targets_and_drawn(likelihood, y_shape):
+    low, high = likelihood.support(y_shape)
+    assert low.shape == high.shape == y_shape
+    y = some(likelihood, y_shape).sample((50,)).numpy()
+    if likelihood.coding is Scaling:
+        assert ((low <= y) & (y <= high)).all()
+    for end, beyond in ((low, low - 1), (high, high + 1)):
+        for place in zip(*np.nonzero(np.isfinite(end)), strict=True):
+            targets = np.full((1, *y_shape), np.nan)
+            targets[0, *place] = beyond[place]
+            with pytest.raises(ValueError, match="expects"):
+                likelihood.check_targets(targets)
+
+
 def test_categorical_takes_whole_numbers_alone():
     Categorical().check_targets(np.array([-3.0, 0, 2e9]))
     with pytest.raises(ValueError, match=r"expects integer labels in y, got 2.5\."):

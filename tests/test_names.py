@@ -13,7 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 import skcvae
 from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor
-from skcvae.likelihoods import Categorical, Columns, Gaussian, Poisson
+from skcvae.likelihoods import Categorical, Columns, Gaussian, LogNormal, Poisson
+from skcvae.metrics import crps
 
 N, QUICK = 40, {"max_epochs": 1, "random_state": 0}
 rng = np.random.default_rng(0)
@@ -184,3 +185,46 @@ def test_slices_of_names_include_both_ends():
 def test_columns_that_are_not_there_are_named(columns, y, message):
     with pytest.raises(ValueError, match=message):
         NNRegressor(likelihood=Columns([("g", Gaussian(), columns)])).fit(X, y)
+
+
+@pytest.mark.parametrize("called", [None, "id", "draw", "row", "a", 0])
+def test_levels_of_draws_are_draw_and_row_whatever_the_index_is_called(called):
+    est, inputs = fitted("NNRegressor"), X.rename_axis(index=called)
+    for frame in (
+        est.sample(inputs, 3, random_state=0, as_frame=True),
+        est.complete(inputs, Y.assign(n=np.nan), 3, as_frame=True),
+        est.sample(inputs, 3, random_state=0, as_frame=inputs.index),
+    ):
+        assert frame.index.names == ["draw", "row"]
+        medians = frame["n"].groupby("row", sort=False).median()
+        assert medians.index.tolist() == X.index.tolist()
+        assert len(frame.groupby("draw")["n"].mean()) == 3
+    assert crps(Y.rename_axis(index=called), est.sample(inputs, 3, as_frame=True)) > 0
+
+
+BAD = {
+    "infinite": ("auto", np.inf, "Input y contains infinity"),
+    "missing": ("auto", np.nan, "Input y contains NaN"),
+    "negative": (LogNormal(), -2.0, "LogNormal expects positive numbers in y, got -2"),
+    "no count": (Poisson(), 2.5, "Poisson expects counts, .* got 2.5"),
+    "no label": (Categorical(), 2.5, "expects integer labels in y, got 2.5"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("convert", [lambda y: y, pl.from_pandas], ids=["pandas", "polars"])
+def test_errors_name_the_column_of_a_value(kind, convert):
+    likelihood, bad, message = BAD[kind]
+    y = pd.DataFrame(rng.integers(1, 4, (N, 3)), columns=["u", "v", "w"]).astype(float)
+    y.iloc[3, 1] = bad
+    est = NNRegressor(likelihood=likelihood, **QUICK)
+    with pytest.raises(ValueError, match=f"{message}.* in column 'v'"):
+        est.fit(X, convert(y))
+    with (
+        pytest.raises(ValueError, match=r"in column \('v', 'x'\)"),
+        pytest.warns(UserWarning, match=r"y has columns \[\('u', 'x'\), .* not all texts"),
+    ):
+        est.fit(X, pd.concat({"x": y}, axis=1).swaplevel(axis=1))
+    with pytest.raises(ValueError, match=message) as error:
+        est.fit(X.to_numpy(), y.to_numpy())
+    assert "column" not in str(error.value)

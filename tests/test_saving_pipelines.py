@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.numpy import save
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -38,7 +39,12 @@ from sklearn.preprocessing import (
 from test_saving import write_edited
 
 import skcvae
-from skcvae import HybridStructuredPredictorCV, NNRegressor, StackedGridSearchCV
+from skcvae import (
+    EnsembleRegressor,
+    HybridStructuredPredictorCV,
+    NNRegressor,
+    StackedGridSearchCV,
+)
 from skcvae.data.frames import MissingMarker
 from skcvae.io.steps import STEPS
 
@@ -190,6 +196,12 @@ EDITS = {
     "a text as long as they are many": lambda p: state_of_first(p).update(
         func={"entries": ["U", [12_000], ["a"] * 11_999 + ["b" * 12_000]]}
     ),
+    "an owner for a method": lambda p: state_of_first(p).update(
+        _metadata_request={"requests": ["a", {"owner": {"sample_weight": True}}]}
+    ),
+    "an alias that is no name": lambda p: state_of_first(p).update(
+        _metadata_request={"requests": ["a", {"fit": {"sample_weight": "a b"}}]}
+    ),
     "numbers for texts": lambda p: state_of_first(p).update(
         func={"entries": ["U", [1], [1.0]]}
     ),
@@ -262,6 +274,7 @@ CHOSEN = {
     "alpha": CHOICE,
     "alpha in a pipeline": make_pipeline(StandardScaler(), CHOICE),
     "alpha in a search": GridSearchCV(CHOICE, {"lr": [0.01, 0.1]}, cv=2),
+    "alpha in an ensemble": EnsembleRegressor(CHOICE, n_estimators=2, random_state=0),
     "search in a pipeline": make_pipeline(StandardScaler(), SEARCH),
     "stack in a pipeline": make_pipeline(
         StandardScaler(), StackedGridSearchCV(ONE, {"lr": [0.01, 0.1]}, cv=2)
@@ -287,6 +300,53 @@ def test_what_a_search_has_chosen_answers_alike(case, tmp_path):
     np.testing.assert_array_equal(again.predict(X), est.predict(X))
     np.testing.assert_array_equal(skcvae.sample(again, X, 2, 0), skcvae.sample(est, X, 2, 0))
     np.testing.assert_array_equal(skcvae.log_prob(again, X, Y), skcvae.log_prob(est, X, Y))
+
+
+CODES = {"VAE": skcvae.VAE(2, max_epochs=1), "Autoencoder": skcvae.Autoencoder(2, max_epochs=1)}
+
+
+@pytest.mark.parametrize("name", CODES)
+@pytest.mark.parametrize("library", ["pandas", "polars", "default"])
+def test_frames_that_were_asked_for_come_back(name, library, tmp_path):
+    before = make_pipeline(StandardScaler(), clone(CODES[name])).set_output(transform=library)
+    after = clone(CODES[name]).fit(X).set_output(transform=library)
+    for est in (before.fit(X), after):
+        found, expected = skcvae.load(written(tmp_path, est)).transform(X), est.transform(X)
+        assert type(found) is type(expected)
+        np.testing.assert_array_equal(found, expected)
+
+
+def requesting():
+    """Return estimators that ask for metadata, of all kinds that hold estimators."""
+    one = NNRegressor(max_epochs=1, random_state=0).set_fit_request(groups=True)
+    one.set_fit_request(sample_weight="weight").set_score_request(sample_weight=False)
+    scaler = StandardScaler().set_fit_request(sample_weight=True)
+    several = skcvae.EnsembleRegressor(clone(one).set_params(random_state=None), n_estimators=2)
+    return {
+        "alone": one,
+        "pipeline": make_pipeline(scaler, one),
+        "search": GridSearchCV(one, {"lr": [0.01, 0.1]}, cv=2),
+        "ensemble": several.set_fit_request(sample_weight=True),
+        "conformal": skcvae.ConformalRegressor(one),
+        "alpha": HybridStructuredPredictorCV((0, 1), cv=2, max_epochs=1).set_fit_request(
+            groups=True
+        ),
+    }
+
+
+@pytest.mark.parametrize("case", ["alone", "pipeline", "search", "ensemble", "conformal", "alpha"])
+def test_metadata_are_routed_as_before(case, tmp_path):
+    with config_context(enable_metadata_routing=True):
+        est = requesting()[case].fit(X, Y)
+        if case == "conformal":
+            est.conformalize(X, Y)
+        again = skcvae.load(written(tmp_path, est))
+        answering = getattr(est, "best_estimator_", est)
+        expected = repr(answering.get_metadata_routing())
+        assert "True" in expected
+        for found in (again, clone(again)):
+            assert repr(found.get_metadata_routing()) == expected
+    np.testing.assert_array_equal(again.predict(X), est.predict(X))
 
 
 def test_what_was_not_fitted_is_refused(tmp_path):

@@ -169,6 +169,18 @@ def test_errors_come_before_training(data, untrained, params, fit, message):
         search.fit(*data, **fit)
 
 
+@pytest.mark.parametrize("cv", [[], iter(())], ids=["list", "iterator"])
+def test_a_search_without_folds_says_so(data, cv):
+    message = "No fits were performed. Was the CV iterator empty"
+    for search in (
+        StackedGridSearchCV(NNRegressor(**QUICK), GRID, cv=cv),
+        HybridStructuredPredictorCV((0, 1), cv=cv, **QUICK),
+    ):
+        with pytest.raises(ValueError, match=message):
+            search.fit(*data)
+        assert not hasattr(search, "cv_results_")
+
+
 def test_a_score_that_is_none_is_refused_in_the_name_of_the_estimator(data, untrained):
     est = HybridStructuredPredictorCV(scoring="typo", **QUICK)
     with pytest.raises(ValueError, match="'scoring' parameter of HybridStructuredPredictorCV"):

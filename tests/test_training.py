@@ -6,9 +6,17 @@ import torch
 from conftest import ESTIMATORS
 from scipy.stats import bernoulli, norm, poisson
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
-from skcvae import VAE, CVAERegressor, HybridStructuredPredictor, NNRegressor, Training
+from skcvae import (
+    VAE,
+    CVAERegressor,
+    GSNNRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
+    Training,
+)
 from skcvae.architectures import MLP, Conv
 from skcvae.data.batches import OrderedBatches, Rows, ShuffledBatches
 from skcvae.data.coding import FORWARD_NUMBERS
@@ -492,6 +500,20 @@ def test_a_validation_score_below_that_of_constant_counts_or_labels_warns(kind):
         est.fit(X, y, X_val=X_val, y_val=y_val)
     est.set_params(max_epochs=10, lr=1e-30, architecture=MLP())
     est.fit(X, y, X_val=X_val, y_val=y_val)  # the start: warnings are errors
+
+
+@pytest.mark.filterwarnings("ignore:No latent variable is used", "ignore:Training diverged after")
+@pytest.mark.parametrize("kind", ["gaussian", "poisson", "categorical"])
+@pytest.mark.parametrize("cls", [CVAERegressor, NNRegressor, GSNNRegressor])
+def test_training_that_diverged_warns_where_the_last_epoch_is_kept(cls, kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = {"gaussian": X + 0.3 * rng.normal(size=X.shape), "poisson": rng.poisson(np.exp(X)),
+         "categorical": (X + rng.logistic(size=X.shape) > 0).astype(int)}[kind]  # fmt: skip
+    est = cls(likelihood=kind, early_stopping=False, max_epochs=15, random_state=0)
+    est.fit(X, y)  # warnings are errors
+    with pytest.warns(ConvergenceWarning, match="smaller learning rate than lr=1,"):
+        est.set_params(lr=1).fit(X, y)
 
 
 @pytest.mark.parametrize("noise", [0.1, 0.003])

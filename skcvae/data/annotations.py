@@ -160,14 +160,14 @@ def one_by_one(arrays: tuple, likelihood, sample_weight, validation: tuple, grou
     Returns
     -------
     tuple
-        The same without the likelihood.
+        The same without the likelihood, and the number of the row of each annotation.
     """
     annotated = Annotated.of(*arrays, likelihood, sample_weight)
     _refuse_signs(np.asarray(arrays[1]), annotated.present, likelihood)
     if validation[0] is None:
         groups = annotated.groups(groups)
     validation = Annotated.of_validation(*validation, likelihood)
-    return annotated[:2], annotated.weight, validation, groups
+    return annotated[:2], annotated.weight, validation, groups, annotated.row
 
 
 def _refuse_signs(y, present, likelihood):

@@ -42,29 +42,33 @@ class Selection(NamedTuple):
         None if all weights are equal.
     group : ndarray of shape (n,) or None
         Labels of rows that belong together.
+    row : ndarray of shape (n,) or None
+        The numbers of the user's rows, of which these are annotations.
     """
 
     source: Row | Items
     index: np.ndarray
     weight: np.ndarray | None = None
     group: np.ndarray | None = None
+    row: np.ndarray | None = None
 
     @classmethod
     def select(
-        cls, source: Row | Items, weight: np.ndarray | None = None, groups=None
+        cls, source: Row | Items, weight: np.ndarray | None = None, groups=None, row=None
     ) -> "Selection":
         """Select the rows of positive weight; weights get mean one, and equal ones become None.
 
-        `weight` and `groups` are those of all rows.
+        `weight`, `groups` and `row` are those of all rows.
         """
         n_rows = len(source) if isinstance(source, Items) else len(source[-1])
         index = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
         group = None if groups is None else hold_out.group_labels(groups, n_rows)[index]
+        row = None if row is None else row[index]
         if weight is None or np.ptp(weight[index]) == 0:
-            return cls(source, index, None, group)
+            return cls(source, index, None, group, row)
         weight = weight[index] / weight.max()  # first, since a sum may overflow
         warn_of_few(weight)
-        return cls(source, index, weight / weight.mean(), group)
+        return cls(source, index, weight / weight.mean(), group, row)
 
     def split(
         self, validation, fraction: float, seed: int, *, has_labels: bool = False
@@ -83,14 +87,13 @@ class Selection(NamedTuple):
             )
         arrays = () if isinstance(self.source, Items) else self.source
         rule = self.group, validation, fraction, seed
-        parts = hold_out.split(arrays, index, *rule, has_labels=has_labels)
+        parts = hold_out.split(arrays, index, *rule, has_labels=has_labels, row=self.row)
         return list(map(self.subset, parts))
 
     def subset(self, rows: np.ndarray) -> "Selection":
         """Select some of the rows."""
-        weight = None if self.weight is None else self.weight[rows]
-        group = None if self.group is None else self.group[rows]
-        return Selection(self.source, self.index[rows], weight, group)
+        source, *of_rows = self
+        return Selection(source, *(None if part is None else part[rows] for part in of_rows))
 
     def read(self, rows: np.ndarray | slice) -> Row:
         """Return the arrays of some of the rows."""

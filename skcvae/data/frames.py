@@ -1,6 +1,5 @@
 """Tables of features, as arrays or as DataFrames of pandas or polars: one column by its name."""
 
-from collections import Counter
 from collections.abc import Hashable
 from numbers import Integral, Number
 
@@ -10,61 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skcvae.data.gaps import warn_of_new_gaps
-from skcvae.data.reading import is_missing, numbers
-
-
-def column_names(frame):
-    """Return the names of the columns of a DataFrame, or of a Series; None of an array.
-
-    Parameters
-    ----------
-    frame : DataFrame, Series or array-like
-        Of pandas, polars or numpy.
-
-    Returns
-    -------
-    list or None
-        Of one entry for each column.
-    """
-    if hasattr(frame, "columns"):
-        return list(frame.columns)
-    has_name = hasattr(frame, "to_frame") and frame.name not in (None, "")
-    return [frame.name] if has_name else None
-
-
-def check_distinct(names, name):
-    """Raise an error if columns of a DataFrame have a name in common.
-
-    Parameters
-    ----------
-    names : sequence or None
-        Names of the columns.
-    name : str
-        Of the DataFrame.
-    """
-    counted = Counter(names or [])
-    if len(counted) < counted.total():
-        several = [label for label, n in counted.items() if n > 1]
-        raise ValueError(
-            f"{name} must have columns of distinct names, got several named "
-            f"{', '.join(map(repr, several[:5]))}. Rename them: {name}.columns = [...]."
-        )
-
-
-def check_same(names, expected, name):
-    """Raise an error if columns have other names, or another order, than in fit.
-
-    Parameters
-    ----------
-    names, expected : sequence of str
-        Names of the columns, and those in fit.
-    name : str
-        Of what has the columns.
-    """
-    if [*names] != [*expected]:
-        raise ValueError(
-            f"{name} has columns {[*names]}, expected {[*expected]} as in fit, in this order."
-        )
+from skcvae.data.reading import column_names, is_missing, numbers
 
 
 def table(X, feature):

@@ -16,6 +16,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
+from skcvae.data.label_names import array_of
+
 FEW = 10  # so many different rows cannot tell copies from coincidences
 MOST_LABELS = 30  # each of which is held out: more would leave no room for what is frequent
 NOTABLE = 0.25  # a share of rows above what tables of rounded numbers and categories have
@@ -24,19 +26,27 @@ Parts = tuple[np.ndarray, np.ndarray]
 
 
 def split(
-    arrays, index, groups, validation, fraction: float, seed: int, *, has_labels: bool = False
+    arrays, index, groups, validation, fraction: float, seed: int, *, has_labels=False, row=None
 ) -> Parts:
     """Return the positions in `index` to train on, and those to validate on.
 
     `validation` is "random", an int or a splitter; `groups` has a label for each row to split.
+    With annotations, `row` numbers the user's rows, which are the groups by default: an int and a
+    splitter are of these.
     """
     if isinstance(validation, str):
         label = labels(arrays, index) if has_labels else None
         parts = random_split(blocks(arrays, index, groups), fraction, seed, label)
-    elif isinstance(validation, Integral):
-        parts = last_rows(len(index), validation)
     else:
-        parts = first_split(validation, arrays, index, seed, groups)
+        first = np.arange(len(index)) if row is None else first_of_each(row)
+        if isinstance(validation, Integral):
+            parts = last_rows(len(first), validation)
+        else:
+            has_groups = groups is not None and not np.array_equal(groups, row)
+            group = groups[first] if has_groups else None
+            parts = first_split(validation, arrays, index[first], seed, group)
+        if row is not None:
+            parts = [np.flatnonzero(np.isin(row, row[first[part]])) for part in parts]
     if groups is not None:
         check_groups(validation, groups, *parts)
     return parts
@@ -105,6 +115,11 @@ def first_split(splitter, arrays, index, seed: int, groups) -> Parts:
                 f"validation={splitter!r} must have rows to {name} on in its first split, got "
                 f"none of the {len(index)} rows."
             )
+        if not 0 <= part.min() <= part.max() < len(index):
+            raise ValueError(
+                f"validation={splitter!r} must split the {len(index)} rows to fit, got row "
+                f"{part.max()}. Rows of weight zero, and without an annotation, are left out."
+            )
     if np.intersect1d(kept, held_out).size:
         raise ValueError(
             f"validation={splitter!r} must not validate on rows to train on, got a first split "
@@ -126,7 +141,7 @@ def labels(arrays, index) -> np.ndarray | None:
 
 def group_labels(groups, n_rows: int) -> np.ndarray:
     """Return the group of each row as an array."""
-    labels = np.asarray(groups)
+    labels = array_of(groups)
     if labels.shape != (n_rows,):
         raise ValueError(
             f"groups must have one label for each of the {n_rows} rows, got shape {labels.shape}."

@@ -1,8 +1,10 @@
-"""Conversion of user input to numeric arrays.
+"""Conversion of user input to numeric arrays, and the names of its columns.
 
 Numeric input is returned unchanged: arrays are not copied and frames keep their column names.
 `sklearn.utils.check_array` then checks shapes and finite values.
 """
+
+from collections import Counter
 
 import numpy as np
 import torch
@@ -63,6 +65,60 @@ def numbers(values, name):
 def is_missing(value) -> bool:
     """Return whether an entry is missing; pandas' NA has no truth value to compare by."""
     return value is None or type(value).__name__ == "NAType" or bool(value != value)
+
+
+def column_names(frame):
+    """Return the names of the columns of a DataFrame, or of a Series; None of an array.
+
+    Parameters
+    ----------
+    frame : DataFrame, Series or array-like
+        Of pandas, polars or numpy.
+
+    Returns
+    -------
+    list or None
+        Of one entry for each column.
+    """
+    if hasattr(frame, "columns"):
+        return list(frame.columns)
+    has_name = hasattr(frame, "to_frame") and frame.name not in (None, "")
+    return [frame.name] if has_name else None
+
+
+def check_distinct(names, name):
+    """Raise an error if columns of a DataFrame have a name in common.
+
+    Parameters
+    ----------
+    names : sequence or None
+        Names of the columns.
+    name : str
+        Of the DataFrame.
+    """
+    counted = Counter(names or [])
+    if len(counted) < counted.total():
+        several = [label for label, n in counted.items() if n > 1]
+        raise ValueError(
+            f"{name} must have columns of distinct names, got several named "
+            f"{', '.join(map(repr, several[:5]))}. Rename them: {name}.columns = [...]."
+        )
+
+
+def check_same(names, expected, name):
+    """Raise an error if columns have other names, or another order, than in fit.
+
+    Parameters
+    ----------
+    names, expected : sequence of str
+        Names of the columns, and those in fit.
+    name : str
+        Of what has the columns.
+    """
+    if [*names] != [*expected]:
+        raise ValueError(
+            f"{name} has columns {[*names]}, expected {[*expected]} as in fit, in this order."
+        )
 
 
 def _without_tensors(values):

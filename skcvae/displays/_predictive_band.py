@@ -3,11 +3,13 @@
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from skcvae.data.frames import column, column_names, table, with_column
+from skcvae.data.frames import column, table, with_column
+from skcvae.data.reading import column_names
 from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style
 from skcvae.displays._names import check_numbers, names_of, names_of_either, positions, selected
 from skcvae.pipelines import sample
 from skcvae.pipelines._frames import as_array, as_numbers
+from skcvae.pipelines._labels import check_numbers_only
 
 OTHERS = 20  # rows of which the other features are taken
 
@@ -138,9 +140,11 @@ class PredictiveBandDisplay:
             draws, y = selected(output, y_names, draws, y)
         elif draws.ndim > 2:
             _single("y", draws[0], "output")
+        (position,) = positions([output or 0], y_names)
+        check_numbers_only(estimator, cls.__name__, position)
         names = {
             "x_name": feature_name if column_names(X) else None,
-            "y_name": y_names and y_names[positions([output or 0], y_names)[0]],
+            "y_name": y_names and y_names[position],
         }
         shown = {} if y is None else {"X": x[known], "y_true": np.asarray(y)[known]}
         return cls.from_predictions(grid, draws, **shown, **{**names, **kwargs})
@@ -260,9 +264,8 @@ class PredictiveBandDisplay:
             self._fill(i, band_kw, alpha=alpha)
             for i, alpha in zip(widest_first, np.linspace(0.2, 0.4, len(self.bands)), strict=True)
         ]
-        (self.line_,) = self.ax_.plot(
-            self.x, self.median, **style(line_kw, color=BLUE, linewidth=1.5, label="median")
-        )
+        look = style(line_kw, color=BLUE, linewidth=1.5, label="median")
+        (self.line_,) = self.ax_.plot(self.x, self.median, **look)
         self.scatter_ = None
         if self.X is not None:
             dots = style(scatter_kw, color="0.2", s=6, alpha=0.5, linewidth=0, label="rows")

@@ -1,5 +1,7 @@
 """Attributes of a fitted estimator that follow from its specification and its net."""
 
+from sklearn.utils.validation import check_is_fitted
+
 from skcvae.estimators._validation_score import kept_score
 from skcvae.fitted import Fitted
 
@@ -30,6 +32,12 @@ class FittedAttributes:
     @property
     def classes_(self):
         """The labels, where labels are modelled."""
+        check_is_fitted(self)
+        if not hasattr(self.specification_.y_coding, "classes"):
+            raise AttributeError(
+                f"{type(self).__name__} with likelihood={self.likelihood_!r} has no classes_: "
+                "there are some only where all outputs are labels, as of 'categorical'."
+            )
         return self._labelled(self.specification_.y_coding.classes)
 
     @property

@@ -68,13 +68,13 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         """Check, encode, build; yield the rows to train on; keep what was learned."""
         with _checks.restored_on_error(self):
             parts = _checks.check_parameters(self)
-            self.seed_ = parts.seed
+            self.seed_, row = parts.seed, None
             if self.annotations:
                 continues = parts.continues
                 likelihood = self.specification_.likelihood if continues else parts.likelihood
                 given = one_by_one(arrays, likelihood, sample_weight, validation, groups)
-                arrays, sample_weight, validation, groups = given
-            selection = self._checked_rows(arrays, sample_weight, groups, parts)
+                arrays, sample_weight, validation, groups, row = given
+            selection = self._checked_rows(arrays, sample_weight, groups, parts, row=row)
             kept, held_out = selection, None
             if set(map(type, validation)) != {type(None)}:
                 held_out = rows_to_validate_on(self, validation, groups)
@@ -97,7 +97,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
 
     # Check and encode.
 
-    def _checked_rows(self, arrays, sample_weight, groups, parts, n_rows=None):
+    def _checked_rows(self, arrays, sample_weight, groups, parts, n_rows=None, row=None):
         """Return the rows to fit, of `n_rows` in all, with shapes and specification set."""
         if isinstance(arrays[0], Dataset):
             return self._checked_items(arrays, sample_weight, groups, parts)
@@ -105,10 +105,10 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         arrays = self._check_rows(*arrays, likelihood=likelihood)
         X, n_all = arrays[0], len(arrays[0])
         weight = None if sample_weight is None else _checks.check_weights(sample_weight, X)
-        selection = Selection.select(arrays, weight, groups)
+        selection = Selection.select(arrays, weight, groups, row)
         if len(selection.index) < n_all:
             arrays = selection.read(slice(None))
-        self._specify(arrays, selection.weight, n_rows or n_all, parts)
+        self._specify(arrays, selection.weight, n_rows or len(selection.index), parts)
         return selection
 
     def _checked_items(self, arrays, sample_weight, groups, parts):
@@ -265,7 +265,8 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         ConvergenceWarning
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
             weights of the completed epochs. An interrupt in the first epoch is re-raised. Or if
-            training left the start, a linear model, and lost on the rows to train on too.
+            training lost on the rows to train on too: left the start, a linear model, or fell
+            below a distribution that ignores X.
         UserWarning
             If rows held out are copies of rows to train on, or nearly (give `groups`), windows
             that overlap with them (give `validation`), if ignoring X is better for them, or if

@@ -4,7 +4,7 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import (
     Interval,
     StrOptions,
@@ -13,7 +13,10 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcvae import pipelines
+from skcvae.data import hold_out, label_names
+from skcvae.data.reading import is_missing
 from skcvae.estimators import _regions
+from skcvae.pipelines._labels import without_ignored
 
 SAVED = {
     "region": [StrOptions(set(_regions.SCORES))],
@@ -98,9 +101,23 @@ def check_saved(*, estimator_, calibration_=None):
         raise ValueError("scores of a calibration must be finite, and weights positive")
 
 
-def outputs(y):
-    """Return y as an array of finite numbers."""
-    return check_array(y, dtype=float, ensure_2d=False, allow_nd=True, input_name="y")
+def outputs(estimator, y):
+    """Return y as an array of finite numbers, or of labels that are texts or booleans."""
+    last, _ = pipelines.last_step(estimator, None, "sample")
+    y = without_ignored(estimator, y)
+    if not label_names.have_names(getattr(last, "classes_", None)):
+        return check_array(y, dtype=float, ensure_2d=False, allow_nd=True, input_name="y")
+    y = label_names.array_of(y)
+    if np.frompyfunc(is_missing, 1, 1)(y).any():
+        raise ValueError("Input y contains NaN, None or a label to ignore, expected labels.")
+    return y
+
+
+def check_support(estimator, y):
+    """Refuse y outside of the support, to which regions are cut, as `fit` does."""
+    last, _ = pipelines.last_step(estimator, None, "sample")
+    if hasattr(getattr(last, "likelihood_", None), "check_targets"):
+        last.likelihood_.check_targets(y)
 
 
 def check_rows(y, shape):
@@ -116,6 +133,6 @@ def weight_of(groups, X):
     """Return one part in the number of rows of the group of each row."""
     if groups is None:
         return np.ones(_num_samples(X))
-    check_consistent_length(X, groups)
-    _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    return 1 / counts[group]
+    labels = hold_out.group_labels(groups, _num_samples(X))
+    group = hold_out.numbered(labels.tolist())
+    return 1 / np.bincount(group)[group]

@@ -35,8 +35,8 @@ class ConformalRegions:
         Returns
         -------
         ndarray of shape (n_rows, ..., 2)
-            Lower and upper end; with several coverages (n_rows, ..., 2, n_coverages). NaN in
-            columns of labels.
+            Lower and upper end, of what y can be: not below 0 where y are positive or counts;
+            with several coverages (n_rows, ..., 2, n_coverages). NaN in columns of labels.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class ConformalRegions:
             np.stack([_regions.interval(draws, threshold) for threshold in thresholds], axis=-1)
             for _, _, draws in self._draws(X)
         ]
-        found = np.concatenate(found)
+        found = _regions.within_support(self.estimator_, np.concatenate(found))
         found[..., labels, :, :] = np.nan
         if several:
             return found
@@ -81,7 +81,7 @@ class ConformalRegions:
         """
         calibration = self._calibration()
         check_names(self.estimator_, y)
-        y = outputs(y)
+        y = outputs(self.estimator_, y)
         shape = _num_samples(X), *calibration.interval_scores.shape[1:]
         values = y if y.ndim > len(shape) else y[None]
         thresholds, several = self._thresholds(calibration.region_scores, coverage)
@@ -110,7 +110,8 @@ class ConformalRegions:
         ndarray of shape (n_rows,)
             Of the product of the units of all outputs; with several coverages (n_rows,
             n_coverages). That of the box of intervals is the sum of the logarithms of
-            their lengths. -inf if no draw is inside.
+            their lengths. -inf if no draw is inside, or if the region consists of points: the
+            radius of a distance is 0 where draws often equal y, such as counts.
 
         Raises
         ------
@@ -157,8 +158,8 @@ class ConformalRegions:
         Returns
         -------
         ndarray of shape (n_rows, n_pieces, 2)
-            Lower and upper ends of the pieces, as of
-            :meth:`CVAERegressor.predict_region`.
+            Lower and upper ends of the pieces, as of :meth:`CVAERegressor.predict_region`; exact
+            and without filled gaps if ``region="distance"``.
 
         Raises
         ------

@@ -30,9 +30,9 @@ class ConditionalDensity:
         Returns
         -------
         float
-            Nats per row, or annotation; higher is better. Scores compare between estimators
-            whose likelihoods are of one kind: a density in the same units of y,
-            or a mass, or the same grey targets.
+            Nats per row, or annotation; higher is better. With `partial_y`, rows with nothing
+            observed count, with about 0 nats. Scores compare between estimators whose likelihoods
+            are of one kind: a density in the same units of y, or a mass, or the same grey targets.
         """
         log_p = self.log_prob(X, y)
         if log_p.ndim > 1:  # a value for each annotation, NaN where absent

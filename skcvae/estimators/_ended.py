@@ -7,7 +7,10 @@ from sklearn.exceptions import ConvergenceWarning
 from skcvae.data.dependence import warn_of_dependence
 from skcvae.estimators._active_units import count_active_units
 from skcvae.estimators._checks import DEFAULT_TRAINING
-from skcvae.estimators._validation_score import warn_if_constant_is_better
+from skcvae.estimators._validation_score import (
+    warn_if_constant_is_better,
+    warn_if_training_diverged,
+)
 from skcvae.estimators._warm_start import structure
 from skcvae.io.checkpoint_file import CheckpointFile
 from skcvae.training.temperature import choose_temperature
@@ -31,7 +34,9 @@ def conclude(estimator, kept, held_out, rows, validation):
         choose_temperature(net, rows, validation)
     estimator._set_fitted(net.module)
     count_active_units(estimator, kept)
-    if held_out is not None:
+    if held_out is None:
+        warn_if_training_diverged(estimator, rows)
+    else:
         warn_of_dependence(kept, held_out)
         warn_if_constant_is_better(estimator, rows, validation)
 

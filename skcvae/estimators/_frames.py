@@ -55,7 +55,7 @@ def framed(estimator, array, index, ends=None):
     -------
     DataFrame or ndarray
         A column for each output, or each output and end; a row for each row, or each draw and
-        row.
+        row, with levels "draw" and "row" whatever the name of the index.
     """
     if index is None:
         return array
@@ -68,8 +68,8 @@ def framed(estimator, array, index, ends=None):
         )
     columns = pd.Index(output_names(estimator))
     if array.ndim > 1 + len(estimator.y_shape_) + (ends is not None):
-        levels, names = [range(len(array)), index], ["draw", index.name or "row"]
-        index = pd.MultiIndex.from_product(levels, names=names)
+        levels = [range(len(array)), index]
+        index = pd.MultiIndex.from_product(levels, names=["draw", "row"])
     if ends is not None:
         columns = pd.MultiIndex.from_product([columns, ends[1]], names=["output", ends[0]])
     return pd.DataFrame(array.reshape(-1, len(columns)), index=index, columns=columns)

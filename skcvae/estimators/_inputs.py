@@ -1,5 +1,6 @@
 """Input validation: X and y."""
 
+import functools
 import warnings
 
 import numpy as np
@@ -8,8 +9,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skcvae.data import reading
-from skcvae.data.frames import check_distinct, check_same, column_names
 from skcvae.data.gaps import Flagged, warn_of_new_gaps
+from skcvae.data.reading import check_distinct, check_same, column_names
 
 
 def checked(estimator, X, *, name="X", reset=False, finite=None):
@@ -64,21 +65,21 @@ def targets(estimator, y, *, n_rows, likelihood, name="y", shape=None, partial=F
             f"but the target {name} is None."
         )
     names = _output_names(estimator, y, name, is_new=shape is None)
-    y = _shaped(_numbers(estimator, y, likelihood, name), n_rows, shape, name)
+    y = _shaped(_numbers(estimator, y, likelihood, name, names), n_rows, shape, name)
     if shape is None and hasattr(likelihood, "name_columns"):
         likelihood.name_columns(y, names)
     holes = np.isnan(y.min())
     if holes and not partial:
-        raise _unexpected_gaps(estimator, likelihood, name)
+        raise _unexpected_gaps(estimator, likelihood, name, y, names)
     if not (holes and np.isnan(y).all()):
-        likelihood.check_targets(y)
+        _named(likelihood.check_targets, y, names)
     return y
 
 
 def _output_names(estimator, y, name, *, is_new):
     """Return the names of the columns, kept in fit if they are texts and compared later."""
     columns = column_names(y) or []
-    names = np.asarray([*columns], dtype=object)
+    names = np.fromiter(columns, dtype=object)  # tuples too, as entries
     named = set(map(type, columns)) == {str}
     check_distinct(columns, name)
     if is_new:
@@ -96,21 +97,42 @@ def _output_names(estimator, y, name, *, is_new):
     return names
 
 
-def _numbers(estimator, y, likelihood, name):
+def _named(check, y, names):
+    """Return what a check returns; an error that a column has alone too names the first one."""
+    try:
+        return check(y)
+    except ValueError as error:
+        columns = np.asarray(y).T if len(names) and np.ndim(y) == 2 else ()
+        for name, column in zip(names, columns, strict=False):
+            if _error_of(check, column[:, None]) == str(error):
+                raise ValueError(f"{error} It is in column {name!r}.") from error
+        raise
+
+
+def _error_of(check, column):
+    try:
+        check(column)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _numbers(estimator, y, likelihood, name, names):
     if issparse(y):
         raise TypeError(f"{name} must be dense, got a sparse {type(y).__name__}.")
     y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
     y = reading.numbers(y, name)
     if np.isscalar(y):
         return y
-    return check_array(
-        y,
+    check = functools.partial(
+        check_array,
         ensure_2d=False,
         allow_nd=True,
         ensure_all_finite="allow-nan",
         input_name=name,
         estimator=estimator,
     )
+    return _named(check, y, names)
 
 
 def _shaped(y, n_rows, shape, name):
@@ -127,7 +149,9 @@ def _shaped(y, n_rows, shape, name):
     return y.reshape(n_rows, *shape)
 
 
-def _unexpected_gaps(estimator, likelihood, name):
+def _unexpected_gaps(estimator, likelihood, name, y, names):
+    gaps = names[np.isnan(y).any(axis=0)] if len(names) and y.ndim == 2 else ()
+    where = f" in column {gaps[0]!r}" if len(gaps) else ""
     ignored = getattr(likelihood, "ignore_label", None)
     found = "NaN" if ignored is None else f"NaN, or ignore_label={ignored!r}, read as NaN"
     accepted = "only if partial_y=True in fit, and in complete"
@@ -136,6 +160,6 @@ def _unexpected_gaps(estimator, likelihood, name):
     elif not hasattr(estimator, "complete"):
         accepted = "nowhere"
     return ValueError(
-        f"Input {name} contains {found}. {type(estimator).__name__} accepts NaN, for "
+        f"Input {name} contains {found}{where}. {type(estimator).__name__} accepts NaN, for "
         f"entries that were not observed or whose label is ignored, {accepted}."
     )

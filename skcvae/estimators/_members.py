@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.stats import mode
+from sklearn.utils.validation import check_is_fitted
 
 from skcvae.estimators._base import StructuredPredictor
 from skcvae.random import spawned
@@ -12,6 +13,7 @@ class Members:
 
     @property
     def _first(self):
+        check_is_fitted(self)
         return self.estimators_[0]
 
     @property

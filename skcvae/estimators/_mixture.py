@@ -52,7 +52,7 @@ class Mixture(ConditionalDensity, Members):
             As for the members: E[y|x], or E[y|x,z*] at z* = E[z|x].
         as_frame : bool or Index, default=False
             Whether to return a pandas DataFrame with the names of the outputs, and the index of
-            X or the one given. Not of probabilities.
+            X or the one given. Probabilities stay an array.
 
         Returns
         -------
@@ -74,7 +74,8 @@ class Mixture(ConditionalDensity, Members):
         index = row_index(as_frame, X)
         if hasattr(self, "classes_"):
             labels, proba = self._most_likely(X, method)
-            return (labels, proba) if return_proba else framed(self, labels, index)
+            labels = framed(self, labels, index)
+            return (labels, proba) if return_proba else labels
         if return_std:
             return tuple(framed(self, part, index) for part in self._mean_and_std(X))
         mean = self._mean([member.predict(X, method=method) for member in self.estimators_])

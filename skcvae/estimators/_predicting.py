@@ -55,7 +55,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             where p(y|x) is skewed or has several modes.
         as_frame : bool or Index, default=False
             Whether to return a pandas DataFrame with the names of the outputs, and the index of
-            X or the one given. Not of probabilities.
+            X or the one given. Probabilities stay an array.
 
         Returns
         -------
@@ -82,7 +82,10 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             return tuple(framed(self, self._like_y(part), index) for part in found)
         else:
             (y,) = fitted.moments(X, read)
-        return self._labels(y, True) if return_proba else framed(self, self._like_y(y), index)
+        if not return_proba:
+            return framed(self, self._like_y(y), index)
+        labels, proba = self._labels(y, return_proba)
+        return framed(self, labels, index), proba
 
     def _labels(self, proba, return_proba):
         """Return the most likely labels, and their probabilities if asked for."""

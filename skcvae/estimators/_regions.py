@@ -73,6 +73,15 @@ def interval(draws, mass):
     return np.stack([quantile(draws, (1 - mass) / 2), quantile(draws, (1 + mass) / 2)], axis=-1)
 
 
+def within_support(estimator, ends):
+    """Cut intervals, of shape (n_rows, ..., 2, n_coverages), to what y can be."""
+    last, _ = pipelines.last_step(estimator, None, "sample")
+    if not hasattr(getattr(last, "likelihood_", None), "support"):
+        return ends
+    low, high = last.likelihood_.support(ends.shape[1:-2])
+    return np.clip(ends, low[..., None, None], high[..., None, None])
+
+
 # Scores of joint regions.
 
 
@@ -145,10 +154,10 @@ def log_volume_of_distance(estimator, X, draws, thresholds, seed):
     step *= radius.reshape(*radius.shape, *[1] * (draws.ndim - 2))
     volume = np.log(scale).reshape(len(scale), -1).sum(axis=1) + math.log(len(draws))
     volume += size / 2 * math.log(math.pi) - gammaln(size / 2 + 1)
-    return volume + [
-        size * math.log(threshold) + np.log(_share(draws / scale, threshold * step, threshold))
-        for threshold in thresholds
-    ]
+    shares = [_share(draws / scale, threshold * step, threshold) for threshold in thresholds]
+    with np.errstate(divide="ignore"):  # a radius of zero has a volume of zero
+        radii = np.log(thresholds)[:, None]
+    return volume + size * radii + np.log(shares)
 
 
 def _share(draws, steps, radius):
@@ -185,7 +194,8 @@ def _accepts(likelihood, value):
 def pieces(estimator, drawn, score, threshold):
     """Return where a score is at most a threshold, of shape (n_rows, n_pieces, 2).
 
-    Ends are interpolated on a grid of y. Rows with fewer pieces than others end in NaN.
+    Unions of balls have exact ends, others are interpolated on a grid of y. Rows with fewer pieces
+    than others end in NaN.
     """
     last, _ = pipelines.last_step(estimator, None, "sample")
     lowest = support(last.likelihood_) if hasattr(last, "likelihood_") else -np.inf
@@ -193,12 +203,23 @@ def pieces(estimator, drawn, score, threshold):
     for _, X, draws in drawn:
         _check_single(draws)
         draws = np.sort(draws, axis=0)
+        if score is distance:
+            balls = draws.reshape(len(draws), -1).T, threshold * _scale(draws).ravel()
+            found += map(partial(_union, lowest=lowest), *balls)
+            continue
         width = _width(draws)
         grid = _grid(draws, width, lowest)
         excess = score(estimator, X, draws, grid) - threshold
         columns = (part.reshape(len(part), -1).T for part in (grid, excess))
         found += map(partial(_pieces, lowest=lowest), *columns, FILLED * width.ravel())
     return _padded(found)
+
+
+def _union(centers, radius, *, lowest):
+    """Return the intervals of which balls around sorted numbers consist, (n_pieces, 2)."""
+    gaps = np.flatnonzero(np.diff(centers) > 2 * radius)
+    lower, upper = centers[[0, *gaps + 1]] - radius, centers[[*gaps, -1]] + radius
+    return np.stack([np.maximum(lower, lowest), upper], axis=1)
 
 
 def _check_single(draws):

@@ -99,7 +99,8 @@ class RowDensity(DensityMixin):
         Returns
         -------
         float
-            Nats per row; higher is better. `KernelDensity.score` is the sum over rows.
+            Nats per row; higher is better. With `partial_X`, rows with nothing observed count,
+            with about 0 nats. `KernelDensity.score` is the sum over rows.
         """
         log_p = self.score_samples(X)
         return float(np.average(log_p, weights=_checks.check_weights(sample_weight, log_p)))

@@ -1,10 +1,11 @@
-"""The validation score of the weights that are kept, and the warning where it is too low."""
+"""The score of the weights that are kept, and the warning where it is too low."""
 
 import math
 import warnings
 from copy import deepcopy
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
@@ -16,8 +17,10 @@ from skcvae.initial_weights import LEAST_NOISE
 from skcvae.least_squares import fit
 from skcvae.likelihoods.base import LikelihoodModule
 from skcvae.model import Model
+from skcvae.training.validation import row_scores
 
 MAX_ROWS = 10_000  # of which the constant density is estimated
+FEW_ROWS = 1000  # which tell whether training diverged
 MOST_OUTPUTS = 256  # of which a covariance is
 OF_ROWS = (
     "that ignores X. Rows held out may be unlike the rows to train on: see groups and validation. "
@@ -30,6 +33,7 @@ OF_OUTPUTS = (
 )
 FEWEST_ROWS = 3  # held out
 NOTABLE, MANY_ROWS = 0.5, 20  # nats, of so many rows: of fewer, a larger difference can be chance
+NOTABLE_OF_ONE = 0.1  # nats of an output of a row to train on
 
 
 def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
@@ -82,6 +86,38 @@ def warn_if_constant_is_better(
                 stacklevel=7,
             )
             return
+
+
+def warn_if_training_diverged(estimator, rows: Rows | StreamedRows) -> None:
+    """Warn if rows to train on are less likely after training than if x were ignored.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Fitted without rows held out, of which the best epoch is kept. Weighted rows are not
+        compared.
+    rows : Rows or StreamedRows
+        The rows to train on.
+    """
+    net = estimator.net_
+    if rows.weight is not None or not isinstance(net.module.model, Model) or net.interrupted:
+        return
+    if len(net.history) < MIN_EPOCHS_BEFORE_WARNING:
+        return
+    some = Rows(*rows[slice(None, None, -(-len(rows) // FEW_ROWS))])
+    n_outputs = some.arrays[-1][0].numel()
+    found, log_jacobian = row_scores(net, some)[0].mean().item(), rows.log_jacobian[0]
+    for constant, _ in constant_scores(net.module.model.output.likelihood, some, some):
+        if found < constant - max(NOTABLE, NOTABLE_OF_ONE * n_outputs):
+            warnings.warn(
+                f"The rows to train on have {found + log_jacobian:.4g} nats each after "
+                f"{len(net.history)} epochs, below the {constant + log_jacobian:.4g} of a "
+                "distribution that ignores X: training has diverged, or not yet converged. Take a "
+                f"smaller learning rate than lr={net.lr:g}, more epochs, or early_stopping=True.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
+        return  # independent outputs
 
 
 def constant_scores(

@@ -17,15 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from skcvae import pipelines
-from skcvae.estimators import _checks, _regions
-from skcvae.estimators._calibration import (
-    Calibration,
-    check_density,
-    check_rows,
-    check_saved,
-    outputs,
-    weight_of,
-)
+from skcvae.estimators import _calibration, _checks, _regions
 from skcvae.estimators._conformal_regions import ConformalRegions
 from skcvae.estimators._parameters import Parameters
 from skcvae.estimators._persistent import Savable
@@ -162,7 +154,7 @@ class ConformalRegressor(
             If the estimator has no p(y|x), such as :class:`VAE`, or ``annotations=True``.
         """
         self._validate_params()
-        check_density(self._prototype())
+        _calibration.check_density(self._prototype())
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         fitted = clone(self._prototype()).fit(X, y, **fit_params)
@@ -200,20 +192,22 @@ class ConformalRegressor(
             self.fit(X, y)
         check_is_fitted(self)
         check_names(self.estimator_, y)
-        y, labels = outputs(y), columns_of_labels(self.estimator_)
+        y, labels = _calibration.outputs(self.estimator_, y), columns_of_labels(self.estimator_)
         check_consistent_length(X, y)
-        if self.region == "distance" and np.size(np.arange(y[0].size)[labels]):
+        weight, seeds = _calibration.weight_of(groups, X), spawned(seed_from(self.random_state), 2)
+        joint, single = np.empty(len(y)), np.zeros(y.shape)
+        if self.region == "distance" and single[..., labels].size:
             raise ValueError("region='distance' expects numbers in y, got labels.")
-        weight, seeds = weight_of(groups, X), spawned(seed_from(self.random_state), 2)
-        joint, single = np.empty(len(y)), np.empty(y.shape)
         score = _regions.SCORES[self.region]
-        drawn = _regions.draws_of(self.estimator_, X, self.n_samples, y[0].size, seeds[0])
+        drawn = _regions.draws_of(self.estimator_, X, self.n_samples, single[0].size, seeds[0])
         for rows, part, draws in drawn:
-            check_rows(y[None, rows], draws.shape[1:])
+            _calibration.check_rows(y[None, rows], draws.shape[1:])
             (joint[rows],) = score(self.estimator_, part, draws, y[None, rows])
-            single[rows] = _regions.centrality(draws, y[rows])
+            if labels != slice(None):
+                _calibration.check_support(self.estimator_, y[rows])
+                single[rows] = _regions.centrality(draws, y[rows])
         single[..., labels] = 0
-        self.calibration_ = Calibration(
+        self.calibration_ = _calibration.Calibration(
             self.region, self.n_samples, seeds[1], weight, joint, single
         )
         return self
@@ -292,7 +286,7 @@ class ConformalRegressor(
 
     def _restore(self, state):
         """Set the fitted attributes that a file holds, if they are consistent."""
-        check_saved(**state)
+        _calibration.check_saved(**state)
         vars(self).update(state)
 
     def _prototype(self):

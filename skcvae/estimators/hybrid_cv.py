@@ -217,7 +217,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
 
     def _search(self, X, y, sample_weight, groups, validation):
         """Return the fitted search for `alpha`."""
-        estimator = clone(HybridStructuredPredictor(**{**self._own_params(), "verbose": 0}))
+        estimator = clone(self._candidate).set_params(verbose=0)
         if get_config()["enable_metadata_routing"]:
             estimator.set_fit_request(sample_weight=True, groups=True, X_val=True, y_val=True)
             estimator.set_score_request(sample_weight=True)
@@ -245,6 +245,11 @@ class HybridStructuredPredictorCV(StructuredPredictor):
                 f"alphas must be a non-empty list of numbers in [0, 1], got {self.alphas!r}."
             )
         return alphas.tolist()
+
+    @property
+    def _candidate(self):
+        """What is compared with several values of `alpha`, and saved where there is no fit."""
+        return HybridStructuredPredictor(**self._own_params())
 
     def _own_params(self):
         shared = HybridStructuredPredictor._get_param_names()

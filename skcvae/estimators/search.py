@@ -157,7 +157,7 @@ class StackedGridSearchCV(GridSearchCV):
             for arrays, *others in given:
                 estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
                 jobs[key(estimator, *arrays)] = Job(estimator, arrays, *others)
-        size = math.ceil(len(jobs) / effective_n_jobs(self.n_jobs))
+        size = max(math.ceil(len(jobs) / effective_n_jobs(self.n_jobs)), 1)
         shares = np.split(np.arange(len(jobs)), range(size, len(jobs), size))
         listed = list(jobs.values())
         ended = Parallel(n_jobs=self.n_jobs)(

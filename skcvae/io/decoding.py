@@ -113,6 +113,8 @@ class Decoder(PlainDecoder):
         training = getattr(estimator, "training", None)
         if training is not None:
             _check_training(training)
+        for name, setting in self._dict(content.get("settings", {})).items():
+            vars(estimator)[name] = instance(kinds.SETTINGS[name], setting)
         fitted = self._dict(content.get("fitted"))
         if fitted:
             estimator._restore(fitted)

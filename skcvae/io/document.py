@@ -182,12 +182,14 @@ class _EstimatorEncoder(Encoder):
         state = dict(value.__getstate__())
         for key in value.get_params(deep=False):
             state.pop(key)
+        settings = {key: state.pop(key) for key in kinds.SETTINGS if key in state}
         # Weights by their own names, as torch has them.
         fitted = {
             key: self.encoded(part, name if key == "_weights" else join(name, key))
             for key, part in state.items()
         }
-        return {"params": self._params(value, name), "fitted": fitted}
+        settings = self._dict(settings, name)
+        return {"params": self._params(value, name), "settings": settings, "fitted": fitted}
 
     def _params(self, value, name):
         params = value.get_params(deep=False)
@@ -203,7 +205,8 @@ def _answering(estimator):
     is_search = hasattr(estimator, "refit")
     if isinstance(estimator, FrozenEstimator) or (is_search and not hasattr(estimator, "scorer_")):
         return estimator.estimator
-    return getattr(estimator, "best_estimator_", estimator)
+    candidate = getattr(estimator, "_candidate", estimator)
+    return getattr(estimator, "best_estimator_", candidate)
 
 
 def _kind_of(value):

@@ -3,6 +3,7 @@
 import torch
 from sklearn import model_selection
 from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from skcvae.data.coding import Scaling
 from skcvae.data.field import FieldStatistics
@@ -33,6 +34,8 @@ SPLITTERS = {
         model_selection.TimeSeriesSplit,
     )
 }
+# What scikit-learn's set_output and set_fit_request, set_score_request, ... leave in an estimator.
+SETTINGS = {"_metadata_request": MetadataRequest, "_sklearn_output_config": dict}
 CUSTOM = "custom "  # before the name of a user's class
 # The compiler's other parameters may name programs to run.
 COMPILER_PARAMS = {"mode", "dynamic", "fullgraph"}

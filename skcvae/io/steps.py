@@ -29,6 +29,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from skcvae.data.frames import MissingMarker, select_columns
 
@@ -109,6 +110,10 @@ def coded(value, name, code):
         return {"type": value.__name__}
     if isinstance(value, np.ufunc) and FUNCTIONS.get(value.__name__) is value:
         return {"function": value.__name__}
+    if isinstance(value, MetadataRequest):
+        owner = value.owner if isinstance(value.owner, str) else type(value.owner).__name__
+        parts = {method: part for method, part in vars(value).items() if method != "owner"}
+        return {"requests": [owner, {method: part.requests for method, part in parts.items()}]}
     if type(value) is dict:
         items = enumerate(value.items())
         return {"items": [[code(part, f"{name}.{i}") for part in pair] for i, pair in items]}
@@ -141,11 +146,20 @@ def decoders(decoded, instance) -> dict:
             array = array.astype(str)
         return array.reshape(shape)
 
+    def requests(content):
+        owner, parts = instance(list, content)
+        request = MetadataRequest(owner=instance(str, owner))
+        for method, aliases in instance(dict, parts).items():
+            for name, alias in instance(dict, aliases).items():
+                vars(request)[method].add_request(param=name, alias=alias)
+        return request
+
     return {
         "dtype": dtype,
         "entries": entries,
         "function": found(FUNCTIONS),
         "items": lambda content: {decoded(key): decoded(part) for key, part in content},
+        "requests": requests,
         "slice": lambda content: slice(*map(decoded, instance(list, content))),
         "type": found(TYPES),
     }

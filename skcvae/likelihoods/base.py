@@ -43,6 +43,8 @@ class Likelihood(Documented, ABC):
         none.
     has_labels : bool
         Whether y are labels, all of which are held out for validation where y is one output.
+    bounds : tuple of float
+        The least and the greatest number that an output can be; labels have none.
     """
 
     _parameter_constraints = {}
@@ -52,6 +54,11 @@ class Likelihood(Documented, ABC):
     accepts_means = True
     absent_code = None
     has_labels = False
+    bounds = -np.inf, np.inf
+
+    def support(self, row_shape: tuple[int, ...]) -> np.ndarray:
+        """Return the least and the greatest number of each output, of shape (2,) + row_shape."""
+        return np.stack([np.full(row_shape, bound) for bound in self.bounds])
 
     def check_targets(self, y):
         """Accept every finite y.

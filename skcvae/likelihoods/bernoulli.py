@@ -28,6 +28,7 @@ class Bernoulli(Likelihood):
 
     absent_code = -1
     has_labels = True
+    bounds = 0.0, 1.0
 
     def check_targets(self, y):
         low, high = np.nanmin(y), np.nanmax(y)

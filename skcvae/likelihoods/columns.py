@@ -12,8 +12,7 @@ from sklearn.utils import check_array
 from sklearn.utils.metaestimators import _BaseComposition
 from torch import nn
 
-from skcvae.data.frames import column_names
-from skcvae.data.reading import numbers
+from skcvae.data.reading import column_names, numbers
 from skcvae.data.table import Table
 from skcvae.likelihoods.base import LIKELIHOOD, Likelihood
 from skcvae.likelihoods.groups import Groups
@@ -160,6 +159,12 @@ class Columns(Likelihood, _BaseComposition):
         groups = [(*pair, _indices(columns, names, n_columns)) for *pair, columns in self.groups]
         _check_each_in_one(groups, names or range(n_columns))
         self.groups = groups
+
+    def support(self, row_shape: tuple[int, ...]) -> np.ndarray:
+        ends = np.empty((2, *row_shape))
+        for _, likelihood, columns in self.groups:
+            ends[:, list(columns)] = likelihood.support((len(columns),))
+        return ends
 
     def check_targets(self, y):
         for (name, likelihood, _), part in zip(self.groups, self.split(y), strict=True):

@@ -32,6 +32,7 @@ class Counts(Likelihood):
 
     accepts_means = False
     absent_code = -1
+    bounds = 0.0, np.inf
 
     _parameter_constraints = {
         "init_rate": ["array-like", Interval(Real, 0, None, closed="neither"), None]

@@ -38,6 +38,7 @@ class Hurdle(Likelihood):
     """
 
     accepts_means = False
+    bounds = 0.0, np.inf
 
     _parameter_constraints = {"likelihood": [Positive, None]}
 

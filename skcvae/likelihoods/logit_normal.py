@@ -88,6 +88,9 @@ class LogitNormal(Likelihood):
         self.logit_mean = logit_mean
         self.logit_scale = logit_scale
 
+    def support(self, row_shape: tuple[int, ...]) -> np.ndarray:
+        return np.stack(self._ends(row_shape))
+
     def check_targets(self, y):
         self._validate_params()
         low, high = self._ends(y.shape[1:])

@@ -18,6 +18,7 @@ from torch.distributions import Distribution, Independent
 from skcvae.data.coding import Scaling
 from skcvae.distributions import MaskedPixels, WeightedMask
 from skcvae.likelihoods.base import LIKELIHOOD, Likelihood, LikelihoodModule
+from skcvae.likelihoods.bernoulli import Bernoulli
 
 
 class MaskedImage(Likelihood):
@@ -83,6 +84,12 @@ class MaskedImage(Likelihood):
         self.likelihood = likelihood
         self.image_size = image_size
         self.mask_weight = mask_weight
+
+    def support(self, row_shape: tuple[int, ...]) -> np.ndarray:
+        image_shape = math.prod(row_shape) // math.prod(self.image_size) - 1, *self.image_size
+        mask = Bernoulli().support((1, *self.image_size))
+        both = np.concatenate([self.likelihood.support(image_shape), mask], axis=1)
+        return both.reshape(2, *row_shape)
 
     def check_targets(self, y):
         self._check_parameters()

@@ -1,5 +1,6 @@
 """Likelihoods around the likelihood of single outputs, which encodes y and names its labels."""
 
+import numpy as np
 from sklearn.base import clone
 
 from skcvae.likelihoods.base import Likelihood
@@ -65,6 +66,9 @@ class Nested(Likelihood):
         """
         single = self._single()
         return single.labels_of(codes) if hasattr(single, "labels_of") else codes
+
+    def support(self, row_shape: tuple[int, ...]) -> np.ndarray:
+        return self._single().support(row_shape)
 
     def check_targets(self, y):
         self._check_parameters()

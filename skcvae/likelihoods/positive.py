@@ -25,6 +25,7 @@ class Positive(Likelihood):
     """Base class of the likelihoods of positive numbers."""
 
     accepts_means = False  # a mean of logarithms is of another scale
+    bounds = 0.0, np.inf
 
     _parameter_constraints = {
         "heteroscedastic": ["boolean"],

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skcvae.metrics._draws import (
+    are_one_output,
     observed_outputs,
     weights_of_outputs,
     with_draws,
@@ -59,6 +60,8 @@ def interval_coverage(y_true, intervals, sample_weight=None, *, multioutput="poo
         raise ValueError(f"multioutput must be one of {MULTIOUTPUT}, got {multioutput!r}.")
     intervals = as_array(intervals, y_true, "intervals")
     y_true, observed = observed_outputs(y_true)
+    if are_one_output(y_true.shape, intervals.shape[:-1]):
+        intervals = intervals.reshape(*y_true.shape, -1)
     if intervals.shape != (*y_true.shape, 2):
         raise ValueError(
             f"intervals must have shape {(*y_true.shape, 2)} for y_true of shape {y_true.shape}, "

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from skcvae.data.label_names import array_of, known
 from skcvae.pipelines import log_prob as log_prob_of
 from skcvae.pipelines._frames import check_alike
+from skcvae.pipelines._labels import codes_of
 
 
 def negative_cll_per_pixel(log_prob, y):
@@ -20,7 +22,7 @@ def negative_cll_per_pixel(log_prob, y):
     log_prob : array-like of shape (n_rows,)
         Values of log p(y|x) in nats, as returned by `log_prob` of an estimator.
     y : array-like of shape (n_rows,) or (n_rows, ...)
-        The outputs that were scored; NaN if missing.
+        The outputs that were scored; NaN or None if missing.
 
     Returns
     -------
@@ -39,14 +41,14 @@ def negative_cll_per_pixel(log_prob, y):
     >>> negative_cll_per_pixel([-2.0, -6.0], np.zeros((2, 2, 2)))
     1.0
     """
-    check_alike(y, log_prob, "log_prob", rows_only=True)
-    log_prob, y = np.asarray(log_prob), np.asarray(y)
+    check_alike(y, log_prob, "log_prob", outputs=[])
+    log_prob, y = np.asarray(log_prob), array_of(y)
     if log_prob.shape != y.shape[:1]:
         raise ValueError(
             f"log_prob must have shape (n_rows,), {y.shape[:1]} for y of shape {y.shape}, "
             f"got {log_prob.shape}."
         )
-    n_observed = np.count_nonzero(~np.isnan(y))
+    n_observed = np.count_nonzero(known(y))
     if not n_observed:
         raise ValueError(f"y must have an observed output, got only NaN in shape {y.shape}.")
     return float(-log_prob.sum() / n_observed)
@@ -62,7 +64,8 @@ def cll_per_pixel(estimator, X, y):
     X : array-like of shape (n_rows, ...)
         Inputs.
     y : array-like of shape (n_rows,) or (n_rows, ...)
-        True outputs; NaN if missing.
+        True outputs; NaN, or the `ignore_label` of the estimator's likelihood, if missing. With
+        `annotations`, (n_rows, n_annotations, ...): those that are present are scored.
 
     Returns
     -------
@@ -80,4 +83,8 @@ def cll_per_pixel(estimator, X, y):
     >>> cross_val_score(est, ring.X, ring.y, scoring=cll_per_pixel, cv=3).shape
     (3,)
     """
-    return -negative_cll_per_pixel(log_prob_of(estimator, X, y), y)
+    log_prob, y = log_prob_of(estimator, X, y), array_of(y)
+    if log_prob.ndim > 1:
+        present = ~np.isnan(log_prob)
+        log_prob, y = log_prob[present], y[present]
+    return -negative_cll_per_pixel(log_prob, codes_of(estimator, y))

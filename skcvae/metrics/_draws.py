@@ -25,6 +25,8 @@ def with_draws(y_true, draws, *, at_least):
     """
     draws = as_array(draws, y_true, "draws")
     y_true, observed = observed_outputs(y_true)
+    if are_one_output(y_true.shape, draws.shape[1:]):
+        draws = draws.reshape(-1, *y_true.shape)
     if draws.shape[1:] != y_true.shape or len(draws) < at_least:
         raise ValueError(
             f"draws must have shape (n_samples, {', '.join(map(str, y_true.shape))}) for y_true "
@@ -32,6 +34,12 @@ def with_draws(y_true, draws, *, at_least):
         )
     assert_all_finite(draws[:, observed], input_name="draws")
     return y_true, draws, observed
+
+
+def are_one_output(*shapes):
+    """Return whether two shapes are of one output, with and without an axis of outputs."""
+    flat = min(shapes, key=len)
+    return len(flat) == 1 and {*shapes} == {flat, (*flat, 1)}
 
 
 def weights_of_outputs(sample_weight, y_true):

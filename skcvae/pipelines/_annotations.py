@@ -25,10 +25,10 @@ def check_single(estimator, y):
     except TypeError:  # not of this package
         return
     is_annotated = getattr(getattr(last, "estimator", last), "annotations", False)
-    if is_annotated and np.ndim(y) != 1 + len(last.y_shape_):
+    if is_annotated and np.ndim(y) > 1 + len(last.y_shape_) and np.shape(y)[1:] != (1,):
         expected = str(("n_rows", *last.y_shape_)).replace("'", "")
         raise ValueError(
             f"y must have one annotation of each row, shape {expected}, got {np.shape(y)}. Of an "
-            "estimator with annotations=True, score takes several, and so does ged_scorer, of "
-            "label maps."
+            "estimator with annotations=True, several are taken by score, cll_per_pixel and "
+            "ged_scorer, which is of label maps."
         )

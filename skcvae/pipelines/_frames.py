@@ -4,9 +4,11 @@ Frames are compared by position. So that a number is never of an output and the 
 names that are on both sides must be the same, in one order.
 """
 
+from numbers import Integral
+
 import numpy as np
 
-from skcvae.data.frames import check_same, column_names
+from skcvae.data.reading import check_same, column_names
 from skcvae.pipelines.steps import last_step
 
 UNNAMED = ["y"]  # the column of a single output without a name, in frames of predictions
@@ -18,7 +20,7 @@ def output_names(y):
     Parameters
     ----------
     y : array-like, Series or DataFrame
-        Outputs, or a frame of draws or intervals.
+        Outputs, or a frame of draws.
 
     Returns
     -------
@@ -26,8 +28,6 @@ def output_names(y):
         In the order of the columns.
     """
     names = column_names(y)
-    if _n_levels(y, "columns") > 1:
-        names = list(y.columns.get_level_values(0).unique())
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
@@ -73,7 +73,7 @@ def check_names(estimator, y, name="y"):
         check_same(names, expected, name)
 
 
-def check_alike(y_true, other, name, *, of="y_true", rows_only=False):
+def check_alike(y_true, other, name, *, of="y_true", outputs=None):
     """Refuse frames whose outputs or rows have other names, or another order, than those of y.
 
     Parameters
@@ -86,24 +86,30 @@ def check_alike(y_true, other, name, *, of="y_true", rows_only=False):
         Of `other`, for errors.
     of : str, default="y_true"
         Name of `y_true`, for errors.
-    rows_only : bool, default=False
-        Whether the columns of `other` are no outputs.
+    outputs : list, default=None
+        Names of the outputs in `other`, empty if it has none; None are its columns.
 
     Raises
     ------
     ValueError
         If both have names, and these differ.
     """
-    outputs = output_names(y_true), output_names(other)
-    named = not rows_only and None not in outputs and UNNAMED not in outputs
-    if named and outputs[0] != outputs[1]:
-        _refuse(name, of, "columns", *outputs)
+    columns = column_names(y_true), column_names(other) if outputs is None else outputs
+    if all(columns) and columns[0] != columns[1] and not _are_unnamed(columns):
+        _refuse(name, of, "columns", *columns)
     rows = _row_names(y_true), _row_names(other)
     if None in rows or len(rows[0]) != len(rows[1]) or rows[0] == rows[1]:
         return
     numbered = [*range(len(rows[0]))] in rows  # a default index has no names
     if not numbered or set(rows[0]) == set(rows[1]):
         _refuse(name, of, "index", *rows)
+
+
+def _are_unnamed(columns):
+    """Return whether columns are numbered by default, or of an output without a name, in one."""
+    are_numbers = all(isinstance(name, Integral) for names in columns for name in names)
+    is_default = any(names == [*range(len(names))] for names in columns)
+    return UNNAMED in columns or (is_default and not are_numbers)
 
 
 def _refuse(name, of, what, expected, got):
@@ -130,8 +136,8 @@ def as_array(frame, y_true, name):
 
     Returns
     -------
-    ndarray
-        Without an axis of outputs where y has none.
+    ndarray of float64
+        Of frames of draws or intervals with an axis of outputs.
 
     Raises
     ------
@@ -143,16 +149,14 @@ def as_array(frame, y_true, name):
     is_array = _n_levels(frame, axis) < 2
     parts = None if is_array else _table(getattr(frame, axis), name)
     if y_true is not None:
-        check_alike(y_true, frame, name, rows_only=is_array)
+        outputs = [*frame.columns.unique(0)] if axis == "columns" else [] if is_array else None
+        check_alike(y_true, frame, name, outputs=outputs)
     if is_array:
         return as_numbers(frame, name)
     values = as_numbers(frame, name).reshape(len(frame), -1)
     if axis == "columns":
-        array, outputs = values.reshape(-1, *parts), 1
-    else:
-        array, outputs = values.reshape(*parts, -1), 2
-    flat = np.ndim(y_true) == 1 and array.shape[outputs] == 1
-    return array.squeeze(outputs) if flat else array
+        return values.reshape(-1, *parts)
+    return values.reshape(*parts, -1)
 
 
 def as_numbers(array, name):

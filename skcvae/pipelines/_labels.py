@@ -1,6 +1,7 @@
 """Labels among the outputs of the last step of a pipeline or a search."""
 
 from skcvae.data.label_names import without_label
+from skcvae.data.reading import numbers
 from skcvae.pipelines._frames import names_in_fit
 from skcvae.pipelines.steps import last_step
 
@@ -22,7 +23,7 @@ def columns_of_labels(estimator):
     return getattr(getattr(last, "y_coding_", None), "labels", [])
 
 
-def check_numbers_only(estimator, what):
+def check_numbers_only(estimator, what, output=None):
     """Refuse estimators of labels, whose codes have no distances and no order.
 
     Parameters
@@ -31,13 +32,17 @@ def check_numbers_only(estimator, what):
         Fitted.
     what : str
         What expects numbers, for errors.
+    output : int, default=None
+        The column that it is about; None are all.
 
     Raises
     ------
     ValueError
-        If y has labels.
+        If y has labels there.
     """
     labels = columns_of_labels(estimator)
+    if output is not None and not isinstance(labels, slice):
+        labels = [column for column in labels if column == output]
     if labels == []:
         return
     names = names_in_fit(estimator)
@@ -72,3 +77,24 @@ def without_ignored(estimator, y):
     likelihood = getattr(getattr(last, "estimator", last), "likelihood", None)
     ignored = getattr(likelihood, "ignore_label", None)
     return y if ignored is None or y is None else without_label(y, ignored)
+
+
+def codes_of(estimator, y):
+    """Return outputs as numbers, NaN where an estimator takes them as not observed.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    y : ndarray
+        Outputs.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Texts and booleans as their positions in `classes_`.
+    """
+    last, _ = last_step(estimator, None, "log_prob")
+    likelihood = getattr(last, "likelihood_", None)
+    y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
+    return numbers(y, "y")
