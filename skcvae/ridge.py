@@ -14,7 +14,8 @@ PENALTIES = np.logspace(-5, 5, 21)
 # Leave-one-out errors of few rows mislead. Divided by the number of rows, this is the least
 # penalty, unless squared errors of a smaller one are 1 + HANDICAP / (n - FEW_ROWS) times smaller.
 LEAST_PENALTY, HANDICAP, FEW_ROWS = 10.0, 50.0, 7
-N_FOLDS = 10  # where rows are left out together
+MOST_WORK = 2e9  # multiplications of a fold; of larger ones there are few
+N_FOLDS, FEW_FOLDS = 10, 3  # where rows are left out together
 ROWS_PER_OUTPUT = 2  # fewer tell no covariance of the errors
 SMALLEST_VARIANCE = 1e-10  # of errors: float32 resolves little more
 
@@ -31,7 +32,7 @@ class RidgeModel(NamedTuple):
     penalty : ndarray of shape (n_outputs,)
         What left-out errors choose.
     left_out : ndarray of shape (n_rows, n_outputs)
-        Predictions without each row, or in ten folds without all rows of its label.
+        Predictions without each row, or in folds without all rows of its label.
     labels : ndarray of shape (n_rows,) or None
         Numbers of rows that belong together; None if none do.
     """
@@ -98,7 +99,8 @@ def _left_out(x, y, weight, labels) -> np.ndarray:
             return ridge.fit(x, y, weight).cv_results_.reshape(shape)
         ridge = Ridge(np.tile(PENALTIES, y.shape[1]), solver="svd")
         targets = np.repeat(y, len(PENALTIES), axis=1)
-        folds = GroupKFold(min(N_FOLDS, len(set(labels))))
+        n_folds = N_FOLDS if x.size * targets.shape[1] < MOST_WORK else FEW_FOLDS
+        folds = GroupKFold(min(n_folds, len(set(labels))))
         given = {"groups": labels, "cv": folds, "params": {"sample_weight": weight}}
         return cross_val_predict(ridge, x, targets, **given).reshape(shape)
 

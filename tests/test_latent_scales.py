@@ -268,15 +268,15 @@ def test_zero_noise_is_the_mean_at_every_scale():
 
 @torch.no_grad()
 def test_the_score_is_at_least_the_bound_and_does_not_depend_on_the_proposal():
-    made, (x, y) = model(2), rows()
-    noise = normal(4000, N, *made.noise_shape)
+    made, (x, y) = model(2), rows(n=2)
+    noise = normal(4000, 2, *made.noise_shape)
     found, effective = importance_sampling(made, x, y, [noise])
     bound = ELBO().bound(made, made.condition(x), x, y, noise)
     assert (found >= bound.reconstruction - bound.total_kl).all()
     of_half = importance_sampling(made, x, y, [noise[:2000]]).effective_sample_size
     assert (effective > 20).all() and (effective / of_half).mean() > 1.5
     defensive = importance_sampling(made, x, y, [noise], n_draws=len(noise)).log_prob
-    expected = monte_carlo(made, x, y, [normal(40_000, N, *made.noise_shape, seed=3)]).log_prob
+    expected = monte_carlo(made, x, y, [normal(40_000, 2, *made.noise_shape, seed=3)]).log_prob
     torch.testing.assert_close(defensive, expected, atol=0.05, rtol=0)
     torch.testing.assert_close(found, expected, atol=0.2, rtol=0)
 

@@ -73,7 +73,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
     >>> from skcvae import HybridStructuredPredictorCV
     >>> from skcvae.datasets import make_ring
     >>> data = make_ring(n_samples=200, random_state=0)
-    >>> est = HybridStructuredPredictorCV(cv=2, max_epochs=20, random_state=0)
+    >>> est = HybridStructuredPredictorCV(cv=2, max_epochs=5, random_state=0)
     >>> est.fit(data.X, data.y).alpha_
     1.0
     >>> est.cv_results_["mean_test_score"].shape

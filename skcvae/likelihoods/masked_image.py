@@ -62,15 +62,15 @@ class MaskedImage(Likelihood):
     >>> from skcvae.architectures import Layered
     >>> from skcvae.likelihoods import Gaussian, MaskedImage
     >>> rng = np.random.default_rng(0)
-    >>> X, images = rng.normal(size=(50, 3)), rng.normal(size=(50, 3, 8, 8))
+    >>> X, images = rng.normal(size=(20, 3)), rng.normal(size=(20, 3, 8, 8))
     >>> masks = (images.mean(axis=1, keepdims=True) > 0).astype(float)
-    >>> masks[25:] = np.nan
+    >>> masks[10:] = np.nan
     >>> est = CVAERegressor(
     ...     architecture=Layered((8, 16), mask=True), likelihood=MaskedImage(Gaussian()),
     ...     partial_y=True, max_epochs=2, random_state=0,
     ... ).fit(X, np.concatenate([images, masks], axis=1))
     >>> est.predict(X).shape
-    (50, 4, 8, 8)
+    (20, 4, 8, 8)
     """
 
     accepts_means = False
