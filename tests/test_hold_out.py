@@ -4,6 +4,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import torch
@@ -633,6 +634,11 @@ BAD = [
     ({}, {"groups": np.where(ROWS == 3, np.nan, GROUPS)}, "groups must not be missing, got nan f"),
     ({}, {"groups": [None, *GROUPS[1:]]}, "groups must not be missing, got None for row 0"),
     ({}, {"groups": ["a", np.nan] * 30}, "groups must not be missing, got nan for row 1"),
+    (
+        {},
+        {"groups": pd.Series(["a", pd.NA] * 30, dtype=object)},
+        "groups must not be missing, got <NA> for row 1",
+    ),
     ({"validation": N_ROWS}, {}, "below the number of rows, 60, got 60"),
     ({"validation": 0}, {}, "The 'validation' parameter"),
     ({"validation": "last"}, {}, "The 'validation' parameter"),

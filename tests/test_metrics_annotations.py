@@ -148,6 +148,10 @@ def test_255_is_not_counted_as_a_class_in_silence(metric, maps):
         metric(y, draws)
     absent = np.where(y == 255, -1, y)
     assert metric(y, draws, ignore_label=255) == metric(absent, draws)
+    strange = draws.copy()
+    strange.flat[0] = 255
+    with pytest.raises(ValueError, match="draws must have a class of every pixel, got ignore_l"):
+        metric(y, strange, ignore_label=255)
     metric(y, draws, labels=[1, 255])
     draws[0, 0] = 255
     metric(y, draws)

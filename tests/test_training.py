@@ -525,6 +525,9 @@ def test_independent_outputs_that_are_tied_warn_of_what_ignores_x(noise):
     with pytest.warns(UserWarning, match="has the covariance of the outputs"):
         NNRegressor(random_state=0, max_epochs=20).fit(X, y)
     CVAERegressor(random_state=0, max_epochs=20).fit(X, y)  # warnings are errors
+    factors = rng.normal(size=(150, 2)) @ rng.normal(size=(2, 30))
+    y = factors + noise / 2 * rng.normal(size=(150, 30))
+    CVAERegressor(random_state=0, max_epochs=20).fit(X[:150], y)
 
 
 def test_the_best_validation_score_is_that_of_the_weights_kept(data):

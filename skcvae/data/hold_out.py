@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
 from skcvae.data.label_names import array_of
+from skcvae.data.reading import is_missing
 
 FEW = 10  # so many different rows cannot tell copies from coincidences
 MOST_LABELS = 30  # each of which is held out: more would leave no room for what is frequent
@@ -147,7 +148,7 @@ def group_labels(groups, n_rows: int) -> np.ndarray:
             f"groups must have one label for each of the {n_rows} rows, got shape {labels.shape}."
         )
     for row, label in enumerate(labels.tolist()):
-        if label is None or label != label:
+        if is_missing(label):
             raise ValueError(f"groups must not be missing, got {label} for row {row}.")
     return labels
 

@@ -77,7 +77,9 @@ def warn_if_constant_is_better(
     if len(estimator.history_) < MIN_EPOCHS_BEFORE_WARNING:
         return
     found = estimator.best_validation_score_
-    for constant, which in constant_scores(model.output.likelihood, rows, held_out):
+    # A recognition network reads outputs to no less than the noise that training starts with.
+    noise = MIN_SCALE if model.recognition is None else LEAST_NOISE
+    for constant, which in constant_scores(model.output.likelihood, rows, held_out, noise):
         if found < constant - NOTABLE * max(1, MANY_ROWS / len(held_out)):
             warnings.warn(
                 f"The best validation score is {found:.4g} nats per row, below the {constant:.4g} "
@@ -121,7 +123,10 @@ def warn_if_training_diverged(estimator, rows: Rows | StreamedRows) -> None:
 
 
 def constant_scores(
-    likelihood: LikelihoodModule, rows: Rows | StreamedRows, held_out: Rows | StreamedRows
+    likelihood: LikelihoodModule,
+    rows: Rows | StreamedRows,
+    held_out: Rows | StreamedRows,
+    noise: float = MIN_SCALE,
 ):
     """Yield mean log densities of rows held out, of distributions with the moments of others.
 
@@ -148,7 +153,7 @@ def constant_scores(
     yield -lost.nansum(1).mean().item() / 2 + log_jacobian, f"Gaussian {OF_ROWS}"
     if x and 1 < len(mean) <= MOST_OUTPUTS:  # a short code of rows alone is a choice
         _, mean, covariance, _ = fit(None, y.numpy())
-        covariance += MIN_SCALE**2 * torch.eye(len(mean))
+        covariance += noise**2 * torch.eye(len(mean))
         covariance.diagonal().clamp_min_(LEAST_NOISE**2)
         score = log_prob_of_observed(MultivariateNormal(mean, covariance), y_new).mean().item()
         yield score + log_jacobian, f"Gaussian {OF_OUTPUTS}"

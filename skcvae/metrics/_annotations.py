@@ -269,7 +269,7 @@ def ged_scorer(estimator, X, y, *, n_samples=16, random_state=0):
 def _distances(y, draws, labels, ignored, name="y"):
     """Return the distances of each row; without draws those of annotations alone."""
     y, present, seen, found = checked(y, name, ignored)
-    draws = y[:0] if draws is None else checked_draws(y, draws)
+    draws = y[:0] if draws is None else checked_draws(y, draws, ignored)
     drawn = labels_of("draws", draws[:, seen]) if len(draws) else found[:0]
     asked, labels = labels, chosen(labels, of_both(found, drawn))
     warn_of_unknown_label(name, found, drawn if asked is None else [*drawn, *asked])

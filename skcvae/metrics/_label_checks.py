@@ -36,12 +36,16 @@ def checked(y, name, ignored):
     return y, present, seen, labels_of(name, y[there & seen])
 
 
-def checked_draws(y, draws):
+def checked_draws(y, draws, ignored):
     draws = array_of(draws)
     if draws.shape[1:] != y.shape[1:] or not len(draws):
         raise ValueError(
             f"draws must have shape (n_draws, {', '.join(map(str, y.shape[1:]))}) for y of shape "
             f"{y.shape}, with at least one draw, got {draws.shape}."
+        )
+    if ignored is not None and (draws == ignored).any():
+        raise ValueError(
+            f"draws must have a class of every pixel, got ignore_label={ignored!r}, which is none."
         )
     return draws
 
