@@ -270,6 +270,17 @@ def test_an_int_and_a_splitter_are_of_rows_where_these_have_annotations(rule):
         )
 
 
+def test_groups_may_be_the_numbers_of_rows_with_annotations():
+    X, y = table()
+    annotations = np.repeat(y[:, None], 2, axis=1)
+    params = {"annotations": True, "validation": GroupKFold(6)}
+    _, [(kept, held_out)] = split_of(
+        NNRegressor, X, annotations, params=params, groups=np.arange(N_ROWS)
+    )
+    assert sorted([*kept, *held_out]) == np.arange(N_ROWS).repeat(2).tolist()
+    assert set(kept).isdisjoint(held_out) and len(held_out) == 20
+
+
 @pytest.mark.parametrize("annotations", [True, False])
 def test_a_split_of_other_rows_is_refused(annotations):
     X, y = table()

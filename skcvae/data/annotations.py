@@ -68,7 +68,7 @@ class Annotated(NamedTuple):
                 f"annotations=True expects {name} of shape (n_rows, n_annotations, ...) with a "
                 f"row for each of the {len(X)} rows of X, got {y.shape}."
             )
-        code, ignored = (getattr(likelihood, a, None) for a in ("absent_code", "ignore_label"))
+        code, ignored = _codes_of(likelihood)
         present = present_annotations(y, {code, ignored} - {None})
         row = np.nonzero(present)[0]
         if not len(row):
@@ -98,12 +98,12 @@ class Annotated(NamedTuple):
             return X_val, y_val
         return tuple(cls.of(X_val, y_val, likelihood, name="y_val")[:2])
 
-    def groups(self, groups=None) -> np.ndarray:
-        """Return the groups of annotations: those of their rows, by default the rows themselves.
+    def groups(self, groups) -> np.ndarray:
+        """Return the groups of annotations, which are those of their rows.
 
         Parameters
         ----------
-        groups : array-like of shape (n_rows,), default=None
+        groups : array-like of shape (n_rows,)
             Groups of rows.
 
         Returns
@@ -116,14 +116,12 @@ class Annotated(NamedTuple):
         ValueError
             If there is not one group for each row.
         """
-        if groups is None:
-            return self.row
         if len(groups) != len(self.present):
             raise ValueError(
                 f"groups must have one label for each of {len(self.present)} rows, got "
                 f"{len(groups)}."
             )
-        return np.asarray(groups)[self.row]
+        return array_of(groups)[self.row]
 
     def by_row(self, values: np.ndarray) -> np.ndarray:
         """Return one value per annotation as (n_rows, n_annotations), NaN where absent.
@@ -160,19 +158,25 @@ def one_by_one(arrays: tuple, likelihood, sample_weight, validation: tuple, grou
     Returns
     -------
     tuple
-        The same without the likelihood, and the number of the row of each annotation.
+        The same without the likelihood, and the number of the row of each annotation, or None if
+        there are rows to validate on.
     """
     annotated = Annotated.of(*arrays, likelihood, sample_weight)
     _refuse_signs(np.asarray(arrays[1]), annotated.present, likelihood)
-    if validation[0] is None:
-        groups = annotated.groups(groups)
+    row = annotated.row if validation[0] is None else None
+    groups = groups if groups is None or row is None else annotated.groups(groups)
     validation = Annotated.of_validation(*validation, likelihood)
-    return annotated[:2], annotated.weight, validation, groups, annotated.row
+    return annotated[:2], annotated.weight, validation, groups, row
+
+
+def _codes_of(likelihood) -> list:
+    """Return what marks an absent annotation, and the label to ignore, or None."""
+    return [getattr(likelihood, name, None) for name in ("absent_code", "ignore_label")]
 
 
 def _refuse_signs(y, present, likelihood):
     """Refuse the two labels -1 and 1, of which the first would be read as absent."""
-    code, ignored = (getattr(likelihood, a, None) for a in ("absent_code", "ignore_label"))
+    code, ignored = _codes_of(likelihood)
     is_coded = code is not None and code != ignored and not present.all()
     signs, there = y == -1, known(y)
     if is_coded and signs.any() and (signs | (y == 1))[there].all():

@@ -58,12 +58,13 @@ class Selection(NamedTuple):
     ) -> "Selection":
         """Select the rows of positive weight; weights get mean one, and equal ones become None.
 
-        `weight`, `groups` and `row` are those of all rows.
+        `weight`, `groups` and `row` are those of all rows; without groups, annotations of a row
+        belong together.
         """
         n_rows = len(source) if isinstance(source, Items) else len(source[-1])
         index = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
-        group = None if groups is None else hold_out.group_labels(groups, n_rows)[index]
         row = None if row is None else row[index]
+        group = row if groups is None else hold_out.group_labels(groups, n_rows)[index]
         if weight is None or np.ptp(weight[index]) == 0:
             return cls(source, index, None, group, row)
         weight = weight[index] / weight.max()  # first, since a sum may overflow

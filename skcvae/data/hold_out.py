@@ -32,8 +32,7 @@ def split(
     """Return the positions in `index` to train on, and those to validate on.
 
     `validation` is "random", an int or a splitter; `groups` has a label for each row to split.
-    With annotations, `row` numbers the user's rows, which are the groups by default: an int and a
-    splitter are of these.
+    With annotations, `row` numbers the user's rows: an int and a splitter are of these.
     """
     if isinstance(validation, str):
         label = labels(arrays, index) if has_labels else None
@@ -43,8 +42,7 @@ def split(
         if isinstance(validation, Integral):
             parts = last_rows(len(first), validation)
         else:
-            has_groups = groups is not None and not np.array_equal(groups, row)
-            group = groups[first] if has_groups else None
+            group = None if groups is row else groups[first]  # rows are the groups by default
             parts = first_split(validation, arrays, index[first], seed, group)
         if row is not None:
             parts = [np.flatnonzero(np.isin(row, row[first[part]])) for part in parts]

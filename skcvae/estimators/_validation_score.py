@@ -108,7 +108,8 @@ def warn_if_training_diverged(estimator, rows: Rows | StreamedRows) -> None:
         return
     some = Rows(*rows[slice(None, None, -(-len(rows) // FEW_ROWS))])
     n_outputs = some.arrays[-1][0].numel()
-    found, log_jacobian = row_scores(net, some)[0].mean().item(), rows.log_jacobian[0]
+    with net.threads():
+        found, log_jacobian = row_scores(net, some)[0].mean().item(), rows.log_jacobian[0]
     for constant, _ in constant_scores(net.module.model.output.likelihood, some, some):
         if found < constant - max(NOTABLE, NOTABLE_OF_ONE * n_outputs):
             warnings.warn(
