@@ -16,7 +16,7 @@ from skcvae import pipelines
 from skcvae.data import hold_out, label_names
 from skcvae.data.reading import is_missing
 from skcvae.estimators import _regions
-from skcvae.pipelines._labels import without_ignored
+from skcvae.pipelines._labels import likelihood_of, without_ignored
 
 SAVED = {
     "region": [StrOptions(set(_regions.SCORES))],
@@ -115,9 +115,9 @@ def outputs(estimator, y):
 
 def check_support(estimator, y):
     """Refuse y outside of the support, to which regions are cut, as `fit` does."""
-    last, _ = pipelines.last_step(estimator, None, "sample")
-    if hasattr(getattr(last, "likelihood_", None), "check_targets"):
-        last.likelihood_.check_targets(y)
+    likelihood = likelihood_of(estimator)
+    if hasattr(likelihood, "check_targets"):
+        likelihood.check_targets(y)
 
 
 def check_rows(y, shape):

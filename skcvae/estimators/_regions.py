@@ -17,6 +17,7 @@ from sklearn.utils.validation import _num_samples
 
 from skcvae import pipelines
 from skcvae.data.coding import plan, slices
+from skcvae.pipelines._labels import likelihood_of
 from skcvae.random import spawned
 
 N_LEVELS = 129  # of the grid on which pieces are found; a step is below 0.05 deviations
@@ -75,10 +76,10 @@ def interval(draws, mass):
 
 def within_support(estimator, ends):
     """Cut intervals, of shape (n_rows, ..., 2, n_coverages), to what y can be."""
-    last, _ = pipelines.last_step(estimator, None, "sample")
-    if not hasattr(getattr(last, "likelihood_", None), "support"):
+    likelihood = likelihood_of(estimator)
+    if not hasattr(likelihood, "support"):
         return ends
-    low, high = last.likelihood_.support(ends.shape[1:-2])
+    low, high = likelihood.support(ends.shape[1:-2])
     return np.clip(ends, low[..., None, None], high[..., None, None])
 
 
@@ -197,8 +198,8 @@ def pieces(estimator, drawn, score, threshold):
     Unions of balls have exact ends, others are interpolated on a grid of y. Rows with fewer pieces
     than others end in NaN.
     """
-    last, _ = pipelines.last_step(estimator, None, "sample")
-    lowest = support(last.likelihood_) if hasattr(last, "likelihood_") else -np.inf
+    likelihood = likelihood_of(estimator)
+    lowest = -np.inf if likelihood is None else support(likelihood)
     found = []
     for _, X, draws in drawn:
         _check_single(draws)

@@ -79,6 +79,23 @@ def without_ignored(estimator, y):
     return y if ignored is None or y is None else without_label(y, ignored)
 
 
+def likelihood_of(estimator):
+    """Return the fitted likelihood of the last step, or None.
+
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+
+    Returns
+    -------
+    Likelihood or None
+        None if it is not of this package.
+    """
+    last, _ = last_step(estimator, None, "sample")
+    return getattr(last, "likelihood_", None)
+
+
 def codes_of(estimator, y):
     """Return outputs as numbers, NaN where an estimator takes them as not observed.
 
@@ -94,7 +111,6 @@ def codes_of(estimator, y):
     ndarray of the same shape
         Texts and booleans as their positions in `classes_`.
     """
-    last, _ = last_step(estimator, None, "log_prob")
-    likelihood = getattr(last, "likelihood_", None)
+    likelihood = likelihood_of(estimator)
     y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
     return numbers(y, "y")
