@@ -56,7 +56,7 @@ def departs_from(model: Model) -> bool:
 
 
 @torch.no_grad()
-def start(model: Model, rows) -> Start | None:
+def start(model: Model, rows, n_outputs: int) -> Start | None:
     """Set the weights of new networks to the linear model with some noise, where they can be.
 
     Where outputs are no real or positive numbers, it is one step of iterated least squares from
@@ -69,6 +69,8 @@ def start(model: Model, rows) -> Start | None:
         Untrained.
     rows : Rows or StreamedRows
         The rows to train on; of many, evenly spaced ones are read.
+    n_outputs : int
+        Outputs of a row, of which a label is one.
 
     Returns
     -------
@@ -85,7 +87,7 @@ def start(model: Model, rows) -> Start | None:
     weights = (_linear if is_linear else _generalised)(model, x, y, weight, group)
     if weights is None or not (model.generation is None or _is_standard(model.prior)):
         return None
-    shares_z = model.generation is not None and y[0].numel() > 1
+    shares_z = model.generation is not None and n_outputs > 1
     return Start(weights, float(is_linear or not shares_z))
 
 

@@ -93,6 +93,11 @@ class Specification(NamedTuple):
         """The codings of X and y, or of y alone."""
         return (self.y_coding,) if self.x_coding is None else (self.x_coding, self.y_coding)
 
+    @property
+    def n_outputs(self) -> int:
+        """The numbers, or labels, of a row of y."""
+        return math.prod(self.y_coding.row_shape)
+
     def rows(self, selection: Selection, device: str) -> Rows | StreamedRows:
         """Return encoded rows on a device, or read on demand where they are too many."""
         return self.streamed(selection, device).resident()

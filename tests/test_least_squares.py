@@ -719,6 +719,17 @@ def test_no_likelihood_is_far_below_what_ignores_x(kind, likelihood):
     assert reached > -0.3
 
 
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("likelihood", ["categorical", "bernoulli", "poisson"])
+def test_training_exceeds_the_start_by_an_error_unless_outputs_share_z(likelihood, n_outputs):
+    """A label is one output, though its code has a number for each class."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.integers(2, size=(60, n_outputs))
+    fits = (cls(likelihood=likelihood, **NO_STEP) for cls in (CVAERegressor, NNRegressor))
+    gains = [est.fit(X, y).net_.module.least_gain for est in fits]
+    assert gains == [float(n_outputs == 1), 1.0]
+
+
 @each_generalised
 def test_the_start_has_the_mean_of_y_and_follows_x(likelihood):
     rng = np.random.default_rng(1)

@@ -164,7 +164,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         elif rows is not None:
             if not initial_weights.departs_from(model):
                 drawn = deepcopy(model.state_dict())
-            start = initial_weights.start(model, rows)
+            start = initial_weights.start(model, rows, specification.n_outputs)
             if type(specification.prior) not in OWN_PRIORS:
                 check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
         if specification.n_scales > 1:
