@@ -359,6 +359,20 @@ def test_compiled_training_is_the_same_training(data):
     assert again.score(*data) == est.score(*data)
 
 
+# Of those that a network treats in another way in validation than in training.
+@pytest.mark.parametrize(
+    "params", [{"architecture": MLP(dropout=0.5)}, {"prior": "gaussian_process"}], ids=str
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The .grad attribute")
+def test_compiled_training_validates_the_same_model(params, data):
+    found, columns = [], ("train_loss", "valid_loss", "valid_cll")
+    for compiled in (False, {"backend": "eager"}):
+        options = Training(compile=compiled)
+        est = CVAERegressor(**params, max_epochs=2, random_state=0, training=options).fit(*data)
+        found.append([*est.history_[:, columns], est.score(*data)])
+    np.testing.assert_allclose(np.hstack(found[1]), np.hstack(found[0]), rtol=1e-3)
+
+
 def test_too_little_memory_is_told_and_leaves_the_estimator_as_it_was(data, monkeypatch):
     est = NNRegressor(max_epochs=1, random_state=0).fit(*data)
     before = est.predict(data[0])

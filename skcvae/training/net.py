@@ -72,8 +72,11 @@ class ObjectiveModule(nn.Module):
         return self.objective.bound(self.model, given, x, y, noise[: self.n_noise])
 
     def train(self, mode: bool = True) -> "ObjectiveModule":
-        """Set the mode; a no-op if it is unchanged, since skorch calls it for each batch."""
-        return self if self.training == mode else super().train(mode)
+        """Set the mode; a no-op if it is unchanged, since skorch calls it for each batch.
+
+        A compiled module sets the mode of this one, but not that of its layers, before.
+        """
+        return self if self.training == self.model.training == mode else super().train(mode)
 
 
 @dataclass
