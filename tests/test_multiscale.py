@@ -1,15 +1,20 @@
 """y at lower resolution, and what its prediction adds to an objective."""
 
+import inspect
 import math
+import pickle
+import re
 
+import numpy as np
 import pytest
 import torch
 
+from skcvae import NNRegressor
 from skcvae.architectures import MLP, Conv
 from skcvae.data.coding import Scaling
 from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.likelihoods import Bernoulli, Categorical, Gaussian
-from skcvae.objectives import ELBO, GSNN, Deterministic, Hybrid, MultiScale
+from skcvae.objectives import ELBO, GSNN, Deterministic, Hybrid, MultiScale, Objective
 from skcvae.priors import Gaussian as GaussianPrior
 from skcvae.specification import Specification
 from skcvae.training.net import ObjectiveModule
@@ -134,3 +139,23 @@ def test_switching_to_training_reaches_every_layer():
     for mode in (False, True):
         whole.train(mode)
         assert all(module.training == mode for module in whole.modules())
+
+
+def test_every_attribute_is_that_of_the_objective_inside():
+    names = re.findall(r"^(\w+) : ", inspect.cleandoc(Objective.__doc__), re.M)
+    assert {*names, "bound"} == {name for name in vars(Objective) if not name.startswith("_")}
+    inner = ELBO()
+    for name in names:
+        setattr(inner, name, f"the {name} of the one inside")
+    whole = MultiScale(inner)
+    assert {name: getattr(whole, name, None) for name in names} == {
+        name: getattr(inner, name) for name in names
+    }
+
+
+def test_a_start_that_is_kept_ends_a_fit():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 7, 5)), rng.normal(size=(30, 5, 7))
+    est = NNRegressor(n_scales=2, max_epochs=2, random_state=0).fit(X, y)
+    assert "start_cll" in est.history_[0]
+    assert np.array_equal(pickle.loads(pickle.dumps(est)).predict(X), est.predict(X))

@@ -26,25 +26,14 @@ class MultiScale(Documented):
         Any other, for a model with `coarse` outputs.
     """
 
-    penalty = "kl"
-
     def __init__(self, objective):
         self.objective = objective
 
-    @property
-    def noise_per_sample(self) -> int:
-        """Draws of noise per draw of z, of the objective inside."""
-        return self.objective.noise_per_sample
-
-    @property
-    def weighs_kl(self) -> bool:
-        """Whether the KL term may be weighted, of the objective inside."""
-        return self.objective.weighs_kl
-
-    @property
-    def max_grad_norm(self) -> float | None:
-        """Largest norm of a gradient where the user sets none."""
-        return self.objective.max_grad_norm
+    def __getattr__(self, name: str):
+        """Return an attribute of the objective inside."""
+        if name == "objective" or name.startswith("_"):  # copies ask for them before there is one
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.objective, name)
 
     def bound(
         self, model: Model, given: Conditional, x: Tensor | None, y: Tensor, noise: Tensor
