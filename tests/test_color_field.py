@@ -313,6 +313,12 @@ def test_missing_pixels_are_refused(fitted):
         CVAERegressor(likelihood=ColorField(), partial_y=True, **PARAMS).fit(X, Y)
 
 
+def test_numbers_that_are_not_finite_are_left_to_training_to_tell():
+    module, parameters = built(likelihood())
+    p = module(torch.full_like(parameters, torch.nan))
+    assert p.log_prob(torch.zeros(SHAPES[0]).double()).isnan()
+
+
 @pytest.mark.parametrize(
     ("params", "y", "message"),
     [

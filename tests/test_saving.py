@@ -1137,9 +1137,23 @@ def test_the_torch_module_is_a_copy(fitted):
     np.testing.assert_array_equal(est.predict(X), before)
 
 
-@pytest.mark.parametrize(
-    "case", ["cvae", "iwae", "student", "flow", "mixture prior", "columns", "maps", "bins"]
-)
+# Each kind of likelihood, prior and coding; autoregressive ones have a test of their own.
+EXPORTED = (
+    "cvae", "iwae", "flow", "mixture prior", "bins", "gdnn", "student", "tied", "counts",
+    "positive", "between", "zeros", "labels", "maps", "correlated labels", "pixels", "columns",
+    "field", "layers",
+)  # fmt: skip
+
+
+def test_every_likelihood_is_exported(fitted):
+    kinds = {"Autoregressive"}
+    for case in EXPORTED:
+        likelihood = fitted(case)[0].likelihood_
+        kinds |= {type(part).__name__ for part in (likelihood, *likelihood.get_params().values())}
+    assert {*skcvae.likelihoods.__all__} - {*BASES, "LikelihoodModule"} <= kinds
+
+
+@pytest.mark.parametrize("case", EXPORTED)
 def test_an_exported_program_predicts_the_same_for_any_number_of_rows(fitted, case):
     est, X, _ = fitted(case)
     rows = {0: torch.export.Dim("rows")}

@@ -6,10 +6,10 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
-from torch.distributions import Distribution, Normal
+from torch.distributions import Distribution
 
 from skcvae.data.field import FieldStatistics
-from skcvae.distributions import FieldGaussian, FieldNoise
+from skcvae.distributions import FieldGaussian, FieldNoise, SharedScaleNormal
 from skcvae.likelihoods.base import LearnedScale, LikelihoodModule, PredictedScale, RealOutputs
 from skcvae.likelihoods.rarity import Rarity, RarityWeighted
 
@@ -180,7 +180,7 @@ class ColorField(RealOutputs):
             variances=self.statistics.variances,
         )
         layer = PredictedScale if self.heteroscedastic else LearnedScale
-        scales = layer(y_shape, self.init_scale, self.min_scale, Normal)
+        scales = layer(y_shape, self.init_scale, self.min_scale, SharedScaleNormal)
         rarity = Rarity(self.statistics, self.rarity, y_shape) if self.rarity else None
         return _Field(scales, noise, rarity)
 
