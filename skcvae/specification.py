@@ -13,9 +13,9 @@ from skcvae.autoencoder import EncoderDecoder, encoder_decoder
 from skcvae.data.batches import Rows, Selection, StreamedRows
 from skcvae.data.checks import (
     are_sequences,
-    check_no_bins,
     check_observed,
     check_scales,
+    check_without_inputs,
     row_shape,
     warn_of_channels,
 )
@@ -244,7 +244,7 @@ def specify(
     )
     code_shape = y_coding.code_shape
     if X is None:
-        check_no_bins(architecture)
+        check_without_inputs(architecture)
         architecture = architecture.resolve(n_rows, (), code_shape)
         size = (math.prod(code_shape),)
         (few,) = latent_vector(latent_dim, size)  # a code is short

@@ -405,11 +405,14 @@ def test_what_cannot_be_is_refused(case):
 def test_vectors_and_densities_of_images_alone_are_refused():
     X, y = images()
     scales = Conv((4, 6, 8), n_latent_scales=2)
-    with pytest.raises(ValueError, match="n_latent_scales=2 expects images in y given X"):
+    message = "images in y given X, got rows of 8 numbers.* y_shape if .* or n_latent_scales=1"
+    with pytest.raises(ValueError, match=message):
         CVAERegressor(architecture=scales, **QUICK).fit(X, y[:, 0])
-    for est in (VAE(architecture=scales), Autoencoder(architecture=scales)):
-        with pytest.raises(ValueError, match="n_latent_scales=2 expects images"):
-            est.fit(X)
+    message = "n_latent_scales=2 is .* given inputs.* a vector: expected n_latent_scales=1.$"
+    for kind in (VAE, Autoencoder):
+        for rows, shape in ((X, None), (X.reshape(len(X), -1), X.shape[1:])):
+            with pytest.raises(ValueError, match=message):
+                kind(architecture=scales, x_shape=shape).fit(rows)
 
 
 # A coarse bit and many local ones.

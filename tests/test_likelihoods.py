@@ -572,9 +572,11 @@ def test_correlations_are_found(likelihood):
 
 
 @pytest.mark.parametrize("rank", [None, 1])
-def test_images_have_no_covariance_matrix(rank):
-    with pytest.raises(ValueError, match=r"rows of y to be vectors, got rows of shape \(2, 3\)"):
-        MultivariateGaussian(rank=rank).build((2, 3))
+@pytest.mark.parametrize("shape", [(2, 3), (12, 2), (2, 3, 4)])
+def test_images_and_sequences_have_no_covariance_matrix(rank, shape):
+    expected = f"vectors, got rows of shape {shape}. Use likelihood='gaussian' for images and seq"
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        MultivariateGaussian(rank=rank).build(shape)
 
 
 # Counts.

@@ -193,7 +193,8 @@ class Conv(Architecture):
             if self.n_latent_scales > 1:
                 raise ValueError(
                     f"n_latent_scales={self.n_latent_scales} expects images in y given X, got rows"
-                    f" of {math.prod(y_shape)} numbers whose latent variables are a vector."
+                    f" of {math.prod(y_shape)} numbers, for which z is a vector. Set y_shape if "
+                    "images are flattened, or n_latent_scales=1."
                 )
             return latent_vector(latent_dim, y_shape, of_components=self.linear_features is True)
         n_channels = LATENT_CHANNELS if latent_dim == "auto" else latent_dim

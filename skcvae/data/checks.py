@@ -54,12 +54,18 @@ def are_sequences(rows: np.ndarray, architecture, name: str) -> bool:
     return rows.ndim == 3
 
 
-def check_no_bins(architecture) -> None:
-    """Raise an error if an architecture encodes inputs where there are none."""
+def check_without_inputs(architecture) -> None:
+    """Raise an error if an architecture has parts that only models of y given x have."""
     if getattr(architecture, "bins", None) is not None:
         raise ValueError(
             "bins of the architecture encode the inputs of a conditional model, and this one has "
             f"none: expected bins=None, got {architecture!r}."
+        )
+    n_scales = getattr(architecture, "n_latent_scales", 1)
+    if n_scales != 1:
+        raise ValueError(
+            f"n_latent_scales={n_scales} is for models of images given inputs, whose latent "
+            "variables are maps. Here they are a vector: expected n_latent_scales=1."
         )
 
 

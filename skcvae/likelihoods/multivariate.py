@@ -71,7 +71,7 @@ class MultivariateGaussian(RealOutputs):
         if len(y_shape) > 1:
             raise ValueError(
                 "MultivariateGaussian expects rows of y to be vectors, got rows of shape "
-                f"{tuple(y_shape)}. Use likelihood='gaussian' for images."
+                f"{tuple(y_shape)}. Use likelihood='gaussian' for images and sequences."
             )
         layer = _Predicted if self.heteroscedastic else _Learned
         return layer(y_shape[0], self.rank, self.init_scale, self.min_scale)
