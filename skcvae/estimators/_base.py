@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from skcvae import initial_weights
 from skcvae.data.annotations import one_by_one
 from skcvae.data.batches import Selection
-from skcvae.data.checks import warn_of_labels
+from skcvae.data.checks import row_shape, warn_of_labels
 from skcvae.data.items import Items
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._attributes import FittedAttributes
@@ -128,10 +128,10 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         if parts.continues:
             self.specification_ = continued(self, parts.objective)
             return
-        x, y = (None, *arrays)[-2:]
-        likelihood = parts.likelihood
+        (x, y), likelihood = (None, *arrays)[-2:], parts.likelihood
         # With images, a scale for each row would explain what z should.
-        if self.likelihood == "auto" and (x is None or len(self.y_shape or y.shape[1:]) > 1):
+        is_image = x is None or len(row_shape(self.y_shape, y, "y_shape")) > 1
+        if self.likelihood == "auto" and is_image:
             likelihood = Gaussian()
             if y.ndim > 2:
                 warn_of_labels(y, "X" if x is None else "y")
