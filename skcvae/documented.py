@@ -1,8 +1,10 @@
 """A parameter object whose notebook diagram links to its page of the documentation."""
 
+import re
+
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from skcvae.suggestions import unknown_name, unknown_parameter
 
@@ -30,10 +32,21 @@ class Documented(BaseEstimator):
         return super().set_params(**params)
 
     def _validate_params(self):
+        """Check parameters by their constraints, of which a bool needs one for bools.
+
+        scikit-learn takes a bool for a number, which torch does not, but none of NumPy.
+        """
+        params = {
+            name: np.bool_(value) if isinstance(value, bool) else value
+            for name, value in self.get_params(deep=False).items()
+        }
         try:
-            super()._validate_params()
+            validate_parameter_constraints(
+                self._parameter_constraints, params, type(self).__name__
+            )
         except InvalidParameterError as error:
-            error.args = (unknown_name(str(error)),)
+            message = re.sub(r"(?<=Got )np\.(True|False)_", r"\1", str(error))
+            error.args = (unknown_name(message),)
             raise
 
     @property

@@ -240,7 +240,7 @@ def specify(
         is_sequences=are_sequences(y, architecture, "y"),
         is_partial=flags["partial_y"],
         standardise=normalize_y,
-        warns_of=None if y_shape else "X" if X is None else "y",
+        warns_of=None if y_shape is not None else "X" if X is None else "y",
     )
     code_shape = y_coding.code_shape
     if X is None:

@@ -16,6 +16,7 @@ from skcvae import (
     HybridStructuredPredictor,
     NNRegressor,
 )
+from skcvae.training.net import Net
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 LATENT = [CVAERegressor, GSNNRegressor, HybridStructuredPredictor]
@@ -73,6 +74,12 @@ def estimator_class(request):
 @pytest.fixture(params=[*ESTIMATORS, *UNSUPERVISED], ids=lambda e: e.__name__)
 def any_class(request):
     return request.param
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Let a fit fail when its first epoch begins."""
+    monkeypatch.setattr(Net, "fit_loop", lambda *args, **kwargs: pytest.fail("training began"))
 
 
 def judged_by(est):

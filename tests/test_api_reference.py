@@ -27,6 +27,7 @@ INTERNAL = (
     "threads",
     "training",
     "version",
+    "whole_numbers",
 )
 MODULES = sorted(
     module.name

@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,9 +26,18 @@ from skorch.callbacks import (
     WandbLogger,
 )
 
-from skcvae import CVAERegressor, NNRegressor, Training
-from skcvae.architectures import MLP
+from skcvae import (
+    VAE,
+    Autoencoder,
+    CVAERegressor,
+    GSNNRegressor,
+    HybridStructuredPredictor,
+    NNRegressor,
+    Training,
+)
+from skcvae.architectures import MLP, Conv
 from skcvae.data import batches
+from skcvae.training.history import columns
 
 
 class Writer:
@@ -59,6 +69,13 @@ class Writer:
         pass
 
     watch = set_terminated = close
+
+
+class Scorer:
+    """A function without a name."""
+
+    def __call__(self, net, X, y):
+        return 0.0
 
 
 def kl_of_epoch(net, X, y):
@@ -134,11 +151,74 @@ def test_every_callback_of_skorch_works_or_is_refused(name, tmp_path):
         (("named", skorch_callbacks.ProgressBar()), "verbose=1"),
         (Checkpoint, "skorch callbacks or pairs"),
         (print, "skorch callbacks or pairs"),
+        ((1, EarlyStopping()), "pairs .name, callback., got .1, "),
+        ((EarlyStopping(),), "pairs .name, callback., got "),
+        (("a", EarlyStopping(), 1), "pairs .name, callback., got "),
+        (EarlyStopping(monitor="foo"), "no column monitor='foo' .*'valid_loss'"),
+        (Checkpoint(monitor="foo"), "no column monitor='foo' .*'valid_loss'"),
+        (Checkpoint(monitor="valid_penalty"), "no column monitor='valid_penalty'"),
+        (LRScheduler("ReduceLROnPlateau", monitor="foo"), "no column monitor='foo'"),
+        (LRScheduler("Foo"), "policy='Foo' cannot be made"),
+        (LRScheduler("StepLR"), "policy='StepLR' .*step_size"),
+        (LRScheduler("StepLR", step_size=1, foo=2), "policy='StepLR' .*foo"),
+        (LRScheduler(3), "policy=3 cannot be made"),
+        (LRScheduler("StepLR", step_size=1, step_every="foo"), "step_every='foo'.*'epoch'"),
+        (EpochScoring(Scorer()), "scoring=.*has no __name__.*parameter name"),
     ],
 )
-def test_what_a_callback_cannot_be_asked_for(callback, message):
+def test_what_a_callback_cannot_be_asked_for(no_training, callback, message):
     with pytest.raises(ValueError, match=message):
         fitted(callback)
+
+
+def test_a_column_may_be_that_of_a_callback_before():
+    scoring = EpochScoring(kl_of_epoch, name="score")
+    watching = EarlyStopping(monitor="score", patience=1, threshold_mode="abs")
+    params = {"lr": 0.1, "random_state": 0, "max_epochs": 3}
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    est = CVAERegressor(**params, training=Training(callbacks=[scoring, watching]))
+    assert "score_best" in est.fit(X, X).history_[-1]
+    est.set_params(training__callbacks=[watching, scoring])
+    with pytest.raises(ValueError, match="no column monitor='score' where it is called"):
+        est.fit(X, X)
+
+
+def test_a_column_may_be_that_of_the_users_callback():
+    class Recording(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            net.history.record("mine", len(net.history))
+
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    est = CVAERegressor(max_epochs=3, random_state=0)
+    est.set_params(training__callbacks=[EarlyStopping(monitor="mine", patience=1), Recording()])
+    assert len(est.fit(X, X).history_) == 2
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of short training
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize(
+    "make",
+    [
+        CVAERegressor,
+        GSNNRegressor,
+        NNRegressor,
+        partial(CVAERegressor, prior="mixture"),
+        partial(CVAERegressor, prior="gaussian_process"),
+        partial(HybridStructuredPredictor, alpha=0.0),
+        partial(CVAERegressor, architecture=Conv((4, 4, 4), n_latent_scales=2)),
+        partial(NNRegressor, architecture=Conv((4, 4, 4)), n_scales=2),
+        VAE,
+        Autoencoder,
+    ],
+)
+def test_columns_are_known_before_training(make, early_stopping):
+    est = make(max_epochs=2, random_state=0, early_stopping=early_stopping)
+    X = np.random.default_rng(0).normal(size=(30, 8, 8))
+    X = X if isinstance(getattr(est, "architecture", None), Conv) else X[:, 0]
+    est.fit(X) if isinstance(est, VAE | Autoencoder) else est.fit(X, X)
+    found = set(est.history_[-1]) - {"batches", "start_cll", "temperature_cll"}
+    known = columns(est.net_.module, validated=early_stopping, judged=early_stopping)
+    assert found <= known <= found | {"valid_active_units"}
 
 
 @pytest.mark.parametrize(

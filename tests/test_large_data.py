@@ -180,6 +180,16 @@ GOOD = [(np.zeros(2), 1.0), (np.ones(2), 0.0)] * 10
         ([], None, "must have a length above zero"),
         ([np.zeros(2)] * 20, None, r"must have items \(x, y\), got a ndarray for item"),
         ([(np.full(2, np.nan), 1.0)] * 20, None, "contains NaN"),
+        (
+            [*GOOD, (np.zeros(3), 1.0)],
+            None,
+            r"items of one shape, got x (?=.*\(2,\) for item \d)(?=.*\(3,\) for item 20)",
+        ),
+        (
+            [*GOOD, (np.zeros(2), np.ones(2))],
+            None,
+            r"items of one shape, got y (?=.*\(\) for item \d)(?=.*\(2,\) for item 20)",
+        ),
     ],
 )
 def test_a_dataset_that_is_none(items, y, message):

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From low to high, as in docs/contributing.rst. Those in one line do not import each other.
 LAYERS = [
-    ["version", "random", "suggestions", "threads"],
+    ["version", "random", "suggestions", "threads", "whole_numbers"],
     ["documented"],
     ["data", "distributions", "factors", "missing_outputs"],
     ["ridge"],

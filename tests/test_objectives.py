@@ -8,7 +8,7 @@ from closed_form import make, noise
 from torch import nn
 from torch.distributions import Independent, Normal, kl_divergence
 
-from skcvae import CVAERegressor
+from skcvae import VAE, CVAERegressor
 from skcvae.architectures import MLP
 from skcvae.datasets import make_linear_gaussian
 from skcvae.inference.conditional_likelihood import monte_carlo
@@ -20,6 +20,7 @@ from skcvae.objectives import (
     Deterministic,
     Hybrid,
     MonteCarloLikelihood,
+    Objective,
 )
 from skcvae.training.net import Loss, ObjectiveModule
 
@@ -329,3 +330,58 @@ def test_the_log_of_the_mean_has_no_term_to_weigh():
     X = torch.randn(20, 2).numpy()
     with pytest.raises(ValueError, match="objective='monte_carlo'.*expects beta=0"):
         CVAERegressor(objective="monte_carlo", beta=0.5).fit(X, X)
+
+
+class Own(Objective):
+    """The ELBO, with its terms changed."""
+
+    def __init__(self, change=None):
+        self.change = change
+
+    def bound(self, model, given, x, y, noise):
+        assert noise.shape[1] == len(y)
+        bound = ELBO().bound(model, given, x, y, noise)
+        return bound if self.change is None else self.change(bound)
+
+
+CHANGES = {
+    "a plain tuple": (tuple, r"returned a tuple of shapes \(2,\), \(2,\)"),
+    "a tensor": (lambda bound: bound.kl, "returned a Tensor"),
+    "nothing": (lambda bound: (), "returned a tuple of shapes "),
+    "a mean": (lambda bound: bound._replace(reconstruction=bound.kl.mean()), r"shapes \(\), \(2,"),
+    "a mean of the kl": (lambda bound: bound._replace(kl=bound.kl.mean()), r"\(2,\), \(\)"),
+    "numbers": (lambda bound: Bound(1.0, 0.0), r"a Bound of shapes \(\), \(\)"),
+    "columns": (lambda bound: Bound(*(term[:, None] for term in bound)), r"\(2, 1\), \(2, 1\)"),
+}
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize(
+    "params", [{}, {"prior": "gaussian_process"}, {"initial_guess": True, "n_train_samples": 3}]
+)
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_objective_of_ones_own_returns_two_numbers_for_each_example(
+    no_training, name, params, early_stopping
+):
+    change, message = CHANGES[name]
+    rows = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)).numpy()
+    est = CVAERegressor(objective=Own(change), early_stopping=early_stopping, **params)
+    with pytest.raises(ValueError, match=rf"objective=Own\(.*must return a .*Bound.*{message}"):
+        est.fit(rows, rows)
+
+
+def test_the_trial_of_an_objective_changes_nothing():
+    rows = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)).numpy()
+    for cls, arrays in ((CVAERegressor, (rows, rows)), (VAE, (rows,))):
+        known, own = (
+            cls(
+                architecture=MLP((8,), dropout=0.5),
+                objective=objective,
+                max_epochs=3,
+                random_state=0,
+            ).fit(*arrays)
+            for objective in ("elbo", Own())
+        )
+        expected = known.net_.module.model.state_dict()
+        for name, part in own.net_.module.model.state_dict().items():
+            assert torch.equal(part, expected[name])

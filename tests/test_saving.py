@@ -710,7 +710,7 @@ EDITS = {
     "a text for the score at the start": (edit_history(start_cll="high"), "history_ and numbers"),
     "no epochs": (edit_fitted(_history=[]), "history_ and epochs"),
     "an epoch that was not compared": (without_a_best, "history_ and epochs"),
-    "a bool as a number": (edit_params(n_score_samples=True), "n_score_samples=True is no number"),
+    "a bool as a number": (edit_params(n_score_samples=True), "'n_score_samples' parameter"),
     "lists of lists": (edit_params(lr=[[]] * 300_000), "lists and objects are too many"),
     "a long text": (edit_params(lr="x" * 10**6), "'lr' parameter"),
     "a long name": (edit_estimator({"x" * 10**6: 1}), "is no kind of object"),

@@ -205,6 +205,40 @@ def test_a_kernel_of_the_optimizer_may_be_chosen(data, kernel):
     assert est.net_.optimizer_.param_groups[0][kernel]
 
 
+# What torch imports to compile warns of its own.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer_params": {"foo": 1}}, "AdamW .*optimizer_params={'foo': 1}.*among .*'betas'"),
+        ({"optimizer_params": {"betas": (1.5, 0.9)}}, "optimizer_params=.*Invalid beta parameter"),
+        ({"optimizer_params": {"betas": 0.5}}, "optimizer_params={'betas': 0.5}"),
+        ({"optimizer_params": {1: 2}}, "optimizer_params={1: 2}"),
+        ({"optimizer": "SGD", "optimizer_params": {"betas": (0.5, 0.9)}}, "SGD .*'betas'.*among"),
+        ({"optimizer": torch.optim.LBFGS, "weight_decay": 0.1}, "LBFGS .*weight_decay=0.1"),
+        (
+            {"compile": {"mode": "foo"}},
+            "compile={'mode': 'foo'} .*Unrecognized mode.*Expected a bool",
+        ),
+        ({"compile": {"foo": 1}}, "compile={'foo': 1} cannot be used"),
+        ({"compile": {"options": 3}}, "compile={'options': 3} cannot be used"),
+        ({"compile": {"backend": "foo"}}, "compile={'backend': 'foo'} cannot be used"),
+    ],
+)
+def test_what_torch_does_not_take_is_refused_before_training(no_training, data, options, message):
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        NNRegressor(training=Training(**options)).fit(*data)
+
+
+def test_groups_of_weights_have_parameters_of_their_own(data):
+    groups = [("*bias", {"weight_decay": 0.0})]
+    training = Training(weight_decay=0.1, optimizer_params={"param_groups": groups})
+    schedule = LRScheduler("LambdaLR", lr_lambda=[lambda epoch: 0.5] * 2)
+    est = NNRegressor(max_epochs=1, training=training.set_params(callbacks=[schedule]))
+    found = est.fit(*data).net_.optimizer_.param_groups
+    assert [group["weight_decay"] for group in found] == [0.0, 0.1]
+
+
 @pytest.mark.parametrize("name", ["mps", "mps:0", "cuda:99", "cpu:1", "tpu"])
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(data, name):
     if name.startswith("mps") and torch.backends.mps.is_available():

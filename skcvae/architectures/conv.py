@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from skcvae import whole_numbers
 from skcvae.architectures.base import Architecture, latent_vector
 from skcvae.networks.convolutions import (
     ImageReadout,
@@ -178,10 +179,7 @@ class Conv(Architecture):
 
     def _positive(self, name, values, expected, least, most=math.inf):
         values = tuple(values)
-        if not (
-            least <= len(values) <= most
-            and all(isinstance(value, Integral) and value > 0 for value in values)
-        ):
+        if not (least <= len(values) <= most and all(map(whole_numbers.is_positive, values))):
             raise ValueError(
                 f"The {name!r} parameter of {type(self).__name__} must be {expected}. "
                 f"Got {getattr(self, name)!r} instead."

@@ -1,7 +1,6 @@
 """Fully connected networks."""
 
 import math
-import operator
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from skcvae import whole_numbers
 from skcvae.architectures.base import MOST_LATENTS, Architecture, latent_vector
 from skcvae.networks.layers import ACTIVATIONS, Concatenation, Readout, Shape, Stack
 
@@ -86,11 +86,7 @@ class MLP(Architecture):
             width = 2 ** max(near, rank if self.shortcut else 0)
             sizes = (min(max(width, 32), 512),) * 2
         sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-        try:
-            smallest = min(map(operator.index, sizes), default=1)
-        except TypeError:
-            smallest = 0
-        if smallest < 1:
+        if not all(map(whole_numbers.is_positive, sizes)):
             raise ValueError(
                 "The 'hidden_layer_sizes' parameter of MLP must be 'auto', a positive int or a "
                 f"sequence of positive ints. Got {self.hidden_layer_sizes!r} instead."

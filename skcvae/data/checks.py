@@ -2,10 +2,10 @@
 
 import math
 import warnings
-from numbers import Integral
 
 import numpy as np
 
+from skcvae import whole_numbers
 from skcvae.data.coding import columns_of, thinned
 
 Shape = tuple[int, ...]
@@ -27,13 +27,13 @@ def row_shape(given, array: np.ndarray, name: str) -> Shape:
             )
         return own
     shape = tuple(given)
-    whole = shape and all(isinstance(side, Integral) and side > 0 for side in shape)
+    whole = shape and all(map(whole_numbers.is_positive, shape))
     if not whole or math.prod(shape) != math.prod(own):
         raise ValueError(
             f"{name} must be the shape of one row, positive ints whose product is the "
             f"{math.prod(own)} numbers of a row, got {given!r}."
         )
-    return shape
+    return tuple(map(int, shape))
 
 
 def has_channels_last(shape: Shape) -> bool:

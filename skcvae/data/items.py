@@ -26,8 +26,25 @@ class Items:
 
     def read(self, rows: np.ndarray) -> Row:
         """Return the arrays of some rows."""
-        parts = zip(*(self._item(int(row)) for row in rows), strict=True)
-        return self.check(*map(np.stack, parts))
+        items = [self._item(int(row)) for row in rows]
+        try:
+            arrays = list(map(np.stack, zip(*items, strict=True)))
+        except ValueError as error:
+            raise self._uneven(rows, items) or error from None
+        return self.check(*arrays)
+
+    def _uneven(self, rows: np.ndarray, items: list[Row]) -> ValueError | None:
+        """Return the error for an item of another shape than the first of these."""
+        names = ("x", "y")[: self.n_arrays]
+        for name, parts in zip(names, zip(*items, strict=True), strict=True):
+            first, shape = int(rows[0]), parts[0].shape
+            for row, part in zip(rows, parts, strict=True):
+                if part.shape != shape:
+                    return ValueError(
+                        f"X as a Dataset must have items of one shape, got {name} of shape "
+                        f"{shape} for item {first}, and of {part.shape} for item {int(row)}."
+                    )
+        return None
 
     def _item(self, row: int) -> Row:
         item = self.dataset[row]

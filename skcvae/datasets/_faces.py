@@ -1,13 +1,14 @@
 """Tasks on images of faces: segmentation and completion."""
 
 from contextlib import contextmanager
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat
 from sklearn.datasets import fetch_olivetti_faces, get_data_home
-from sklearn.utils import Bunch, check_scalar
+from sklearn.utils import Bunch
+
+from skcvae import whole_numbers
 
 SUBSETS = {"train": 0, "validation": 1, "test": 2}
 PARTS = ["hair", "face", "background"]
@@ -77,7 +78,7 @@ def load_lfw_parts(path, subset="train", *, size=None, return_X_y=False):
     if subset not in SUBSETS:
         raise ValueError(f"subset must be one of {sorted(SUBSETS)}, got {subset!r}.")
     if size is not None:
-        check_scalar(size, "size", Integral, min_val=1, max_val=LFW_SIDE)
+        size = whole_numbers.checked(size, "size", most=LFW_SIDE)
     read = _read_folder if Path(path).is_dir() else _read_npz
     images, labels = read(Path(path), subset, size)
     data = np.ascontiguousarray(np.moveaxis(images, -1, 1), dtype=np.float32)

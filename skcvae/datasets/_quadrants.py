@@ -1,9 +1,8 @@
 """The paper's quadrant task: complete an image from some of its quadrants."""
 
-from numbers import Integral
-
 import numpy as np
-from sklearn.utils import check_scalar
+
+from skcvae import whole_numbers
 
 # Input quadrants in order: bottom left, top left, top right.
 ORDER = ((1, 0), (0, 0), (0, 1))
@@ -46,7 +45,7 @@ class Quadrants:
     """
 
     def __init__(self, image_shape, n_quadrants=1):
-        check_scalar(n_quadrants, "n_quadrants", Integral, min_val=1, max_val=3)
+        n_quadrants = whole_numbers.checked(n_quadrants, "n_quadrants", most=3)
         if len(image_shape) != 2 or min(image_shape) < 2:
             raise ValueError(
                 f"image_shape must be (height, width), both at least 2, got {image_shape!r}."

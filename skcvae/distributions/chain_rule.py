@@ -202,7 +202,7 @@ class ChainRule(Distribution):
             return value
 
         y = self.network.path(features, choose)
-        return y.reshape(*noise.shape, -1), log_w.reshape(noise.shape[:-1])
+        return y.reshape(*noise.shape, y.shape[-1]), log_w.reshape(noise.shape[:-1])
 
     def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
         return self.sample_from(None, sample_shape)

@@ -17,13 +17,14 @@ from torch.utils.data import Dataset
 from skcvae import initial_weights
 from skcvae.data.annotations import one_by_one
 from skcvae.data.batches import Selection
-from skcvae.data.checks import warn_of_labels
+from skcvae.data.checks import row_shape, warn_of_labels
 from skcvae.data.items import Items
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._attributes import FittedAttributes
 from skcvae.estimators._ended import conclude, finish
 from skcvae.estimators._kept_start import fit_start_to_all
-from skcvae.estimators._parameters import NAMED, Parameters
+from skcvae.estimators._own_parts import check_own_parts
+from skcvae.estimators._parameters import Parameters
 from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
 from skcvae.estimators._process import finetune
@@ -31,15 +32,12 @@ from skcvae.estimators._second_training import train_again
 from skcvae.estimators._validation_rows import rows_to_validate_on
 from skcvae.estimators._warm_start import continued
 from skcvae.likelihoods import Gaussian
-from skcvae.model import check_prior
 from skcvae.objectives import MultiScale
 from skcvae.random import drawing_from, generator
 from skcvae.specification import sampled, specify
 from skcvae.training.checkpoint import Checkpoint, identity
 from skcvae.training.net import Loss, ObjectiveModule, train
 from skcvae.training.temperature import set_temperature
-
-OWN_PRIORS = (type(None), *NAMED["prior"].values())
 
 
 class Estimator(FittedAttributes, Persistent, Parameters):
@@ -86,6 +84,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 rows = self.specification_.rows(kept, parts.device)
                 validation = held_out and self.specification_.rows(held_out, parts.device)
                 module = self._module(parts.objective, rows, continues=parts.continues)
+                check_own_parts(parts, module, self.n_train_samples, rows)
                 self.net_ = self._net(parts.training, module, parts.device, rows, validation)
                 yield rows
                 train_again(self, parts, rows, validation)
@@ -128,10 +127,10 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         if parts.continues:
             self.specification_ = continued(self, parts.objective)
             return
-        x, y = (None, *arrays)[-2:]
-        likelihood = parts.likelihood
+        (x, y), likelihood = (None, *arrays)[-2:], parts.likelihood
         # With images, a scale for each row would explain what z should.
-        if self.likelihood == "auto" and (x is None or len(self.y_shape or y.shape[1:]) > 1):
+        is_image = x is None or len(row_shape(self.y_shape, y, "y_shape")) > 1
+        if self.likelihood == "auto" and is_image:
             likelihood = Gaussian()
             if y.ndim > 2:
                 warn_of_labels(y, "X" if x is None else "y")
@@ -165,8 +164,6 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             if not initial_weights.departs_from(model):
                 drawn = deepcopy(model.state_dict())
             start = initial_weights.start(model, rows, specification.n_outputs)
-            if type(specification.prior) not in OWN_PRIORS:
-                check_prior(model, *(None, *rows[slice(1)][0])[-2:-1], specification.prior)
         if specification.n_scales > 1:
             objective = MultiScale(objective)
         module = ObjectiveModule(model, objective, self.n_train_samples)

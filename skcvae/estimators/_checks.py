@@ -216,5 +216,17 @@ def chosen(estimator, *names):
             named = estimator._named[name].get(value)
             found[name] = named and named()
         else:
-            found[name] = clone(value)
+            found[name] = _in_plain_numbers(clone(value))
     return found
+
+
+def _in_plain_numbers(value):
+    """Return a copied parameter with Python's numbers for NumPy's, no sizes to torch."""
+    if isinstance(value, np.number):
+        return value.item()
+    if type(value) in (list, tuple):
+        return type(value)(map(_in_plain_numbers, value))
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        params = value.get_params(deep=False)
+        value.set_params(**{name: _in_plain_numbers(part) for name, part in params.items()})
+    return value

@@ -1,11 +1,10 @@
 """Completion of outputs that are observed in part."""
 
-from numbers import Integral
-
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.validation import check_is_fitted, check_scalar
+from sklearn.utils.validation import check_is_fitted
 
+from skcvae import whole_numbers
 from skcvae.data import reading
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._frames import framed, row_index
@@ -75,7 +74,7 @@ class Completion:
         Deep Conditional Generative Models*, NIPS, section 5.2.
         """
         check_is_fitted(self)
-        check_counts(n_samples, n_steps)
+        n_samples, n_steps = checked_counts(n_samples, n_steps)
         index = row_index(as_frame, X)
         X, y = self._check_partial(X, y_partial, mask)
         how = {"n_steps": n_steps, "observation_noise": observation_noise}
@@ -132,10 +131,12 @@ def masked(mask, y, name="y_partial"):
     return y
 
 
-def check_counts(n_samples, n_steps):
-    """Refuse counts that are not positive."""
-    check_scalar(n_samples, "n_samples", Integral, min_val=1)
-    check_scalar(n_steps, "n_steps", Integral, min_val=1)
+def checked_counts(n_samples, n_steps):
+    """Return counts as ints; refuse those that are not positive."""
+    return (
+        whole_numbers.checked(n_samples, "n_samples"),
+        whole_numbers.checked(n_steps, "n_steps"),
+    )
 
 
 def completions(estimator, X, y, n_samples, random_state, **params):

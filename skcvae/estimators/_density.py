@@ -1,11 +1,11 @@
 """Score, quantiles and intervals of any conditional density, from its draws and log densities."""
 
 import math
-from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, check_scalar
+from sklearn.utils.validation import check_is_fitted
 
+from skcvae import whole_numbers
 from skcvae.data.annotations import weights_of_annotations
 from skcvae.estimators import _checks, _regions
 from skcvae.estimators._frames import framed, row_index
@@ -77,7 +77,7 @@ class ConditionalDensity:
     def _quantiles(self, X, levels, n_samples):
         """Return quantiles, on the last axis where there are several levels."""
         _checks.no_labels(self, "a quantile")
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        n_samples = whole_numbers.checked(n_samples, "n_samples")
         blocks = [np.quantile(drawn, levels, axis=0) for _, _, drawn in self._drawn(X, n_samples)]
         found = np.concatenate(blocks, axis=levels.ndim)
         found[..., self.y_coding_.labels] = np.nan
@@ -126,7 +126,7 @@ class ConditionalDensity:
         ((200,), (200,))
         """
         check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        n_samples = whole_numbers.checked(n_samples, "n_samples")
         drawn = self._drawn(X, n_samples)
         counts = np.concatenate([_count(event, draws) for _, _, draws in drawn])
         share = (counts + 2) / (n_samples + 4)
@@ -210,7 +210,7 @@ class ConditionalDensity:
         """
         check_is_fitted(self)
         _checks.coverage(coverage)
-        check_scalar(n_samples, "n_samples", Integral, min_val=2)
+        n_samples = whole_numbers.checked(n_samples, "n_samples", 2)
         return _regions.pieces(self, self._drawn(X, n_samples), _regions.density, coverage)
 
 

@@ -1,12 +1,12 @@
 """The equally weighted mixture of the densities of several fitted estimators."""
 
 import math
-from numbers import Integral
 
 import numpy as np
 from scipy.special import logsumexp, softmax
-from sklearn.utils.validation import _num_samples, check_is_fitted, check_scalar
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skcvae import whole_numbers
 from skcvae.estimators import _checks
 from skcvae.estimators._density import ConditionalDensity
 from skcvae.estimators._frames import framed, row_index
@@ -110,7 +110,7 @@ class Mixture(ConditionalDensity, Members):
             return member.sample(X, n_draws, seed, observation_noise=observation_noise)
 
         check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        n_samples = whole_numbers.checked(n_samples, "n_samples")
         n_members, n_rows = len(self.estimators_), _num_samples(X)
         weights = np.full((n_members, n_rows), 1 / n_members)
         index = row_index(as_frame, X)
@@ -167,7 +167,7 @@ class Mixture(ConditionalDensity, Members):
             return member.complete(X, y_partial, n_draws, mask, random_state=seed, **how)
 
         check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        n_samples = whole_numbers.checked(n_samples, "n_samples")
         index = row_index(as_frame, X)
         weight_seed, draw_seed = spawned(seed_from(random_state), 2)
         seeds = spawned(weight_seed, len(self.estimators_))

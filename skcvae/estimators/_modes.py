@@ -1,9 +1,8 @@
 """Predictions at the modes of a mixture prior."""
 
-from numbers import Integral
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn.utils.validation import check_is_fitted, check_scalar
-
+from skcvae import whole_numbers
 from skcvae.estimators import _checks, _inputs
 from skcvae.priors import Mixture
 
@@ -59,8 +58,7 @@ class Modes:
         check_is_fitted(self)
         n_components = self._n_components()
         if n_modes is not None:
-            check_scalar(n_modes, "n_modes", Integral, min_val=1, max_val=n_components)
-            n_components = int(n_modes)
+            n_components = whole_numbers.checked(n_modes, "n_modes", most=n_components)
         X = _inputs.checked(self, X)
         y, weights = self._shown_fitted().modes(X, n_components, self.y_coding_.to_array)
         y = self._like_y(y.swapaxes(0, 1))

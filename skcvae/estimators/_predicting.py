@@ -2,11 +2,11 @@
 
 import warnings
 from functools import partial
-from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, check_scalar
+from sklearn.utils.validation import check_is_fitted
 
+from skcvae import whole_numbers
 from skcvae.data.annotations import Annotated
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._completion import Completion
@@ -120,7 +120,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
             all outputs of a row. `GaussianProcessRegressor.sample_y` puts draws last.
         """
         check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        n_samples = whole_numbers.checked(n_samples, "n_samples")
         index, X = row_index(as_frame, X), _inputs.checked(self, X)
         draws = self._shown_fitted().sample(
             X, n_samples, seed_from(random_state), observation_noise=observation_noise
@@ -232,7 +232,7 @@ def estimates(estimator, X, y, n_samples, method, random_state, smooth=False):
         Estimates in nats, and effective sample sizes.
     """
     n_samples = estimator.n_score_samples if n_samples is None else n_samples
-    check_scalar(n_samples, "n_samples", Integral, min_val=1)
+    n_samples = whole_numbers.checked(n_samples, "n_samples")
     if method not in METHODS:
         raise ValueError(f"method must be one of {[*METHODS]}, got {method!r}.")
     seed = estimator.seed_ if random_state is None else seed_from(random_state)

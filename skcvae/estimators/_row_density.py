@@ -1,13 +1,12 @@
 """A density of rows of X: sample, score_samples, score, complete."""
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.base import DensityMixin
-from sklearn.utils.validation import check_is_fitted, check_scalar
+from sklearn.utils.validation import check_is_fitted
 
+from skcvae import whole_numbers
 from skcvae.estimators import _checks
-from skcvae.estimators._completion import check_counts, completions, masked
+from skcvae.estimators._completion import checked_counts, completions, masked
 from skcvae.estimators._predicting import estimates
 from skcvae.random import seed_from
 
@@ -35,7 +34,7 @@ class RowDensity(DensityMixin):
             Rows in the units of X.
         """
         check_is_fitted(self)
-        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        n_samples = whole_numbers.checked(n_samples, "n_samples")
         draws = self._shown_fitted().sample(
             None, n_samples, seed_from(random_state), observation_noise=observation_noise
         )
@@ -144,7 +143,7 @@ class RowDensity(DensityMixin):
             If the observed entries are not as X in `fit`.
         """
         check_is_fitted(self)
-        check_counts(n_samples, n_steps)
+        n_samples, n_steps = checked_counts(n_samples, n_steps)
         (X,) = self._check_rows(
             masked(mask, X_partial, "X_partial"), name="X_partial", partial=True
         )

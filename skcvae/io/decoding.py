@@ -13,7 +13,6 @@ FLOATS = ("inf", "-inf", "nan")  # which JSON lacks
 TEXT = re.compile(r'(?s)"[^"\\]*+(?:\\.?[^"\\]*+)*+"?')  # also without its end, in one pass
 MANY_CONTAINERS = 100_000
 CHARACTERS_PER_CONTAINER = 20
-BOOLEAN = {"boolean", "verbose"}  # constraints of scikit-learn
 NOT_SAVED = ("callbacks", "checkpoint")
 
 
@@ -133,16 +132,7 @@ def _made(cls, params):
     made = cls(**params)
     if isinstance(made, BaseEstimator) and hasattr(made, "_parameter_constraints"):
         made._validate_params()
-        for name, value in params.items():
-            # scikit-learn takes a bool for an int, and torch does not.
-            if isinstance(value, bool) and not _may_be_bool(made._parameter_constraints.get(name)):
-                raise ValueError(f"{name}={value} is no number")
     return made
-
-
-def _may_be_bool(constraints) -> bool:
-    known = isinstance(constraints, list)
-    return not known or any(isinstance(kind, str) and kind in BOOLEAN for kind in constraints)
 
 
 def _float(content):

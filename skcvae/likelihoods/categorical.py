@@ -25,7 +25,7 @@ class Categorical(Likelihood):
     classes : sequence of int, str or bool, default=None
         All possible labels. None uses the labels of the training data; any other
         label raises an error later.
-    ignore_label : int or str, default=None
+    ignore_label : int, bool or str, default=None
         The label of outputs that are not known, such as 255 in label maps. They are as NaN:
         not observed, which expects ``partial_y=True`` of the estimator, and drawn by `complete`.
 
@@ -42,7 +42,7 @@ class Categorical(Likelihood):
 
     _parameter_constraints = {
         "classes": ["array-like", None],
-        "ignore_label": [Integral, str, None],
+        "ignore_label": [Integral, "boolean", str, None],
     }
 
     def __init__(self, classes=None, ignore_label=None):

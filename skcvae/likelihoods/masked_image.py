@@ -7,7 +7,7 @@ r"""Images with a mask of their foreground.
 """
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from skcvae import whole_numbers
 from skcvae.data.coding import Scaling
 from skcvae.distributions import MaskedPixels, WeightedMask
 from skcvae.likelihoods.base import LIKELIHOOD, Likelihood, LikelihoodModule
@@ -135,9 +136,7 @@ class MaskedImage(Likelihood):
     def _check_parameters(self):
         self._validate_params()
         size = self.image_size
-        if size is not None and not (
-            len(size) == 2 and all(isinstance(side, Integral) and side > 0 for side in size)
-        ):
+        if size is not None and not (len(size) == 2 and all(map(whole_numbers.is_positive, size))):
             raise ValueError(
                 "The 'image_size' parameter of MaskedImage must be two positive ints or None. "
                 f"Got {size!r} instead."

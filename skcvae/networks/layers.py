@@ -167,7 +167,7 @@ class Stack(nn.Module):
             # Shapes, not lengths, which torch.export would take for constants.
             one_draw = math.prod(z.shape[:-2]) == 1 and z.shape[-2] == x.shape[0]
             if self.is_thin and one_draw:
-                return self(x, z.flatten(0, -2)).view(*z.shape[:-1], -1)
+                return self(x, z.flatten(0, -2)).view(*z.shape[:-1], *self.out_shape)
             if not shares:
                 (flat,) = self._flat(x)
                 shares.extend(m[0](flat) for m in (self.first, self.shortcut) if m)

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from skcvae import whole_numbers
 from skcvae.distributions import NormalizingFlow, diagonal_normal
 from skcvae.priors.base import Prior
 from skcvae.random import drawing_from, generator
@@ -80,7 +81,7 @@ class Flow(Prior):
     def build(self, latent_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
         widths = tuple(self.hidden_layer_sizes)
-        if not widths or not all(isinstance(w, Integral) and w > 0 for w in widths):
+        if not widths or not all(map(whole_numbers.is_positive, widths)):
             raise ValueError(
                 "The 'hidden_layer_sizes' parameter of Flow must be a non-empty sequence of "
                 f"positive ints. Got {self.hidden_layer_sizes!r} instead."

@@ -9,6 +9,32 @@ from skcvae.inference.conditional_likelihood import double
 from skcvae.inference.posterior_collapse import ACTIVE
 
 
+def columns(module, *, validated: bool, judged: bool) -> set[str]:
+    """Return the columns of an epoch, as they are known before training.
+
+    Parameters
+    ----------
+    module : ObjectiveModule
+        What is trained.
+    validated, judged : bool
+        Whether there are rows held out, and whether early stopping judges by them.
+
+    Returns
+    -------
+    set of str
+        Those of the net itself.
+    """
+    prior, penalty = getattr(module.model, "prior", None), module.objective.penalty
+    sizes = getattr(getattr(prior, "family", None), "sizes", ())
+    terms = ["loss", "loss_best", "reconstruction", penalty]
+    terms += [f"kl_scale_{number}" for number in range(1, len(sizes) + 1)]
+    prefixes = ("train", "valid") if validated else ("train",)
+    found = {"epoch", "dur", *(f"{prefix}_{term}" for prefix in prefixes for term in terms)}
+    if validated and (module.model.is_deterministic or prior is not None):
+        found |= {"valid_cll", "valid_active_units", *["valid_cll_best"] * judged}
+    return found
+
+
 def summed(step: dict, weight: Tensor | None) -> Tensor:
     """Return weighted sums of the terms of a batch, and of the weights, in float64."""
     reconstruction, kl = step["y_pred"]

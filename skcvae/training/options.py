@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import inspect
 import math
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -19,13 +18,15 @@ from skcvae.io.checkpoint_file import seed_of
 from skcvae.random import generator, seed_from
 from skcvae.training import callbacks as kinds
 from skcvae.training.accepted_callbacks import check_callbacks
+from skcvae.training.compiler import check_compiler, compiler_params
 from skcvae.training.devices import available_device
+from skcvae.training.history import columns
 from skcvae.training.net import Loss, Net, ObjectiveModule
+from skcvae.training.optimizers import optimizer_params, tried
 from skcvae.training.precision import tensor_float_32
 from skcvae.training.validation import ceiling
 from skcvae.training.weights import WeightAverage
 
-KERNELS = {"fused", "foreach", "differentiable"}  # of which an optimizer takes one
 LEAST_PATIENCE = 15  # epochs
 
 
@@ -180,18 +181,22 @@ class Training(_Options):
             title = title if self.accelerator.is_main_process else None
         if rows is not None and self.callbacks:
             check_callbacks(
-                self.callbacks, validated=validation is not None, early_stopping=early_stopping
+                self.callbacks,
+                optimizer=tried(*self._optimizer, lr=lr),
+                columns=columns(module, validated=validation is not None, judged=stops),
             )
         number = 0 if self.accelerator is None else self.accelerator.process_index
         order, drawing = generator(seed + 1), generator(seed + 2 + number, device)
         for layer in module.modules():
             if hasattr(layer, "generator"):  # dropout, and likelihoods that draw in training
                 layer.generator = drawing
-        compiler = self.compile if isinstance(self.compile, dict) else {}
+        optimizer = optimizer_params(*self._optimizer)
+        compiler = None if rows is None else compiler_params(self.compile)
         return kind(
             module,
             loss,
-            **self._optimizer(),
+            optimizer=optimizer.pop("optimizer"),
+            **{f"optimizer__{name}": value for name, value in optimizer.items()},
             average=WeightAverage(self.ema_decay),
             precision=self.precision,
             n_threads=self.n_threads,
@@ -209,8 +214,8 @@ class Training(_Options):
             train_split=None if validation is None else predefined_split(validation),
             callbacks=self._callbacks(module, schedule, patience, title, checkpoint),
             verbose=0 if title is None else 1,
-            compile=(self.compile == {} or bool(self.compile)) and rows is not None,
-            **{f"compile__{name}": value for name, value in compiler.items()},
+            compile=compiler is not None,
+            **{f"compile__{name}": value for name, value in (compiler or {}).items()},
         ).initialize()
 
     def start(self, device: str, random_state, *, warm_start: bool) -> tuple[str, int]:
@@ -219,8 +224,9 @@ class Training(_Options):
         The seed is that of the checkpoint where there is one, and the same in all processes.
         """
         self._validate_params()
-        for name in {"lr", "weight_decay"} & (self.optimizer_params or {}).keys():
-            raise ValueError(f"optimizer_params cannot have {name!r}: set the parameter {name}.")
+        tried(*self._optimizer, lr=1e-3)
+        if isinstance(self.compile, dict):
+            check_compiler(self.compile)
         for name, value in (("warm_start", warm_start), ("accelerator", self.accelerator)):
             if self.checkpoint is not None and value:
                 raise ValueError(
@@ -266,19 +272,9 @@ class Training(_Options):
         # The best epoch of a cycle is near its end.
         return most, most if self.lr_schedule == "one_cycle" else LEAST_PATIENCE
 
-    def _optimizer(self) -> dict:
-        """Return skorch's parameters of the optimizer: one fused kernel where there is one."""
-        optimizer, own = self.optimizer, self.optimizer_params or {}
-        optimizer = getattr(torch.optim, optimizer) if isinstance(optimizer, str) else optimizer
-        accepted = inspect.signature(optimizer).parameters
-        params = {"optimizer": optimizer}
-        if "fused" in accepted and not KERNELS & own.keys():
-            params["optimizer__fused"] = True
-        if self.weight_decay or "weight_decay" in accepted:
-            params["optimizer__weight_decay"] = self.weight_decay
-        for name, value in own.items():
-            params[f"optimizer__{name}"] = value
-        return params
+    @property
+    def _optimizer(self) -> tuple:
+        return self.optimizer, self.weight_decay, self.optimizer_params
 
     def _callbacks(self, module, schedule, patience, title: str | None, checkpoint) -> list:
         """Return the callbacks in the order in which they are called.
