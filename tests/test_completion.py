@@ -2,10 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from closed_form import SIGMA, Posterior, make
+from torch.distributions import Independent, Normal
 
+from skcvae import VAE, CVAERegressor
+from skcvae.inference import completion
 from skcvae.inference.completion import complete
 
 HIDDEN = torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 1]], dtype=torch.bool)
@@ -58,7 +62,7 @@ def test_alternation_converges_to_the_conditional_of_what_is_hidden(partial):
     assert_exact(completed(model, x, y, n_steps=50), model, x, y)
 
 
-def test_a_posterior_given_what_is_observed_is_exact_from_the_first_step():
+def test_a_posterior_given_what_is_observed_is_exact_from_the_first_step(from_the_prior):
     model, x, y = linear_gaussian(partial=True, d_z=1)
     assert_exact(completed(model, x, y, n_steps=1), model, x, y)
     model.recognition.partial = False
@@ -66,7 +70,38 @@ def test_a_posterior_given_what_is_observed_is_exact_from_the_first_step():
         assert_exact(completed(model, x, y, n_steps=1), model, x, y)
 
 
-def test_choosing_among_draws_of_the_prior_approaches_the_same():
+class Distorted(torch.nn.Module):
+    """A recognition network that is wrong in its locations and its scales."""
+
+    def __init__(self, posterior):
+        super().__init__()
+        self.posterior, self.partial = posterior, posterior.partial
+
+    def forward(self, x, y):
+        q = self.posterior(x, y)
+        return Independent(Normal(q.mean + 0.5 * q.stddev, 1.3 * q.stddev), 1)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_wrong_recognition_network_has_the_same_limit(partial):
+    model, x, y = linear_gaussian(partial=partial)
+    model.recognition = Distorted(model.recognition)
+    assert_exact(completed(model, x, y, n_steps=50), model, x, y)
+
+
+@pytest.mark.parametrize("recognition", [True, False])
+def test_a_linear_model_is_exact_from_the_first_step(recognition):
+    model, x, y = linear_gaussian(recognition=recognition)
+    assert_exact(completed(model, x, y, n_steps=1), model, x, y)
+
+
+@pytest.fixture
+def from_the_prior(monkeypatch):
+    """Take all candidates from the prior, as where z or y are large."""
+    monkeypatch.setattr(completion, "linearised", lambda given, y, noise: given.prior)
+
+
+def test_choosing_among_draws_of_the_prior_approaches_the_same(from_the_prior):
     model, x, y = linear_gaussian(recognition=False)
     errors = []
     for n_steps in (1, 10, 1000):
@@ -82,7 +117,7 @@ def test_choosing_among_draws_of_the_prior_approaches_the_same():
     assert_exact(found, model, x, y, atol=0.06)
 
 
-def test_one_draw_of_the_prior_is_not_chosen():
+def test_one_draw_of_the_prior_is_not_chosen(from_the_prior):
     model, x, y = linear_gaussian(recognition=False)
     means, covariance = moments(model, x)
     found = completed(model, x, y, n_steps=1)
@@ -161,3 +196,26 @@ def test_seeds_are_followed_and_draws_are_independent(model):
     drawn = found[:, HIDDEN]
     between = torch.corrcoef(torch.stack([drawn[:-1, 0], drawn[1:, 0]]))[0, 1]
     assert between.abs() < 0.08
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", ["constant", "twins", "sum", "x"])
+@pytest.mark.parametrize("partial_y", [False, True])
+def test_outputs_that_are_tied_are_completed_within_their_range(kind, partial_y):
+    """The alternation alone diverges, by a factor at each step."""
+    rng = np.random.default_rng(0)
+    X, own = rng.normal(size=(150, 2)), rng.normal(size=(150, 2))
+    last = {"constant": np.ones(150), "twins": own[:, 0], "sum": own.sum(1), "x": X[:, 0]}[kind]
+    y = np.column_stack([own, last])
+    est = CVAERegressor(partial_y=partial_y, max_epochs=10, random_state=0).fit(X, y)
+    hidden = rng.random(y.shape) < 0.4
+    for n_steps in (20, 100):
+        found = est.complete(X, y, 5, mask=hidden, n_steps=n_steps, random_state=0)
+        assert np.abs(found).max() < 2 * np.abs(y).max()
+
+
+def test_a_constant_column_of_a_density_is_completed():
+    y = np.column_stack([np.random.default_rng(0).normal(size=(150, 2)), np.ones(150)])
+    est = VAE(max_epochs=10, random_state=0).fit(y)
+    y[:, 2] = np.nan
+    np.testing.assert_allclose(est.complete(y, 3, random_state=0)[..., 2], 1, atol=0.02)

@@ -290,7 +290,7 @@ def test_grids_over_parameters_of_likelihoods():
     assert not MIXED_COLUMNS.get_params()["real__heteroscedastic"]
 
 
-@pytest.mark.filterwarnings("ignore:The rows to train on have")
+@pytest.mark.filterwarnings("ignore:The rows to train on have", "ignore:The effective sample size")
 @with_and_without_z
 @pytest.mark.parametrize(
     "likelihood", ["multivariate_gaussian", MultivariateGaussian(rank=2), "gaussian_mixture"]

@@ -30,10 +30,11 @@ class Completion:
     ):
         """Sample the missing entries of y given X and the observed ones.
 
-        With a recognition network z ~ q(z|x,y_o,y_u) and y_u ~ p(y_u|x,z,y_o)
-        alternate. Without one (GSNN, `alpha` = 0), z is chosen from draws of the
-        prior by p(y_o|x,z). Without z (NN), the observed entries carry no information
-        on the others, unless the likelihood correlates outputs.
+        With a recognition network z ~ q(z|x,y_o,y_u) and y_u ~ p(y_u|x,z,y_o) alternate;
+        of vectors z is accepted or rejected (Metropolis within Gibbs), so that any q has the
+        same limit. Without one (GSNN, `alpha` = 0), z is chosen from draws by p(y_o|x,z).
+        Without z (NN), the observed entries carry no information on the others, unless the
+        likelihood correlates outputs.
 
         Parameters
         ----------
@@ -47,8 +48,8 @@ class Completion:
             True where missing, whatever `y_partial` holds there; NaN entries are missing
             in any case.
         n_steps : int, default=20
-            Number of alternations; or, without a recognition network, of draws of the
-            prior from which each z is chosen.
+            Number of alternations; of vectors, and without a recognition network, also of
+            draws from which each first z is chosen.
         observation_noise : bool, default=True
             False ends in E[y|x,z] or the most likely labels, rather than in a
             draw of y.
@@ -72,6 +73,9 @@ class Completion:
         ----------
         Sohn, Lee and Yan (2015), *Learning Structured Output Representation using
         Deep Conditional Generative Models*, NIPS, section 5.2.
+
+        Mattei and Frellsen (2018), *Leveraging the Exact Likelihood of Deep Latent Variable
+        Models*, NeurIPS, section 3.2.
         """
         check_is_fitted(self)
         n_samples, n_steps = checked_counts(n_samples, n_steps)

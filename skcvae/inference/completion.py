@@ -7,10 +7,23 @@ With a recognition network the paper alternates
     y_u \sim p(y_u \mid x, z, y_o), \qquad z \sim q(z \mid x, y_o, y_u),
 
 from a first z of the prior, or of q(z|x,y_o) where the recognition network was
-trained with missing y. This is Gibbs sampling as far as q is the posterior.
-Without one, z is chosen from draws of the prior with weights
-:math:`p(y_o \mid x, z)`. Where outputs are independent given z, as they are in
-the paper, y_u depends on y_o through z alone; other likelihoods are conditioned on y_o.
+trained with missing y. This is Gibbs sampling as far as q is the posterior. Of vectors, where
+outputs may be nearly tied and the alternation would diverge, z is accepted with the probability
+
+.. math::
+
+    \min\Bigl(1, \frac{w(z')}{w(z)}\Bigr), \quad
+    w(z) = \frac{p(y \mid x, z) \, p(z \mid x)}{q(z \mid x, y_o, y_u)}
+
+(Metropolis within Gibbs; Mattei and Frellsen, 2018), which has the conditional distribution as
+its limit for any q, and the first z is chosen by :math:`p(y_o \mid x, z)` from draws of
+:mod:`skcvae.inference.linearised` and of the prior. So it is without a recognition network, where
+it is the last; of images all candidates are then of the prior. Where outputs are independent
+given z, as they are in the paper, y_u depends on y_o through z alone; other likelihoods are
+conditioned on y_o.
+
+Mattei and Frellsen (2018), *Leveraging the Exact Likelihood of Deep Latent Variable Models*,
+NeurIPS, section 3.2.
 
 Throughout, NaN entries of y are missing.
 """
@@ -30,6 +43,7 @@ from skcvae.inference.conditional_likelihood import (
     weighted_draws,
     widened,
 )
+from skcvae.inference.linearised import DRAWS_PER_LATENT, linearised
 from skcvae.inference.partial import given_observed, log_prob_of_observed
 from skcvae.model import Conditional, Model
 from skcvae.random import draw
@@ -59,7 +73,7 @@ def complete(
     n_draws : int
         Completions per row, independent of each other.
     n_steps : int
-        Number of alternations, or of draws of the prior from which each z is chosen.
+        Number of alternations, and of draws from which each first z is chosen.
     noise : Generator
         Random generator of z, on the CPU.
     outputs : Generator
@@ -73,24 +87,49 @@ def complete(
         Observed entries are unchanged.
     """
     given = model.condition(x)
-
-    def draw_z(p: Distribution) -> Tensor:
-        shape = (n_draws, len(y), *model.noise_shape)
-        return reparameterize(p, torch.randn(shape, generator=noise).to(y))
-
     if given.prior is None:
         p = given.likelihood().expand((n_draws, len(y)))
-    elif model.recognition is None:
-        candidates = (draw_z(given.prior) for _ in range(n_steps))
-        p = given.likelihood(_chosen(given, y, candidates, noise))
     else:
-        z = draw_z(model.recognition(x, y) if model.recognition.partial else given.prior)
-        for _ in range(n_steps):
-            p = given_observed(given.likelihood(z), y)
-            z = draw_z(model.recognition(x, _filled(y, draw(p, outputs))))
-        p = given.likelihood(z)
+        p = given.likelihood(_latents(model, given, x, y, n_draws, n_steps, noise, outputs))
     p = given_observed(p, y)
     return _filled(y, draw(p, outputs) if observation_noise else p.mean)
+
+
+def _latents(
+    model: Model,
+    given: Conditional,
+    x: Tensor | None,
+    y: Tensor,
+    n_draws: int,
+    n_steps: int,
+    noise: Generator,
+    outputs: Generator,
+) -> Tensor:
+    """Return draws of z given x and what is observed of y."""
+    is_vector, q = y.ndim == 2, given.prior
+
+    def standard(n: int) -> Tensor:
+        return torch.randn((n, len(y), *model.noise_shape), generator=noise).to(y)
+
+    if model.recognition is not None and model.recognition.partial:
+        q = model.recognition(x, y)
+    elif is_vector and len(model.noise_shape) == 1:
+        q = linearised(given, y, standard(DRAWS_PER_LATENT * model.noise_shape[0]))
+    if model.recognition is None or is_vector:
+        z = _chosen(given, y, q, (standard(n_draws)[None] for _ in range(n_steps)), n_steps, noise)
+    else:
+        z = reparameterize(q, standard(n_draws))
+    for _ in range(n_steps if model.recognition is not None else 0):
+        p = given.likelihood(z)
+        whole = _filled(y, draw(given_observed(p, y), outputs))
+        q = model.recognition(x, whole)
+        proposed = reparameterize(q, standard(n_draws))
+        if is_vector:
+            gain = given.likelihood(proposed).log_prob(whole) - p.log_prob(whole)
+            gain = gain + _log_ratio(given.prior, q, proposed) - _log_ratio(given.prior, q, z)
+            proposed = _where(gain > -_exponential(gain, noise), proposed, z)
+        z = proposed
+    return z
 
 
 def log_prob_observed(
@@ -141,23 +180,33 @@ def log_prob_observed(
 
 
 def _chosen(
-    given: Conditional, y: Tensor, candidates: Iterator[Tensor], noise: Generator
+    given: Conditional,
+    y: Tensor,
+    q: Distribution,
+    blocks: Iterator[Tensor],
+    n_candidates: int,
+    noise: Generator,
 ) -> Tensor:
-    """Resample z among candidates with weights p(y_o|x,z)."""
-    z = next(candidates)
-    best = _perturbed(given, y, z, noise)
-    for other in candidates:
-        log_w = _perturbed(given, y, other, noise)
-        better = log_w > best
-        best = best.where(~better, log_w)
-        z = z.where(~better.reshape(*better.shape, *[1] * (z.ndim - 2)), other)
-    return z
+    """Resample z of each draw among candidates, some of the prior, by p(y_o|x,z) p(z|x)."""
+    chosen = None
+    for (z,), (log_w,) in weighted_draws(given.prior, q, blocks, n_candidates):
+        log_w = log_w + log_prob_of_observed(given.likelihood(z), y)
+        log_w = log_w - _exponential(log_w, noise).log()  # the Gumbel-max trick
+        best, largest = chosen or (z, log_w)
+        chosen = _where(log_w > largest, z, best), torch.maximum(log_w, largest)
+    return chosen[0]
 
 
-def _perturbed(given: Conditional, y: Tensor, z: Tensor, noise: Generator) -> Tensor:
-    """Return log weights plus Gumbel noise, for the Gumbel-max trick."""
-    log_w = log_prob_of_observed(given.likelihood(z), y)
-    return log_w - torch.empty(log_w.shape).exponential_(generator=noise).log().to(y)
+def _log_ratio(prior: Distribution, q: Distribution, z: Tensor) -> Tensor:
+    return prior.log_prob(z) - q.log_prob(z)
+
+
+def _exponential(like: Tensor, noise: Generator) -> Tensor:
+    return torch.empty(like.shape).exponential_(generator=noise).to(like)
+
+
+def _where(chosen: Tensor, z: Tensor, other: Tensor) -> Tensor:
+    return z.where(chosen.reshape(*chosen.shape, *[1] * (z.ndim - 2)), other)
 
 
 def _filled(y: Tensor, values: Tensor) -> Tensor:
