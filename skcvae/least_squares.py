@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold
 from torch import Tensor
 
 from skcvae import ridge
@@ -27,7 +27,7 @@ NO_X = 1e12  # the penalty with which x is not used
 FEWEST_ROWS = 3
 FEW_ROWS = 8  # with fewer, leave-one-out errors and likelihoods are chance: y alone counts too
 SMALLEST_SCALE = 1e-5  # of errors: float32 resolves little more
-MOST_FEATURES = 0.25  # of rows: with more, leave-one-out residuals depend on each other
+MOST_FEATURES = 0.25  # or outputs, of rows: with more, leave-one-out residuals tell each other
 SHARES = np.logspace(-8, 0, 33)  # of the identity in a shrunk covariance
 FEWEST_STEPS, MOST_STEPS = 10, 500  # of expectation-maximisation, where outputs are missing
 TOLERANCE = 1e-6  # of variances, at which it ends
@@ -94,15 +94,16 @@ def fit(
     share = 1 / len(y) if weight is None else (weight / weight.sum())[:, None]
     if x is None:
         left_out = (intercept - share * y) / (1 - share)
+        labels = None if group is None else ridge.numbered(x, y, group)
     else:
         coef, intercept, penalty, left_out, labels = ridge.fit(x, y, weight, group)
     residual = y - left_out
     if labels is not None:
         n_rows = max(n_rows * independent_share(share * residual, labels), FEWEST_ROWS)
     scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)).clip(SMALLEST_SCALE)
-    lost = None
-    if x is not None and labels is None and x.shape[1] > MOST_FEATURES * len(y) >= N_FOLDS:
-        lost = left_out_losses(x, y, weight)
+    lost, few = None, max(coef.shape[1], len(unit)) > MOST_FEATURES * len(y)
+    if (few or labels is not None) and len(y) >= N_FOLDS:
+        lost = left_out_losses(x, y, weight, labels)
     correlation = shrunk_covariance(np.sqrt(share * len(y)) * residual / scale, lost)
     covariance = correlation * np.outer(scale, scale)
     of_y = np.clip((FEW_ROWS - n_rows) / (FEW_ROWS - FEWEST_ROWS), 0, 1)
@@ -193,8 +194,10 @@ def independent_share(residual: np.ndarray, labels: np.ndarray) -> float:
     return min(1.0, np.square(residual).sum() / (np.square(sums).sum() + 1e-30))
 
 
-def left_out_losses(x, y, weight) -> np.ndarray:
+def left_out_losses(x, y, weight, labels) -> np.ndarray:
     """Return the losses of rows left out in folds, for each share of a shrunk covariance.
+
+    Rows of one label are left out together.
 
     Returns
     -------
@@ -202,10 +205,16 @@ def left_out_losses(x, y, weight) -> np.ndarray:
         Twice the negative log densities of standardised errors, but for a constant.
     """
     losses = []
-    for kept, held in KFold(N_FOLDS // 2, shuffle=True, random_state=0).split(x):
-        given = x[kept], y[kept], None if weight is None else weight[kept]
-        coef, intercept, _, left_out, _ = ridge.fit(*given)
-        residual, error = y[kept] - left_out, y[held] - _mean(x[held], coef, intercept)
+    labels = np.arange(len(y)) if labels is None else labels
+    folds = GroupKFold(min(N_FOLDS // 2, len(set(labels))), shuffle=True, random_state=0)
+    for kept, held in folds.split(y, groups=labels):
+        given = None if weight is None else weight[kept]
+        if x is None:
+            mean = np.average(y[kept], axis=0, weights=given)
+            residual, error = y[kept] - mean, y[held] - mean
+        else:
+            coef, intercept, _, left_out, _ = ridge.fit(x[kept], y[kept], given, labels[kept])
+            residual, error = y[kept] - left_out, y[held] - _mean(x[held], coef, intercept)
         scale = residual.std(axis=0) + 1e-9
         rows = residual / scale
         log_det, distances = _shrunk(rows.T @ rows / len(rows), error / scale)
@@ -243,7 +252,8 @@ def shrunk_covariance(rows: np.ndarray, lost: np.ndarray | None = None) -> np.nd
     covariance = rows.T @ rows / n_rows
     if lost is None:
         log_det, distances = _shrunk(covariance * n_rows / (n_rows - 1), rows)
-        left = 1 - (1 - SHARES) / (n_rows - 1) * distances
+        left = 1 - (1 - SHARES) * n_rows / (n_rows - 1) ** 2 * distances  # the mean, too, moves
+        left = left.clip(SMALLEST_SCALE**2)
         lost = log_det + np.log(left) + distances / left
     excess = lost - lost[:, [lost.mean(axis=0).argmin()]]
     share = SHARES[excess.mean(axis=0) <= excess.std(axis=0) / np.sqrt(n_rows - 1)].max()

@@ -68,7 +68,7 @@ def fit(
     RidgeModel
         The model of all rows, and predictions of rows left out.
     """
-    labels, n_rows = _labels(x, y, group), len(y) if weight is None else effective_rows(weight)
+    labels, n_rows = numbered(x, y, group), len(y) if weight is None else effective_rows(weight)
     if labels is not None:
         n_rows = min(n_rows, labels.max() + 1)
     left_out = _left_out(x, y, weight, labels)
@@ -80,12 +80,28 @@ def fit(
     return RidgeModel(*fitted, PENALTIES[chosen], left_out, labels)
 
 
-def _labels(x, y, group) -> np.ndarray | None:
+def numbered(x: np.ndarray | None, y: np.ndarray, group: np.ndarray | None) -> np.ndarray | None:
+    """Number the rows so that those that belong together have the same number.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_rows, n_features) or None
+        Inputs; None where groups are given.
+    y : ndarray of shape (n_rows, n_outputs)
+        Outputs.
+    group : ndarray of shape (n_rows,) or None
+        Labels of rows that belong together; without, copies of a row of x do.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or None
+        None if no rows belong together.
+    """
     if group is None and len(set(map(bytes, x))) == len(x):
         return None
     labels = belonging((x, y), group)
     # One group is none: as many as there are y.
-    return None if labels.max() in (0, len(x) - 1) else labels
+    return None if labels.max() in (0, len(y) - 1) else labels
 
 
 def _left_out(x, y, weight, labels) -> np.ndarray:

@@ -629,8 +629,8 @@ def test_steps_that_are_too_large_are_named_where_the_start_is_kept(estimator_cl
     """Not so where there is nothing more to learn, at any learning rate that fits."""
     for lr in (1e-5, 0.003, 0.03):
         assert not fitted_with(y, estimator_class, lr)[1]
-    est, (said,) = fitted_with(y, estimator_class, 1.0)
-    assert "did not improve on its start" in said and "than lr=1," in said
+    est, (said,) = fitted_with(y, estimator_class, 0.5)
+    assert "did not improve on its start" in said and "than lr=0.5," in said
     start, _ = fitted_with(y, estimator_class, 1e-12)
     np.testing.assert_allclose(est.predict(ROWS), start.predict(ROWS), atol=1e-4)
 
@@ -717,6 +717,24 @@ def test_no_likelihood_is_far_below_what_ignores_x(kind, likelihood):
     ignoring = NNRegressor(**fit).fit(np.zeros((100, 1)), y[:100])
     reached = est.score(X[100:], y[100:]) - ignoring.score(np.zeros((400, 1)), y[100:])
     assert reached > -0.3
+
+
+@pytest.mark.parametrize("n_features", [None, 1, 4])
+@pytest.mark.parametrize("n_rows, n_outputs", [(5, 64), (9, 64), (16, 64), (16, 12), (40, 64)])
+@pytest.mark.parametrize("copies", [1, 2, 5])
+def test_rows_that_depend_on_each_other_do_not_narrow_the_noise(
+    n_rows, n_outputs, n_features, copies
+):
+    """Residuals sum to zero, and near copies tell each other: any row follows from the rest."""
+    rng = np.random.default_rng(n_rows)
+    x = None if n_features is None else rng.normal(size=(n_rows, n_features)).repeat(copies, 0)
+    y = rng.normal(size=(n_rows, n_outputs)).repeat(copies, 0)
+    y += 0.05 * rng.normal(size=y.shape)
+    group = np.arange(n_rows).repeat(copies) if copies > 1 else None
+    covariance = least_squares.fit(x, y, group=group).covariance.numpy()
+    rows = rng.normal(size=(500, n_outputs))
+    score = multivariate_normal(cov=covariance).logpdf(rows).mean()
+    assert score > multivariate_normal(cov=np.eye(n_outputs)).logpdf(rows).mean() - n_outputs / 2
 
 
 @pytest.mark.parametrize("n_outputs", [1, 2])
