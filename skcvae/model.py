@@ -28,7 +28,7 @@ from torch.distributions import Distribution
 
 from skcvae.distributions import CorrelatedGaussian, reparameterize
 from skcvae.networks.imputation import FactorImputer
-from skcvae.networks.layers import Shape
+from skcvae.networks.layers import Concatenation, Shape
 
 
 class Conditional(NamedTuple):
@@ -166,9 +166,11 @@ class RecognitionNetwork(nn.Module):
         self.family = family
         self.read = likelihood.read
         self.partial = partial
-        starts_linear = hasattr(likelihood, "start_at") and getattr(self.trunk, "shortcut", None)
+        is_linear = isinstance(self.trunk, Concatenation)  # or has a part that is
+        reads_linearly = is_linear or getattr(self.trunk, "shortcut", None)
+        has_factors = hasattr(likelihood, "start_at") and len(family.noise_shape) == 1
         self.imputer = None
-        if partial and starts_linear and len(family.noise_shape) == 1:
+        if partial and reads_linearly and has_factors:
             self.imputer = FactorImputer(*given or [None], y_shape, math.prod(family.noise_shape))
 
     def forward(self, x: Tensor | None, y: Tensor) -> Distribution:

@@ -7,6 +7,7 @@ from scipy.stats import multivariate_normal
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from skcvae import VAE, CVAERegressor, HybridStructuredPredictor
+from skcvae.architectures import MLP
 from skcvae.distributions import CorrelatedGaussian, detached, reparameterize, rescaled
 from skcvae.factors import factors
 from skcvae.inference.partial import given_observed
@@ -197,3 +198,22 @@ def test_a_density_with_gaps_starts_at_the_covariance():
     reached = vae.fit(y[:1000]).score(whole[1000:])
     p = multivariate_normal(whole[:1000].mean(axis=0), np.cov(whole[:1000].T))
     assert reached == pytest.approx(p.logpdf(whole[1000:]).mean(), abs=0.1)
+
+
+@pytest.mark.parametrize("cls", [CVAERegressor, VAE])
+def test_linear_networks_fit_gaps_as_well_as_expectation_maximisation(cls):
+    rng = np.random.default_rng(0)
+    loadings = np.array([[1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1.0]])
+    whole = rng.normal(size=(1800, 2)) @ loadings + 0.4 * rng.normal(size=(1800, 6))
+    gaps = np.where(rng.random(whole.shape) < 0.25, np.nan, whole)
+    size, partial = ("n_components", "partial_X") if cls is VAE else ("latent_dim", "partial_y")
+    X, train, test = rng.normal(size=(1800, 2)), slice(800), slice(800, None)
+    given, new = [
+        (y[rows],) if cls is VAE else (X[rows], y[rows])
+        for y, rows in ((gaps, train), (whole, test))
+    ]
+    how = {size: 2, partial: True, "architecture": MLP(()), "likelihood": "gaussian"}
+    reached = cls(**how, max_epochs=60, lr=0.01, random_state=0).fit(*given).score(*new)
+    best = fit(None, gaps[train])
+    p = MultivariateNormal(best.intercept, best.covariance)
+    assert reached > p.log_prob(torch.from_numpy(whole[test])).mean() - 0.1
