@@ -661,8 +661,13 @@ BAD = [
     ({"validation": Odd(ROWS, [])}, {}, "must have rows to validate on in its first split"),
     ({"validation": Odd(ROWS, ROWS[:5])}, {}, "must not validate on rows to train on"),
     ({"validation": 5, "early_stopping": False}, {}, "early_stopping=False holds no rows out"),
-    ({"validation": 5}, {"X_val": True}, "X_val .* expects validation='random'.*got validation=5"),
-    ({}, {"groups": GROUPS, "X_val": True}, "X_val .* groups=None"),
+    ({"validation": 5}, {"X_val": True}, r"^X_val .*: leave out X_val, or validation=5\.$"),
+    ({}, {"groups": GROUPS, "X_val": True}, r"^X_val .*: leave out X_val, or groups\.$"),
+    (
+        {"validation": 5},
+        {"groups": GROUPS, "X_val": True},
+        r"^X_val .*: leave out X_val, or validation=5 and groups\.$",
+    ),
 ]
 
 

@@ -9,7 +9,7 @@ import torch
 from sklearn.base import clone
 
 import skcvae
-from skcvae import VAE, CVAERegressor, GSNNRegressor, NNRegressor
+from skcvae import VAE, Autoencoder, CVAERegressor, GSNNRegressor, NNRegressor
 from skcvae.architectures import Conv, Layered
 from skcvae.inference.partial import given_observed, log_prob_of_observed
 from skcvae.likelihoods import (
@@ -545,9 +545,11 @@ def test_what_does_not_fit_is_refused(est, y, message):
     assert not hasattr(est, "net_")
 
 
-def test_a_density_of_images_alone_has_no_foreground():
-    with pytest.raises(ValueError, match="expects inputs X"):
-        VAE(architecture=Layered()).fit(IMAGES)
+@pytest.mark.parametrize("cls", [VAE, Autoencoder])
+@pytest.mark.parametrize("rows", [IMAGES, X], ids=["images", "tables"])
+def test_images_alone_have_no_foreground(cls, rows):
+    with pytest.raises(ValueError, match="this model has none: expected an estimator with inputs"):
+        cls(architecture=Layered()).fit(rows)
 
 
 def test_only_layered_networks_have_layers():

@@ -2,7 +2,9 @@
 
 import re
 
+import numpy as np
 import pytest
+from conftest import ESTIMATORS, UNSUPERVISED
 
 from skcvae import CVAERegressor, Training
 from skcvae.architectures import MLP
@@ -109,3 +111,30 @@ def test_aliases_stand_for_parameters_and_are_none():
     names = {name.rpartition("__")[-1] for name in CVAERegressor().get_params()}
     assert not set(_ALIASES) & names and set(_ALIASES.values()) <= names
     assert "hidden_layer_sizes" in MLP().get_params()
+
+
+ROWS = np.random.default_rng(0).normal(size=(20, 8, 8))
+CHOSEN = [
+    (cls, name)
+    for cls in (*ESTIMATORS, *UNSUPERVISED)
+    for name in ("architecture", "objective", "prior")
+    if name in cls._get_param_names()
+]
+
+
+@pytest.mark.parametrize(("cls", "name"), CHOSEN)
+def test_the_choices_that_an_error_lists_are_those_that_fit_accepts(cls, name):
+    if name == "prior":
+        pytest.importorskip("zuko")
+    y = ROWS if name == "architecture" else ROWS[:, 0]  # images, sequences, or tables
+    rows = (y,) if cls in UNSUPERVISED else (ROWS[:, 0], y)
+    given = {"alpha": 1} if "alpha" in cls._get_param_names() else {}
+    with pytest.raises(ValueError, match="must be a str among") as error:
+        cls(**{name: "junk"}).fit(*rows)
+    braces = re.search(r"among \{(.*?)\}", str(error.value))[1]
+    listed = set(re.findall(r"'(\w+)'", braces))
+    for choice in listed:
+        cls(**{name: choice}, **given, max_epochs=1, random_state=0).fit(*rows)
+    for choice in NAMED[name].keys() - listed:
+        with pytest.raises(ValueError, match=r"expects an|trains") as error:  # not "must be a str"
+            cls(**{name: choice}, **given).fit(*rows)

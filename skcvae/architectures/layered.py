@@ -101,11 +101,17 @@ class Layered(Conv):
 
     def resolve(self, n_rows: int, x_shape: Shape, y_shape: Shape) -> "Layered":
         self._validate_params()
-        if not x_shape or not is_image(y_shape):
+        if not x_shape:
             raise ValueError(
-                "architecture=Layered() expects inputs X and images in y, rows of shape (height, "
-                "width) or (channels, height, width), got rows of shape "
-                f"{x_shape or None} and {y_shape}. Use Conv, or 'mlp'."
+                "architecture=Layered() gives inputs to the foreground alone, and this model has "
+                "none: expected an estimator with inputs to condition on, such as CVAERegressor, "
+                "or another architecture, such as 'conv'."
+            )
+        if not is_image(y_shape):
+            raise ValueError(
+                "architecture=Layered() expects images in y, rows of shape (height, width) or "
+                f"(channels, height, width), got rows of shape {y_shape}. Give y_shape where they "
+                "are flat, or use another architecture, such as 'mlp'."
             )
         if self.mask and len(y_shape) != 3:
             raise self._no_masks()

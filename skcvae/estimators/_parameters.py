@@ -3,7 +3,7 @@
 from functools import partial
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Hidden, Interval, StrOptions
 
 from skcvae import architectures, likelihoods, objectives, priors
 from skcvae.architectures.base import ARCHITECTURE
@@ -58,7 +58,15 @@ OBJECTS = {
     "objective": objectives.Objective,
     "prior": PRIOR,
 }
-CHOICES = {name: [StrOptions(set(NAMED[name])), kind] for name, kind in OBJECTS.items()}
+
+
+def choice(name, *refused):
+    """Return what is accepted; names that `fit` refuses, and says why, are not listed."""
+    listed = StrOptions(set(NAMED[name]) - {*refused})
+    return [listed, OBJECTS[name], Hidden(StrOptions({*refused}))]
+
+
+CHOICES = {name: choice(name) for name in OBJECTS}
 COUNT = [Interval(Integral, 1, None, closed="left")]
 
 SHARED = {

@@ -19,11 +19,13 @@ IN_A_PIPELINE = (
 
 def rows_to_validate_on(estimator, arrays, groups):
     """Return the rows that were given to validate on."""
-    if estimator.validation != "random" or groups is not None:
+    given = [f"validation={estimator.validation!r}"] if estimator.validation != "random" else []
+    given += ["groups"] if groups is not None else []
+    if given:
+        rules = " and ".join(given)
         raise ValueError(
-            "X_val are the rows to validate on, and expects validation='random' and "
-            f"groups=None, got validation={estimator.validation!r} and "
-            f"{'no ' if groups is None else ''}groups."
+            f"X_val are the rows to validate on, and {rules} would choose such rows of X: leave "
+            f"out X_val, or {rules}."
         )
     if isinstance(arrays[0], Dataset):
         dataset = _checks.items(*arrays, name="X_val")

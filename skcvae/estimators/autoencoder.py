@@ -65,10 +65,11 @@ class Autoencoder(Encoder):
     code_activation : {"auto", "identity", "sigmoid"}, default="auto"
         Activation of the code. "auto" is "sigmoid" if `sparsity` is above zero, whose activations
         must lie between 0 and 1, and else "identity".
-    architecture : {"mlp", "conv"} or object, default="mlp"
+    architecture : {"mlp", "conv", "temporal"} or object, default="mlp"
         Builds encoder and decoder, the decoder with layers in the reverse order; by name
-        or as a parameter object: :class:`skcvae.architectures.MLP`, or
-        :class:`skcvae.architectures.Conv` for images. ``MLP(())`` is linear and, without
+        or as a parameter object: :class:`skcvae.architectures.MLP`,
+        :class:`skcvae.architectures.Conv` for images, or
+        :class:`skcvae.architectures.Temporal` for sequences. ``MLP(())`` is linear and, without
         penalties, finds the subspace of principal component analysis.
     x_shape : tuple of int or None, default=None
         Shape of one row where images come flat, such as (3, 32, 32).

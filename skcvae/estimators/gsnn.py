@@ -1,7 +1,7 @@
 """The Gaussian stochastic neural network."""
 
 from skcvae.estimators._base import StructuredPredictor
-from skcvae.estimators._parameters import LATENT
+from skcvae.estimators._parameters import LATENT, choice
 from skcvae.objectives import GSNN
 
 
@@ -67,7 +67,10 @@ class GSNNRegressor(StructuredPredictor):
 
     objective = GSNN()
 
-    _parameter_constraints = LATENT
+    _parameter_constraints = {
+        **LATENT,
+        "prior": choice("prior", "gaussian_process", "mixture"),
+    }
 
     def __init__(
         self,

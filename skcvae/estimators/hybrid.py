@@ -20,10 +20,9 @@ class HybridStructuredPredictor(StructuredPredictor):
     alpha : float, default=0.5
         Weight of the CVAE's objective, in [0, 1]; the GSNN's has the rest. 1 trains as
         `CVAERegressor` does, 0 as `GSNNRegressor`.
-    prior : {"gaussian", "standard", "mixture", "flow"} or object, default="gaussian"
-        The distribution of z given x: :class:`skcvae.priors.Gaussian`, a network, or
-        :class:`skcvae.priors.Standard`, N(0, I) for every x; with several modes
-        :class:`skcvae.priors.Flow`, or :class:`skcvae.priors.Mixture` with `alpha` 1.
+    prior : str or object, default="gaussian"
+        As of :class:`CVAERegressor`; "mixture" with `alpha` 1 alone, "gaussian_process" with
+        `alpha` above 0.
     architecture, likelihood, latent_dim, initial_guess, n_train_samples, beta, kl_warmup
         As of :class:`CVAERegressor`.
     x_shape, y_shape, partial_X, partial_y, annotations, omission, n_scales, normalize_X

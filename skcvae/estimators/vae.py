@@ -1,7 +1,7 @@
 """The variational autoencoder: a density of X alone."""
 
 from skcvae.estimators._codes import Encoder
-from skcvae.estimators._parameters import CHOICES, KL, LATENT
+from skcvae.estimators._parameters import KL, LATENT, choice
 from skcvae.estimators._row_density import RowDensity
 
 CONDITIONAL = {
@@ -118,7 +118,8 @@ class VAE(RowDensity, Encoder):
         **{name: rule for name, rule in LATENT.items() if name not in CONDITIONAL},
         **KL,
         "n_components": LATENT["latent_dim"],
-        "objective": CHOICES["objective"],
+        "prior": choice("prior", "gaussian_process"),
+        "objective": choice("objective", "gsnn", "monte_carlo"),
         "partial_X": ["boolean"],
     }
 
