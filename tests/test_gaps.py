@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import skcvae
-from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor
+from skcvae import VAE, CVAERegressor, EnsembleRegressor, NNRegressor
 from skcvae.architectures import MLP, Conv, Temporal
 from skcvae.data.coding import Scaling
 from skcvae.data.gaps import Flagged
@@ -146,3 +146,20 @@ def test_gaps_are_refused_unless_asked_for():
     filled[:, 1] = np.nan
     with pytest.raises(ValueError, match=r"X has columns or .* NaN in every row.*\[1\]"):
         NNRegressor(partial_X=True, **QUICK).fit(filled, Y)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_gaps_are_read_as_in_fit_whatever_the_parameter_says_later(partial):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.normal(size=(60, 2))
+    holes = np.where(rng.random(X.shape) < 0.2, np.nan, X)
+    rows = holes if partial else X
+    est = NNRegressor(partial_X=partial, max_epochs=2, random_state=0).fit(rows, y)
+    density = VAE(partial_X=partial, max_epochs=2, random_state=0).fit(rows)
+    for fitted, ask in ((est, est.predict), (density, density.score_samples)):
+        fitted.set_params(partial_X=not partial)
+        if partial:
+            assert np.isfinite(ask(holes)).all()
+        else:
+            with pytest.raises(ValueError, match="contains NaN"):
+                ask(holes)

@@ -148,7 +148,8 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _check_rows(self, X, *, likelihood=None, suffix="", name="X", partial=None):
         """Return X as an array; without a likelihood it must be as in the last fit."""
         name, is_new = name + suffix, likelihood is not None
-        partial = self.partial_X if partial is None else partial
+        if partial is None:
+            partial = self.partial_X if is_new else self.specification_.partial_y
         X = _inputs.checked(self, X, name=name, reset=is_new, finite="allow-nan")
         likelihood = likelihood if is_new else self.likelihood_
         X = _inputs.targets(

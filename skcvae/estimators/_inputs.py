@@ -19,7 +19,9 @@ def checked(estimator, X, *, name="X", reset=False, finite=None):
     X = reading.numbers(X, name)
     if not reset:
         _check_shape(X, estimator.x_shape_, name)
-    finite = finite or ("allow-nan" if estimator.partial_X else True)
+    coding = None if reset else estimator.specification_.x_coding
+    partial = estimator.partial_X if reset else isinstance(coding, Flagged)
+    finite = finite or ("allow-nan" if partial else True)
     try:
         X = validate_data(estimator, X, reset=reset, allow_nd=True, ensure_all_finite=finite)
     except ValueError as error:
@@ -30,7 +32,6 @@ def checked(estimator, X, *, name="X", reset=False, finite=None):
             "reads a fill and a flag; for a DataFrame with categories, put the estimator into "
             "skcvae.tabular_pipeline(estimator)."
         ) from None
-    coding = None if reset else estimator.specification_.x_coding
     if coding is not None:
         coding.check(X, name)
     if isinstance(coding, Flagged):
