@@ -27,7 +27,7 @@ NO_X = 1e12  # the penalty with which x is not used
 FEWEST_ROWS = 3
 FEW_ROWS = 8  # with fewer, leave-one-out errors and likelihoods are chance: y alone counts too
 SMALLEST_SCALE = 1e-5  # of errors: float32 resolves little more
-MOST_FEATURES = 0.25  # or outputs, of rows: with more, leave-one-out residuals tell each other
+MOST_COLUMNS = 0.25  # of x or y, for each row or group: with more, residuals tell each other
 SHARES = np.logspace(-8, 0, 33)  # of the identity in a shrunk covariance
 FEWEST_STEPS, MOST_STEPS = 10, 500  # of expectation-maximisation, where outputs are missing
 TOLERANCE = 1e-6  # of variances, at which it ends
@@ -101,8 +101,8 @@ def fit(
     if labels is not None:
         n_rows = max(n_rows * independent_share(share * residual, labels), FEWEST_ROWS)
     scale = np.sqrt(np.average(residual**2, axis=0, weights=weight)).clip(SMALLEST_SCALE)
-    lost, few = None, max(coef.shape[1], len(unit)) > MOST_FEATURES * len(y)
-    if (few or labels is not None) and len(y) >= N_FOLDS:
+    lost, n_apart = None, len(y) if labels is None else labels.max() + 1
+    if max(coef.shape) > MOST_COLUMNS * n_apart and len(y) >= N_FOLDS:
         lost = left_out_losses(x, y, weight, labels)
     correlation = shrunk_covariance(np.sqrt(share * len(y)) * residual / scale, lost)
     covariance = correlation * np.outer(scale, scale)

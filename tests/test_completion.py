@@ -8,9 +8,10 @@ import torch
 from closed_form import SIGMA, Posterior, make
 from torch.distributions import Independent, Normal
 
-from skcvae import VAE, CVAERegressor
+from skcvae import VAE, CVAERegressor, EnsembleRegressor
 from skcvae.inference import completion
 from skcvae.inference.completion import complete
+from skcvae.inference.linearised import linearised
 
 HIDDEN = torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 1]], dtype=torch.bool)
 
@@ -93,6 +94,17 @@ def test_a_wrong_recognition_network_has_the_same_limit(partial):
 def test_a_linear_model_is_exact_from_the_first_step(recognition):
     model, x, y = linear_gaussian(recognition=recognition)
     assert_exact(completed(model, x, y, n_steps=1), model, x, y)
+
+
+def test_the_gaussian_of_a_linear_model_is_the_posterior_whatever_the_blocks():
+    model, x, y = linear_gaussian()
+    noise = torch.randn((40, len(y), 2), generator=torch.Generator().manual_seed(0)).to(y)
+    found = [linearised(model.condition(x), y, blocks) for blocks in ([noise], noise.split(7))]
+    expected = Posterior(model.prior, model.generation, partial=True)(x, y)
+    for q in found:
+        torch.testing.assert_close(q.mean, expected.mean)
+        precision = torch.linalg.inv(q.scale_tril @ q.scale_tril.mT).diagonal(dim1=-2, dim2=-1)
+        torch.testing.assert_close(precision, 1 / expected.variance)
 
 
 @pytest.fixture
@@ -219,3 +231,13 @@ def test_a_constant_column_of_a_density_is_completed():
     est = VAE(max_epochs=10, random_state=0).fit(y)
     y[:, 2] = np.nan
     np.testing.assert_allclose(est.complete(y, 3, random_state=0)[..., 2], 1, atol=0.02)
+
+
+@pytest.mark.parametrize("n_steps", [0, 2.0, None, "3"])
+def test_steps_that_are_no_count_are_named(n_steps):
+    X, y = np.zeros((30, 1)), np.random.default_rng(0).normal(size=(30, 2))
+    member = CVAERegressor(max_epochs=1, random_state=0)
+    for est in (member, EnsembleRegressor(member, n_estimators=2, random_state=0)):
+        est.fit(X, y)
+        with pytest.raises((TypeError, ValueError), match="n_steps"):
+            est.complete(X, y, mask=y > 0, n_steps=n_steps)

@@ -8,6 +8,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcvae import whole_numbers
 from skcvae.estimators import _checks
+from skcvae.estimators._completion import checked_counts
 from skcvae.estimators._density import ConditionalDensity
 from skcvae.estimators._frames import framed, row_index
 from skcvae.estimators._members import Members
@@ -161,13 +162,13 @@ class Mixture(ConditionalDensity, Members):
         ndarray of shape (n_samples, n_rows, ...)
             Complete y; observed entries are unchanged.
         """
+        check_is_fitted(self)
+        n_samples, n_steps = checked_counts(n_samples, n_steps)
         how = {"n_steps": n_steps, "observation_noise": observation_noise}
 
         def draw(member, n_draws, seed):
             return member.complete(X, y_partial, n_draws, mask, random_state=seed, **how)
 
-        check_is_fitted(self)
-        n_samples = whole_numbers.checked(n_samples, "n_samples")
         index = row_index(as_frame, X)
         weight_seed, draw_seed = spawned(seed_from(random_state), 2)
         seeds = spawned(weight_seed, len(self.estimators_))

@@ -34,6 +34,7 @@ import torch
 from torch import Generator, Tensor
 from torch.distributions import Distribution
 
+from skcvae.data.coding import FORWARD_ROWS, slices
 from skcvae.distributions import reparameterize
 from skcvae.inference.conditional_likelihood import (
     WIDENING,
@@ -114,7 +115,8 @@ def _latents(
     if model.recognition is not None and model.recognition.partial:
         q = model.recognition(x, y)
     elif is_vector and len(model.noise_shape) == 1:
-        q = linearised(given, y, standard(DRAWS_PER_LATENT * model.noise_shape[0]))
+        blocks = slices(DRAWS_PER_LATENT * model.noise_shape[0], -(-FORWARD_ROWS // len(y)))
+        q = linearised(given, y, (standard(block.stop - block.start) for block in blocks))
     if model.recognition is None or is_vector:
         z = _chosen(given, y, q, (standard(n_draws)[None] for _ in range(n_steps)), n_steps, noise)
     else:
