@@ -72,6 +72,8 @@ class Specification(NamedTuple):
         Activation of the code of an autoencoder; None in a model of a density.
     n_context : int
         Number of rows that a Gaussian process prior is conditioned on.
+    annotations : bool
+        Whether a row of the user's y holds several annotations of what is modelled.
     """
 
     architecture: object
@@ -87,6 +89,7 @@ class Specification(NamedTuple):
     noiseless: bool = False
     code_activation: str | None = None
     n_context: int = 0
+    annotations: bool = False
 
     @property
     def codings(self) -> tuple:

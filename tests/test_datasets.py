@@ -34,6 +34,18 @@ def test_generators_repeat_and_have_their_entropy(make):
     assert data.log_prob(data.X[:1], data.y[:1]).shape == (1,)
 
 
+@pytest.mark.parametrize("make", GENERATORS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "params",
+    [{"n_samples": -1}, {"n_samples": 2.5}, {"noise": 0}, {"noise": "a"}, {"random_state": "a"}],
+    ids=str,
+)
+def test_generators_name_the_parameter_that_is_not_as_expected(make, params):
+    (name,) = params
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of {make.__name__}"):
+        make(**params)
+
+
 def test_two_branches_density_integrates_to_one():
     data = make_two_branches(n_samples=5, noise=0.2, random_state=0)
     for x in data.X:

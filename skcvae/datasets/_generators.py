@@ -1,13 +1,24 @@
 """Generators of data with a conditional density in closed form."""
 
+from numbers import Integral, Real
+
 import numpy as np
 from scipy.special import i0e
 from scipy.stats import multivariate_normal
 from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, validate_params
 
 from skcvae.random import seed_from
 
+ROWS = {
+    "n_samples": [Interval(Integral, 1, None, closed="left")],
+    "noise": [Interval(Real, 0, None, closed="neither")],
+    "random_state": ["random_state"],
+}
+SIZES = dict.fromkeys(("n_features", "n_outputs", "n_latent"), ROWS["n_samples"])
 
+
+@validate_params(ROWS | SIZES, prefer_skip_nested_validation=True)
 def make_linear_gaussian(
     n_samples=1000, *, n_features=5, n_outputs=3, n_latent=2, noise=0.5, random_state=None
 ):
@@ -59,6 +70,7 @@ def make_linear_gaussian(
     return Bunch(X=X, y=y, log_prob=log_prob, coef=coef, loading=loading, noise=noise)
 
 
+@validate_params(ROWS, prefer_skip_nested_validation=True)
 def make_two_branches(n_samples=1000, *, noise=0.1, random_state=None):
     r"""Generate data with a bimodal p(y|x): two branches.
 
@@ -103,6 +115,7 @@ def make_two_branches(n_samples=1000, *, noise=0.1, random_state=None):
     return Bunch(X=X, y=y, log_prob=log_prob, branch=_branch)
 
 
+@validate_params(ROWS, prefer_skip_nested_validation=True)
 def make_ring(n_samples=1000, *, noise=0.1, random_state=None):
     r"""Generate pairs on a ring of radius x, with uninformative means and marginals.
 

@@ -48,7 +48,7 @@ class FittedAttributes:
     @property
     def best_validation_score_(self):
         """The validation score of the weights kept, in nats; None if nothing was held out."""
-        return kept_score(self.history_, self.early_stopping)
+        return kept_score(self.history_)
 
     def _set_fitted(self, module):
         coding = self.specification_.x_coding, self.specification_.y_coding

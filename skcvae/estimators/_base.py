@@ -146,6 +146,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             prior=parts.prior,
             recognition=parts.objective.uses_recognition,
             noiseless=self._noiseless,
+            annotations=self.annotations,
             **roles,
         )
 

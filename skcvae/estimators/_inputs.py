@@ -28,9 +28,9 @@ def checked(estimator, X, *, name="X", reset=False, finite=None):
         if "contains NaN" not in str(error):
             raise
         raise ValueError(
-            f"Input {name} contains NaN. For numbers that are missing set partial_X=True, which "
-            "reads a fill and a flag; for a DataFrame with categories, put the estimator into "
-            "skcvae.tabular_pipeline(estimator)."
+            f"Input {name} contains NaN. For numbers that are missing fit with partial_X=True, "
+            "which reads a fill and a flag; for a DataFrame with categories, put the estimator "
+            "into skcvae.tabular_pipeline(estimator)."
         ) from None
     if coding is not None:
         coding.check(X, name)

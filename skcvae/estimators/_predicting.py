@@ -179,7 +179,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
         """
         check_is_fitted(self)
         likelihood = self.specification_.likelihood
-        annotated = Annotated.of(X, y, likelihood) if self.annotations else None
+        annotated = Annotated.of(X, y, likelihood) if self.specification_.annotations else None
         X, y = self._check_rows(*(annotated[:2] if annotated else (X, y)))
         log_p, ess = estimates(self, X, y, n_samples, method, random_state, smooth)
         if annotated:

@@ -6,6 +6,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from skcvae.documented import Documented
+from skcvae.estimators._validation_score import best_column
 from skcvae.training.temperature import temperatures
 
 
@@ -140,14 +141,14 @@ def _history_entries(estimator):
     has_density = "valid_cll" in history[-1]
     name = "CLL" if estimator.specification_.x_coding else "log-likelihood"
     shown = f"{name} {score:.3f} nats" if has_density else f"loss {-score:.3f}"
-    return {"epochs": f"{len(history)}{_kept(estimator, history)}", "validation": shown}
+    return {"epochs": f"{len(history)}{_kept(history)}", "validation": shown}
 
 
-def _kept(estimator, history):
+def _kept(history):
     """Return what is kept: the start, the best epoch, or else the last one."""
     if "start_cll" in history[-1]:
         return ", the start is kept"
-    if not estimator.early_stopping:
+    is_best = best_column(history)
+    if is_best is None:
         return ""
-    is_best = "valid_cll_best" if "valid_cll_best" in history[-1] else "valid_loss_best"
     return f", the best {max(row['epoch'] for row in history if row[is_best])}"

@@ -36,15 +36,13 @@ NOTABLE, MANY_ROWS = 0.5, 20  # nats, of so many rows: of fewer, a larger differ
 NOTABLE_OF_ONE = 0.1  # nats of an output of a row to train on
 
 
-def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
+def kept_score(history: list[dict]) -> float | None:
     """Return the validation score of what is kept: the CLL, or the negative loss.
 
     Parameters
     ----------
     history : list of dict
         A row for each epoch.
-    is_best_kept : bool
-        Whether the weights of the best epoch are kept, else those of the last one.
 
     Returns
     -------
@@ -56,7 +54,14 @@ def kept_score(history: list[dict], is_best_kept: bool) -> float | None:
             return history[0][name]
     held_out = [row for row in history if "valid_loss" in row]
     scores = [row.get("valid_cll", -row["valid_loss"]) for row in held_out]
-    return max(scores) if scores and is_best_kept else next(reversed(scores), None)
+    return max(scores) if best_column(history) else next(reversed(scores), None)
+
+
+def best_column(history: list[dict]) -> str | None:
+    """Return the column that says which epochs were the best so far; None if the last is kept."""
+    is_density = "valid_cll" in history[-1]
+    name = "valid_cll_best" if is_density else "valid_loss_best"
+    return name if name in history[-1] else None
 
 
 def warn_if_constant_is_better(

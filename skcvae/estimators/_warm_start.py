@@ -17,7 +17,8 @@ def continued(estimator, objective):
     """Return the specification of the last fit; an objective may do without recognition."""
     check_unchanged(estimator.structure_, structure(estimator))
     check_recognition(estimator.specification_, objective)
-    return estimator.specification_._replace(recognition=objective.uses_recognition)
+    changed = {"recognition": objective.uses_recognition, "annotations": estimator.annotations}
+    return estimator.specification_._replace(**changed)
 
 
 def check_unchanged(before, now):

@@ -280,9 +280,11 @@ class ConformalRegressor(
 
     def _summary_entries(self):
         calibration = getattr(self, "calibration_", None)
-        n_rows = 0 if calibration is None else len(calibration.weight)
+        region, n_rows = self.region, 0
+        if calibration is not None:
+            region, n_rows = calibration.region, len(calibration.weight)
         kind = type(self.estimator_).__name__
-        return {"estimator": kind, "region": self.region, "calibration": f"{n_rows:,} rows"}
+        return {"estimator": kind, "region": region, "calibration": f"{n_rows:,} rows"}
 
     def _restore(self, state):
         """Set the fitted attributes that a file holds, if they are consistent."""

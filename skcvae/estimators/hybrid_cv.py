@@ -256,5 +256,6 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         return {k: v for k, v in self.get_params(deep=False).items() if k in shared}
 
     def _summary_entries(self):
-        chosen = f"{self.alpha_:g} of {', '.join(f'{a:g}' for a in self.alphas)}"
+        searched = self.cv_results_["param_alpha"]
+        chosen = f"{self.alpha_:g} of {', '.join(f'{a:g}' for a in searched)}"
         return {"alpha": chosen, "searched": self.training_, **super()._summary_entries()}

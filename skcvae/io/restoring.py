@@ -53,6 +53,7 @@ SPECIFICATION = {
     "noiseless": ["boolean"],
     "code_activation": [StrOptions({"identity", "sigmoid"}), None],
     "n_context": [Interval(Integral, 0, None, closed="left")],
+    "annotations": ["boolean"],
 }
 RECORDED = re.compile(
     "epoch|dur|(start|temperature)_cll|((train|valid)_"

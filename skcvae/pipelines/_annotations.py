@@ -24,7 +24,8 @@ def check_single(estimator, y):
         last, _ = last_step(estimator, None, "y_shape_")
     except TypeError:  # not of this package
         return
-    is_annotated = getattr(getattr(last, "estimator", last), "annotations", False)
+    fitted = getattr(last, "estimators_", [last])[0]
+    is_annotated = getattr(getattr(fitted, "specification_", None), "annotations", False)
     if is_annotated and np.ndim(y) > 1 + len(last.y_shape_) and np.shape(y)[1:] != (1,):
         expected = str(("n_rows", *last.y_shape_)).replace("'", "")
         raise ValueError(

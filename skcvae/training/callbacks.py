@@ -124,6 +124,9 @@ class BestWeights(Callback):
                 self._compete_with_the_start(net, X)
         elif net.module.start is not None:
             net.module.load_state_dict(net.module.start)
+        if self.patience is None and "valid_cll" not in net.history[-1]:
+            for row in net.history:
+                row.pop("valid_loss_best", None)
         self.kept_ = net.module.start = None
         net.interrupts.held = False
 
