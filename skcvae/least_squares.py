@@ -155,13 +155,14 @@ def _maximised(x, y, share, start, penalty) -> tuple[np.ndarray, np.ndarray, np.
     if n_steps < FEWEST_STEPS:
         return None
     n_prior, covariance = max(1.0, n_outputs**2 / len(y)), alone
+    along = None if x is None else ridge.principal_axes(x, share[:, 0] * len(y))
     for _ in range(min(n_steps, MOST_STEPS)):
         mean = _mean(x, coef, intercept)
         residual, spread = expected(y - mean, covariance, patterns)
         if x is None:
             intercept = (share * (mean + residual)).sum(0)
         else:
-            coef, intercept = ridge.coefficients(x, mean + residual, share[:, 0] * len(y), penalty)
+            coef, intercept = along.coefficients(mean + residual, penalty)
         before, found = covariance, (residual * share).T @ residual + spread
         covariance = (len(y) * found + n_prior * alone) / (len(y) + n_prior)
         if np.abs(covariance - before).max() < TOLERANCE * alone.max():

@@ -3,9 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn import config_context
-from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold
 
 from skcvae.data.hold_out import belonging
 from skcvae.data.weights import effective_rows
@@ -18,6 +16,77 @@ MOST_WORK = 2e9  # multiplications of a fold; of larger ones there are few
 N_FOLDS, FEW_FOLDS = 10, 3  # where rows are left out together
 ROWS_PER_OUTPUT = 2  # fewer tell no covariance of the errors
 SMALLEST_VARIANCE = 1e-10  # of errors: float32 resolves little more
+
+
+class PrincipalAxes(NamedTuple):
+    """Inputs along their principal axes, where ridge regression of any penalty is a division.
+
+    Hastie, Tibshirani and Friedman (2009), *The Elements of Statistical Learning*, equation 3.47.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_features,)
+        Of the inputs.
+    axes : ndarray of shape (n_axes, n_features)
+        Unit vectors.
+    squares : ndarray of shape (n_axes,)
+        Weighted sums of squares of the scores.
+    scores : ndarray of shape (n_rows, n_axes)
+        Centred inputs along the axes.
+    weight : ndarray of shape (n_rows,)
+        Weights of the rows.
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    squares: np.ndarray
+    scores: np.ndarray
+    weight: np.ndarray
+
+    def coefficients(self, y: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients and intercepts with a given penalty of each output."""
+        y_mean, moments = self._moments(y)
+        coef = (moments / (self.squares[:, None] + penalty)).T @ self.axes
+        return coef, y_mean - coef @ self.mean
+
+    def predictions(self, scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return predictions of shape (n, n_outputs, n_penalties) for n rows of scores."""
+        y_mean, moments = self._moments(y)
+        found = [scores @ (moments / (self.squares[:, None] + p)) + y_mean for p in PENALTIES]
+        return np.stack(found, axis=-1)
+
+    def left_out(self, y: np.ndarray) -> np.ndarray:
+        """Return predictions of shape (n_rows, n_outputs, n_penalties) without each row."""
+        shrunk = self.scores**2 @ (1 / (self.squares[:, None] + PENALTIES))
+        leverage = self.weight[:, None] * (shrunk + 1 / self.weight.sum())
+        error = y[..., None] - self.predictions(self.scores, y)
+        return y[..., None] - error / (1 - leverage[:, None])
+
+    def _moments(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean of y, and weighted sums of its products with the scores."""
+        mean = np.average(y, axis=0, weights=self.weight)
+        return mean, (self.weight[:, None] * self.scores).T @ (y - mean)
+
+
+def principal_axes(x: np.ndarray, weight: np.ndarray | None = None) -> PrincipalAxes:
+    """Return inputs along their principal axes.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_rows, n_features)
+        Inputs.
+    weight : ndarray of shape (n_rows,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    PrincipalAxes
+        As many as the smaller of the numbers of rows and features.
+    """
+    weight = np.ones(len(x)) if weight is None else weight
+    mean = np.average(x, axis=0, weights=weight)
+    _, scale, axes = np.linalg.svd(np.sqrt(weight)[:, None] * (x - mean), full_matrices=False)
+    return PrincipalAxes(mean, axes, scale**2, (x - mean) @ axes.T, weight)
 
 
 class RidgeModel(NamedTuple):
@@ -71,13 +140,14 @@ def fit(
     labels, n_rows = numbered(x, y, group), len(y) if weight is None else effective_rows(weight)
     if labels is not None:
         n_rows = min(n_rows, labels.max() + 1)
-    left_out = _left_out(x, y, weight, labels)
+    along = principal_axes(x, weight)
+    left_out = along.left_out(y) if labels is None else _left_out(x, y, along.weight, labels)
     needed = HANDICAP / max(n_rows - FEW_ROWS, 1e-9)
     handicap = 1 + needed * (PENALTIES < LEAST_PENALTY / n_rows)
     chosen = _chosen_penalties((y[..., None] - left_out) * np.sqrt(handicap), weight)
     left_out = left_out[:, np.arange(y.shape[1]), chosen]
-    fitted = coefficients(x, y, weight, PENALTIES[chosen])
-    return RidgeModel(*fitted, PENALTIES[chosen], left_out, labels)
+    penalty = PENALTIES[chosen]
+    return RidgeModel(*along.coefficients(y, penalty), penalty, left_out, labels)
 
 
 def numbered(x: np.ndarray | None, y: np.ndarray, group: np.ndarray | None) -> np.ndarray | None:
@@ -105,20 +175,15 @@ def numbered(x: np.ndarray | None, y: np.ndarray, group: np.ndarray | None) -> n
 
 
 def _left_out(x, y, weight, labels) -> np.ndarray:
-    """Return left-out predictions of shape (n_rows, n_outputs, n_penalties)."""
-    shape = *y.shape, len(PENALTIES)
-    with config_context(enable_metadata_routing=False):  # else weights have to be asked for
-        if labels is None:
-            ridge = RidgeCV(
-                PENALTIES, scoring=_unused, store_cv_results=True, alpha_per_target=True
-            )
-            return ridge.fit(x, y, weight).cv_results_.reshape(shape)
-        ridge = Ridge(np.tile(PENALTIES, y.shape[1]), solver="svd")
-        targets = np.repeat(y, len(PENALTIES), axis=1)
-        n_folds = N_FOLDS if x.size * targets.shape[1] < MOST_WORK else FEW_FOLDS
-        folds = GroupKFold(min(n_folds, len(set(labels))))
-        given = {"groups": labels, "cv": folds, "params": {"sample_weight": weight}}
-        return cross_val_predict(ridge, x, targets, **given).reshape(shape)
+    """Return predictions of shape (n_rows, n_outputs, n_penalties), in folds of labels."""
+    found = np.empty((*y.shape, len(PENALTIES)))
+    n_folds = N_FOLDS if x.size * found[0].size < MOST_WORK else FEW_FOLDS
+    folds = GroupKFold(min(n_folds, len(set(labels))))
+    for kept, held in folds.split(x, groups=labels):
+        along = principal_axes(x[kept], weight[kept])
+        scores = (x[held] - along.mean) @ along.axes.T
+        found[held] = along.predictions(scores, y[kept])
+    return found
 
 
 def _chosen_penalties(residual: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
@@ -137,14 +202,3 @@ def _chosen_penalties(residual: np.ndarray, weight: np.ndarray | None) -> np.nda
         for chosen in (own, common)
     )
     return common if of_common < volume else own
-
-
-def coefficients(x, y, weight, penalty) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients and intercepts with a given penalty of each output."""
-    model = Ridge(penalty).fit(x, y, weight)
-    return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
-
-
-def _unused(*arrays, **weights) -> float:
-    """Return no score: with one, RidgeCV stores predictions; r2 of each output takes long."""
-    return 0.0
