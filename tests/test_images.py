@@ -2,10 +2,12 @@
 
 import functools
 import pickle
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
+from conftest import LATENT
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -41,7 +43,6 @@ SHAPES = {
     "vector to sequence": ((5,), (7, 1)),
 }
 
-each_architecture = pytest.mark.parametrize("architecture", ["conv", "layered", "mlp", "scales"])
 each_likelihood = pytest.mark.parametrize("likelihood", LIKELIHOODS)
 EXPECTED = {
     "conv": "image",
@@ -57,7 +58,18 @@ CASES = [
     for s in SHAPES
     if part in (s.split(" to ")[1] if a in OF_IMAGES_Y else s)
 ]
-each_case = pytest.mark.parametrize(("architecture", "shapes"), CASES)
+OF_IMAGES = [a for a in EXPECTED if a != "temporal"]
+each_architecture = pytest.mark.parametrize("architecture", OF_IMAGES)
+
+
+def each_kind(names, *axes):
+    """Parametrize with the network and one of the estimators with z, which take turns."""
+    cases = [
+        (kind, *case)
+        for i, case in enumerate(product(*axes))
+        for kind in (NNRegressor, LATENT[(i + i // len(LATENT)) % len(LATENT)])
+    ]
+    return pytest.mark.parametrize(("estimator_class", *names.split()), cases)
 
 
 def data(likelihood="gaussian", shapes="image to image", n=N):
@@ -128,9 +140,9 @@ def answers(est, X, y, *, row_shape=None):
 # Shapes and kinds.
 
 
-@each_case
-@each_likelihood
-def test_answers_have_the_shape_and_kind_of_y(estimator_class, architecture, likelihood, shapes):
+@each_kind("case likelihood", CASES, LIKELIHOODS)
+def test_answers_have_the_shape_and_kind_of_y(estimator_class, case, likelihood):
+    architecture, shapes = case
     est, (X, y) = (
         fitted(estimator_class, architecture, likelihood, shapes),
         data(likelihood, shapes),
@@ -154,9 +166,9 @@ def test_answers_have_the_shape_and_kind_of_y(estimator_class, architecture, lik
     assert est.predict_interval(X, n_samples=4).shape == (*y.shape, 2)
 
 
-@each_case
-@pytest.mark.parametrize("method", ["mean", "latent_mean"])
-def test_labels_are_the_most_probable_classes(estimator_class, architecture, shapes, method):
+@each_kind("case method", CASES, ["mean", "latent_mean"])
+def test_labels_are_the_most_probable_classes(estimator_class, case, method):
+    architecture, shapes = case
     est = fitted(estimator_class, architecture, "categorical", shapes)
     X, y = data("categorical", shapes)
     found, proba = est.predict(X, return_proba=True, method=method)
@@ -212,8 +224,7 @@ def test_named_classes_may_be_absent_from_the_training_rows(estimator_class):
 # Flat rows.
 
 
-@each_architecture
-@each_likelihood
+@each_kind("architecture likelihood", OF_IMAGES, LIKELIHOODS)
 def test_flat_rows_are_the_same_images(estimator_class, architecture, likelihood):
     X, y = data(likelihood)
     shaped = fitted(estimator_class, architecture, likelihood)
@@ -330,7 +341,7 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@each_kind("variant", VARIANTS)
 def test_copies_say_the_same(estimator_class, variant):
     params = {"architecture": Conv((4, 6)), **VARIANTS[variant]}
     X, y = data(params.get("likelihood", "gaussian"))
@@ -367,8 +378,7 @@ def test_warm_start_goes_on_from_the_weights_and_the_scaling(estimator_class, li
 # Partial observation.
 
 
-@each_architecture
-@each_likelihood
+@each_kind("architecture likelihood", OF_IMAGES, LIKELIHOODS)
 def test_a_fit_takes_rows_that_are_observed_in_part(estimator_class, architecture, likelihood):
     skip_without_z(estimator_class, architecture)
     X, y = data(likelihood)
@@ -416,7 +426,7 @@ def test_without_z_the_observed_and_the_rest_add_up(architecture, likelihood, sh
     np.testing.assert_allclose(parts, whole.log_prob(X, y), rtol=1e-5)
 
 
-@each_architecture
+@each_kind("architecture", OF_IMAGES)
 def test_the_density_of_what_is_observed_is_in_its_own_units(estimator_class, architecture):
     skip_without_z(estimator_class, architecture)
     X, y = data()
@@ -441,18 +451,17 @@ def test_many_rows_may_lack_an_output_in_turn(estimator_class):
 # Completion.
 
 
-@pytest.mark.parametrize(
-    ("architecture", "shapes", "partial_y"),
+@each_kind(
+    "case likelihood",
     [
         *((*case, False) for case in CASES),
-        *((a, "image to image", True) for a in ARCHITECTURES if a != "temporal"),
+        *((a, "image to image", True) for a in OF_IMAGES),
         ("temporal", "sequence to sequence", True),
     ],
+    LIKELIHOODS,
 )
-@each_likelihood
-def test_completions_keep_what_is_known(
-    estimator_class, architecture, likelihood, shapes, partial_y
-):
+def test_completions_keep_what_is_known(estimator_class, case, likelihood):
+    architecture, shapes, partial_y = case
     X, y = data(likelihood, shapes)
     est = fitted(estimator_class, architecture, likelihood, shapes)
     if partial_y:
@@ -517,12 +526,14 @@ def test_completions_without_observation_noise_are_means_or_labels(estimator_cla
 # Options of training.
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "categorical"])
-@pytest.mark.parametrize("n_scales", [2, 3])
-@each_architecture
+@each_kind(
+    "architecture n_scales likelihood",
+    [Conv((4, 5, 6), activation="tanh"), MLP((8,))],
+    [2, 3],
+    ["gaussian", "categorical"],
+)
 def test_every_scale_is_trained(estimator_class, architecture, likelihood, n_scales):
     X, y = data(likelihood)
-    architecture = Conv((4, 5, 6), activation="tanh") if architecture == "conv" else MLP((8,))
     est = estimator_class(
         architecture=architecture, likelihood=likelihood, n_scales=n_scales, initial_guess=True,
         partial_y=True, early_stopping=False, **QUICK | {"max_epochs": 3},
