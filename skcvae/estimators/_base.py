@@ -28,7 +28,7 @@ from skcvae.estimators._parameters import Parameters
 from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
 from skcvae.estimators._process import finetune
-from skcvae.estimators._second_training import train_again
+from skcvae.estimators._second_training import tighten, train_again
 from skcvae.estimators._validation_rows import rows_to_validate_on
 from skcvae.estimators._warm_start import continued
 from skcvae.likelihoods import Gaussian
@@ -88,6 +88,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 self.net_ = self._net(parts.training, module, parts.device, rows, validation)
                 yield rows
                 train_again(self, parts, rows, validation)
+                tighten(self, parts, rows, validation)
                 if parts.finetuned is not None:
                     finetune(self, parts, selection, rows, validation)
             conclude(self, kept, held_out, rows, validation)

@@ -37,6 +37,7 @@ NAMED = {
         "student_t": likelihoods.StudentT,
     },
     "objective": {
+        "auto": objectives.ELBO,  # and then IWAE()
         "elbo": objectives.ELBO,
         "gsnn": objectives.GSNN,
         "hybrid": objectives.Hybrid,

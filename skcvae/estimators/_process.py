@@ -2,11 +2,9 @@
 
 import math
 from copy import copy
-from itertools import count
 
 import torch
 from skorch.callbacks import Callback
-from skorch.history import History
 from torch import Tensor
 
 from skcvae.data.batches import Rows, StreamedRows
@@ -16,6 +14,7 @@ from skcvae.io.checkpoint_file import CheckpointFile
 from skcvae.model import Conditional, Model
 from skcvae.objectives import ELBO
 from skcvae.priors.process import Others
+from skcvae.training.history import join
 from skcvae.training.net import ObjectiveModule, train
 
 SUFFIX = ".process"  # of the checkpoint of the second stage
@@ -92,7 +91,7 @@ def finetune(estimator, parts, selection, rows, validation) -> None:
     condition(model, rows)
     if not first.interrupted:
         estimator.net_ = _trained(estimator, parts, model, rows, validation)
-        _join(first.history, estimator.net_)
+        join(first.history, estimator.net_)
     whole = estimator.specification_.rows(selection, parts.device)
     condition(model, whole)
     estimator.specification_ = estimator.specification_._replace(prior=prior, n_context=len(whole))
@@ -111,14 +110,6 @@ def _trained(estimator, parts, model, rows, validation):
     if training.checkpoint is not None and not net.interrupted:
         CheckpointFile(training.checkpoint).remove()
     return net
-
-
-def _join(first: History, net) -> None:
-    """Let the history of the second stage follow that of the first."""
-    later = net.history.to_list()
-    for epoch, row in zip(count(len(first) + 1), later, strict=False):
-        row["epoch"] = epoch
-    net.history_ = History([*first.to_list(), *later])
 
 
 def condition(model: Model, rows: Rows | StreamedRows) -> None:

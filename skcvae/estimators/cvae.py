@@ -47,11 +47,13 @@ class CVAERegressor(StructuredPredictor):
         Whether a baseline network makes a first guess of y that the prior network
         reads and whose features add to the generation network's: the paper's
         recurrent connection, trained jointly.
-    objective : {"elbo", "iwae", "gsnn", "monte_carlo", "hybrid"} or object, default="elbo"
+    objective : {"auto", "elbo", "iwae", "gsnn", "monte_carlo", "hybrid"} or object, default="auto"
         What training maximises, as an object of :mod:`skcvae.objectives` or by its name:
         "elbo" is the bound above; "iwae" the importance-weighted one of `n_train_samples`
         draws together, which is tighter and has no KL term to weight, so that `beta` and
-        `kl_warmup` must be 0.
+        `kl_warmup` must be 0. "auto" is "elbo"; where early stopping ends it before
+        `max_epochs`, and y are vectors, it goes on with "iwae" of at least five draws, which is
+        kept if rows held out gain by more than two standard errors.
     n_train_samples : int, default=1
         Draws L of z per example and step.
     beta : float, default=0.0
@@ -199,7 +201,7 @@ class CVAERegressor(StructuredPredictor):
         prior="gaussian",
         latent_dim="auto",
         initial_guess=False,
-        objective="elbo",
+        objective="auto",
         n_train_samples=1,
         beta=0.0,
         kl_warmup="auto",

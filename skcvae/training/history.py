@@ -1,8 +1,10 @@
 """The history of an epoch: means in nats, of weighted sums of the terms of its batches."""
 
 import math
+from itertools import count
 
 import torch
+from skorch.history import History
 from torch import Tensor
 
 from skcvae.inference.conditional_likelihood import double
@@ -82,3 +84,19 @@ def record(net, prefix: str, rows, totals: list[float], n_scales: int = 1) -> No
         history.record(f"{prefix}_cll", rest[0] + full)
     if rest[1:]:
         history.record(f"{prefix}_active_units", sum(nats > ACTIVE for nats in rest[1:]))
+
+
+def join(first: History, net) -> None:
+    """Let the history of a later training follow that of the first.
+
+    Parameters
+    ----------
+    first : History
+        A row for each epoch of the first training.
+    net : Net
+        That of the later one, of which every epoch counts.
+    """
+    later = net.history.to_list()
+    for epoch, row in zip(count(len(first) + 1), later, strict=False):
+        row["epoch"] = epoch
+    net.history_ = History([*first.to_list(), *later])

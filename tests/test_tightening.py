@@ -1,0 +1,153 @@
+"""After the bound of one draw a fit trains on with a tighter one, if rows held out gain by it."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+from _pytest.outcomes import Failed
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback
+from test_interrupts import ctrl_c
+
+from skcvae import CVAERegressor, EnsembleRegressor, Training, load
+from skcvae.architectures import MLP, Conv
+from skcvae.estimators import _second_training
+from skcvae.objectives import IWAE
+
+QUICK = {
+    "architecture": MLP((16,)),
+    "batch_size": 64,
+    "lr": 0.02,
+    "max_epochs": 400,
+    "random_state": 0,
+    "training": Training(ema_decay=0.98, patience=10),
+}
+VARYING = {"dur", "batches", "temperature_cll"}
+
+
+def wide_or_narrow(n_rows, seed=0):
+    """Return rows whose two outputs have wide noise or narrow noise, by chance."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 2))
+    scale = rng.choice([0.03, 1.0], size=(n_rows, 1))
+    return X, X + scale * rng.normal(size=(n_rows, 2))
+
+
+def weights(est):
+    return {k: v.numpy() for k, v in est.net_.module.model.state_dict().items()}
+
+
+def epochs(est):
+    return [{k: v for k, v in row.items() if k not in VARYING} for row in est.history_.to_list()]
+
+
+def assert_same_fit(one, other):
+    assert epochs(one) == epochs(other)
+    for name, found in weights(one).items():
+        assert_array_equal(found, weights(other)[name])
+
+
+@pytest.fixture(scope="module")
+def fits():
+    """Return fits by one draw, and those that go on, to rows that gain by it."""
+    rows = wide_or_narrow(400)
+    est = CVAERegressor(**QUICK)
+    return clone(est).set_params(objective="elbo").fit(*rows), est.fit(*rows)
+
+
+def test_rows_gain_whose_posterior_is_no_gaussian(fits):
+    one, tighter = fits
+    new = wide_or_narrow(2000, seed=1)
+    assert isinstance(tighter.net_.module.objective, IWAE)
+    assert tighter.score(*new) > one.score(*new) + 0.1
+    assert tighter.best_validation_score_ > one.best_validation_score_
+
+
+def test_its_epochs_follow_those_of_the_first_bound(fits):
+    one, tighter = fits
+    first, found = epochs(one), epochs(tighter)
+    assert len(first) < len(found) <= QUICK["max_epochs"] and found[: len(first)] == first
+    assert [row["epoch"] for row in found] == [*range(1, len(found) + 1)]
+    # A bound of more draws is tighter.
+    assert found[-1]["valid_loss"] < first[-1]["valid_loss"]
+    best = max(row["epoch"] for row in found if row["valid_cll_best"])
+    assert f"{len(found)}, the best {best}" in tighter.summary()
+
+
+def test_a_file_has_what_was_learned(fits, tmp_path):
+    X, y = wide_or_narrow(20, seed=1)
+    fits[1].save(tmp_path / "fit")
+    again = load(tmp_path / "fit")
+    assert_array_equal(again.log_prob(X, y), fits[1].log_prob(X, y))
+    assert again.summary() == fits[1].summary()
+
+
+class OfOthers(IWAE):
+    """Learns the outputs of other rows."""
+
+    def bound(self, model, given, x, y, noise):
+        return super().bound(model, given, x, y.roll(1, 0), noise)
+
+
+def test_what_rows_held_out_lose_by_is_dropped(monkeypatch):
+    rows = wide_or_narrow(400)
+    one = CVAERegressor(**QUICK, objective="elbo").fit(*rows)
+    monkeypatch.setattr(_second_training, "IWAE", OfOthers)
+    assert_same_fit(CVAERegressor(**QUICK).fit(*rows), one)
+
+
+def refused(*args):
+    pytest.fail("a tighter bound")
+
+
+LEFT = {
+    "a bound of the user": {"objective": "elbo"},
+    "another weight of the KL term": {"beta": 0.1},
+    "no early stopping": {"early_stopping": False, "max_epochs": 3},
+    "no epochs left": {"max_epochs": 3},
+    "a schedule": {"training__lr_schedule": "one_cycle"},
+    "images": {"architecture": Conv((4, 4)), "x_shape": (1, 2), "y_shape": (1, 2)},
+    "few rows held out": {"validation_fraction": 0.02},
+}
+
+
+@pytest.mark.parametrize("kind", [*LEFT, "as it is"])
+def test_other_fits_are_left_as_they_are(kind, monkeypatch):
+    monkeypatch.setattr(_second_training, "IWAE", refused)
+    est = clone(CVAERegressor(**QUICK)).set_params(**LEFT.get(kind, {}))
+    rows = wide_or_narrow(400)
+    with nullcontext() if kind in LEFT else pytest.raises(Failed, match="a tighter bound"):
+        est.fit(*rows)
+
+
+def test_members_of_a_stack_train_on_too(monkeypatch):
+    monkeypatch.setattr(_second_training, "IWAE", refused)
+    with pytest.raises(Failed, match="a tighter bound"):
+        EnsembleRegressor(CVAERegressor(**QUICK), n_estimators=2).fit(*wide_or_narrow(400))
+
+
+class Interrupting(Callback):
+    """Interrupt the second training, in its first epoch or after some."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_batch_end(self, net, **kwargs):
+        if isinstance(net.module.objective, IWAE) and len(net.history) > self.n_epochs:
+            ctrl_c()
+
+
+@pytest.mark.parametrize("n_epochs", [0, 2])
+def test_an_interrupt_keeps_what_rows_held_out_find_best(n_epochs):
+    rows, params = wide_or_narrow(400), {"training__temperature": None}
+    params["training__callbacks"] = [Interrupting(n_epochs)]
+    est = clone(CVAERegressor(**QUICK)).set_params(**params)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        est.fit(*rows)
+    one = clone(est).set_params(objective="elbo").fit(*rows)
+    assert est.net_.interrupted and len(est.history_) - len(one.history_) in {0, n_epochs}
+    assert est.best_validation_score_ >= one.best_validation_score_
+    if n_epochs == 0:
+        assert_same_fit(est, one)
