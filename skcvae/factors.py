@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 FEW_OUTPUTS = 4  # of which z may take nearly all; of more, the noise may have heavy tails
 NOISE_SHARE = 0.2  # of the least variance, if z could have all: a ring is found as fast as ever
+DECIMALS = 9  # of correlations
 MOST_NATS = 2.0  # that draws from the prior alone are to tell: some e^2 of them are needed
 
 
@@ -64,7 +65,8 @@ def coarse_factors(covariance: Tensor, n_latents: int) -> tuple[Tensor, Tensor]:
 def _principal_components(covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the scales of outputs, and the variances and directions of their correlation."""
     scale = covariance.diagonal().sqrt()
-    correlation = covariance / scale / scale[:, None]
+    # Errors of rounding choose no directions where components are equal.
+    correlation = (covariance / scale / scale[:, None]).round(decimals=DECIMALS)
     # numpy's: in a forked process torch's decompositions may wait for ever.
     values, vectors = map(torch.from_numpy, np.linalg.eigh(correlation.numpy()))
     vectors = vectors * torch.where(vectors[0] < 0, -1, 1)  # signs that rounding cannot flip

@@ -153,6 +153,14 @@ def test_factors_have_the_covariance_and_a_diagonal_posterior(n_outputs, n_laten
     assert (noise > 0).all()
 
 
+def test_rounding_does_not_choose_between_equal_components():
+    noise = 1e-14 * np.random.default_rng(0).normal(size=(3, 5, 5))
+    found = [factors(torch.eye(5).double() + torch.from_numpy(part + part.T), 4) for part in noise]
+    for loadings, variances in found[1:]:
+        assert_allclose(loadings, found[0][0], atol=1e-6)
+        assert_allclose(variances, found[0][1], atol=1e-6)
+
+
 def test_the_linear_model_is_of_the_weighted_rows():
     (X, y), (X_other, y_other) = linear_rows(300), linear_rows(300, seed=1)
     weight = np.repeat([1.0, 1e-6], 300)
