@@ -43,9 +43,9 @@ def train_again(estimator, parts, rows, validation) -> None:
 def tighten(estimator, parts, rows, validation) -> None:
     """Train on with the importance-weighted bound, and keep that if rows held out show a gain.
 
-    The bound of one draw favours models whose posterior a Gaussian is, and so makes outputs too
-    independent; from the first epoch on, the tighter one takes several times as long. Of images
-    and sequences, and where the KL term has another weight, the bound is left as it is.
+    The bound of one draw favours models whose posterior is Gaussian, and so makes several outputs
+    too independent; from the first epoch on, the tighter one would take several times as long.
+    Of images and sequences, and where the KL term has another weight, the bound is left as it is.
 
     Parameters
     ----------
@@ -61,10 +61,10 @@ def tighten(estimator, parts, rows, validation) -> None:
         return
     if type(first.module.objective) is not ELBO or parts.finetuned is not None:
         return
-    model, is_vector = first.module.model, len(estimator.specification_.y_coding.row_shape) < 2
-    if model.is_deterministic or not is_vector or "start_cll" in first.history[0]:
+    model, row_shape = first.module.model, estimator.specification_.y_coding.row_shape
+    if model.is_deterministic or len(row_shape) != 1 or row_shape[0] < 2:
         return
-    if not _may_go_on(first, validation):
+    if "start_cll" in first.history[0] or not _may_go_on(first, validation):
         return
     module = ObjectiveModule(model.train(), IWAE(), max(N_DRAWS, estimator.n_train_samples))
     module.start = deepcopy(module.state_dict())
