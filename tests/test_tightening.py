@@ -84,6 +84,12 @@ def test_a_file_has_what_was_learned(fits, tmp_path):
     assert again.summary() == fits[1].summary()
 
 
+def test_its_progress_has_a_line_of_its_own(capfd):
+    CVAERegressor(**QUICK, verbose=1).fit(*wide_or_narrow(400))
+    first, second = capfd.readouterr().err.strip().splitlines()
+    assert first.startswith("CVAERegressor: ") and "CVAERegressor, tighter bound: " in second
+
+
 class OfOthers(IWAE):
     """Learns the outputs of other rows."""
 

@@ -176,7 +176,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             module.starts_at_random = True
         return module
 
-    def _net(self, training, module, device, rows=None, validation=None, *, lr=None):
+    def _net(self, training, module, device, rows=None, validation=None, *, lr=None, stage=""):
+        """Return a net; `stage` says in its progress what it trains after another one."""
         warmup = self.kl_warmup
         if warmup == "auto":
             has_map = len(self.specification_.latent_shape or ()) > 1
@@ -194,7 +195,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             omission=self.omission,
             seed=self.seed_,
             device=device,
-            title=type(self).__name__ if self.verbose else None,
+            title=type(self).__name__ + stage if self.verbose else None,
             checkpoint=None if path is None else Checkpoint(path, identity(self, training)),
         )
 

@@ -35,7 +35,8 @@ def train_again(estimator, parts, rows, validation) -> None:
     module.start = deepcopy(module.state_dict())
     module.load_state_dict(module.departure)
     module.starts_at_random, module.is_last_training = False, True
-    estimator.net_ = _net(estimator, parts, module, rows, validation, lr=SMALLER * first.lr)
+    held = parts, module, rows, validation
+    estimator.net_ = _net(estimator, *held, lr=SMALLER * first.lr, stage=", smaller steps")
     estimator.net_.history_ = first.history
     train(estimator.net_, rows)
 
@@ -70,7 +71,8 @@ def tighten(estimator, parts, rows, validation) -> None:
     module.start = deepcopy(module.state_dict())
     module.least_gain = LEAST_GAIN
     module.starts_at_random = True  # what it gains or loses is a matter of the bound alone
-    second = _net(estimator, parts, module, rows, validation, lr=first.lr)
+    held = parts, module, rows, validation
+    second = _net(estimator, *held, lr=first.lr, stage=", tighter bound")
     second.max_epochs -= len(first.history)
     try:
         train(second, rows)
@@ -92,8 +94,8 @@ def _may_go_on(net: Net, validation) -> bool:
     return not any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
 
 
-def _net(estimator, parts, module, rows, validation, *, lr) -> Net:
+def _net(estimator, parts, module, rows, validation, **others) -> Net:
     """Return the net of a second training."""
     training = copy(parts.training)
     training.checkpoint = None  # that of the first training leads here again
-    return estimator._net(training, module.train(), parts.device, rows, validation, lr=lr)
+    return estimator._net(training, module.train(), parts.device, rows, validation, **others)
