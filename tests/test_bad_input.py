@@ -23,7 +23,7 @@ from skcvae import (
     load,
 )
 from skcvae.architectures import MLP, Architecture, Conv
-from skcvae.likelihoods import Categorical, Gaussian, Likelihood
+from skcvae.likelihoods import Categorical, Gaussian, Likelihood, MultivariateGaussian
 from skcvae.objectives import ELBO, Deterministic, MultiScale, Objective
 from skcvae.priors import Flow, Prior
 
@@ -556,6 +556,13 @@ def test_divergence_says_when_and_what_to_try(estimator_class):
     with pytest.raises(ValueError, match=r"diverged in epoch \d+: .* Try a smaller lr"):
         est.fit(X, Y)
     assert_as_before(est, before, prediction)
+
+
+@pytest.mark.parametrize("likelihood", [MultivariateGaussian(), MultivariateGaussian(rank=1)])
+def test_divergence_to_a_matrix_without_factors_is_divergence(estimator_class, likelihood):
+    est = estimator_class(likelihood=likelihood, max_epochs=3, lr=1e4, random_state=0)
+    with pytest.raises(ValueError, match=r"diverged .*Try a smaller lr"):
+        est.fit(X, Y + np.random.default_rng(1).normal(size=Y.shape))
 
 
 def test_a_fit_that_diverged_at_once_says_so(estimator_class):

@@ -59,17 +59,19 @@ class FiniteLoss(Callback):
             self._raise(f"from the first epoch on: the lowest train_loss is {min(losses):.3g}")
         if losses[-1] > LARGEST_LOSS:
             what = f"after better epochs: the last train_loss is {losses[-1]:.3g}"
-            warnings.warn(self._message(what) + " The best weights are kept.", stacklevel=2)
+            warnings.warn(diverged(what) + " The best weights are kept.", stacklevel=2)
 
     def _raise(self, what):
-        raise ValueError(self._message(what))
+        raise ValueError(diverged(what))
 
-    def _message(self, what):
-        return (
-            f"Training diverged {what}, expected a finite number below {LARGEST_LOSS:g}. Try a "
-            "smaller lr or max_grad_norm, look for outliers in X and y, and keep normalize_X and "
-            "normalize_y on."
-        )
+
+def diverged(what: str) -> str:
+    """Return the message of a training that diverged, with what to do."""
+    return (
+        f"Training diverged {what}, expected a finite number below {LARGEST_LOSS:g}. Try a "
+        "smaller lr or max_grad_norm, look for outliers in X and y, and keep normalize_X and "
+        "normalize_y on."
+    )
 
 
 @dataclass(eq=False)

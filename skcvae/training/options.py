@@ -244,7 +244,7 @@ class Training(_Options):
 
     @contextlib.contextmanager
     def running(self, device: str):
-        """Train in the chosen precision, with a clear error where memory runs out."""
+        """Train in the chosen precision; say what to do where memory runs out, or it diverges."""
         tf32 = tensor_float_32 if self.precision == "tf32" else contextlib.nullcontext()
         try:
             with tf32:
@@ -255,6 +255,8 @@ class Training(_Options):
                 "networks and a batch: take a smaller batch_size or smaller layers, or, where "
                 f"several workers share the device, a smaller n_jobs. {error}"
             ) from error
+        except torch.linalg.LinAlgError as error:
+            raise ValueError(kinds.diverged(f"to a loss that has no value ({error})")) from error
 
     def _sizes(self, n_rows: int, batch_size, max_epochs) -> tuple[int, int]:
         """Return batch size and epochs; "auto" counts steps."""
