@@ -106,6 +106,13 @@ def dense(rng, n_outputs=30):
     return many_outputs(rng, mixing)
 
 
+def wide_or_narrow(rng, n_rows=10_000):
+    """Noise of scale 1 or 0.1, by chance: the exact density is a mixture of two."""
+    X = rng.normal(size=(n_rows + N_TEST, 3))
+    scale = rng.choice([0.1, 1.0], size=(len(X), 1))
+    return X, X @ rng.normal(size=(3, 2)) + scale * rng.normal(size=(len(X), 2)), n_rows
+
+
 CASES = {
     "noise, 200 rows": pure_noise,
     "1,000 columns, 100 rows": wide,
@@ -123,6 +130,7 @@ CASES = {
     "x of 100 kinds": lambda rng: categories(rng, 100),
     "constant x, ring": ring,
     "30 outputs, dense noise": dense,
+    "noise wide or narrow": wide_or_narrow,
     "40 outputs, random walk": lambda rng: many_outputs(rng, np.tril(np.ones((40, 40)))),
 }
 
