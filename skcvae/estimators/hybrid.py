@@ -19,7 +19,7 @@ class HybridStructuredPredictor(StructuredPredictor):
     ----------
     alpha : float, default=0.5
         Weight of the CVAE's objective, in [0, 1]; the GSNN's has the rest. 1 trains as
-        `CVAERegressor` does, 0 as `GSNNRegressor`.
+        ``CVAERegressor(objective="elbo")`` does, 0 as `GSNNRegressor`.
     prior : str or object, default="gaussian"
         As of :class:`CVAERegressor`; "mixture" with `alpha` 1 alone, "gaussian_process" with
         `alpha` above 0.
@@ -50,7 +50,7 @@ class HybridStructuredPredictor(StructuredPredictor):
 
     See Also
     --------
-    CVAERegressor : The same with alpha = 1.
+    CVAERegressor : The same with alpha = 1, and ``objective="elbo"``.
     GSNNRegressor : The same with alpha = 0.
 
     References
