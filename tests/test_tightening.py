@@ -111,6 +111,7 @@ def refused(*args):
 LEFT = {
     "a bound of the user": {"objective": "elbo"},
     "another weight of the KL term": {"beta": 0.1},
+    "a warm-up of the KL term": {"kl_warmup": 5},
     "no early stopping": {"early_stopping": False, "max_epochs": 3},
     "no epochs left": {"max_epochs": 3},
     "a schedule": {"training__lr_schedule": "one_cycle"},

@@ -4,7 +4,7 @@ from copy import copy, deepcopy
 
 from skorch.callbacks import LRScheduler
 
-from skcvae.objectives import ELBO, IWAE
+from skcvae.objectives import IWAE
 from skcvae.training.history import join
 from skcvae.training.net import Net, ObjectiveModule, train
 
@@ -31,6 +31,8 @@ def train_again(estimator, parts, rows, validation) -> None:
     first = estimator.net_
     if "start_cll" not in first.history[0] or not _may_go_on(first, validation):
         return
+    if len(first.history) >= first.max_epochs:
+        return
     module = first.module
     module.start = deepcopy(module.state_dict())
     module.load_state_dict(module.departure)
@@ -46,7 +48,7 @@ def tighten(estimator, parts, rows, validation) -> None:
 
     The bound of one draw favours models whose posterior is Gaussian, and so makes several outputs
     too independent; from the first epoch on, the tighter one would take several times as long.
-    Of images and sequences, and where the KL term has another weight, the bound is left as it is.
+    Of images and sequences, and where the KL term has a weight, the bound is left as it is.
 
     Parameters
     ----------
@@ -57,23 +59,18 @@ def tighten(estimator, parts, rows, validation) -> None:
     rows, validation : Rows or StreamedRows
         The rows to train, and to validate on; the latter may be None.
     """
-    first = estimator.net_
-    if estimator.objective != "auto" or not estimator.early_stopping or estimator.beta:
+    first, n_epochs = estimator.net_, len(estimator.net_.history)
+    n_left = first.max_epochs - (0 if estimator.max_epochs == "auto" else n_epochs)
+    if n_left < 1 or not _may_be_tightened(estimator, parts, validation):
         return
-    if type(first.module.objective) is not ELBO or parts.finetuned is not None:
-        return
-    model, row_shape = first.module.model, estimator.specification_.y_coding.row_shape
-    if model.is_deterministic or len(row_shape) != 1 or row_shape[0] < 2:
-        return
-    if "start_cll" in first.history[0] or not _may_go_on(first, validation):
-        return
+    model = first.module.model
     module = ObjectiveModule(model.train(), IWAE(), max(N_DRAWS, estimator.n_train_samples))
     module.start = deepcopy(module.state_dict())
     module.least_gain = LEAST_GAIN
     module.starts_at_random = True  # what it gains or loses is a matter of the bound alone
     held = parts, module, rows, validation
     second = _net(estimator, *held, lr=first.lr, stage=", tighter bound")
-    second.max_epochs -= len(first.history)
+    second.max_epochs = n_left
     try:
         train(second, rows)
     except KeyboardInterrupt:
@@ -83,12 +80,25 @@ def tighten(estimator, parts, rows, validation) -> None:
         first.interrupted = second.interrupted
         return
     join(first.history, second)
-    second.max_epochs, estimator.net_ = first.max_epochs, second
+    second.max_epochs += n_epochs
+    estimator.net_ = second
+
+
+def _may_be_tightened(estimator, parts, validation) -> bool:
+    """Return whether a bound of several draws may be better, and the user did not rule it out."""
+    if estimator.objective != "auto" or not estimator.early_stopping or parts.finetuned:
+        return False
+    if estimator.beta or estimator.kl_warmup not in ("auto", 0):
+        return False
+    net, row_shape = estimator.net_, estimator.specification_.y_coding.row_shape
+    if net.module.model.is_deterministic or len(row_shape) != 1 or row_shape[0] < 2:
+        return False
+    return "start_cll" not in net.history[0] and _may_go_on(net, validation)
 
 
 def _may_go_on(net: Net, validation) -> bool:
-    """Return whether a net that has been trained may be trained more."""
-    if net.interrupted or len(net.history) >= net.max_epochs or len(validation) < FEWEST_HELD_OUT:
+    """Return whether rows held out can judge more training, and the user did not rule it out."""
+    if net.interrupted or len(validation) < FEWEST_HELD_OUT:
         return False
     # With a schedule, steps are as large as it says.
     return not any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
