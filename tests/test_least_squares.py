@@ -483,7 +483,7 @@ def test_training_departs_from_noise_that_steps_do_not_exceed():
 
 def test_steps_of_a_schedule_and_few_rows_held_out_are_left_as_they_are():
     X, y = (part[:400] for part in tight_rows(1400))
-    scheduled = CVAERegressor(training=Training(lr_schedule="one_cycle"), max_epochs=28)
+    scheduled = CVAERegressor(training=Training(lr_schedule="one_cycle"), max_epochs=40)
     few = CVAERegressor(max_epochs=28, validation=9)
     for est in (scheduled, few):
         with warnings.catch_warnings():
