@@ -14,6 +14,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from conftest import ESTIMATORS, LATENT, UNSUPERVISED
 from sklearn import set_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -110,9 +111,20 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_a_fit_that_was_cut_off_goes_on_to_the_same_model(any_class, setting, path):
-    est = any_class(max_epochs=6, early_stopping=False, random_state=0)
+# Each setting with an estimator with z given X and with another one, which take turns.
+CUT_OFF = [
+    *(("plain", estimator) for estimator in (*ESTIMATORS, *UNSUPERVISED)),
+    *(
+        (setting, kinds[i % len(kinds)])
+        for i, setting in enumerate(list(SETTINGS)[1:])
+        for kinds in (LATENT, [NNRegressor, *UNSUPERVISED])
+    ),
+]
+
+
+@pytest.mark.parametrize(("setting", "estimator"), CUT_OFF)
+def test_a_fit_that_was_cut_off_goes_on_to_the_same_model(setting, estimator, path):
+    est = estimator(max_epochs=6, early_stopping=False, random_state=0)
     params = SETTINGS[setting]
     est.set_params(**{k: v for k, v in params.items() if k.partition("__")[0] in vars(est)})
     whole = resumed(est)
