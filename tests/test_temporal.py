@@ -213,9 +213,9 @@ def test_where_lengths_agree_it_starts_at_the_filter_of_least_squares(length, pa
     law = multivariate_normal(cov=1 + np.eye(length) + np.outer(ahead, ahead))
     expected = law.logpdf(noise[150:220] + ahead).mean()
     assert est.score(x[150:220], y[150:220]) == pytest.approx(expected, abs=0.06 * length)
-    assert est.predict(x).mean() == pytest.approx(y.mean(), abs=0.15)
-    moved = np.roll(x, 1, axis=1)
-    assert_allclose(est.predict(moved)[:, 9:-9], est.predict(x)[:, 8:-10], atol=1e-4)
+    found, moved = est.predict(x), np.roll(x[:50], 1, axis=1)
+    assert found.mean() == pytest.approx(y.mean(), abs=0.15)
+    assert_allclose(est.predict(moved)[:, 9:-9], found[:50, 8:-10], atol=1e-4)
 
 
 # Rows that are shorter than the array.
