@@ -107,7 +107,7 @@ LEFT = {
     "another weight of the KL term": {"beta": 0.1},
     "no early stopping": {"early_stopping": False, "max_epochs": 3},
     "no epochs left": {"max_epochs": 3},
-    "a schedule": {"training__lr_schedule": "one_cycle"},
+    "a schedule": {"training__lr_schedule": "one_cycle", "training__patience": 10, "lr": 0.3},
     "images": {"architecture": Conv((4, 4)), "x_shape": (1, 2), "y_shape": (1, 2)},
     "one output": {"y_shape": (1,)},
     "few rows held out": {"validation_fraction": 0.02},
