@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from itertools import product
 
 import numpy as np
 import pytest
@@ -74,6 +75,16 @@ def estimator_class(request):
 @pytest.fixture(params=[*ESTIMATORS, *UNSUPERVISED], ids=lambda e: e.__name__)
 def any_class(request):
     return request.param
+
+
+def each_kind(names, *axes):
+    """Parametrize with the network and one of the estimators with z, which take turns."""
+    cases = [
+        (kind, *case)
+        for i, case in enumerate(product(*axes))
+        for kind in (NNRegressor, LATENT[(i + i // len(LATENT)) % len(LATENT)])
+    ]
+    return pytest.mark.parametrize(("estimator_class", *names.split()), cases)
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """No number is of an output, or a row, and the draws of another: names agree, or are refused."""
 
+import copy
+import functools
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -192,13 +195,18 @@ def test_log_densities_are_of_their_rows():
         negative_cll_per_pixel(log_prob[::-1], Y)
 
 
-def refusals(y):
-    """Return calls that compare outputs with those of fit."""
+@functools.cache
+def fits():
+    """Return a pipeline, one of labels, and a conformal estimator."""
     pipeline = make_pipeline(StandardScaler(), NNRegressor(**QUICK)).fit(X, Y)
     labels = make_pipeline(StandardScaler(), OF_LABELS.__class__(**OF_LABELS.get_params()))
-    labels.fit(X, LABELS)
     conformal = ConformalRegressor(NNRegressor(**QUICK)).fit(X, Y)
-    conformal.conformalize(X, Y)
+    return pipeline, labels.fit(X, LABELS), conformal.conformalize(X, Y)
+
+
+def refusals(y):
+    """Return calls that compare outputs with those of fit."""
+    pipeline, labels, conformal = fits()
     show = {"n_samples": 20}
     return {
         "crps_scorer": lambda: crps_scorer(pipeline, X, y),
@@ -211,7 +219,7 @@ def refusals(y):
         "band": lambda: PredictiveBandDisplay.from_estimator(
             pipeline, X, y, feature="p", output="u", **show
         ),
-        "conformalize": lambda: conformal.conformalize(X, y),
+        "conformalize": lambda: copy.deepcopy(conformal).conformalize(X, y),
         "contains": lambda: conformal.contains(X, y),
         "conformal score": lambda: conformal.score(X, y),
     }

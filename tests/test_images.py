@@ -2,12 +2,11 @@
 
 import functools
 import pickle
-from itertools import product
 
 import numpy as np
 import pytest
 import torch
-from conftest import LATENT
+from conftest import each_kind
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -60,16 +59,6 @@ CASES = [
 ]
 OF_IMAGES = [a for a in EXPECTED if a != "temporal"]
 each_architecture = pytest.mark.parametrize("architecture", OF_IMAGES)
-
-
-def each_kind(names, *axes):
-    """Parametrize with the network and one of the estimators with z, which take turns."""
-    cases = [
-        (kind, *case)
-        for i, case in enumerate(product(*axes))
-        for kind in (NNRegressor, LATENT[(i + i // len(LATENT)) % len(LATENT)])
-    ]
-    return pytest.mark.parametrize(("estimator_class", *names.split()), cases)
 
 
 def data(likelihood="gaussian", shapes="image to image", n=N):

@@ -204,10 +204,10 @@ def test_a_density_with_gaps_starts_at_the_covariance():
 def test_linear_networks_fit_gaps_as_well_as_expectation_maximisation(cls):
     rng = np.random.default_rng(0)
     loadings = np.array([[1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1.0]])
-    whole = rng.normal(size=(1800, 2)) @ loadings + 0.4 * rng.normal(size=(1800, 6))
+    whole = rng.normal(size=(1500, 2)) @ loadings + 0.4 * rng.normal(size=(1500, 6))
     gaps = np.where(rng.random(whole.shape) < 0.25, np.nan, whole)
     size, partial = ("n_components", "partial_X") if cls is VAE else ("latent_dim", "partial_y")
-    X, train, test = rng.normal(size=(1800, 2)), slice(800), slice(800, None)
+    X, train, test = rng.normal(size=(1500, 2)), slice(500), slice(500, None)
     given, new = [
         (y[rows],) if cls is VAE else (X[rows], y[rows])
         for y, rows in ((gaps, train), (whole, test))

@@ -117,8 +117,8 @@ CASES = {
     "tied": (NNRegressor(likelihood=MultivariateGaussian(rank=1)), X, REAL),
     "counts": (CVAERegressor(likelihood=Poisson(), objective=GSNN()), X, COUNTS),
     "positive": (CVAERegressor(likelihood=LogNormal(True)), X, np.exp(REAL)),
-    "between": (CVAERegressor(likelihood=LogitNormal(-1, [1, 2])), X, np.tanh(REAL)),
-    "zeros": (CVAERegressor(likelihood=Hurdle(Gamma())), X, np.exp(REAL) * (REAL > -1)),
+    "between": (NNRegressor(likelihood=LogitNormal(-1, [1, 2])), X, np.tanh(REAL)),
+    "zeros": (NNRegressor(likelihood=Hurdle(Gamma())), X, np.exp(REAL) * (REAL > -1)),
     "labels": (CVAERegressor(likelihood="categorical", objective=IWAE()), X, LABELS),
     "correlated labels": (NNRegressor(likelihood=CorrelatedLogits(rank=2)), X, LABELS),
     "correlated pixels": (
@@ -773,9 +773,14 @@ def write_edited(path, edit):
     files.write(path, json.dumps(document), arrays, format=FORMAT)
 
 
+@pytest.fixture(scope="module")
+def of_two_layers():
+    return NNRegressor(architecture=MLP((8, 8)), max_epochs=1, random_state=0).fit(X, REAL)
+
+
 @pytest.mark.parametrize("name", EDITS)
-def test_what_is_not_known_is_refused_with_the_reason(path, name):
-    NNRegressor(architecture=MLP((8, 8)), max_epochs=1, random_state=0).fit(X, REAL).save(path)
+def test_what_is_not_known_is_refused_with_the_reason(of_two_layers, path, name):
+    of_two_layers.save(path)
     edit, message = EDITS[name]
     write_edited(path, edit)
     with pytest.raises(ValueError) as caught:

@@ -75,7 +75,8 @@ def assert_as_alone(members, *data, weight=None, rows=None):
 
 
 def varied(kind, *changes, **params):
-    return [kind(max_epochs=3, random_state=i, **{**params, **c}) for i, c in enumerate(changes)]
+    given = {"max_epochs": 3} | params
+    return [kind(random_state=i, **given | change) for i, change in enumerate(changes)]
 
 
 MEMBERS = {
@@ -132,7 +133,8 @@ def targets(name, y):
 @pytest.mark.parametrize("name", MEMBERS)
 def test_members_are_fits_alone(name, data):
     kind, params = MEMBERS[name]
-    assert_as_alone(varied(kind, {}, {}, **params), data[0], targets(name, data[1]))
+    members = varied(kind, {}, {}, max_epochs=2, **params)
+    assert_as_alone(members, data[0], targets(name, data[1]))
 
 
 def test_parameters_that_change_no_shape_differ_between_members(data, recorded_after):
@@ -262,7 +264,7 @@ class OwnNN(torch.optim.AdamW):
     ],
 )
 def test_others_are_fitted_one_after_another(data, params, reason):
-    est = EnsembleRegressor(CVAERegressor(max_epochs=2, **params), n_estimators=2, random_state=0)
+    est = EnsembleRegressor(CVAERegressor(max_epochs=1, **params), n_estimators=2, random_state=0)
     est.fit(*data)
     assert est.training_.startswith(f"2 alone: {reason}") and est.training_ in est.summary()
     for member in est.estimators_:
@@ -286,7 +288,7 @@ class OwnFit(NNRegressor):
 @pytest.mark.parametrize("kind", [OwnFit, HybridStructuredPredictorCV])
 def test_an_estimator_with_a_fit_of_its_own_is_fitted_by_it(data, kind):
     own = {"alphas": (0, 1), "cv": GroupKFold(2)} if kind is HybridStructuredPredictorCV else {}
-    est = EnsembleRegressor(kind(max_epochs=2, **own), n_estimators=2, random_state=0)
+    est = EnsembleRegressor(kind(max_epochs=1, **own), n_estimators=2, random_state=0)
     given = {"sample_weight": np.linspace(0, 2, 60), "groups": np.arange(60) // 3}
     est.fit(*data, **given)
     assert est.training_ == f"2 alone: the estimator {kind.__name__}"

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from conftest import each_kind
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -83,7 +84,7 @@ def with_nan(y):
     return y
 
 
-@each
+@each_kind("table", TABLES)
 def test_every_answer_is_there(estimator_class, table):
     est, y = fit_once(estimator_class, table)
     mean, std = est.predict(X, return_std=True)
@@ -100,7 +101,7 @@ def test_every_answer_is_there(estimator_class, table):
         assert np.isin(found[:, labels], [2, 5, 9]).all()
 
 
-@each
+@each_kind("table", TABLES)
 def test_fits_and_draws_follow_their_seeds_and_touch_no_global_state(estimator_class, table):
     before = np.random.get_state()[1].copy(), torch.random.get_rng_state()
     first, second = (
@@ -111,7 +112,7 @@ def test_fits_and_draws_follow_their_seeds_and_touch_no_global_state(estimator_c
     assert torch.equal(before[1], torch.random.get_rng_state())
 
 
-@each
+@each_kind("table", TABLES)
 def test_copies_answer_the_same(estimator_class, table):
     est, y = fit_once(estimator_class, table)
     for other in (pickle.loads(pickle.dumps(est)), copy.deepcopy(est)):
@@ -119,7 +120,7 @@ def test_copies_answer_the_same(estimator_class, table):
         np.testing.assert_array_equal(other.predict(X), est.predict(X))
 
 
-@each
+@each_kind("table", TABLES)
 @pytest.mark.parametrize("partial_y", [False, True])
 def test_what_is_not_known_is_filled_in(estimator_class, table, partial_y):
     hidden = with_nan(TABLES[table][1])
@@ -234,17 +235,17 @@ def test_a_model_with_z_reads_counts_of_any_size():
     assert np.corrcoef(draws.T)[0, 1] < -0.5
 
 
-@pytest.mark.parametrize(
-    ("likelihood", "y"),
+@each_kind(
+    "group",
     [(Gaussian(), REAL), (StudentT(), REAL), (Poisson(), COUNTS), (Categorical(), LABELS)],
-    ids=["gaussian", "student_t", "poisson", "categorical"],
 )
-def test_one_group_of_all_columns_is_its_likelihood(estimator_class, likelihood, y):
+def test_one_group_of_all_columns_is_its_likelihood(estimator_class, group):
+    likelihood, y = group
     plain = MLP(shortcut=False)  # groups do not start at least squares
     params = {"architecture": plain, "max_epochs": 3, "random_state": 0}
     alone = estimator_class(likelihood=likelihood, **params).fit(X, y)
-    group = Columns([("all", likelihood, list(range(y.shape[1])))])
-    found = estimator_class(likelihood=group, **params).fit(X, y)
+    columns = Columns([("all", likelihood, list(range(y.shape[1])))])
+    found = estimator_class(likelihood=columns, **params).fit(X, y)
     np.testing.assert_allclose(found.log_prob(X, y), alone.log_prob(X, y), rtol=1e-5)
     np.testing.assert_allclose(found.predict(X), alone.predict(X))
 

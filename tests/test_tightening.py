@@ -24,6 +24,8 @@ QUICK = {
     "random_state": 0,
     "training": Training(ema_decay=0.98, patience=10),
 }
+# The first bound soon stops.
+SHORT = QUICK | {"lr": 0.05, "training": Training(ema_decay=0.9, patience=3)}
 VARYING = {"dur", "batches", "temperature_cll"}
 
 
@@ -97,11 +99,9 @@ class OfOthers(IWAE):
         return super().bound(model, given, x, y.roll(1, 0), noise)
 
 
-def test_what_rows_held_out_lose_by_is_dropped(monkeypatch):
-    rows = wide_or_narrow(400)
-    one = CVAERegressor(**QUICK, objective="elbo").fit(*rows)
+def test_what_rows_held_out_lose_by_is_dropped(fits, monkeypatch):
     monkeypatch.setattr(_second_training, "IWAE", OfOthers)
-    assert_same_fit(CVAERegressor(**QUICK).fit(*rows), one)
+    assert_same_fit(CVAERegressor(**QUICK).fit(*wide_or_narrow(400)), fits[0])
 
 
 def refused(*args):
@@ -114,7 +114,7 @@ LEFT = {
     "a warm-up of the KL term": {"kl_warmup": 5},
     "no early stopping": {"early_stopping": False, "max_epochs": 3},
     "no epochs left": {"max_epochs": 3},
-    "a schedule": {"training__lr_schedule": "one_cycle"},
+    "a schedule": {"training__lr_schedule": "one_cycle", "training__patience": 10, "lr": 0.3},
     "images": {"architecture": Conv((4, 4)), "x_shape": (1, 2), "y_shape": (1, 2)},
     "one output": {"y_shape": (1,)},
     "few rows held out": {"validation_fraction": 0.02},
@@ -125,18 +125,20 @@ LEFT = {
 @pytest.mark.parametrize("kind", [*LEFT, "as it is"])
 def test_other_fits_are_left_as_they_are(kind, monkeypatch):
     monkeypatch.setattr(_second_training, "IWAE", refused)
-    est = clone(CVAERegressor(**QUICK)).set_params(**LEFT.get(kind, {}))
+    est = clone(CVAERegressor(**SHORT)).set_params(**LEFT.get(kind, {}))
     rows = wide_or_narrow(400)
     if kind == "one output":
         rows = rows[0], rows[1][:, :1]
     with nullcontext() if kind in LEFT else pytest.raises(Failed, match="a tighter bound"):
         est.fit(*rows)
+        if est.max_epochs > 3:
+            assert len(est.history_) < est.max_epochs  # some were left
 
 
 def test_members_of_a_stack_train_on_too(monkeypatch):
     monkeypatch.setattr(_second_training, "IWAE", refused)
     with pytest.raises(Failed, match="a tighter bound"):
-        EnsembleRegressor(CVAERegressor(**QUICK), n_estimators=2).fit(*wide_or_narrow(400))
+        EnsembleRegressor(CVAERegressor(**SHORT), n_estimators=2).fit(*wide_or_narrow(400))
 
 
 class Interrupting(Callback):
@@ -150,14 +152,20 @@ class Interrupting(Callback):
             ctrl_c()
 
 
+@pytest.fixture(scope="module")
+def by_one_draw():
+    # Of each batch alone, as where there are callbacks.
+    params = {"training__temperature": None, "training__callbacks": [Interrupting(0)]}
+    est = clone(CVAERegressor(**QUICK, objective="elbo")).set_params(**params)
+    return est.fit(*wide_or_narrow(400))
+
+
 @pytest.mark.parametrize("n_epochs", [0, 2])
-def test_an_interrupt_keeps_what_rows_held_out_find_best(n_epochs):
-    rows, params = wide_or_narrow(400), {"training__temperature": None}
-    params["training__callbacks"] = [Interrupting(n_epochs)]
-    est = clone(CVAERegressor(**QUICK)).set_params(**params)
+def test_an_interrupt_keeps_what_rows_held_out_find_best(by_one_draw, n_epochs):
+    one = by_one_draw
+    est = clone(one).set_params(objective="auto", training__callbacks=[Interrupting(n_epochs)])
     with pytest.warns(ConvergenceWarning, match="interrupted"):
-        est.fit(*rows)
-    one = clone(est).set_params(objective="elbo").fit(*rows)
+        est.fit(*wide_or_narrow(400))
     assert est.net_.interrupted and len(est.history_) - len(one.history_) in {0, n_epochs}
     assert est.best_validation_score_ >= one.best_validation_score_
     if n_epochs == 0:

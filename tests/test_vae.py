@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skcvae
 from skcvae import VAE, Training
-from skcvae.architectures import MLP
+from skcvae.architectures import MLP, Conv
 from skcvae.likelihoods import Categorical
 
 DIGITS = load_digits().images[:200, 1:7, 1:7] / 16
@@ -35,7 +35,7 @@ CASES = {
         DIGITS,
     ),
     "flat images": (
-        {"architecture": "conv", "x_shape": (1, 6, 6), "n_components": 3},
+        {"architecture": Conv((4, 6)), "x_shape": (1, 6, 6), "n_components": 3},
         DIGITS.reshape(200, 36),
     ),
     "sequences": ({"architecture": "temporal", "n_components": 3}, DIGITS),
@@ -126,7 +126,7 @@ def test_moons_are_as_likely_as_by_a_kernel_density():
 def test_the_density_integrates_to_one(prior):
     X = make_moons(300, noise=0.1, random_state=0)[0]
     est = VAE(2, prior=prior, max_epochs=30, random_state=0, lr=0.01).fit(X)
-    axes = np.linspace(-3, 4, 141), np.linspace(-2.5, 3, 111)
+    axes = np.linspace(-3, 4, 101), np.linspace(-2.5, 3, 81)
     grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
     cell = np.prod([axis[1] - axis[0] for axis in axes])
     assert np.exp(est.score_samples(grid)).sum() * cell == pytest.approx(1, abs=0.05)
@@ -171,7 +171,7 @@ def test_answers_have_the_shape_and_kind_of_the_rows(fitted):
     est, X = fitted
     Z = est.transform(X)
     assert Z.shape == (200, *est.latent_shape_) and Z.dtype == float
-    assert est.score_samples(X).shape == (200,)
+    assert est.score_samples(X[:50]).shape == (50,)
     for rows in (est.inverse_transform(Z), est.reconstruct(X), est.sample(200, random_state=0)):
         assert rows.shape == X.shape and np.isfinite(rows).all()
     np.testing.assert_array_equal(est.reconstruct(X), est.inverse_transform(Z))
@@ -191,14 +191,14 @@ def test_reconstructions_know_more_than_the_mean(fitted):
 
 @each_case
 def test_order_subset_and_chunks_do_not_matter(fitted, monkeypatch):
-    est, X = fitted
+    est, X = fitted[0], fitted[1][:60]
     asked = {
         "transform": est.transform,
         "score_samples": est.score_samples,
         "reconstruct": est.reconstruct,
     }
     whole = {name: ask(X) for name, ask in asked.items()}
-    order = np.random.default_rng(0).permutation(200)[:70]
+    order = np.random.default_rng(0).permutation(60)[:35]
     monkeypatch.setattr("skcvae.data.coding.FORWARD_ROWS", 16)
     for name, ask in asked.items():
         np.testing.assert_allclose(ask(X[order]), whole[name][order], rtol=1e-4, atol=1e-5)
@@ -209,7 +209,7 @@ def test_copies_and_files_and_torch_answer_the_same(fitted, tmp_path):
     est, X = fitted
     est.save(tmp_path / "model.skcvae")
     for other in (pickle.loads(pickle.dumps(est)), skcvae.load(tmp_path / "model.skcvae")):
-        np.testing.assert_array_equal(other.score_samples(X), est.score_samples(X))
+        np.testing.assert_array_equal(other.score_samples(X[:20]), est.score_samples(X[:20]))
         np.testing.assert_array_equal(other.reconstruct(X), est.reconstruct(X))
         assert other.summary() == est.summary() and repr(other) == repr(est)
     module, x = est.to_torch(), torch.tensor(X)
