@@ -28,6 +28,9 @@ COLUMNS = Columns(
 TABLE = np.column_stack(
     [rng.choice(LABELS, N), REAL[:, 0], rng.poisson(4, N), 3 * REAL[:, 1] - 20]
 )
+# What the outputs of a row share, so that z is used.
+SHARED = 9 * np.random.default_rng(2).normal(size=(N, 1))
+PATHS = IMAGES[:, :5, :2] * 3 + SHARED[..., None]
 CONV = Conv((4, 6), activation="tanh")
 CASES = {
     "vectors": ({}, X, REAL),
@@ -40,7 +43,7 @@ CASES = {
     "flat images": (
         {"architecture": CONV, "x_shape": (8, 6), "y_shape": (8, 6)},
         IMAGES.reshape(N, -1),
-        IMAGES.reshape(N, -1) * 3,
+        IMAGES.reshape(N, -1) * 3 + SHARED,
     ),
     "latent scales": (
         {"architecture": Conv((4, 6, 8), n_latent_scales=2)},
@@ -51,7 +54,11 @@ CASES = {
     "labels": ({"likelihood": "categorical"}, X, MAPS[:, 0, :2]),
     "columns": ({"likelihood": COLUMNS}, X, TABLE),
     "layered": ({"architecture": Layered((4, 6), activation="tanh")}, X, IMAGES),
-    "sequences": ({"architecture": Temporal(4)}, IMAGES, IMAGES[:, :5, :2] * 3),
+    "sequences": (
+        {"architecture": Temporal(4)},
+        IMAGES,
+        IMAGES[:, :5, :2] * 3 + SHARED[..., None],
+    ),
     "masked": (
         {"architecture": Layered((4, 6), mask=True), "likelihood": MaskedImage(Gaussian())},
         X,
