@@ -19,8 +19,9 @@ from skcvae.data.checks import (
     row_shape,
     warn_of_channels,
 )
-from skcvae.data.coding import FORWARD_NUMBERS, FORWARD_ROWS, Scaling, as_images, slices
+from skcvae.data.coding import FORWARD_ROWS, Scaling, as_images, slices
 from skcvae.data.gaps import Flagged
+from skcvae.data.items import sampled
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.data.table import Table
@@ -40,8 +41,6 @@ from skcvae.model import (
 from skcvae.priors.process import Process
 
 Shape = tuple[int, ...]
-
-SAMPLED_ROWS = 10_000  # of a Dataset, for scaling, labels and sizes
 
 
 class Specification(NamedTuple):
@@ -295,9 +294,3 @@ def _coding_of_inputs(X, weight, *, is_sequences, is_partial, standardise, is_sh
         if standardise and not is_shaped:
             warn_of_channels(X, "X")
     return Flagged.fit(coding, X, are_sequences=is_sequences) if is_partial else coding
-
-
-def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:
-    """Return random row numbers, of as many rows as fit in memory easily."""
-    n_sampled = min(n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // row_size, 100))
-    return np.sort(np.random.default_rng(seed).permutation(n_rows)[:n_sampled])

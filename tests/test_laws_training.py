@@ -5,10 +5,10 @@ import pytest
 
 from skcvae import CVAERegressor, NNRegressor, initial_weights
 from skcvae.architectures import MLP
+from skcvae.data.items import sampled
 from skcvae.datasets import make_linear_gaussian
 from skcvae.networks.layers import Dropout
 from skcvae.objectives import ELBO
-from skcvae.specification import sampled
 
 SMALL = MLP((8,))
 STILL = {"lr": 1e-12, "max_epochs": 1, "early_stopping": False, "random_state": 0}

@@ -1,11 +1,15 @@
-"""Rows of a torch Dataset, read item by item."""
+"""Rows of a torch Dataset, read item by item, and a random part of many rows."""
 
 from collections.abc import Callable
 
 import numpy as np
 from torch.utils.data import Dataset
 
+from skcvae.data.coding import FORWARD_NUMBERS
+
 Row = tuple[np.ndarray, ...]
+
+SAMPLED_ROWS = 10_000  # for scaling, labels and sizes
 
 
 class Items:
@@ -61,3 +65,9 @@ class Items:
                 f"{row}."
             )
         return tuple(np.asarray(part) for part in item)
+
+
+def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:
+    """Return random row numbers, of as many rows as fit in memory easily."""
+    n_sampled = min(n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // row_size, 100))
+    return np.sort(np.random.default_rng(seed).permutation(n_rows)[:n_sampled])

@@ -18,7 +18,7 @@ from skcvae import initial_weights
 from skcvae.data.annotations import one_by_one
 from skcvae.data.batches import Selection
 from skcvae.data.checks import row_shape, warn_of_labels
-from skcvae.data.items import Items
+from skcvae.data.items import Items, sampled
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._attributes import FittedAttributes
 from skcvae.estimators._ended import conclude, finish
@@ -28,13 +28,13 @@ from skcvae.estimators._parameters import Parameters
 from skcvae.estimators._persistent import Persistent
 from skcvae.estimators._predicting import Predicting
 from skcvae.estimators._process import finetune
-from skcvae.estimators._second_training import tighten, train_again
+from skcvae.estimators._second_training import train_again
 from skcvae.estimators._validation_rows import rows_to_validate_on
 from skcvae.estimators._warm_start import continued
 from skcvae.likelihoods import Gaussian
 from skcvae.objectives import MultiScale
 from skcvae.random import drawing_from, generator
-from skcvae.specification import sampled, specify
+from skcvae.specification import specify
 from skcvae.training.checkpoint import Checkpoint, identity
 from skcvae.training.net import Loss, ObjectiveModule, train
 from skcvae.training.temperature import set_temperature
@@ -88,7 +88,6 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 self.net_ = self._net(parts.training, module, parts.device, rows, validation)
                 yield rows
                 train_again(self, parts, rows, validation)
-                tighten(self, parts, rows, validation)
                 if parts.finetuned is not None:
                     finetune(self, parts, selection, rows, validation)
             conclude(self, kept, held_out, rows, validation)

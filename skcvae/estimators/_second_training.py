@@ -17,38 +17,7 @@ LEAST_GAIN = 2.0  # standard errors, as the same rows choose its best epoch
 
 
 def train_again(estimator, parts, rows, validation) -> None:
-    """Train from the start again, for the epochs that are left, if it is what the fit keeps.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        Its net has been trained.
-    parts : Parts
-        Its parameters.
-    rows, validation : Rows or StreamedRows
-        The rows to train, and to validate on.
-    """
-    first = estimator.net_
-    if "start_cll" not in first.history[0] or not _may_go_on(first, validation):
-        return
-    if len(first.history) >= first.max_epochs:
-        return
-    module = first.module
-    module.start = deepcopy(module.state_dict())
-    module.load_state_dict(module.departure)
-    module.starts_at_random, module.is_last_training = False, True
-    held = parts, module, rows, validation
-    estimator.net_ = _net(estimator, *held, lr=SMALLER * first.lr, stage=", smaller steps")
-    estimator.net_.history_ = first.history
-    train(estimator.net_, rows)
-
-
-def tighten(estimator, parts, rows, validation) -> None:
-    """Train on with the importance-weighted bound, and keep that if rows held out show a gain.
-
-    The bound of one draw favours models whose posterior is Gaussian, and so makes several outputs
-    too independent; from the first epoch on, the tighter one would take several times as long.
-    Of images and sequences, and where the KL term has a weight, the bound is left as it is.
+    """Train a second time where that may help: with smaller steps, then with a tighter bound.
 
     Parameters
     ----------
@@ -59,9 +28,37 @@ def tighten(estimator, parts, rows, validation) -> None:
     rows, validation : Rows or StreamedRows
         The rows to train, and to validate on; the latter may be None.
     """
+    first = estimator.net_
+    if "start_cll" in first.history[0] and _may_go_on(first, validation):
+        _take_smaller_steps(estimator, parts, rows, validation)
+    if _may_be_tightened(estimator, parts, validation):
+        _tighten(estimator, parts, rows, validation)
+
+
+def _take_smaller_steps(estimator, parts, rows, validation) -> None:
+    """Train from the start again, for the epochs that are left, as the start is what is kept."""
+    first, module = estimator.net_, estimator.net_.module
+    if len(first.history) >= first.max_epochs:
+        return
+    module.start = deepcopy(module.state_dict())
+    module.load_state_dict(module.departure)
+    module.starts_at_random, module.is_last_training = False, True
+    held = parts, module, rows, validation
+    estimator.net_ = _net(estimator, *held, lr=SMALLER * first.lr, stage=", smaller steps")
+    estimator.net_.history_ = first.history
+    train(estimator.net_, rows)
+
+
+def _tighten(estimator, parts, rows, validation) -> None:
+    """Train on with the importance-weighted bound, and keep that if rows held out show a gain.
+
+    The bound of one draw favours models whose posterior is Gaussian, and so makes several outputs
+    too independent; from the first epoch on, the tighter one would take several times as long.
+    Of images and sequences, and where the KL term has a weight, the bound is left as it is.
+    """
     first, n_epochs = estimator.net_, len(estimator.net_.history)
     n_left = first.max_epochs - (0 if estimator.max_epochs == "auto" else n_epochs)
-    if n_left < 1 or not _may_be_tightened(estimator, parts, validation):
+    if n_left < 1:
         return
     model = first.module.model
     module = ObjectiveModule(model.train(), IWAE(), max(N_DRAWS, estimator.n_train_samples))

@@ -44,7 +44,7 @@ class VAE(RowDensity, Encoder):
         The distribution of z: :class:`skcvae.priors.Standard`, N(0, I), or a learned one,
         :class:`skcvae.priors.Mixture`, :class:`skcvae.priors.Flow` or
         :class:`skcvae.priors.Gaussian`.
-    objective : {"elbo", "iwae", "hybrid"} or object, default="elbo"
+    objective : {"elbo", "auto", "iwae", "hybrid"} or object, default="elbo"
         What training maximises, as of :class:`CVAERegressor`; one that trains a recognition
         network.
     n_train_samples : int, default=1

@@ -50,19 +50,17 @@ class FiniteLoss(Callback):
         row = net.history[-1]
         for name in ("train_loss", "valid_loss"):
             if not math.isfinite(row.get(name, 0.0)):
-                self._raise(f"in epoch {row['epoch']}: {name} is {row[name]}")
+                raise ValueError(diverged(f"in epoch {row['epoch']}: {name} is {row[name]}"))
 
     def on_train_end(self, net, **kwargs):
         rows = [row for row in net.history if "train_loss" in row]  # one may be interrupted
         losses = list(map(itemgetter("train_loss"), rows)) or [0.0]
         if min(losses) > LARGEST_LOSS:
-            self._raise(f"from the first epoch on: the lowest train_loss is {min(losses):.3g}")
+            what = f"from the first epoch on: the lowest train_loss is {min(losses):.3g}"
+            raise ValueError(diverged(what))
         if losses[-1] > LARGEST_LOSS:
             what = f"after better epochs: the last train_loss is {losses[-1]:.3g}"
             warnings.warn(diverged(what) + " The best weights are kept.", stacklevel=2)
-
-    def _raise(self, what):
-        raise ValueError(diverged(what))
 
 
 def diverged(what: str) -> str:
@@ -127,6 +125,7 @@ class BestWeights(Callback):
         elif net.module.start is not None:
             net.module.load_state_dict(net.module.start)
         if self.patience is None and "valid_cll" not in net.history[-1]:
+            # skorch's column of best losses, of which the weights are not kept.
             for row in net.history:
                 row.pop("valid_loss_best", None)
         self.kept_ = net.module.start = None
