@@ -86,6 +86,7 @@ MEMBERS = {
     "hybrid": (HybridStructuredPredictor, {}),
     "guess": (CVAERegressor, {"initial_guess": True}),
     "several draws": (CVAERegressor, {"n_train_samples": 3}),
+    "iwae": (CVAERegressor, {"n_train_samples": 3, "objective": "iwae"}),
     "partial": (CVAERegressor, {"partial_y": True}),
     "bins": (NNRegressor, {"architecture": MLP(bins=4)}),
     "elu": (NNRegressor, {"architecture": MLP(activation="elu")}),
@@ -150,12 +151,7 @@ def test_parameters_that_change_no_shape_differ_between_members(data, recorded_a
 
 def begun(member, data):
     """Return the net and the rows of a fit that is not trained."""
-    try:
-        with member._training(data, None, (None, None)) as rows:
-            found = member.net_, rows
-            raise StopIteration
-    except StopIteration:
-        return found
+    return next(member._trainings(data, None, (None, None)))
 
 
 def test_members_have_rows_and_weights_of_their_own(data, recorded_after):
@@ -253,7 +249,6 @@ class OwnNN(torch.optim.AdamW):
     ("params", "reason"),
     [
         ({"architecture": MLP(dropout=0.1)}, "layers Dropout"),
-        ({"objective": "iwae"}, "the objective IWAE"),
         ({"objective": "monte_carlo"}, "the objective MonteCarloLikelihood"),
         ({"prior": "flow"}, "layers LazyComposedTransform"),
         ({"training": Training(callbacks=[Silent()])}, "callbacks Silent"),
@@ -321,8 +316,6 @@ def test_members_of_other_shapes_are_of_another_stack(data):
 
 def test_a_stack_is_cut_where_memory_has_no_room(data, monkeypatch):
     members = [NNRegressor(max_epochs=1, random_state=i) for i in range(6)]
-    net, rows = begun(members[0], data)
-    members[0].net_ = net
     sizes, train = [], _together.train_stack
 
     def noted(nets, rows):
@@ -330,7 +323,7 @@ def test_a_stack_is_cut_where_memory_has_no_room(data, monkeypatch):
         return train(nets, rows)
 
     monkeypatch.setattr(_together, "train_stack", noted)
-    n_bytes = _together.Begun(members[0], None, rows).n_bytes
+    n_bytes = _together.Begun(None, members[0]._trainings(data, None, (None, None))).n_bytes
     monkeypatch.setattr(_together, "resident_bytes", lambda device: 2.5 * n_bytes)
     assert_as_alone(members, *data)
     assert sizes == [3, 3]

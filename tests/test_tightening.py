@@ -11,10 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 from test_interrupts import ctrl_c
 
-from skcvae import CVAERegressor, EnsembleRegressor, Training, load
+from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, Training, load
 from skcvae.architectures import MLP, Conv
-from skcvae.estimators import _second_training
-from skcvae.objectives import IWAE
+from skcvae.estimators import _second_training, _together
+from skcvae.objectives import ELBO, IWAE
+from skcvae.training.stack_training import StackTraining, train_stack
 
 QUICK = {
     "architecture": MLP((16,)),
@@ -22,6 +23,7 @@ QUICK = {
     "lr": 0.02,
     "max_epochs": 400,
     "random_state": 0,
+    "validation_fraction": 0.2,
     "training": Training(ema_decay=0.98, patience=10),
 }
 # The first bound soon stops.
@@ -117,7 +119,7 @@ LEFT = {
     "a schedule": {"training__lr_schedule": "one_cycle", "training__patience": 10, "lr": 0.3},
     "images": {"architecture": Conv((4, 4)), "x_shape": (1, 2), "y_shape": (1, 2)},
     "one output": {"y_shape": (1,)},
-    "few rows held out": {"validation_fraction": 0.02},
+    "few rows held out": {"validation_fraction": 0.12},
 }
 
 
@@ -135,10 +137,89 @@ def test_other_fits_are_left_as_they_are(kind, monkeypatch):
             assert len(est.history_) < est.max_epochs
 
 
-def test_members_of_a_stack_train_on_too(monkeypatch):
-    monkeypatch.setattr(_second_training, "IWAE", refused)
-    with pytest.raises(Failed, match="a tighter bound"):
-        EnsembleRegressor(CVAERegressor(**SHORT), n_estimators=2).fit(*wide_or_narrow(400))
+def test_members_of_a_stack_train_on_together(monkeypatch):
+    stacks, rows = [], wide_or_narrow(400)
+
+    def noted(nets, rows):
+        stacks.append([type(net.module.objective) for net in nets])
+        return train_stack(nets, rows)
+
+    monkeypatch.setattr(_together, "train_stack", noted)
+    est = EnsembleRegressor(CVAERegressor(**SHORT), n_estimators=3, random_state=0).fit(*rows)
+    assert stacks == [[ELBO] * 3, [IWAE] * 3]
+    assert est.training_ == "3 in a stack of 3"
+
+
+@pytest.mark.filterwarnings("ignore:No latent variable is used")
+@pytest.mark.parametrize("n_epochs", [0, 2])
+def test_an_interrupt_of_a_stack_keeps_what_each_member_had(monkeypatch, n_epochs):
+    rows = wide_or_narrow(400)
+    training = Training(ema_decay=0.9, patience=3, temperature=None)
+    member = clone(CVAERegressor(**SHORT)).set_params(training=training)
+    est = EnsembleRegressor(member, n_estimators=3, random_state=0)
+    tell = StackTraining.tell
+
+    def interrupted(self, event):
+        tell(self, event)
+        net = self.fits[0].net
+        if isinstance(net.module.objective, IWAE) and len(net.history) > n_epochs:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StackTraining, "tell", interrupted)
+        with pytest.warns(ConvergenceWarning, match="keeps 3 of 3 members"):
+            est.fit(*rows)
+    for member in est.estimators_:
+        if "start_cll" in member.history_[0]:
+            continue  # the next training would have had smaller steps
+        one = clone(member).set_params(objective="elbo").fit(*rows)
+        assert len(member.history_) - len(one.history_) in {0, n_epochs}
+        assert member.best_validation_score_ >= one.best_validation_score_ - 0.01
+
+
+@pytest.mark.filterwarnings("ignore:No latent variable is used")
+def test_after_an_interrupt_of_a_stack_no_member_goes_on(monkeypatch):
+    """Neither those that had ended, whose second training would be next, nor other kinds."""
+    stacks, epoch = [], StackTraining._epoch
+
+    def interrupted(self):
+        if self not in stacks:
+            stacks.append(self)
+        if len(self.going) < len(self.fits):
+            raise KeyboardInterrupt
+        epoch(self)
+
+    monkeypatch.setattr(StackTraining, "_epoch", interrupted)
+    monkeypatch.setattr(_together, "train", refused)
+    members = [CVAERegressor(**SHORT | {"random_state": i}) for i in range(4)]
+    members += [clone(members[0]).set_params(architecture=MLP((8,)))]
+    ended = list(_together.Together(_together.Job(m, wide_or_narrow(400)) for m in members))
+    assert {id(fit.estimator) for fit in ended} == {id(member) for member in members[:4]}
+    assert any(fit.is_interrupted for fit in ended) and [fit.error for fit in ended] == [None] * 4
+    assert len(stacks) == 1 and not hasattr(members[4], "net_")
+
+
+def test_a_start_that_was_kept_is_there_after_an_interrupt(monkeypatch):
+    """Where smaller steps would have come next."""
+    monkeypatch.setattr(_together, "train", refused)
+    rng, epoch = np.random.default_rng(0), StackTraining._epoch
+    X, noise = rng.normal(size=(60, 4)), rng.normal(size=(60, 2))
+    y = X @ rng.normal(size=(4, 2)) + 0.1 * noise
+
+    def interrupted(self):
+        epoch(self)
+        if len(self.going) < len(self.fits):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(StackTraining, "_epoch", interrupted)
+    training = Training(patience=2, temperature=None)
+    members = [NNRegressor(lr=0.05, training=training, random_state=i) for i in range(4)]
+    jobs = [_together.Job(m, (X[:40], y[:40]), validation=(X[40:], y[40:])) for m in members]
+    ended = list(_together.Together(jobs))
+    assert len(ended) == 4 and not any(fit.error for fit in ended)
+    for fit in ended:
+        expected = fit.estimator.history_[0]["start_cll"]
+        assert fit.estimator.score(X[40:], y[40:]) == pytest.approx(expected, abs=1e-4)
 
 
 class Interrupting(Callback):

@@ -414,7 +414,7 @@ def test_too_little_memory_is_told_and_leaves_the_estimator_as_it_was(data, monk
     def exhausted(*args):
         raise torch.cuda.OutOfMemoryError("Tried to allocate 20.00 MiB.")
 
-    monkeypatch.setattr("skcvae.estimators._base.train", exhausted)
+    monkeypatch.setattr("skcvae.training.net.train", exhausted)
     with pytest.raises(MemoryError, match="smaller batch_size .* Tried to allocate 20.00 MiB"):
         est.fit(*data)
     assert np.array_equal(est.predict(data[0]), before)

@@ -5,7 +5,6 @@ objective. Think twice before adding anything to these classes. What follows the
 :mod:`skcvae.estimators._ended`.
 """
 
-import contextlib
 import functools
 from copy import deepcopy
 from operator import attrgetter
@@ -36,7 +35,7 @@ from skcvae.objectives import MultiScale
 from skcvae.random import drawing_from, generator
 from skcvae.specification import specify
 from skcvae.training.checkpoint import Checkpoint, identity
-from skcvae.training.net import Loss, ObjectiveModule, train
+from skcvae.training.net import Loss, ObjectiveModule, train_all
 from skcvae.training.temperature import set_temperature
 
 
@@ -61,9 +60,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
     _has_density = True
     _shape_names = ("x_shape_", "y_shape_")
 
-    @contextlib.contextmanager
-    def _training(self, arrays, sample_weight, validation, groups=None):
-        """Check, encode, build; yield the rows to train on; keep what was learned."""
+    def _trainings(self, arrays, sample_weight, validation, groups=None):
+        """Check, encode, build; yield a net and its rows, to be trained; keep what was learned."""
         with _checks.restored_on_error(self):
             parts = _checks.check_parameters(self)
             self.seed_, row = parts.seed, None
@@ -86,10 +84,10 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 module = self._module(parts.objective, rows, continues=parts.continues)
                 check_own_parts(parts, module, self.n_train_samples, rows)
                 self.net_ = self._net(parts.training, module, parts.device, rows, validation)
-                yield rows
-                train_again(self, parts, rows, validation)
+                yield self.net_, rows
+                yield from train_again(self, parts, rows, validation)
                 if parts.finetuned is not None:
-                    finetune(self, parts, selection, rows, validation)
+                    yield from finetune(self, parts, selection, rows, validation)
             conclude(self, kept, held_out, rows, validation)
             if kept is not selection:
                 fit_start_to_all(self, parts, selection)
@@ -277,8 +275,7 @@ class StructuredPredictor(Predicting, RegressorMixin, Estimator):
         scikit-learn's ``working_memory`` (one GiB), they are read batch by batch, and the model
         is the same.
         """
-        with self._training((X, y), sample_weight, (X_val, y_val), groups) as rows:
-            train(self.net_, rows)
+        train_all(self._trainings((X, y), sample_weight, (X_val, y_val), groups))
         return finish(self)
 
     def _check_rows(self, X, y, *, likelihood=None, suffix=""):

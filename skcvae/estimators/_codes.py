@@ -8,7 +8,7 @@ from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._base import Estimator
 from skcvae.estimators._ended import finish
 from skcvae.serving import ServedVAE
-from skcvae.training.net import train
+from skcvae.training.net import train_all
 
 
 class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
@@ -61,8 +61,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             If interrupted, by Ctrl-C, after the first epoch: the estimator keeps the best
             weights of the completed epochs.
         """
-        with self._training((X,), sample_weight, (X_val,), groups) as rows:
-            train(self.net_, rows)
+        train_all(self._trainings((X,), sample_weight, (X_val,), groups))
         return finish(self)
 
     @_checks.named_keywords

@@ -15,7 +15,7 @@ from skcvae.model import Conditional, Model
 from skcvae.objectives import ELBO
 from skcvae.priors.process import Others
 from skcvae.training.history import join
-from skcvae.training.net import ObjectiveModule, train
+from skcvae.training.net import ObjectiveModule
 
 SUFFIX = ".process"  # of the checkpoint of the second stage
 
@@ -78,8 +78,8 @@ def _refusal(parts, expected, got):
     return ValueError(f"prior={parts.prior!r} expects {expected}, got {got}.")
 
 
-def finetune(estimator, parts, selection, rows, validation) -> None:
-    """Choose the kernel, train under the process, and condition it on all rows.
+def finetune(estimator, parts, selection, rows, validation):
+    """Choose the kernel, yield a net to train under the process, and condition it on all rows.
 
     After an interrupt in the first stage nothing more is trained.
     """
@@ -90,7 +90,7 @@ def finetune(estimator, parts, selection, rows, validation) -> None:
     process.kernel = prior.kernel
     condition(model, rows)
     if not first.interrupted:
-        estimator.net_ = _trained(estimator, parts, model, rows, validation)
+        estimator.net_ = yield from _trained(estimator, parts, model, rows, validation)
         join(first.history, estimator.net_)
     whole = estimator.specification_.rows(selection, parts.device)
     condition(model, whole)
@@ -98,7 +98,7 @@ def finetune(estimator, parts, selection, rows, validation) -> None:
 
 
 def _trained(estimator, parts, model, rows, validation):
-    """Return the net of the second stage."""
+    """Yield the net of the second stage and its rows; return it once it is trained."""
     training = copy(parts.training)
     training.callbacks = [*(training.callbacks or []), Conditioning(rows)]
     if training.checkpoint is not None:
@@ -106,7 +106,7 @@ def _trained(estimator, parts, model, rows, validation):
     module = ProcessModule(model.train(), parts.finetuned, estimator.n_train_samples)
     net = estimator._net(training, module, parts.device, rows, validation)
     net.iterator_train = NeighborhoodBatches
-    train(net, rows)
+    yield net, rows
     if training.checkpoint is not None and not net.interrupted:
         CheckpointFile(training.checkpoint).remove()
     return net

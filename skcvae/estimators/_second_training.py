@@ -6,18 +6,20 @@ from skorch.callbacks import LRScheduler
 
 from skcvae.objectives import IWAE
 from skcvae.training.history import join
-from skcvae.training.net import Net, ObjectiveModule, train
+from skcvae.training.net import Net, ObjectiveModule
 
 # Of the learning rate. Steps that suit a network which starts at random can throw a linear model
 # with little noise so far off that no epoch comes back.
 SMALLER = 1 / 8
-FEWEST_HELD_OUT = 10  # rows: fewer find an epoch by chance that is better than the start
+# Rows held out: fewer find an epoch by chance that is better than the start, or can hardly show
+# what a bound is worth.
+FEWEST_HELD_OUT, FEWEST_TO_TIGHTEN = 10, 50
 N_DRAWS = 5  # of the importance-weighted bound
 LEAST_GAIN = 2.0  # standard errors, as the same rows choose its best epoch
 
 
-def train_again(estimator, parts, rows, validation) -> None:
-    """Train a second time where that may help: with smaller steps, then with a tighter bound.
+def train_again(estimator, parts, rows, validation):
+    """Train a second time where that may help: with smaller steps, or with a tighter bound.
 
     Parameters
     ----------
@@ -27,29 +29,44 @@ def train_again(estimator, parts, rows, validation) -> None:
         Its parameters.
     rows, validation : Rows or StreamedRows
         The rows to train, and to validate on; the latter may be None.
+
+    Yields
+    ------
+    net : Net
+        What is to be trained.
+    rows : Rows or StreamedRows
+        The rows to train on.
     """
-    first = estimator.net_
-    if "start_cll" in first.history[0] and _may_go_on(first, validation):
-        _take_smaller_steps(estimator, parts, rows, validation)
-    if _may_be_tightened(estimator, parts, validation):
-        _tighten(estimator, parts, rows, validation)
+    net = estimator.net_
+    if not _may_go_on(net, validation):
+        return
+    if "start_cll" in net.history[0]:
+        yield from _take_smaller_steps(estimator, parts, rows, validation)
+    elif _may_be_tightened(estimator, parts, validation):
+        yield from _tighten(estimator, parts, rows, validation)
 
 
-def _take_smaller_steps(estimator, parts, rows, validation) -> None:
+def _take_smaller_steps(estimator, parts, rows, validation):
     """Train from the start again, for the epochs that are left, as the start is what is kept."""
     first, module = estimator.net_, estimator.net_.module
     if len(first.history) >= first.max_epochs:
         return
-    module.start = deepcopy(module.state_dict())
+    start = module.start = deepcopy(module.state_dict())
     module.load_state_dict(module.departure)
     module.starts_at_random, module.is_last_training = False, True
     held = parts, module, rows, validation
-    estimator.net_ = _net(estimator, *held, lr=SMALLER * first.lr, stage=", smaller steps")
-    estimator.net_.history_ = first.history
-    train(estimator.net_, rows)
+    second = _net(estimator, *held, lr=SMALLER * first.lr, stage=", smaller steps")
+    second.history_ = first.history
+    try:
+        yield second, rows
+    except KeyboardInterrupt:
+        module.load_state_dict(start)
+        first.interrupted = True
+        return
+    estimator.net_ = second
 
 
-def _tighten(estimator, parts, rows, validation) -> None:
+def _tighten(estimator, parts, rows, validation):
     """Train on with the importance-weighted bound, and keep that if rows held out show a gain.
 
     The bound of one draw favours models whose posterior is Gaussian, and so makes several outputs
@@ -69,7 +86,7 @@ def _tighten(estimator, parts, rows, validation) -> None:
     second = _net(estimator, *held, lr=first.lr, stage=", tighter bound")
     second.max_epochs = n_left
     try:
-        train(second, rows)
+        yield second, rows
     except KeyboardInterrupt:
         first.interrupted = True
         return
@@ -81,24 +98,25 @@ def _tighten(estimator, parts, rows, validation) -> None:
     estimator.net_ = second
 
 
+def _may_go_on(net: Net, validation) -> bool:
+    """Return whether rows held out can judge more training, and the user did not rule it out."""
+    if net.interrupted or validation is None or len(validation) < FEWEST_HELD_OUT:
+        return False
+    # With a schedule, steps are as large as it says.
+    return not any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
+
+
 def _may_be_tightened(estimator, parts, validation) -> bool:
     """Return whether a bound of several draws may be better, and the user did not rule it out."""
+    if len(validation) < FEWEST_TO_TIGHTEN:
+        return False
     if estimator.objective != "auto" or not estimator.early_stopping or parts.finetuned:
         return False
     if estimator.beta or estimator.kl_warmup not in ("auto", 0):
         return False
-    net, row_shape = estimator.net_, estimator.specification_.y_coding.row_shape
-    if net.module.model.is_deterministic or len(row_shape) != 1 or row_shape[0] < 2:
-        return False
-    return "start_cll" not in net.history[0] and _may_go_on(net, validation)
-
-
-def _may_go_on(net: Net, validation) -> bool:
-    """Return whether rows held out can judge more training, and the user did not rule it out."""
-    if net.interrupted or len(validation) < FEWEST_HELD_OUT:
-        return False
-    # With a schedule, steps are as large as it says.
-    return not any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
+    row_shape = estimator.specification_.y_coding.row_shape
+    has_latents = not estimator.net_.module.model.is_deterministic
+    return has_latents and len(row_shape) == 1 and row_shape[0] > 1
 
 
 def _net(estimator, parts, module, rows, validation, **others) -> Net:

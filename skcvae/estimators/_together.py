@@ -5,9 +5,8 @@ than the memory for resident data, half of a GPU's free memory or scikit-learn's
 ``working_memory``, they are trained.
 """
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
 from skcvae.data.batches import resident_bytes
@@ -59,30 +58,40 @@ class Ended(NamedTuple):
         return self.error is None and self.estimator.net_.interrupted
 
 
-class Begun(NamedTuple):
-    """A fit that is ready to be trained."""
+class Begun:
+    """A fit that goes from one training to the next; without a net it has ended.
 
-    estimator: object
-    context: contextlib.AbstractContextManager
-    rows: object
+    Parameters
+    ----------
+    estimator : Estimator
+        Fitted in place.
+    trainings : generator
+        What the fit yields: nets and their rows.
+    """
 
-    def end(self, error: BaseException | None = None) -> Exception | None:
-        """Keep what was learned, or with an error nothing; return the error."""
+    def __init__(self, estimator, trainings: Generator):
+        self.estimator, self.trainings = estimator, trainings
+        self.way, self.error = "not trained", None
+        self.go_on()
+
+    def go_on(self, error: BaseException | None = None) -> None:
+        """Go on to the next training; where the last one failed, as the fit itself sees fit."""
+        self.net = self.rows = None
         try:
-            with contextlib.ExitStack() as stack:
-                stack.push(self.context)
-                if error is not None:
-                    raise error
+            throw = self.trainings.throw
+            self.net, self.rows = next(self.trainings) if error is None else throw(error)
+        except StopIteration:
+            pass
         except Exception as raised:
-            return raised
+            self.error = raised
 
     @property
     def n_bytes(self) -> int:
         """About the memory that the fit takes in a stack."""
-        net = self.estimator.net_
-        n_weights = sum(p.numel() for p in net.module.parameters())
+        n_weights = sum(p.numel() for p in self.net.module.parameters())
         in_rows = sum(array.nbytes for array in self.rows.arrays)
-        return 2 * in_rows + 4 * (8 * n_weights + 64 * net.batch_size * net.module.model.row_size)
+        row_size = self.net.module.model.row_size
+        return 2 * in_rows + 4 * (8 * n_weights + 64 * self.net.batch_size * row_size)
 
 
 class Together:
@@ -98,65 +107,75 @@ class Together:
         self.jobs = jobs
         self.waiting: dict[str, list[Begun]] = {}
         self.n_bytes = 0
+        self.is_interrupted = False
 
     def __iter__(self) -> Iterator[Ended]:
-        """Yield fits as they end, and no more after an interrupt."""
+        """Yield fits as they end, and after an interrupt those of which something is left."""
         for job in self.jobs:
-            for ended in self._begin(job):
-                yield ended
-                if ended.is_interrupted:
-                    return
-        yield from self._train()
+            yield from self._begin(job)
+            if self.is_interrupted:
+                break
+        yield from self._train_all()
 
     def _begin(self, job: Job) -> Iterator[Ended]:
         """Begin a fit; yield what ended because of it."""
         if not is_fitted_in_parts(job.estimator):
             way = f"alone: the estimator {type(job.estimator).__name__}"
-            yield Ended(job.estimator, job.fit(), way)
+            ended = Ended(job.estimator, job.fit(), way)
+            self.is_interrupted |= ended.is_interrupted
+            yield ended
             return
-        context = job.estimator._training(*job[1:])
+        fit = Begun(job.estimator, job.estimator._trainings(*job[1:]))
+        yield from self._go_on(fit)
+        if fit.net is not None and self.n_bytes > resident_bytes(fit.rows.device):
+            yield from self._train_all()
+
+    def _go_on(self, fit: Begun) -> Iterator[Ended]:
+        """Let a fit wait for others of its kind, or train it alone; yield it once it has ended."""
+        while fit.net is not None:
+            if self.is_interrupted:
+                try:
+                    fit.go_on(KeyboardInterrupt())
+                except KeyboardInterrupt:  # nothing is left of it
+                    return
+                continue
+            reason = why_alone(fit.net, fit.rows)
+            if reason is None:
+                self.waiting.setdefault(kind(fit.net, fit.rows), []).append(fit)
+                self.n_bytes += fit.n_bytes
+                return
+            self._train([fit], f"alone: {reason}")
+        yield Ended(fit.estimator, fit.error, fit.way)
+
+    def _train_all(self) -> Iterator[Ended]:
+        """Train the fits that wait, of each kind as one stack, and then what they train next."""
+        while self.waiting:
+            kinds, self.waiting, self.n_bytes = self.waiting, {}, 0
+            for fits in kinds.values():
+                if not self.is_interrupted:
+                    alone = "alone: no other of its kind"
+                    self._train(fits, f"in a stack of {len(fits)}" if len(fits) > 1 else alone)
+                for fit in fits:
+                    yield from self._go_on(fit)
+
+    def _train(self, fits: list[Begun], way: str) -> None:
+        """Train fits, one alone or several as a stack; raise what leaves nothing of them."""
+        nets, rows = [fit.net for fit in fits], [fit.rows for fit in fits]
         try:
-            begun = Begun(job.estimator, context, context.__enter__())
-        except Exception as error:
-            yield Ended(job.estimator, error, "not trained")
-            return
-        net, rows = job.estimator.net_, begun.rows
-        reason = why_alone(net, rows)
-        if reason is not None:
-            yield from _trained([begun], reason)
-            return
-        self.waiting.setdefault(kind(net, rows), []).append(begun)
-        self.n_bytes += begun.n_bytes
-        if self.n_bytes > resident_bytes(rows.device):
-            yield from self._train()
-
-    def _train(self) -> Iterator[Ended]:
-        """Train the fits that wait, of each kind as one stack."""
-        kinds, self.waiting, self.n_bytes = self.waiting, {}, 0
-        for fits in kinds.values():
-            yield from _trained(fits, "no other of its kind" if len(fits) == 1 else None)
-
-
-def _trained(fits: list[Begun], alone: str | None) -> list[Ended]:
-    """Return fits that were trained: one alone, or several as a stack."""
-    nets, rows = [fit.estimator.net_ for fit in fits], [fit.rows for fit in fits]
-    errors = [None] * len(fits)
-    try:
-        if alone is None:
-            errors = train_stack(nets, rows)
-        else:
-            train(*nets, *rows)
-    except Exception as error:
-        errors = [error] * len(fits)
-    except BaseException as stop:
-        for fit in fits:
-            with contextlib.suppress(type(stop)):
-                fit.end(stop)
-        raise
-    way, ended = f"in a stack of {len(fits)}" if alone is None else f"alone: {alone}", []
-    for fit, error in zip(fits, errors, strict=True):
-        ended.append(Ended(fit.estimator, fit.end(error), way))
-    return ended
+            errors = train_stack(nets, rows) if len(fits) > 1 else [train(*nets, *rows)]
+        except BaseException as error:
+            errors = [error] * len(fits)
+        self.is_interrupted = any(net.interrupted for net in nets)
+        stops = []
+        for fit, error in zip(fits, errors, strict=True):
+            if fit.way == "not trained":
+                fit.way = way
+            try:
+                fit.go_on(error)
+            except BaseException as stop:
+                stops.append(stop)
+        if stops:
+            raise stops[0]
 
 
 def is_fitted_in_parts(estimator) -> bool:

@@ -15,7 +15,7 @@ from skcvae.estimators._parameters import KL, LATENT
 from skcvae.estimators.hybrid import HybridStructuredPredictor
 from skcvae.estimators.search import StackedGridSearchCV
 from skcvae.objectives import Hybrid
-from skcvae.training.net import train
+from skcvae.training.net import train_all
 
 
 class HybridStructuredPredictorCV(StructuredPredictor):
@@ -211,8 +211,7 @@ class HybridStructuredPredictorCV(StructuredPredictor):
             self.alpha_ = float(search.best_params_["alpha"])
             self.best_score_, self.cv_results_ = search.best_score_, search.cv_results_
             self.training_ = search.training_
-            with self._training((X, y), sample_weight, validation, groups) as rows:
-                train(self.net_, rows)
+            train_all(self._trainings((X, y), sample_weight, validation, groups))
         return finish(self)
 
     def _search(self, X, y, sample_weight, groups, validation):

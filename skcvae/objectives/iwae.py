@@ -9,7 +9,9 @@ which is the CVAE's with L = 1 and log p(y|x) in the limit.
 """
 
 import math
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from skcvae.distributions import detached, divergence, reparameterize
@@ -51,19 +53,67 @@ class IWAE(Objective):
     def bound(
         self, model: Model, given: Conditional, x: Tensor | None, y: Tensor, noise: Tensor
     ) -> Bound:
-        q = model.recognition(x, y)
-        z = reparameterize(q, noise)
+        q, weights = model.recognition(x, y), _Weights()
+        z = _WeightedGradient.apply(reparameterize(q, noise), weights)
         # The gradient leaves out q's own density, the share of the score function.
         log_w = given.likelihood(z).log_prob(y) + given.prior.log_prob(z)
         log_w = log_w - detached(q).log_prob(z)
-        if z.requires_grad:
-            _weight_gradient(z, log_w.detach().softmax(0))
+        _Kept.apply(log_w.detach().softmax(0), weights)
         value = log_w.logsumexp(0) - math.log(len(log_w))
         bound = Bound(value, divergence(q, given.prior, z).detach())
         return bound._replace(reconstruction=value + bound.total_kl)
 
 
-def _weight_gradient(z: Tensor, weight: Tensor) -> None:
-    """Multiply the gradient of z by a weight for each draw."""
-    weight = weight.reshape(*weight.shape, *[1] * (z.ndim - 2)).to(z.dtype)
-    z.register_hook(lambda gradient: gradient * weight)
+@dataclass(eq=False)
+class _Weights:
+    """Normalised weights of draws, of shape (..., L, n), which are known after the draws."""
+
+    value: Tensor | None = None
+
+
+class _WeightedGradient(torch.autograd.Function):
+    """The identity, whose gradient is multiplied by weights that follow from its result.
+
+    In a stack of members gradients are taken outside of :func:`torch.vmap`, and so the weights
+    must be those of all members: :class:`_Kept`.
+    """
+
+    @staticmethod
+    def forward(z: Tensor, weights: _Weights) -> Tensor:
+        """Return z, of shape (L, n, *latent_shape)."""
+        return z.view_as(z)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        """Keep where the weights will be."""
+        ctx.weights = inputs[1]
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient times the weights."""
+        weight = ctx.weights.value.to(gradient.dtype)
+        return gradient * weight.reshape(*weight.shape, *[1] * (gradient.ndim - weight.ndim)), None
+
+    @staticmethod
+    def vmap(info, in_dims, z: Tensor, weights: _Weights) -> tuple[Tensor, int]:
+        """Return z of all members, which have the first axis."""
+        return _WeightedGradient.apply(z.movedim(in_dims[0], 0), weights), 0
+
+
+class _Kept(torch.autograd.Function):
+    """Keep weights, in a stack those of all members at once."""
+
+    @staticmethod
+    def forward(value: Tensor, weights: _Weights) -> Tensor:
+        """Return the weights, of shape (L, n)."""
+        weights.value = value
+        return value.view_as(value)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        """Keep nothing: there is no backward pass."""
+
+    @staticmethod
+    def vmap(info, in_dims, value: Tensor, weights: _Weights) -> tuple[Tensor, int]:
+        """Return the weights of all members, which have the first axis."""
+        return _Kept.apply(value.movedim(in_dims[0], 0), weights), 0

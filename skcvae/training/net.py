@@ -6,9 +6,10 @@ and kept.
 """
 
 import contextlib
+import functools
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar
@@ -282,6 +283,26 @@ def train(net: Net, rows) -> None:
         except KeyboardInterrupt as stop:
             net.interrupted = not isinstance(stop, StopTraining)
         end(net, rows)
+
+
+def train_all(trainings: Generator) -> None:
+    """Train nets as a fit asks for them; what a training raises is raised where it was asked for.
+
+    Parameters
+    ----------
+    trainings : generator
+        Yields a net and its rows.
+    """
+    next_one = functools.partial(next, trainings)
+    with contextlib.suppress(StopIteration):
+        while True:
+            net, rows = next_one()
+            try:
+                train(net, rows)
+            except BaseException as error:
+                next_one = functools.partial(trainings.throw, error)
+            else:
+                next_one = functools.partial(next, trainings)
 
 
 def end(net: Net, rows) -> None:

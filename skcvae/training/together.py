@@ -8,7 +8,7 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 
 from skcvae.data.batches import Rows, StreamedRows
-from skcvae.objectives import ELBO, GSNN, Deterministic, Hybrid
+from skcvae.objectives import ELBO, GSNN, IWAE, Deterministic, Hybrid
 from skcvae.training.callbacks import (
     BestWeights,
     ClipGradients,
@@ -19,7 +19,7 @@ from skcvae.training.net import Net, ObjectiveModule
 from skcvae.training.weights import ELEMENTWISE
 
 CALLBACKS = {EpochTimer, ClipGradients, FiniteLoss, BestWeights, ProgressLine}
-OBJECTIVES = {ELBO, GSNN, Hybrid, Deterministic}
+OBJECTIVES = {ELBO, GSNN, IWAE, Hybrid, Deterministic}
 LAYERS = {
     *(nn.Linear, nn.Identity, nn.Flatten, nn.Sequential, nn.ModuleList),
     *(nn.ELU, nn.GELU, nn.ReLU, nn.SiLU, nn.Tanh),
