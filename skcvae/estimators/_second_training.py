@@ -4,7 +4,8 @@ from copy import copy, deepcopy
 
 from skorch.callbacks import LRScheduler
 
-from skcvae.objectives import IWAE
+from skcvae.objectives import ELBO, IWAE
+from skcvae.training.callbacks import LatentsInUse
 from skcvae.training.history import join
 from skcvae.training.net import Net, ObjectiveModule
 
@@ -15,6 +16,8 @@ SMALLER = 1 / 8
 # what a bound is worth.
 FEWEST_HELD_OUT, FEWEST_TO_TIGHTEN = 10, 50
 N_DRAWS = 5  # of the importance-weighted bound
+LEAST_KL = 0.1  # nats per output, of a model in whose density z matters
+WARMUP = 20  # epochs
 LEAST_GAIN = 2.0  # standard errors, as the same rows choose its best epoch
 
 
@@ -67,23 +70,39 @@ def _take_smaller_steps(estimator, parts, rows, validation):
 
 
 def _tighten(estimator, parts, rows, validation):
-    """Train on with the importance-weighted bound, and keep that if rows held out show a gain.
+    """Train on with the importance-weighted bound; first bring z into use, where it hardly is.
 
     The bound of one draw favours models whose posterior is Gaussian, and so makes several outputs
     too independent; from the first epoch on, the tighter one would take several times as long.
     Of images and sequences, and where the KL term has a weight, the bound is left as it is.
     """
+    held, least_kl = (parts, rows, validation), LEAST_KL * estimator.specification_.n_outputs
+    if _kl(estimator.net_) < least_kl:
+        warmup = min(WARMUP, estimator.net_.max_epochs // 5)
+        options = {"warmup": warmup, "callbacks": [LatentsInUse(least_kl / 2)]}
+        yield from _train_on(estimator, *held, ELBO(), 1, stage=", z in use", **options)
+    if _kl(estimator.net_) >= least_kl:
+        n_draws = max(N_DRAWS, estimator.n_train_samples)
+        yield from _train_on(estimator, *held, IWAE(), n_draws, stage=", tighter bound")
+
+
+def _kl(net: Net) -> float:
+    """Return the KL term in the best epoch."""
+    return [row["valid_kl"] for row in net.history if row["valid_cll_best"]][-1]
+
+
+def _train_on(estimator, parts, rows, validation, objective, n_draws, **options):
+    """Train on with another objective, and keep that if rows held out show a gain."""
     first, n_epochs = estimator.net_, len(estimator.net_.history)
     n_left = first.max_epochs - (0 if estimator.max_epochs == "auto" else n_epochs)
-    if n_left < 1:
+    if first.interrupted or n_left < 1:
         return
-    model = first.module.model
-    module = ObjectiveModule(model.train(), IWAE(), max(N_DRAWS, estimator.n_train_samples))
+    module = ObjectiveModule(first.module.model.train(), objective, n_draws)
     module.start = deepcopy(module.state_dict())
     module.least_gain = LEAST_GAIN
     module.starts_at_random = True  # what it gains or loses is a matter of the bound alone
     held = parts, module, rows, validation
-    second = _net(estimator, *held, lr=first.lr, stage=", tighter bound")
+    second = _net(estimator, *held, lr=first.lr, **options)
     second.max_epochs = n_left
     try:
         yield second, rows
@@ -119,8 +138,9 @@ def _may_be_tightened(estimator, parts, validation) -> bool:
     return has_latents and len(row_shape) == 1 and row_shape[0] > 1
 
 
-def _net(estimator, parts, module, rows, validation, **others) -> Net:
+def _net(estimator, parts, module, rows, validation, callbacks=(), **others) -> Net:
     """Return the net of a second training."""
     training = copy(parts.training)
     training.checkpoint = None  # that of the first training leads here again
+    training.callbacks = [*(training.callbacks or []), *callbacks]
     return estimator._net(training, module.train(), parts.device, rows, validation, **others)

@@ -53,8 +53,9 @@ class CVAERegressor(StructuredPredictor):
         draws together, which is tighter and has no KL term to weight, so that `beta` and
         `kl_warmup` must be 0. "auto" is "elbo", and where rows of y are several numbers, and
         50 rows or more are held out, then "iwae" of at least five draws, which is kept if
-        they gain by more than two standard errors. Of a number of `max_epochs`, it has those
-        that early stopping left.
+        they gain by more than two standard errors; where z is hardly used, the weight of the
+        KL term first grows once more. Of a number of `max_epochs`, this has those that early
+        stopping left.
     n_train_samples : int, default=1
         Draws L of z per example and step.
     beta : float, default=0.0

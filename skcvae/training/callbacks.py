@@ -77,9 +77,9 @@ class BestWeights(Callback):
     """Keep the weights of the best validation score; stop some epochs after.
 
     These are as many as led to the best one, at least `least` and at most `patience`, but
-    `patience` where the weight of the KL term grows, since scores may then fall. The score is the
-    CLL, or the negative loss of a model without a density. Without patience the last epoch is the
-    best. A fitted model at the start is kept, unless the best epoch is better by more than the
+    `patience` after the weight of the KL term has grown, as scores fall meanwhile. The score is
+    the CLL, or the negative loss of a model without a density. Without patience the last epoch is
+    the best. A fitted model at the start is kept, unless the best epoch is better by more than the
     standard error of the difference. An epoch that was interrupted is dropped, its weights as
     well as its row of the history. Scores above `ceiling` are equally good.
     """
@@ -100,7 +100,8 @@ class BestWeights(Callback):
             weights = {name: part.clone() for name, part in net.module.state_dict().items()}
             kept.update(best_epoch=n_epochs, best=best, weights=weights)
         self.kept_ = kept  # one assignment: an interrupt cannot come in between
-        if self.patience is not None and n_epochs - kept["best_epoch"] >= self._patience_of(net):
+        last = max(kept["best_epoch"], net.criterion_.n_warmup(net.max_epochs))
+        if self.patience is not None and n_epochs - last >= self._patience_of(net):
             raise StopTraining
 
     def _patience_of(self, net):
@@ -176,6 +177,18 @@ class BestWeights(Callback):
                 ConvergenceWarning,
                 stacklevel=2,
             )
+
+
+@dataclass(eq=False)
+class LatentsInUse(Callback):
+    """Stop where z goes out of use: the KL term has its whole weight, and is below `least_kl`."""
+
+    least_kl: float
+
+    def on_epoch_end(self, net, **kwargs):
+        has_whole_weight = len(net.history) > net.criterion_.n_warmup(net.max_epochs)
+        if has_whole_weight and net.history[-1]["valid_kl"] < self.least_kl:
+            raise StopTraining
 
 
 def _validation_score(row: dict) -> float:

@@ -97,8 +97,12 @@ class Loss:
 
     def begin_epoch(self, number: int, n_epochs: int) -> None:
         """Set the weight of the KL term in an epoch of so many; the first has number 1."""
-        warmup = min(20, n_epochs // 5) if self.warmup is None else self.warmup
-        self.kl_weight = (1 + float(self.beta)) * min(number / (warmup + 1), 1.0)
+        share = min(number / (self.n_warmup(n_epochs) + 1), 1.0)
+        self.kl_weight = (1 + float(self.beta)) * share
+
+    def n_warmup(self, n_epochs: int) -> int:
+        """Return the number of epochs, of so many, in which the KL term has less weight."""
+        return min(20, n_epochs // 5) if self.warmup is None else self.warmup
 
     def state_dict(self) -> dict[str, float]:
         """Return the mutable state, for skorch's checkpoints."""

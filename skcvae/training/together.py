@@ -13,12 +13,13 @@ from skcvae.training.callbacks import (
     BestWeights,
     ClipGradients,
     FiniteLoss,
+    LatentsInUse,
     ProgressLine,
 )
 from skcvae.training.net import Net, ObjectiveModule
 from skcvae.training.weights import ELEMENTWISE
 
-CALLBACKS = {EpochTimer, ClipGradients, FiniteLoss, BestWeights, ProgressLine}
+CALLBACKS = {EpochTimer, ClipGradients, FiniteLoss, BestWeights, LatentsInUse, ProgressLine}
 OBJECTIVES = {ELBO, GSNN, IWAE, Hybrid, Deterministic}
 LAYERS = {
     *(nn.Linear, nn.Identity, nn.Flatten, nn.Sequential, nn.ModuleList),
