@@ -1,4 +1,7 @@
-"""A second training: with smaller steps where the start was kept, else with a tighter bound."""
+"""A second training: with smaller steps where the start was kept, else with a tighter bound.
+
+What leaves no epoch behind, such as an interrupt in the first one, leaves the first training.
+"""
 
 from copy import copy, deepcopy
 
@@ -76,13 +79,14 @@ def _tighten(estimator, parts, rows, validation):
     too independent; from the first epoch on, the tighter one would take several times as long.
     Of images and sequences, and where the KL term has a weight, the bound is left as it is.
     """
-    held, least_kl = (parts, rows, validation), LEAST_KL * estimator.specification_.n_outputs
+    held, n_draws = (parts, rows, validation), estimator.n_train_samples
+    least_kl = LEAST_KL * estimator.specification_.n_outputs
     if _kl(estimator.net_) < least_kl:
         warmup = min(WARMUP, estimator.net_.max_epochs // 5)
         options = {"warmup": warmup, "callbacks": [LatentsInUse(least_kl / 2)]}
-        yield from _train_on(estimator, *held, ELBO(), 1, stage=", z in use", **options)
+        yield from _train_on(estimator, *held, ELBO(), n_draws, stage=", z in use", **options)
     if _kl(estimator.net_) >= least_kl:
-        n_draws = max(N_DRAWS, estimator.n_train_samples)
+        n_draws = max(N_DRAWS, n_draws)
         yield from _train_on(estimator, *held, IWAE(), n_draws, stage=", tighter bound")
 
 
