@@ -19,7 +19,7 @@ SMALLER = 1 / 8
 # what a bound is worth.
 FEWEST_HELD_OUT, FEWEST_TO_TIGHTEN = 10, 50
 N_DRAWS = 5  # of the importance-weighted bound
-LEAST_KL = 0.1  # nats per output, of a model in whose density z matters
+LEAST_KL = 0.2  # nats per row, of a model in whose density z matters
 WARMUP = 20  # epochs
 LEAST_GAIN = 2.0  # standard errors, as the same rows choose its best epoch
 
@@ -80,12 +80,11 @@ def _tighten(estimator, parts, rows, validation):
     Of images and sequences, and where the KL term has a weight, the bound is left as it is.
     """
     held, n_draws = (parts, rows, validation), estimator.n_train_samples
-    least_kl = LEAST_KL * estimator.specification_.n_outputs
-    if _kl(estimator.net_) < least_kl:
+    if _kl(estimator.net_) < LEAST_KL:
         warmup = min(WARMUP, estimator.net_.max_epochs // 5)
-        options = {"warmup": warmup, "callbacks": [LatentsInUse(least_kl / 2)]}
+        options = {"warmup": warmup, "callbacks": [LatentsInUse(LEAST_KL / 2)]}
         yield from _train_on(estimator, *held, ELBO(), n_draws, stage=", z in use", **options)
-    if _kl(estimator.net_) >= least_kl:
+    if _kl(estimator.net_) >= LEAST_KL:
         n_draws = max(N_DRAWS, n_draws)
         yield from _train_on(estimator, *held, IWAE(), n_draws, stage=", tighter bound")
 
