@@ -244,7 +244,7 @@ class Collapse(Callback):
 @pytest.mark.filterwarnings("ignore:No latent variable is used")
 @pytest.mark.parametrize("seed", [0, 1])
 def test_latent_variables_that_were_lost_come_into_use(seed):
-    est = CVAERegressor(**QUICK | {"max_epochs": 150, "random_state": seed})
+    est = clone(CVAERegressor(**QUICK | {"max_epochs": 150, "random_state": seed}))
     est.set_params(training__callbacks=[Collapse()]).fit(*shared(600))
     one, new = clone(est).set_params(objective="elbo").fit(*shared(600)), shared(2000, seed=1)
     assert one.n_active_units_ == 0 < est.n_active_units_
