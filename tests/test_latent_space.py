@@ -54,11 +54,7 @@ CASES = {
     "labels": ({"likelihood": "categorical"}, X, MAPS[:, 0, :2]),
     "columns": ({"likelihood": COLUMNS}, X, TABLE),
     "layered": ({"architecture": Layered((4, 6), activation="tanh")}, X, IMAGES),
-    "sequences": (
-        {"architecture": Temporal(4)},
-        IMAGES,
-        IMAGES[:, :5, :2] * 3 + SHARED[..., None],
-    ),
+    "sequences": ({"architecture": Temporal(4)}, IMAGES, PATHS),
     "masked": (
         {"architecture": Layered((4, 6), mask=True), "likelihood": MaskedImage(Gaussian())},
         X,

@@ -173,20 +173,9 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             module.starts_at_random = True
         return module
 
-    def _net(
-        self,
-        training,
-        module,
-        device,
-        rows=None,
-        validation=None,
-        *,
-        stage="",
-        lr=None,
-        warmup=None,
-    ):
+    def _net(self, training, module, device, rows=None, validation=None, *, lr=None, stage=""):
         """Return a net; `stage` says in its progress what it trains after another one."""
-        warmup = self.kl_warmup if warmup is None else warmup
+        warmup = self.kl_warmup
         if warmup == "auto":
             has_map = len(self.specification_.latent_shape or ()) > 1
             warmup = None if has_map and module.objective.weighs_kl else 0

@@ -10,7 +10,7 @@ from skorch.callbacks import LRScheduler
 from skcvae.objectives import ELBO, IWAE
 from skcvae.training.callbacks import LatentsInUse
 from skcvae.training.history import join
-from skcvae.training.net import Net, ObjectiveModule
+from skcvae.training.net import Loss, Net, ObjectiveModule
 
 # Of the learning rate. Steps that suit a network which starts at random can throw a linear model
 # with little noise so far off that no epoch comes back.
@@ -20,7 +20,6 @@ SMALLER = 1 / 8
 FEWEST_HELD_OUT, FEWEST_TO_TIGHTEN = 10, 50
 N_DRAWS = 5  # of the importance-weighted bound
 LEAST_KL = 0.2  # nats per row, of a model in whose density z matters
-WARMUP = 20  # epochs
 LEAST_GAIN = 2.0  # standard errors, as the same rows choose its best epoch
 
 
@@ -81,8 +80,7 @@ def _tighten(estimator, parts, rows, validation):
     """
     held, n_draws = (parts, rows, validation), estimator.n_train_samples
     if _kl(estimator.net_) < LEAST_KL:
-        warmup = min(WARMUP, estimator.net_.max_epochs // 5)
-        options = {"warmup": warmup, "callbacks": [LatentsInUse(LEAST_KL / 2)]}
+        options = {"warms_up": True, "callbacks": [LatentsInUse(LEAST_KL / 2)]}
         yield from _train_on(estimator, *held, ELBO(), n_draws, stage=", z in use", **options)
     if _kl(estimator.net_) >= LEAST_KL:
         n_draws = max(N_DRAWS, n_draws)
@@ -94,7 +92,9 @@ def _kl(net: Net) -> float:
     return [row["valid_kl"] for row in net.history if row["valid_cll_best"]][-1]
 
 
-def _train_on(estimator, parts, rows, validation, objective, n_draws, **options):
+def _train_on(
+    estimator, parts, rows, validation, objective, n_draws, *, warms_up=False, **options
+):
     """Train on with another objective, and keep that if rows held out show a gain."""
     first, n_epochs = estimator.net_, len(estimator.net_.history)
     n_left = first.max_epochs - (0 if estimator.max_epochs == "auto" else n_epochs)
@@ -107,6 +107,8 @@ def _train_on(estimator, parts, rows, validation, objective, n_draws, **options)
     held = parts, module, rows, validation
     second = _net(estimator, *held, lr=first.lr, **options)
     second.max_epochs = n_left
+    if warms_up:
+        second.criterion_.warmup = Loss(warmup=None).n_warmup(first.max_epochs)
     try:
         yield second, rows
     except KeyboardInterrupt:

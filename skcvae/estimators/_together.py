@@ -132,19 +132,18 @@ class Together:
 
     def _go_on(self, fit: Begun) -> Iterator[Ended]:
         """Let a fit wait for others of its kind, or train it alone; yield it once it has ended."""
-        while fit.net is not None:
-            if self.is_interrupted:
-                try:
-                    fit.go_on(KeyboardInterrupt())
-                except KeyboardInterrupt:  # nothing is left of it
-                    return
-                continue
+        while fit.net is not None and not self.is_interrupted:
             reason = why_alone(fit.net, fit.rows)
             if reason is None:
                 self.waiting.setdefault(kind(fit.net, fit.rows), []).append(fit)
                 self.n_bytes += fit.n_bytes
                 return
             self._train([fit], f"alone: {reason}")
+        if fit.net is not None:
+            try:
+                fit.go_on(KeyboardInterrupt())
+            except KeyboardInterrupt:  # nothing is left of it
+                return
         yield Ended(fit.estimator, fit.error, fit.way)
 
     def _train_all(self) -> Iterator[Ended]:

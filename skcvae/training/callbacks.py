@@ -15,7 +15,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
-from skcvae.training.net import StopTraining
+from skcvae.training.interrupts import StopTraining
 from skcvae.training.progress import is_live, line
 from skcvae.training.validation import by_group, lowest_gain, row_scores
 

@@ -1,4 +1,4 @@
-"""The skorch net: module, loss, interrupts, the average of the weights, and the loop.
+"""The skorch net: module, loss, the average of the weights, and the loop.
 
 The module is a model under an objective, the criterion the weighted mean of its two terms.
 Losses stay on the device until the epoch ends, and an average of the weights is validated
@@ -6,10 +6,7 @@ and kept.
 """
 
 import contextlib
-import functools
-import signal
-import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar
@@ -24,6 +21,7 @@ from skcvae.model import Conditional, Model
 from skcvae.objectives.base import Bound, Objective
 from skcvae.threads import Pace, limited, row_work
 from skcvae.training.history import record, summed
+from skcvae.training.interrupts import Interrupts, StopTraining
 from skcvae.training.validation import evaluated
 from skcvae.training.weights import WeightAverage, moved_weights
 
@@ -111,43 +109,6 @@ class Loss:
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Set the mutable state."""
         self.kl_weight = state["kl_weight"]
-
-
-class StopTraining(KeyboardInterrupt):
-    """Raised by a callback to end training as planned: skorch stops on KeyboardInterrupt."""
-
-
-@dataclass
-class Interrupts:
-    """Whether SIGINT raised KeyboardInterrupt: callbacks of skorch raise it to stop training.
-
-    While they are held, interrupts are noted and not raised.
-    """
-
-    received: bool = False
-    held: bool = False
-
-    @contextlib.contextmanager
-    def noted(self) -> Iterator[None]:
-        """Note interrupts; Python raises them in the main thread only."""
-        is_main = threading.current_thread() is threading.main_thread()
-        before = signal.getsignal(signal.SIGINT) if is_main else None
-
-        def note(number, frame):
-            try:
-                before(number, frame)
-            except KeyboardInterrupt:
-                self.received = True
-                if not self.held:
-                    raise
-
-        try:
-            if callable(before):  # neither ignored nor handled outside Python
-                signal.signal(signal.SIGINT, note)
-            yield
-        finally:
-            if is_main and signal.getsignal(signal.SIGINT) is note:
-                signal.signal(signal.SIGINT, before)
 
 
 class Net(NeuralNet):
@@ -297,16 +258,15 @@ def train_all(trainings: Generator) -> None:
     trainings : generator
         Yields a net and its rows.
     """
-    next_one = functools.partial(next, trainings)
+    error = None
     with contextlib.suppress(StopIteration):
         while True:
-            net, rows = next_one()
+            net, rows = next(trainings) if error is None else trainings.throw(error)
             try:
                 train(net, rows)
-            except BaseException as error:
-                next_one = functools.partial(trainings.throw, error)
-            else:
-                next_one = functools.partial(next, trainings)
+                error = None
+            except BaseException as raised:
+                error = raised
 
 
 def end(net: Net, rows) -> None:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from skcvae.data.stacked import StackedBatches, stacked_validation
 from skcvae.training.history import record
-from skcvae.training.net import Net, StopTraining, end
+from skcvae.training.interrupts import StopTraining
+from skcvae.training.net import Net, end
 from skcvae.training.stack import Stack
 
 KEPT_IDLE = 0.75  # a stack is made anew where fewer of its members are still in training
