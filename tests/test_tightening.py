@@ -17,6 +17,7 @@ from skcvae.architectures import MLP, Conv
 from skcvae.estimators import _second_training, _together
 from skcvae.objectives import ELBO, IWAE
 from skcvae.training.stack_training import StackTraining, train_stack
+from skcvae.training.temperature import temperatures
 
 QUICK = {
     "architecture": MLP((16,)),
@@ -95,6 +96,14 @@ def test_its_progress_has_a_line_of_its_own(capfd):
     assert first.startswith("CVAERegressor: ") and "CVAERegressor, tighter bound: " in second
 
 
+def test_the_best_epochs_are_those_of_all_trainings(fits):
+    history = fits[1].history_
+    for name, sign in {"train_loss": -1, "valid_loss": -1, "valid_cll": 1}.items():
+        best = np.maximum.accumulate(sign * np.array(history[:, name]))
+        expected = sign * np.array(history[:, name]) > np.r_[-np.inf, best[:-1]]
+        assert_array_equal(history[:, f"{name}_best"], expected)
+
+
 class OfOthers(IWAE):
     """Learns the outputs of other rows."""
 
@@ -105,6 +114,94 @@ class OfOthers(IWAE):
 def test_what_rows_held_out_lose_by_is_dropped(fits, monkeypatch):
     monkeypatch.setattr(_second_training, "IWAE", OfOthers)
     assert_same_fit(CVAERegressor(**QUICK).fit(*wide_or_narrow(400)), fits[0])
+
+
+class Failing(IWAE):
+    """Has a loss without a value, or an error."""
+
+    error: BaseException | None = None
+
+    def bound(self, model, given, x, y, noise):
+        found = super().bound(model, given, x, y, noise)
+        if self.error is not None:
+            raise self.error
+        return found._replace(reconstruction=found.reconstruction * np.nan)
+
+
+class WithoutMemory(Failing):
+    error = MemoryError()
+
+
+@pytest.mark.parametrize("objective", [Failing, WithoutMemory])
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_what_fails_leaves_the_fit_by_one_draw(fits, monkeypatch, objective, n_members):
+    monkeypatch.setattr(_second_training, "IWAE", objective)
+    monkeypatch.setattr("skcvae.training.together.OBJECTIVES", {ELBO, objective})
+    est, rows = CVAERegressor(**QUICK), wide_or_narrow(400)
+    if n_members == 1:
+        assert_same_fit(est.fit(*rows), fits[0])
+        return
+    est, one = (
+        EnsembleRegressor(clone(est).set_params(objective=name), n_estimators=2, random_state=0)
+        for name in ("auto", "elbo")
+    )
+    for pair in zip(est.fit(*rows).estimators_, one.fit(*rows).estimators_, strict=True):
+        assert_same_fit(*pair)
+
+
+def test_a_typing_error_that_one_draw_stands_is_no_error():
+    X, y = wide_or_narrow(400)
+    y[5] = 3e7
+    with pytest.warns(UserWarning, match="Column 0 of y has 3e") as caught:
+        est = CVAERegressor(**QUICK).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+    assert all("Column" in str(warning.message) for warning in caught)
+    assert np.isfinite(est.score(X[300:], y[300:]))
+
+
+def test_annotations_of_one_row_tell_as_much_as_one(monkeypatch):
+    monkeypatch.setattr(_second_training, "ObjectiveModule", refused)
+    X, y = wide_or_narrow(400)
+    rows = X[:300], np.stack([y[:300]] * 2, axis=1)
+    few = X[300:340], np.stack([y[300:340]] * 2, axis=1)  # 80 annotations
+    CVAERegressor(**SHORT, annotations=True).fit(*rows, X_val=few[0], y_val=few[1])
+
+
+class CutOffError(Exception):
+    pass
+
+
+class Cut(Callback):
+    """Stop a fit in an epoch of the second training, with an error."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.epochs_ = [*getattr(self, "epochs_", []), len(net.history)]
+        if isinstance(net.module.objective, IWAE) and len(net.history) == self.epoch:
+            raise CutOffError
+
+
+def test_a_checkpoint_of_the_second_training_is_gone_on_from(tmp_path, monkeypatch):
+    monkeypatch.setattr("skcvae.training.checkpoint.MAX_WRITE_SHARE", 1e9)  # each epoch
+    seen, rows = [], wide_or_narrow(400)
+
+    def note(self, net, **kwargs):
+        seen.append((type(net.module.objective), len(net.history)))
+
+    whole, est = (
+        clone(CVAERegressor(**QUICK)).set_params(training__callbacks=[Cut(n)]) for n in (0, 12)
+    )
+    whole.fit(*rows)
+    est.set_params(training__checkpoint=tmp_path / "fit")
+    with pytest.raises(CutOffError):
+        est.fit(*rows)
+    assert len(list(tmp_path.iterdir())) == 2
+    est.set_params(training__callbacks=[Cut(0)])
+    monkeypatch.setattr(Cut, "on_epoch_begin", note)
+    assert_same_fit(est.fit(*rows), whole)
+    assert min(epoch for objective, epoch in seen if objective is IWAE) >= 11
+    assert not list(tmp_path.iterdir())
 
 
 def refused(*args):
@@ -287,3 +384,11 @@ def test_an_interrupt_keeps_what_rows_held_out_find_best(by_one_draw, n_epochs):
     assert est.best_validation_score_ >= one.best_validation_score_
     if n_epochs == 0:
         assert_same_fit(est, one)
+
+
+def test_after_an_interrupt_the_temperature_is_chosen_too(monkeypatch):
+    monkeypatch.setattr("skcvae.training.temperature.N_ERRORS", -1e9)  # any is better
+    est = clone(CVAERegressor(**QUICK)).set_params(training__callbacks=[Interrupting(0)])
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        est.fit(*wide_or_narrow(400))
+    assert temperatures(est.net_.module.model) == [0.5]

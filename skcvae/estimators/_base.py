@@ -34,7 +34,7 @@ from skcvae.likelihoods import Gaussian
 from skcvae.objectives import MultiScale
 from skcvae.random import drawing_from, generator
 from skcvae.specification import specify
-from skcvae.training.checkpoint import Checkpoint, identity
+from skcvae.training.checkpoint import Checkpoint, identity, path_of
 from skcvae.training.net import Loss, ObjectiveModule, train_all
 from skcvae.training.temperature import set_temperature
 
@@ -174,12 +174,13 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         return module
 
     def _net(self, training, module, device, rows=None, validation=None, *, lr=None, stage=""):
-        """Return a net; `stage` says in its progress what it trains after another one."""
+        """Return a net; `stage` says what it trains after another one, and marks its files."""
         warmup = self.kl_warmup
         if warmup == "auto":
             has_map = len(self.specification_.latent_shape or ()) > 1
             warmup = None if has_map and module.objective.weighs_kl else 0
-        path = training.checkpoint if rows is not None else None
+        path = path_of(training.checkpoint, stage) if rows is not None else None
+        title = f"{type(self).__name__}, {stage}" if stage else type(self).__name__
         return training.net(
             module,
             rows,
@@ -192,7 +193,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             omission=self.omission,
             seed=self.seed_,
             device=device,
-            title=type(self).__name__ + stage if self.verbose else None,
+            title=title if self.verbose else None,
             checkpoint=None if path is None else Checkpoint(path, identity(self, training)),
         )
 

@@ -13,6 +13,7 @@ from skcvae.estimators._validation_score import (
 )
 from skcvae.estimators._warm_start import structure
 from skcvae.io.checkpoint_file import CheckpointFile
+from skcvae.training.checkpoint import LATER, path_of
 from skcvae.training.temperature import choose_temperature
 
 
@@ -30,7 +31,7 @@ def conclude(estimator, kept, held_out, rows, validation):
     """
     estimator.structure_ = structure(estimator)
     net, training = estimator.net_, estimator.training or DEFAULT_TRAINING
-    if held_out is not None and training.temperature is not None and not net.interrupted:
+    if held_out is not None and training.temperature is not None:
         choose_temperature(net, rows, validation)
     estimator._set_fitted(net.module)
     count_active_units(estimator, kept)
@@ -55,7 +56,8 @@ def finish(estimator):
 
 
 def remove_checkpoint(estimator):
-    """Delete the checkpoint of a fit that was completed."""
+    """Delete the checkpoints of a fit that was completed."""
     path = (estimator.training or DEFAULT_TRAINING).checkpoint
     if path is not None and not estimator.net_.interrupted:
-        CheckpointFile(path).remove()
+        for stage in ("", *LATER):
+            CheckpointFile(path_of(path, stage)).remove()

@@ -10,14 +10,11 @@ from torch import Tensor
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
 from skcvae.data.neighborhoods import NeighborhoodBatches
-from skcvae.io.checkpoint_file import CheckpointFile
 from skcvae.model import Conditional, Model
 from skcvae.objectives import ELBO
 from skcvae.priors.process import Others
 from skcvae.training.history import join
 from skcvae.training.net import ObjectiveModule
-
-SUFFIX = ".process"  # of the checkpoint of the second stage
 
 
 class ProcessModule(ObjectiveModule):
@@ -101,14 +98,10 @@ def _trained(estimator, parts, model, rows, validation):
     """Yield the net of the second stage and its rows; return it once it is trained."""
     training = copy(parts.training)
     training.callbacks = [*(training.callbacks or []), Conditioning(rows)]
-    if training.checkpoint is not None:
-        training.checkpoint = f"{training.checkpoint}{SUFFIX}"
     module = ProcessModule(model.train(), parts.finetuned, estimator.n_train_samples)
-    net = estimator._net(training, module, parts.device, rows, validation)
+    net = estimator._net(training, module, parts.device, rows, validation, stage="process")
     net.iterator_train = NeighborhoodBatches
     yield net, rows
-    if training.checkpoint is not None and not net.interrupted:
-        CheckpointFile(training.checkpoint).remove()
     return net
 
 

@@ -5,12 +5,14 @@ What leaves no epoch behind, such as an interrupt in the first one, leaves the f
 
 from copy import copy, deepcopy
 
+import torch
 from skorch.callbacks import LRScheduler
 
 from skcvae.objectives import ELBO, IWAE
-from skcvae.training.callbacks import LatentsInUse
-from skcvae.training.history import join
+from skcvae.training.callbacks import DivergenceError, LatentsInUse
+from skcvae.training.history import join, mark_best
 from skcvae.training.net import Loss, Net, ObjectiveModule
+from skcvae.training.validation import has_independent
 
 # Of the learning rate. Steps that suit a network which starts at random can throw a linear model
 # with little noise so far off that no epoch comes back.
@@ -21,6 +23,8 @@ FEWEST_HELD_OUT, FEWEST_TO_TIGHTEN = 10, 50
 N_DRAWS = 5  # of the importance-weighted bound
 LEAST_KL = 0.2  # nats per row, of a model in whose density z matters
 LEAST_GAIN = 2.0  # standard errors, as the same rows choose its best epoch
+# What leaves the first training as it is: a loss without a value, or five draws in little memory.
+FAILURES = (DivergenceError, torch.linalg.LinAlgError, MemoryError, torch.cuda.OutOfMemoryError)
 
 
 def train_again(estimator, parts, rows, validation):
@@ -56,19 +60,14 @@ def _take_smaller_steps(estimator, parts, rows, validation):
     first, module = estimator.net_, estimator.net_.module
     if len(first.history) >= first.max_epochs:
         return
-    start = module.start = deepcopy(module.state_dict())
+    module.start = deepcopy(module.state_dict())
     module.load_state_dict(module.departure)
     module.starts_at_random, module.is_last_training = False, True
     held = parts, module, rows, validation
-    second = _net(estimator, *held, lr=SMALLER * first.lr, stage=", smaller steps")
+    second = _net(estimator, *held, lr=SMALLER * first.lr, stage="smaller steps")
     second.history_ = first.history
-    try:
-        yield second, rows
-    except KeyboardInterrupt:
-        module.load_state_dict(start)
-        first.interrupted = True
-        return
-    estimator.net_ = second
+    if (yield from _completed(first, second, rows)):
+        estimator.net_ = second
 
 
 def _tighten(estimator, parts, rows, validation):
@@ -81,10 +80,10 @@ def _tighten(estimator, parts, rows, validation):
     held, n_draws = (parts, rows, validation), estimator.n_train_samples
     if _kl(estimator.net_) < LEAST_KL:
         options = {"warms_up": True, "callbacks": [LatentsInUse(LEAST_KL / 2)]}
-        yield from _train_on(estimator, *held, ELBO(), n_draws, stage=", z in use", **options)
+        yield from _train_on(estimator, *held, ELBO(), n_draws, stage="z in use", **options)
     if _kl(estimator.net_) >= LEAST_KL:
         n_draws = max(N_DRAWS, n_draws)
-        yield from _train_on(estimator, *held, IWAE(), n_draws, stage=", tighter bound")
+        yield from _train_on(estimator, *held, IWAE(), n_draws, stage="tighter bound")
 
 
 def _kl(net: Net) -> float:
@@ -103,28 +102,41 @@ def _train_on(
     module = ObjectiveModule(first.module.model.train(), objective, n_draws)
     module.start = deepcopy(module.state_dict())
     module.least_gain = LEAST_GAIN
-    module.starts_at_random = True  # what it gains or loses is a matter of the bound alone
+    module.goes_on = True
     held = parts, module, rows, validation
     second = _net(estimator, *held, lr=first.lr, **options)
     second.max_epochs = n_left
     if warms_up:
         second.criterion_.warmup = Loss(warmup=None).n_warmup(first.max_epochs)
-    try:
-        yield second, rows
-    except KeyboardInterrupt:
-        first.interrupted = True
+    if not (yield from _completed(first, second, rows)):
         return
     if "start_cll" in second.history[0]:
         first.interrupted = second.interrupted
         return
     join(first.history, second)
+    mark_best(second.history)
     second.max_epochs += n_epochs
     estimator.net_ = second
 
 
+def _completed(first: Net, second: Net, rows):
+    """Yield a later training; return whether it ended, else leave the model of the first one."""
+    start, n_epochs = second.module.start, len(first.history)
+    try:
+        yield second, rows
+        return True
+    except KeyboardInterrupt:
+        first.interrupted = True
+    except FAILURES:
+        pass
+    second.module.load_state_dict(start)
+    del first.history[n_epochs:]
+    return False
+
+
 def _may_go_on(net: Net, validation) -> bool:
     """Return whether rows held out can judge more training, and the user did not rule it out."""
-    if net.interrupted or validation is None or len(validation) < FEWEST_HELD_OUT:
+    if net.interrupted or validation is None or not has_independent(validation, FEWEST_HELD_OUT):
         return False
     # With a schedule, steps are as large as it says.
     return not any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
@@ -132,7 +144,7 @@ def _may_go_on(net: Net, validation) -> bool:
 
 def _may_be_tightened(estimator, parts, validation) -> bool:
     """Return whether a bound of several draws may be better, and the user did not rule it out."""
-    if len(validation) < FEWEST_TO_TIGHTEN:
+    if not has_independent(validation, FEWEST_TO_TIGHTEN):
         return False
     if estimator.objective != "auto" or not estimator.early_stopping or parts.finetuned:
         return False
@@ -146,6 +158,5 @@ def _may_be_tightened(estimator, parts, validation) -> bool:
 def _net(estimator, parts, module, rows, validation, callbacks=(), **others) -> Net:
     """Return the net of a second training."""
     training = copy(parts.training)
-    training.checkpoint = None  # that of the first training leads here again
     training.callbacks = [*(training.callbacks or []), *callbacks]
     return estimator._net(training, module.train(), parts.device, rows, validation, **others)

@@ -43,6 +43,10 @@ class ClipGradients(Callback):
         torch._foreach_mul_(gradients, (self.max_norm / (norm + 1e-6)).clamp_max(1.0))
 
 
+class DivergenceError(ValueError):
+    """Raised where a training diverged, and nothing of it can be kept."""
+
+
 class FiniteLoss(Callback):
     """Stop with an error at the first epoch whose loss is not finite, or at the end if huge."""
 
@@ -50,15 +54,15 @@ class FiniteLoss(Callback):
         row = net.history[-1]
         for name in ("train_loss", "valid_loss"):
             if not math.isfinite(row.get(name, 0.0)):
-                raise ValueError(diverged(f"in epoch {row['epoch']}: {name} is {row[name]}"))
+                raise DivergenceError(diverged(f"in epoch {row['epoch']}: {name} is {row[name]}"))
 
     def on_train_end(self, net, **kwargs):
         rows = [row for row in net.history if "train_loss" in row]  # one may be interrupted
         losses = list(map(itemgetter("train_loss"), rows)) or [0.0]
         if min(losses) > LARGEST_LOSS:
             what = f"from the first epoch on: the lowest train_loss is {min(losses):.3g}"
-            raise ValueError(diverged(what))
-        if losses[-1] > LARGEST_LOSS:
+            raise DivergenceError(diverged(what))
+        if losses[-1] > LARGEST_LOSS and not net.module.goes_on:
             what = f"after better epochs: the last train_loss is {losses[-1]:.3g}"
             warnings.warn(diverged(what) + " The best weights are kept.", stacklevel=2)
 
@@ -150,7 +154,10 @@ class BestWeights(Callback):
         # With draws from the prior, what is trained for differs from the log-likelihood.
         is_last = net.module.is_last_training or len(net.history) >= net.max_epochs
         has_trained = len(net.history) >= FEW_EPOCHS and is_last and not net.interrupted
-        departed = not net.module.starts_at_random and not net.module.objective.draws_from_prior
+        module = net.module
+        departed = not (
+            module.starts_at_random or module.goes_on or module.objective.draws_from_prior
+        )
         if has_trained and departed:
             lost = float(weight @ (before - score) / weight.sum())
             self._warn_if_training_lost(net, train, lost)

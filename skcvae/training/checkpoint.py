@@ -21,6 +21,7 @@ from skcvae.version import __version__
 
 DIGESTS = ("training rows", "validation rows", "weights at the start")
 MAX_WRITE_SHARE = 1 / 20  # of the time of a fit
+LATER = ("process", "smaller steps", "z in use", "tighter bound")  # trainings that may follow
 MOST_NAMES = 5  # of parameters that differ, in an error
 # Parameters that a fit does not depend on, or that are compared by what follows from them.
 NOT_COMPARED = {
@@ -89,6 +90,11 @@ def _difference(name: str, before: dict[str, str], now: dict[str, str], most: in
         return f"{name} differ"
     was, is_now = (fit.get(name, "not given") for fit in (before, now))
     return f"{f'{name} was {was}'[:most]}, is {is_now}"
+
+
+def path_of(path: str | os.PathLike | None, stage: str) -> str | os.PathLike | None:
+    """Return the path of the checkpoint of a later training, beside that of the first."""
+    return path if path is None or not stage else f"{os.fspath(path)}.{stage.replace(' ', '_')}"
 
 
 def identity(estimator, training) -> dict[str, str]:

@@ -10,6 +10,8 @@ from torch import Tensor
 from skcvae.inference.conditional_likelihood import double
 from skcvae.inference.posterior_collapse import ACTIVE
 
+HIGHER_IS_BETTER = {"train_loss": -1, "valid_loss": -1, "valid_cll": 1}
+
 
 def columns(module, *, validated: bool, judged: bool) -> set[str]:
     """Return the columns of an epoch, as they are known before training.
@@ -96,7 +98,16 @@ def join(first: History, net) -> None:
     net : Net
         That of the later one, of which every epoch counts.
     """
-    later = net.history.to_list()
-    for epoch, row in zip(count(len(first) + 1), later, strict=False):
+    for epoch, row in zip(count(len(first) + 1), net.history, strict=False):
         row["epoch"] = epoch
-    net.history_ = History([*first.to_list(), *later])
+    net.history_ = History([*first.to_list(), *net.history.to_list()])
+
+
+def mark_best(history: History) -> None:
+    """Unmark the epochs of a later training that were the best ones of that training alone."""
+    for name, sign in HIGHER_IS_BETTER.items():
+        best = -math.inf
+        for row in history:
+            if row.get(f"{name}_best"):
+                row[f"{name}_best"] = sign * row[name] > best
+                best = max(best, sign * row[name])

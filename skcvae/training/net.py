@@ -6,7 +6,7 @@ and kept.
 """
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar
@@ -34,7 +34,8 @@ class ObjectiveModule(nn.Module):
     `noise_shape` is the shape of the noise of one example, draws first; `start` is the state of
     a fitted model, if there is one, that training has to exceed by `least_gain` errors, and
     `departure` that of this model with noise that steps do not exceed. A warning of lost rows
-    comes from the last training, if it started there.
+    comes from the last training, if it started there, and not where it goes on from a trained
+    model.
     """
 
     start: dict[str, Tensor] | None = None
@@ -42,6 +43,7 @@ class ObjectiveModule(nn.Module):
     least_gain = 1.0
     starts_at_random = False
     is_last_training = False
+    goes_on = False
 
     def __init__(self, model: Model, objective: Objective, n_samples: int = 1):
         super().__init__()
@@ -239,7 +241,7 @@ class Net(NeuralNet):
 
 def train(net: Net, rows) -> None:
     """Train a net; an interrupt keeps what was learned, if an epoch has ended."""
-    with net.interrupts.noted(), net.threads():
+    with net.interrupts.noted(), net.threads(), released(net):
         net.weights = moved_weights(net)
         net.average.start(net.weights)
         net.notify("on_train_begin", X=rows, y=None)
@@ -270,7 +272,7 @@ def train_all(trainings: Generator) -> None:
 
 
 def end(net: Net, rows) -> None:
-    """Keep the best weights of a net, and no rows; raise KeyboardInterrupt without an epoch."""
+    """Keep the best weights of a net; raise KeyboardInterrupt without an epoch."""
     net.interrupts.received, net.interrupts.held = False, True  # until the weights are set
     try:
         net.notify("on_train_end", X=rows, y=None)
@@ -279,7 +281,15 @@ def end(net: Net, rows) -> None:
     finally:  # callbacks of the user may expect an epoch
         if not net.history:
             raise KeyboardInterrupt
-    # A fitted net keeps neither rows nor a second set of weights.
-    net.train_split, net.average, net.weights = None, None, []
-    for parameter in net.module.parameters():
-        parameter.data, parameter.grad = parameter.data.clone(), None
+
+
+@contextlib.contextmanager
+def released(*nets: Net) -> Iterator[None]:
+    """Keep neither rows nor a second set of weights after a training, also where it failed."""
+    try:
+        yield
+    finally:
+        for net in nets:
+            net.train_split, net.average, net.weights = None, None, []
+            for parameter in net.module.parameters():
+                parameter.data, parameter.grad = parameter.data.clone(), None

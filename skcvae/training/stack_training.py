@@ -6,7 +6,7 @@ from typing import NamedTuple
 from skcvae.data.stacked import StackedBatches, stacked_validation
 from skcvae.training.history import record
 from skcvae.training.interrupts import StopTraining
-from skcvae.training.net import Net, end
+from skcvae.training.net import Net, end, released
 from skcvae.training.stack import Stack
 
 KEPT_IDLE = 0.75  # a stack is made anew where fewer of its members are still in training
@@ -52,10 +52,10 @@ class StackTraining:
 
     def run(self) -> None:
         """Train until all fits have ended; an interrupt ends all."""
-        first = self.fits[0].net
-        for fit in self.fits:
-            fit.net.interrupts = first.interrupts
-        with first.interrupts.noted(), first.threads(len(self.fits)):
+        first, *others = nets = [fit.net for fit in self.fits]
+        for net in others:
+            net.interrupts = first.interrupts
+        with first.interrupts.noted(), first.threads(len(nets)), released(*nets):
             self._epochs()
             for i, fit in enumerate(self.fits):
                 if i not in self.errors:

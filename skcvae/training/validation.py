@@ -122,6 +122,12 @@ def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[T
     return gain.new_zeros(n_groups).index_add(0, number, weight * gain) / total, total
 
 
+def has_independent(rows: Rows | StreamedRows, number: int) -> bool:
+    """Return whether there are so many rows, those of a group counted as one."""
+    one_each = torch.ones(len(rows), dtype=torch.float64)
+    return len(rows) >= number and len(by_group(rows, one_each, one_each)[0]) >= number
+
+
 def ceiling(module, held_out: Rows | StreamedRows) -> float:
     """Return the score above which rows held out cannot tell models from each other.
 
