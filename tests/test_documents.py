@@ -9,7 +9,7 @@ import pytest
 from conftest import ESTIMATORS, UNSUPERVISED
 from docutils.core import publish_doctree
 from numpydoc.validate import validate
-from skorch import NeuralNet
+from shortcuts import cut_short
 
 from skcvae import CVAERegressor, EnsembleRegressor, HybridStructuredPredictorCV, Training
 
@@ -67,12 +67,8 @@ def code_blocks(path):
     "path", [path for path in DOCUMENTS if code_blocks(path)], ids=lambda path: path.name
 )
 def test_code_blocks_run(path, monkeypatch):
-    names, fit_loop = {}, NeuralNet.fit_loop
-
-    def short(self, X, y=None, epochs=None, **kwargs):
-        return fit_loop(self, X, y, min(epochs or self.max_epochs, 2), **kwargs)
-
-    monkeypatch.setattr(NeuralNet, "fit_loop", short)
+    names = {}
+    cut_short(monkeypatch.setattr, n_epochs=2)
     exec(compile(code_blocks(path), path, "exec"), names)
     assert "est" in names
 

@@ -409,7 +409,7 @@ def test_masks_are_learned_and_found_without_them():
     y[::2, 1] = np.nan
     est = CVAERegressor(
         architecture=Layered((8, 16), mask=True), likelihood=MaskedImage(Gaussian()),
-        partial_y=True, prior="standard", latent_dim=8, max_epochs=25, early_stopping=False,
+        partial_y=True, prior="standard", latent_dim=8, max_epochs=17, early_stopping=False,
         random_state=0,
     ).fit(np.ones((200, 1)), y)  # fmt: skip
     unknown = np.concatenate([images, np.full_like(masks, np.nan)], axis=1)

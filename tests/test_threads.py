@@ -14,6 +14,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from skcvae import CVAERegressor, EnsembleRegressor, Training, threads
 from skcvae.architectures import MLP
 from skcvae.data import coding
+from skcvae.inference import moments
 from skcvae.threads import THREAD_WORK, TRIED_SHARE, Pace, limited, row_work
 
 
@@ -193,6 +194,7 @@ def test_predictions_take_the_faster_number(four_threads, seen, data, monkeypatc
     """Chunks of rows are steps: a busy machine is one on which a number of threads is slow."""
     monkeypatch.setattr(threads, "THREAD_WORK", 1)
     monkeypatch.setattr(coding, "FORWARD_ROWS", 20)
+    monkeypatch.setattr(moments, "N_POINTS", 20)
     est = CVAERegressor(max_epochs=1, random_state=0).fit(*data)
     now, pace = [0.0], est._fitted.pace
     monkeypatch.setattr(threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))
@@ -201,8 +203,7 @@ def test_predictions_take_the_faster_number(four_threads, seen, data, monkeypatc
         now[0] += 10.0 if torch.get_num_threads() == n_slow else 0.1
 
     with register_module_forward_pre_hook(work):
-        for call in (est.predict, lambda X: est.sample(X, 2), lambda X: est.log_prob(X, data[1])):
-            call(data[0])
+        est.predict(data[0]), est.sample(data[0], 2), est.log_prob(*data, n_samples=20)
     assert all(pace.seconds.values()) and pace.seconds[n_slow == 4] == max(pace.seconds.values())
     seen.clear()
     pace.due = np.inf

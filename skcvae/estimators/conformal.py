@@ -106,12 +106,12 @@ class ConformalRegressor(
     >>> from sklearn.model_selection import train_test_split
     >>> from skcvae import ConformalRegressor, CVAERegressor
     >>> from skcvae.datasets import make_linear_gaussian
-    >>> data = make_linear_gaussian(n_samples=400, random_state=0)
+    >>> data = make_linear_gaussian(n_samples=200, random_state=0)
     >>> X, X_held, y, y_held = train_test_split(data.X, data.y, random_state=0)
     >>> est = ConformalRegressor(CVAERegressor(max_epochs=20, random_state=0), random_state=0)
     >>> est = est.fit(X, y).conformalize(X_held, y_held)
     >>> est.predict_interval(X, coverage=0.9).shape
-    (300, 3, 2)
+    (150, 3, 2)
     >>> float(est.contains(X_held, y_held, coverage=0.9).mean()) > 0.8
     True
     """

@@ -81,12 +81,12 @@ class StackedGridSearchCV(GridSearchCV):
     >>> from skcvae import CVAERegressor, StackedGridSearchCV
     >>> from skcvae.datasets import make_two_branches
     >>> data = make_two_branches(n_samples=200, random_state=0)
-    >>> est = CVAERegressor(max_epochs=20, random_state=0)
-    >>> search = StackedGridSearchCV(est, {"lr": [0.001, 0.003, 0.01]}, cv=3)
+    >>> est = CVAERegressor(max_epochs=6, random_state=0)
+    >>> search = StackedGridSearchCV(est, {"lr": [0.001, 0.003, 0.01]}, cv=2)
     >>> search.fit(data.X, data.y).best_params_
     {'lr': 0.01}
     >>> search.training_
-    '9 in a stack of 9'
+    '6 in a stack of 6'
     """
 
     _doc_link_module = Documented._doc_link_module
