@@ -53,7 +53,8 @@ class CVAERegressor(StructuredPredictor):
         draws together, which is tighter and has no KL term to weight, so that `beta` and
         `kl_warmup` must be 0. "auto" is "elbo", and where rows of y are several numbers, and
         50 rows or more are held out, then "iwae" of at least five draws, which is kept if
-        they gain by more than two standard errors; where z is hardly used, the weight of the
+        they gain by more than two standard errors; copies, rows of a group and annotations
+        of a row count as one there. Where z is hardly used, the weight of the
         KL term first grows once more. Of a number of `max_epochs`, this has those that early
         stopping left.
     n_train_samples : int, default=1
@@ -97,7 +98,7 @@ class CVAERegressor(StructuredPredictor):
         likelihoods are in the units of y all the same.
     max_epochs : "auto" or int, default="auto"
         Passes over the training rows, at most. "auto" makes about 15,000 steps, in 30
-        to 500 epochs.
+        to 500 epochs, in each of the trainings of `objective` "auto".
     lr : float, default=0.003
         Learning rate, the highest one of the schedule.
     batch_size : "auto" or int, default="auto"
