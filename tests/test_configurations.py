@@ -22,16 +22,16 @@ TRUTH = {
 }
 PARAMS = {
     "annotations": True, "architecture": MLP((32, 32)), "early_stopping": False, "lr": 0.02,
-    "max_epochs": 1000, "batch_size": 64, "random_state": 0,
+    "max_epochs": 500, "batch_size": 64, "random_state": 0,
     "training": Training(lr_schedule="one_cycle"),
 }  # fmt: skip
-LATENT = {"latent_dim": 2, "objective": "iwae", **PARAMS}
-SHORT = {**PARAMS, "lr": 0.01, "max_epochs": 150}
+LATENT = {"latent_dim": 2, "objective": "iwae", "n_train_samples": 20, **PARAMS}
+SHORT = {**PARAMS, "lr": 0.01, "max_epochs": 120}
 CORRELATED = CorrelatedLogits(Bernoulli(), rank=2, n_draws=256)
 MODELS = {
     "latents": (
         "stripes",
-        CVAERegressor(likelihood="bernoulli", n_train_samples=10, **LATENT),
+        CVAERegressor(likelihood="bernoulli", **{**LATENT, "max_epochs": 400}),
     ),
     "correlated logits": (
         "stripes",
@@ -47,7 +47,7 @@ MODELS = {
     ),
     "latents, classes": (
         "flips",
-        CVAERegressor(likelihood="categorical", n_train_samples=20, **{**LATENT, "lr": 0.01}),
+        CVAERegressor(likelihood="categorical", **{**LATENT, "lr": 0.01}),
     ),
 }
 

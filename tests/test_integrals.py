@@ -157,7 +157,7 @@ def test_completions_of_labels_are_as_frequent_as_bayes_theorem_says(case, likel
     for observed in ([0, np.nan, np.nan], [0, n_labels - 1, np.nan], [np.nan, 0, 0]):
         fits = (np.isnan(observed) | (whole == observed)).all(axis=1)
         expected = mass * fits / mass[fits].sum()
-        drawn = est.complete(POINT, [observed], n_samples=4000, n_steps=40, random_state=0)
+        drawn = est.complete(POINT, [observed], n_samples=4000, n_steps=20, random_state=0)
         found = (drawn[:, 0] == whole[:, None]).all(axis=2).mean(axis=1)
         # Alternation is as exact as the recognition network is the posterior.
         assert np.abs(found - expected).sum() / 2 < (0.1 if "alternated" in case else 0.05)
@@ -190,7 +190,7 @@ def linear(request):
     rng = np.random.default_rng(1)
     of_x, of_z = rng.normal(size=(2, 3)), rng.normal(size=(request.param, 3))
     y = X @ of_x + rng.normal(size=(200, request.param)) @ of_z + 0.5 * rng.normal(size=(200, 3))
-    params = {"architecture": MLP(()), "likelihood": "gaussian", "max_epochs": 60, **QUICK}
+    params = {"architecture": MLP(()), "likelihood": "gaussian", "max_epochs": 20, **QUICK}
     est = CVAERegressor(latent_dim=request.param, **params)
     y = y * [1, 10, 0.1] + [0, 5, 3]
     return est.fit(X, y), X[:2], y[:2], *gaussian_of(est, X[:2])

@@ -107,17 +107,17 @@ def test_the_bound_is_the_log_likelihood_at_the_start():
 @pytest.mark.parametrize("noise", ["dense", "walk"])
 def test_noise_that_many_outputs_share_is_found_whole(noise):
     rng = np.random.default_rng(0)
-    X, mixing = rng.normal(size=(1400, 4)), np.tril(np.ones((30, 30)))
+    X, mixing = rng.normal(size=(800, 4)), np.tril(np.ones((30, 30)))
     if noise == "dense":
         mixing = np.eye(30) + 0.3 * np.tril(rng.normal(size=(30, 30)))
-    y = X @ rng.normal(size=(4, 30)) + rng.normal(size=(1400, 30)) @ mixing.T
+    y = X @ rng.normal(size=(4, 30)) + rng.normal(size=(800, 30)) @ mixing.T
     parts = (X[:400], y[:400]), (X[400:], y[400:])
     reached = CVAERegressor(max_epochs=8, random_state=0).fit(*parts[0]).score(*parts[1])
     assert reached > log_density(*parts) - 0.05 * 30
     # Draws from the prior alone meet less of it, and are not to lose what each output has.
     with pytest.warns(UserWarning, match="too independent given X: take CVAERegressor"):
         few, none = (
-            cls(max_epochs=15, random_state=0).fit(*parts[0]).score(*parts[1])
+            cls(max_epochs=10, random_state=0).fit(*parts[0]).score(*parts[1])
             for cls in (GSNNRegressor, NNRegressor)
         )
     assert few > none + (10 if noise == "walk" else 0)
@@ -228,7 +228,7 @@ def test_an_x_of_categories_is_no_worse_than_least_squares(cls, n_kinds):
     X = np.eye(n_kinds)[rng.integers(n_kinds, size=1400)][:, : max(n_kinds - 1, 1)]
     y = X @ rng.normal(size=(X.shape[1], 2)) + rng.normal(size=(1400, 2))
     parts = (X[:400], y[:400]), (X[400:], y[400:])
-    est = cls(max_epochs=30, random_state=0).fit(*parts[0])
+    est = cls(max_epochs=15, random_state=0).fit(*parts[0])
     assert est.score(*parts[1]) > log_density(*parts) - 0.1
 
 
@@ -236,7 +236,7 @@ def test_a_curved_density_is_learned_where_x_is_constant():
     rng = np.random.default_rng(0)
     angle = rng.uniform(0, 2 * np.pi, 500)
     y = np.c_[np.cos(angle), np.sin(angle)] + 0.05 * rng.normal(size=(500, 2))
-    est = CVAERegressor(max_epochs=30, random_state=0).fit(np.ones((500, 1)), y)
+    est = CVAERegressor(max_epochs=15, lr=0.003, random_state=0).fit(np.ones((500, 1)), y)
     assert est.score(np.ones((500, 1)), y) > norm(0, 0.71).logpdf(y).sum(1).mean() + 0.5
 
 
@@ -483,13 +483,14 @@ def test_training_departs_from_noise_that_steps_do_not_exceed():
 
 def test_steps_of_a_schedule_and_few_rows_held_out_are_left_as_they_are():
     X, y = (part[:400] for part in tight_rows(1400))
-    scheduled = CVAERegressor(training=Training(lr_schedule="one_cycle"), max_epochs=40)
-    few = CVAERegressor(max_epochs=28, validation=9)
+    soon = Training(patience=3)  # so that epochs are left
+    scheduled = CVAERegressor(training=clone(soon).set_params(lr_schedule="one_cycle"))
+    few = CVAERegressor(training=soon, validation=9)
     for est in (scheduled, few):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            est.set_params(random_state=0).fit(X, y)
-        assert est.net_.lr == est.lr
+            est.set_params(max_epochs=12, random_state=0).fit(X, y)
+        assert est.net_.lr == est.lr and len(est.history_) < 12
 
 
 class Interrupt(Callback):
@@ -727,7 +728,7 @@ def test_z_is_used_where_few_rows_of_labels_or_counts_have_a_hidden_cause(kind):
     }
     X, y = np.ones((2100, 1)), rows[kind]
     est, alone = (
-        cls(likelihood=kind, random_state=0).fit(X[:100], y[:100])
+        cls(likelihood=kind, lr=0.003, max_epochs=40, random_state=0).fit(X[:100], y[:100])
         for cls in (CVAERegressor, NNRegressor)
     )
     assert est.score(X[100:], y[100:]) > alone.score(X[100:], y[100:]) + 0.2

@@ -288,9 +288,9 @@ def test_density_between_two_ends_integrates_to_one_and_to_its_moments(likelihoo
 
 def test_outputs_stay_between_their_ends_and_have_no_units():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(300, 2))
+    X = rng.normal(size=(200, 2))
     y = 1 / (1 + np.exp(-2 * X - rng.normal(size=X.shape)))
-    est = CVAERegressor(likelihood="logit_normal", max_epochs=12, random_state=0).fit(X, y)
+    est = CVAERegressor(likelihood="logit_normal", max_epochs=8, random_state=0).fit(X, y)
     low, high = np.array([-5.0, 100.0]), np.array([5.0, 1000.0])
     wide = clone(est).set_params(likelihood=LogitNormal(low, high))
     scaled = low + (high - low) * y
@@ -313,7 +313,8 @@ def test_a_bounded_output_of_a_known_law_is_found():
     X = rng.uniform(-1, 1, size=(2000, 1))
     logit = 1 + 2 * X + np.hypot(0.5, X) * rng.normal(size=X.shape)
     y = 1 / (1 + np.exp(-logit))
-    est = NNRegressor(likelihood="logit_normal", random_state=0).fit(X[:1500], y[:1500])
+    params = {"max_epochs": 30, "lr": 0.01, "batch_size": 64, "random_state": 0}
+    est = NNRegressor(likelihood="logit_normal", **params).fit(X[:1500], y[:1500])
     exact = stats.norm.logpdf(logit, 1 + 2 * X, np.hypot(0.5, X)) - np.log(y) - np.log1p(-y)
     assert est.score(X[1500:], y[1500:]) == pytest.approx(exact[1500:].mean(), abs=0.05)
 
@@ -353,7 +354,7 @@ def test_zeros_are_as_frequent_as_in_the_data_and_have_no_units():
     rng = np.random.default_rng(0)
     y = np.where(rng.random((400, 2)) < [0.2, 0.7], 0, rng.gamma(2, 3, size=(400, 2)))
     X = rng.normal(size=(400, 1))
-    est = CVAERegressor(likelihood="hurdle", max_epochs=12, lr=0.01, random_state=0).fit(X, y)
+    est = CVAERegressor(likelihood="hurdle", max_epochs=8, lr=0.01, random_state=0).fit(X, y)
     draws = est.sample(X, 30, random_state=0)
     assert (draws >= 0).all()
     np.testing.assert_allclose((draws == 0).mean(axis=(0, 1)), (y == 0).mean(axis=0), atol=0.05)

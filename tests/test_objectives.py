@@ -246,7 +246,7 @@ def test_a_fit_with_many_draws_is_as_good_and_shows_its_terms():
 
 def test_a_lighter_kl_term_lets_more_of_y_into_z():
     data = make_linear_gaussian(n_samples=200, random_state=0)
-    params = {"max_epochs": 20, "lr": 0.01, "random_state": 0}
+    params = {"max_epochs": 8, "lr": 0.01, "random_state": 0}
     fits = [CVAERegressor(beta=beta, **params).fit(data.X, data.y) for beta in (0.0, -0.9)]
     usual, lighter = (est.history_[-1] for est in fits)
     assert lighter["train_kl"] > 2 * usual["train_kl"]

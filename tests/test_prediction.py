@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
@@ -18,16 +19,17 @@ from skcvae.datasets import make_two_branches
 from skcvae.likelihoods import Gamma, GaussianMixture, Hurdle, LogNormal
 
 QUICK = {"max_epochs": 20, "random_state": 0}
+CVAE = CVAERegressor(**QUICK)
 SINGLE = {
-    "cvae": CVAERegressor(**QUICK),
-    "mixture prior": CVAERegressor(prior="mixture", **QUICK),
+    "cvae": CVAE,
+    "mixture prior": clone(CVAE).set_params(prior="mixture"),
     "gsnn": GSNNRegressor(**QUICK),
     "hybrid": HybridStructuredPredictor(alpha=0.9, **QUICK),
     "nn": NNRegressor(likelihood=GaussianMixture(2), **QUICK),
 }
 MEMBERS = {
     **SINGLE,
-    "ensemble": EnsembleRegressor(CVAERegressor(**QUICK), n_estimators=2, random_state=0),
+    "ensemble": EnsembleRegressor(CVAE, n_estimators=2, random_state=0),
 }
 each_member = pytest.mark.parametrize("name", MEMBERS)
 N_DRAWS = 4000
@@ -35,7 +37,7 @@ N_DRAWS = 4000
 
 @functools.cache
 def branches():
-    train, test = (make_two_branches(n_samples=n, random_state=n) for n in (500, 40))
+    train, test = (make_two_branches(n_samples=n, random_state=n) for n in (250, 40))
     return train, test
 
 
@@ -102,7 +104,8 @@ def test_positive_outputs_have_the_mean_and_positive_draws(likelihood):
     X, y = skewed(300)
     if isinstance(likelihood, Hurdle):
         y = y * (np.arange(300) % 3 > 0)
-    est = CVAERegressor(likelihood=likelihood, max_epochs=25, random_state=0).fit(X, y)
+    params = {"objective": "elbo", "max_epochs": 15, "random_state": 0}
+    est = CVAERegressor(likelihood=likelihood, **params).fit(X, y)
     mean, std = est.predict(X, return_std=True)
     draws = est.sample(X, 400, random_state=0)
     assert (draws >= 0).all() and (draws == 0).any() == isinstance(likelihood, Hurdle)
@@ -115,5 +118,6 @@ def test_the_mean_of_gamma_outputs_explains_what_least_squares_does():
     X, y = skewed(500)
     X_test, y_test = skewed(2000)
     linear = r2_score(y_test, LinearRegression().fit(X, y).predict(X_test))
-    est = CVAERegressor(likelihood="gamma", max_epochs=30, random_state=0).fit(X, y)
+    params = {"objective": "elbo", "max_epochs": 15, "random_state": 0}
+    est = CVAERegressor(likelihood="gamma", **params).fit(X, y)
     assert r2_score(y_test, est.predict(X_test)) > linear

@@ -33,7 +33,7 @@ def fitted(likelihood, noise, seed=0, n_rows=200, **params):
     """Return a model of rows with noise 0.1, and rows with the noise of those held out."""
     rng, positive = np.random.default_rng(seed), isinstance(likelihood, LogNormal | Gamma)
     X_val, y_val = rows(200, noise, rng, positive)
-    est = NNRegressor(likelihood=likelihood, max_epochs=15, random_state=seed, **params)
+    est = NNRegressor(likelihood=likelihood, max_epochs=8, random_state=seed, **params)
     est.fit(*rows(n_rows, 0.1, rng, positive), X_val=X_val, y_val=y_val)
     return est, rows(1000, noise, rng, positive)
 
@@ -110,7 +110,7 @@ def test_outputs_with_few_values_images_and_all_rows_leave_it_at_one():
     X, y = rows(300, 0.1, rng)
     X_val, y_val = rows(200, 0.16, rng)
     held_out = {"X_val": X_val, "y_val": y_val}
-    est = NNRegressor(likelihood=Gaussian(), max_epochs=15, random_state=0)
+    est = NNRegressor(likelihood=Gaussian(), max_epochs=8, random_state=0)
     assert temperature_of(est.fit(X, y, **held_out)) > 1
     few = {"X_val": X_val, "y_val": y_val.round()}
     assert temperature_of(est.fit(X, y.round(), **few)) == 1
@@ -168,7 +168,7 @@ def test_latent_variables_keep_their_scale():
     data = rows(400, 0.1, rng)
     found = []
     for training in (Training(), Training(temperature=None)):
-        est = CVAERegressor(max_epochs=20, random_state=0, training=training)
+        est = CVAERegressor(objective="elbo", max_epochs=8, random_state=0, training=training)
         found.append(est.fit(*data, X_val=X_val, y_val=y_val))
     assert temperature_of(found[0]) > 1
     np.testing.assert_array_equal(*(est.encode(*data) for est in found))

@@ -141,10 +141,10 @@ def test_dropout_is_of_every_block():
 
 
 def test_joint_draws_are_paths_that_hang_together():
-    y = np.cumsum(np.random.default_rng(1).normal(size=(800, 8, 1)), axis=1)
-    x = np.zeros((800, 1))
+    y = np.cumsum(np.random.default_rng(1).normal(size=(400, 8, 1)), axis=1)
+    x = np.zeros((400, 1))
     params = {"architecture": Temporal(16), "likelihood": Gaussian(), "random_state": 0}
-    est = CVAERegressor(max_epochs=20, **params).fit(x, y)
+    est = CVAERegressor(objective="elbo", max_epochs=15, **params).fit(x, y)
     paths = est.sample(x[:1], 4000, random_state=0)
     assert paths.shape == (4000, 1, 8, 1)
     found, expected = np.cov(paths[:, 0, :, 0].T), np.minimum.outer(*[np.arange(1, 9)] * 2)
@@ -158,7 +158,7 @@ def test_a_filter_is_learned_from_few_sequences():
     y = np.stack([np.convolve(row[:, 0], kernel)[:60] for row in x])[..., None]
     error = {}
     for architecture in ("temporal", "mlp"):
-        est = NNRegressor(architecture=architecture, max_epochs=60, random_state=0)
+        est = NNRegressor(architecture=architecture, max_epochs=25, random_state=0)
         est.fit(x[:60], y[:60])
         error[architecture] = np.square(est.predict(x[60:]) - y[60:]).mean() / y.var()
     assert error["temporal"] < 1e-3 < 0.01 < error["mlp"]
@@ -267,7 +267,7 @@ def test_the_end_of_a_row_is_told_from_its_mean():
     x = cut(np.zeros((400, LENGTH, 1)) + 5, lengths)
     x[0] = np.random.default_rng(2).normal(size=(LENGTH, 1))
     est = NNRegressor(
-        architecture=Temporal(8), partial_X=True, max_epochs=30, lr=0.01, random_state=0
+        architecture=Temporal(8), partial_X=True, max_epochs=20, lr=0.01, random_state=0
     ).fit(x, lengths.astype(float))
     assert np.abs(est.predict(x[1:]) - lengths[1:]).max() < 1
 

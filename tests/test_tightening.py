@@ -1,7 +1,8 @@
 """After the bound of one draw a fit trains on with a tighter one, if rows held out gain by it."""
 
 import re
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stderr
+from io import StringIO
 
 import numpy as np
 import pytest
@@ -57,14 +58,16 @@ def assert_same_fit(one, other):
 
 @pytest.fixture(scope="module")
 def fits():
-    """Return fits by one draw, and those that go on, to rows that gain by it."""
+    """Return fits by one draw, and those that go on, to rows that gain by it, and their bars."""
     rows = wide_or_narrow(400)
-    est = CVAERegressor(**QUICK)
-    return clone(est).set_params(objective="elbo").fit(*rows), est.fit(*rows)
+    est, bars = CVAERegressor(**QUICK, verbose=1), StringIO()
+    one = clone(est).set_params(objective="elbo", verbose=0).fit(*rows)
+    with redirect_stderr(bars):
+        return one, est.fit(*rows), bars.getvalue()
 
 
 def test_rows_gain_whose_posterior_is_no_gaussian(fits):
-    one, tighter = fits
+    one, tighter, _ = fits
     new = wide_or_narrow(2000, seed=1)
     assert isinstance(tighter.net_.module.objective, IWAE)
     assert tighter.score(*new) > one.score(*new) + 0.1
@@ -72,7 +75,7 @@ def test_rows_gain_whose_posterior_is_no_gaussian(fits):
 
 
 def test_its_epochs_follow_those_of_the_first_bound(fits):
-    one, tighter = fits
+    one, tighter, _ = fits
     first, found = epochs(one), epochs(tighter)
     assert len(first) < len(found) <= QUICK["max_epochs"] and found[: len(first)] == first
     assert [row["epoch"] for row in found] == [*range(1, len(found) + 1)]
@@ -90,9 +93,8 @@ def test_a_file_has_what_was_learned(fits, tmp_path):
     assert again.summary() == fits[1].summary()
 
 
-def test_its_progress_has_a_line_of_its_own(capfd):
-    CVAERegressor(**QUICK, verbose=1).fit(*wide_or_narrow(400))
-    first, second = capfd.readouterr().err.strip().splitlines()
+def test_its_progress_has_a_line_of_its_own(fits):
+    first, second = fits[2].strip().splitlines()
     assert first.startswith("CVAERegressor: ") and "CVAERegressor, tighter bound: " in second
 
 

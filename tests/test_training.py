@@ -68,11 +68,12 @@ def test_the_weights_of_the_best_epoch_are_restored(any_class, data):
 
 def test_automatic_patience_is_as_many_epochs_as_led_to_the_best_one(data):
     def waited(cls=NNRegressor, **params):
-        est = cls(architecture=MLP(shortcut=False), random_state=0, **params).fit(*data)
+        est = cls(architecture=MLP(shortcut=False), batch_size=64, random_state=0, **params)
+        est.fit(*data)
         best = np.flatnonzero(est.history_[:, "valid_cll_best"])[-1] + 1
         return len(est.history_) - best, best
 
-    for lr, (fewest, most) in {0.1: (1, 14), 0.001: (16, 49), 0.0003: (51, 450)}.items():
+    for lr, (fewest, most) in {0.05: (1, 14), 0.007: (16, 49), 0.0015: (51, 450)}.items():
         n_waited, best = waited(lr=lr)
         assert fewest <= best <= most, "the test needs fits of three paces"
         assert n_waited == min(max(best, 15), 50)
@@ -395,14 +396,15 @@ def test_compiled_training_is_the_same_training(data):
 
 # Of those that a network treats in another way in validation than in training.
 @pytest.mark.parametrize(
-    "params", [{"architecture": MLP(dropout=0.5)}, {"prior": "gaussian_process"}], ids=str
+    "params", [{"architecture": MLP((8,), dropout=0.5)}, {"prior": "gaussian_process"}], ids=str
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The .grad attribute")
 def test_compiled_training_validates_the_same_model(params, data):
     found, columns = [], ("train_loss", "valid_loss", "valid_cll")
     for compiled in (False, {"backend": "eager"}):
         options = Training(compile=compiled)
-        est = CVAERegressor(**params, max_epochs=2, random_state=0, training=options).fit(*data)
+        est = CVAERegressor(**params, max_epochs=2, batch_size=27, random_state=0)
+        est.set_params(training=options).fit(*data)
         found.append([*est.history_[:, columns], est.score(*data)])
     np.testing.assert_allclose(np.hstack(found[1]), np.hstack(found[0]), rtol=1e-3)
 
@@ -561,7 +563,7 @@ def test_a_validation_score_below_that_of_constant_counts_or_labels_warns(kind):
 )
 def test_training_that_diverged_warns_where_the_last_epoch_is_kept(cls, kind):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(300, 2))
+    X = rng.normal(size=(150, 2))
     y = {"gaussian": X + 0.3 * rng.normal(size=X.shape), "poisson": rng.poisson(np.exp(X)),
          "categorical": (X + rng.logistic(size=X.shape) > 0).astype(int)}[kind]  # fmt: skip
     est = cls(likelihood=kind, early_stopping=False, max_epochs=15, random_state=0)

@@ -43,7 +43,7 @@ class FieldStatistics(NamedTuple):
     ) -> "FieldStatistics":
         """Return the statistics of encoded images, of some of them where there are very many."""
         n_most = max(LARGEST // y[0].size, 2)
-        kept = np.unique(np.linspace(0, len(y) - 1, n_most).astype(int))
+        kept = np.linspace(0, len(y) - 1, min(n_most, len(y))).astype(int)
         weight = np.ones(len(kept)) if weight is None else weight[kept]
         images = coding.to_tensor(y[kept], torch.float32, "cpu").numpy()
         weight = weight / weight.sum()

@@ -129,7 +129,7 @@ class ChainRule(Distribution):
         if self._is_exact():
             seen = self._seen()
             return self._terms(self.known.nan_to_num()).where(seen, 0.0).sum(-1)
-        log_w = torch.stack([log_w for _, log_w in self._fixed_paths()])
+        log_w = torch.cat([log_w for _, log_w in self._fixed_paths()])
         return log_w.logsumexp(0) - math.log(len(log_w))
 
     def _seen(self) -> Tensor:
@@ -156,16 +156,16 @@ class ChainRule(Distribution):
     @functools.cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:
         """Mean and variance, in order, by the law of total variance."""
-        log_w, centres, spreads = zip(*map(self._given_path, self._fixed_paths()), strict=True)
-        weight = torch.stack(log_w).softmax(0)[..., None, None]
-        centre = torch.stack(centres)
+        paths = zip(*map(self._given_paths, self._fixed_paths()), strict=True)
+        log_w, centre, spread = map(torch.cat, paths)
+        weight = log_w.softmax(0)[..., None, None]
         mean = (weight * centre).sum(0)
-        spread = torch.stack(spreads) + (centre - mean).square()
+        spread = spread + (centre - mean).square()
         return mean, (weight * spread).sum(0)
 
-    def _given_path(self, path: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def _given_paths(self, paths: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Return log weights, means and variances of outputs given those drawn before them."""
-        y, log_w = path
+        y, log_w = paths
         p = self._conditionals(y)
         if self.known is None:
             return log_w, p.mean, p.variance
@@ -173,13 +173,16 @@ class ChainRule(Distribution):
         return log_w, y.where(known_later, p.mean), p.variance.where(~known_later, 0.0)
 
     def _fixed_paths(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield draws whose noise is the same for all rows, and log weights."""
+        """Yield some draws at a time whose noise is the same for all rows, and log weights."""
         noise, _ = self.averaged()
         shape = *self.batch_shape, noise.shape[-1]
         ones = [1] * (len(shape) + 1 - noise.ndim)
         noise = noise.view(*noise.shape[:-1], *ones, -1)
         for block in noise.split(AT_ONCE):
-            yield from zip(*self._path(block.expand(-1, *shape)), strict=True)
+            y, log_w = self._path(block.expand(-1, *shape))
+            # Hidden maps of images are larger than y.
+            size = len(y) if len(self.network.feature_shape) == 1 else 1
+            yield from zip(y.split(size), log_w.split(size), strict=True)
 
     @torch.no_grad()
     def _path(self, noise: Tensor) -> tuple[Tensor, Tensor]:
