@@ -388,6 +388,22 @@ def test_an_interrupt_keeps_what_rows_held_out_find_best(by_one_draw, n_epochs):
         assert_same_fit(est, one)
 
 
+class Declining(Callback):
+    """Stop a second training before it begins, as planned."""
+
+    def on_train_begin(self, net, **kwargs):
+        if isinstance(net.module.objective, IWAE):
+            raise KeyboardInterrupt
+
+
+def test_a_callback_may_do_without_the_second_training(by_one_draw):
+    est = clone(by_one_draw).set_params(
+        objective="auto", training__callbacks=[Declining(), Interrupting(0)]
+    )
+    assert_same_fit(est.fit(*wide_or_narrow(400)), by_one_draw)
+    assert not est.net_.interrupted
+
+
 def test_after_an_interrupt_the_temperature_is_chosen_too(monkeypatch):
     monkeypatch.setattr("skcvae.training.temperature.N_ERRORS", -1e9)  # any is better
     est = clone(CVAERegressor(**QUICK)).set_params(training__callbacks=[Interrupting(0)])

@@ -11,6 +11,7 @@ from skorch.callbacks import LRScheduler
 from skcvae.objectives import ELBO, IWAE
 from skcvae.training.callbacks import DivergenceError, LatentsInUse
 from skcvae.training.history import join, mark_best
+from skcvae.training.interrupts import StopTraining
 from skcvae.training.net import Loss, Net, ObjectiveModule
 from skcvae.training.validation import has_independent
 
@@ -125,8 +126,8 @@ def _completed(first: Net, second: Net, rows):
     try:
         yield second, rows
         return True
-    except KeyboardInterrupt:
-        first.interrupted = True
+    except KeyboardInterrupt as stop:
+        first.interrupted = not isinstance(stop, StopTraining)
     except FAILURES:
         pass
     second.module.load_state_dict(start)
