@@ -1,6 +1,7 @@
 """One live line where somebody looks, one plain line per fit in a log, nothing unless asked."""
 
 import io
+import re
 import sys
 from contextlib import redirect_stderr
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import answer, judged_by
 
-from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, fitted
+from skcvae import CVAERegressor, EnsembleRegressor, NNRegressor, Training, fitted
 from skcvae.inference import moments
 
 WORK = {
@@ -51,6 +52,17 @@ def test_a_log_gets_one_plain_line_for_a_fit(any_class, data, capfd):
     assert out == "" and "\r" not in err and err.count("\n") == 1
     assert err.startswith(f"{any_class.__name__}: 2 epochs in 0")
     assert f"{judged_by(est)}={est.history_[-1][judged_by(est)]:.3f}" in err
+
+
+def test_each_training_counts_its_own_epochs(capfd):
+    rng = np.random.default_rng(0)
+    X, noise = rng.normal(size=(60, 4)), rng.normal(size=(60, 2))
+    y = X @ rng.normal(size=(4, 2)) + 0.1 * noise
+    est = NNRegressor(lr=0.05, training=Training(patience=2), random_state=0, verbose=1)
+    est.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    found = re.findall(r"NNRegressor(.*): (\d+) epochs", capfd.readouterr().err)
+    assert [stage for stage, _ in found] == ["", ", smaller steps"]
+    assert sum(int(number) for _, number in found) == len(est.history_)
 
 
 @pytest.mark.parametrize("stream", [Terminal, Notebook])

@@ -210,6 +210,7 @@ class ProgressLine(Callback):
 
     def on_train_begin(self, net, **kwargs):
         self.line_, self.losses_, self.start_ = None, "", time.monotonic()
+        self.n_before_ = len(net.history)  # of an earlier training
 
     def on_epoch_begin(self, net, **kwargs):
         if self.line_ is None:
@@ -229,7 +230,7 @@ class ProgressLine(Callback):
             self.line_.close()
         if not is_live():
             time_taken = tqdm.format_interval(time.monotonic() - self.start_)
-            ended = f"{len(net.history)} epochs in {time_taken}"
+            ended = f"{len(net.history) - self.n_before_} epochs in {time_taken}"
             print(f"{self.title}: {ended}, {self.losses_}", file=sys.stderr)
 
 
