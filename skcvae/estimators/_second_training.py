@@ -97,8 +97,8 @@ def _train_on(
 ):
     """Train on with another objective, and keep that if rows held out show a gain."""
     first, n_epochs = estimator.net_, len(estimator.net_.history)
-    n_left = first.max_epochs - (0 if estimator.max_epochs == "auto" else n_epochs)
-    if first.interrupted or n_left < 1:
+    n_spent = 0 if estimator.max_epochs == "auto" else n_epochs
+    if first.interrupted or n_spent >= first.max_epochs:
         return
     module = ObjectiveModule(first.module.model.train(), objective, n_draws)
     module.start = deepcopy(module.state_dict())
@@ -106,7 +106,7 @@ def _train_on(
     module.goes_on = True
     held = parts, module, rows, validation
     second = _net(estimator, *held, lr=first.lr, **options)
-    second.max_epochs = n_left
+    second.max_epochs -= n_spent
     if warms_up:
         second.criterion_.warmup = Loss(warmup=None).n_warmup(first.max_epochs)
     if not (yield from _completed(first, second, rows)):
