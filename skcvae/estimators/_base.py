@@ -179,7 +179,9 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         if warmup == "auto":
             has_map = len(self.specification_.latent_shape or ()) > 1
             warmup = None if has_map and module.objective.weighs_kl else 0
-        path = path_of(training.checkpoint, stage) if rows is not None else None
+        path, checkpoint = training.checkpoint, None
+        if rows is not None and path is not None:
+            checkpoint = Checkpoint(path_of(path, stage), identity(self, training))
         title = f"{type(self).__name__}, {stage}" if stage else type(self).__name__
         return training.net(
             module,
@@ -194,7 +196,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             seed=self.seed_,
             device=device,
             title=title if self.verbose else None,
-            checkpoint=None if path is None else Checkpoint(path, identity(self, training)),
+            checkpoint=checkpoint,
         )
 
     def _shown_fitted(self):

@@ -92,9 +92,9 @@ def _difference(name: str, before: dict[str, str], now: dict[str, str], most: in
     return f"{f'{name} was {was}'[:most]}, is {is_now}"
 
 
-def path_of(path: str | os.PathLike | None, stage: str) -> str | os.PathLike | None:
+def path_of(path: str | os.PathLike, stage: str) -> str | os.PathLike:
     """Return the path of the checkpoint of a later training, beside that of the first."""
-    return path if path is None or not stage else f"{os.fspath(path)}.{stage.replace(' ', '_')}"
+    return f"{os.fspath(path)}.{stage.replace(' ', '_')}" if stage else path
 
 
 def identity(estimator, training) -> dict[str, str]:
