@@ -165,8 +165,10 @@ def test_annotations_of_one_row_tell_as_much_as_one(monkeypatch):
     monkeypatch.setattr(_second_training, "ObjectiveModule", refused)
     X, y = wide_or_narrow(400)
     rows = X[:300], np.stack([y[:300]] * 2, axis=1)
-    few = X[300:340], np.stack([y[300:340]] * 2, axis=1)  # 80 annotations
-    CVAERegressor(**SHORT, annotations=True).fit(*rows, X_val=few[0], y_val=few[1])
+    for last, expected in (340, nullcontext()), (360, pytest.raises(Failed, match="tighter")):
+        held = X[300:last], np.stack([y[300:last]] * 2, axis=1)  # 80 annotations, or 120
+        with expected:
+            CVAERegressor(**SHORT, annotations=True).fit(*rows, X_val=held[0], y_val=held[1])
 
 
 class CutOffError(Exception):
@@ -180,7 +182,6 @@ class Cut(Callback):
         self.epoch = epoch
 
     def on_epoch_begin(self, net, **kwargs):
-        self.epochs_ = [*getattr(self, "epochs_", []), len(net.history)]
         if isinstance(net.module.objective, IWAE) and len(net.history) == self.epoch:
             raise CutOffError
 

@@ -51,7 +51,8 @@ def train_again(estimator, parts, rows, validation):
     if not _may_go_on(net, validation):
         return
     if "start_cll" in net.history[0]:
-        yield from _take_smaller_steps(estimator, parts, rows, validation)
+        if has_independent(validation, FEWEST_HELD_OUT):
+            yield from _take_smaller_steps(estimator, parts, rows, validation)
     elif _may_be_tightened(estimator, parts, validation):
         yield from _tighten(estimator, parts, rows, validation)
 
@@ -137,7 +138,7 @@ def _completed(first: Net, second: Net, rows):
 
 def _may_go_on(net: Net, validation) -> bool:
     """Return whether rows held out can judge more training, and the user did not rule it out."""
-    if net.interrupted or validation is None or not has_independent(validation, FEWEST_HELD_OUT):
+    if net.interrupted or validation is None:
         return False
     # With a schedule, steps are as large as it says.
     return not any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
@@ -145,15 +146,15 @@ def _may_go_on(net: Net, validation) -> bool:
 
 def _may_be_tightened(estimator, parts, validation) -> bool:
     """Return whether a bound of several draws may be better, and the user did not rule it out."""
-    if not has_independent(validation, FEWEST_TO_TIGHTEN):
-        return False
     if estimator.objective != "auto" or not estimator.early_stopping or parts.finetuned:
         return False
     if estimator.beta or estimator.kl_warmup not in ("auto", 0):
         return False
     row_shape = estimator.specification_.y_coding.row_shape
     has_latents = not estimator.net_.module.model.is_deterministic
-    return has_latents and len(row_shape) == 1 and row_shape[0] > 1
+    if not has_latents or len(row_shape) != 1 or row_shape[0] < 2:
+        return False
+    return has_independent(validation, FEWEST_TO_TIGHTEN)
 
 
 def _net(estimator, parts, module, rows, validation, callbacks=(), **others) -> Net:

@@ -152,9 +152,9 @@ class BestWeights(Callback):
         for row in net.history:
             row.update(valid_cll_best=False, start_cll=start_cll)
         # With draws from the prior, what is trained for differs from the log-likelihood.
-        is_last = net.module.is_last_training or len(net.history) >= net.max_epochs
-        has_trained = len(net.history) >= FEW_EPOCHS and is_last and not net.interrupted
         module = net.module
+        is_last = module.is_last_training or len(net.history) >= net.max_epochs
+        has_trained = len(net.history) >= FEW_EPOCHS and is_last and not net.interrupted
         departed = not (
             module.starts_at_random or module.goes_on or module.objective.draws_from_prior
         )

@@ -10,7 +10,7 @@ from torch import Tensor
 from skcvae.inference.conditional_likelihood import double
 from skcvae.inference.posterior_collapse import ACTIVE
 
-HIGHER_IS_BETTER = {"train_loss": -1, "valid_loss": -1, "valid_cll": 1}
+SIGNS = {"train_loss": -1, "valid_loss": -1, "valid_cll": 1}  # with which higher is better
 
 
 def columns(module, *, validated: bool, judged: bool) -> set[str]:
@@ -105,7 +105,7 @@ def join(first: History, net) -> None:
 
 def mark_best(history: History) -> None:
     """Unmark the epochs of a later training that were the best ones of that training alone."""
-    for name, sign in HIGHER_IS_BETTER.items():
+    for name, sign in SIGNS.items():
         best = -math.inf
         for row in history:
             if row.get(f"{name}_best"):

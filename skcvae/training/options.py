@@ -256,7 +256,8 @@ class Training(_Options):
                 f"several workers share the device, a smaller n_jobs. {error}"
             ) from error
         except torch.linalg.LinAlgError as error:
-            raise ValueError(kinds.diverged(f"to a loss that has no value ({error})")) from error
+            what = f"to a loss that has no value ({error})"
+            raise kinds.DivergenceError(kinds.diverged(what)) from error
 
     def _sizes(self, n_rows: int, batch_size, max_epochs) -> tuple[int, int]:
         """Return batch size and epochs; "auto" counts steps."""
