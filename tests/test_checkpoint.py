@@ -8,7 +8,6 @@ import random
 import resource
 import signal
 import sys
-import threading
 import time
 
 import numpy as np
@@ -730,33 +729,6 @@ def test_an_ensemble_goes_on_with_a_file_for_each_member(path, monkeypatch):
     assert not list(path.parent.iterdir())
     for member, alone in zip(est.estimators_, whole, strict=True):
         assert same_fit(member, alone)
-
-
-def ensemble_in_processes():
-    """Interrupt an ensemble while two processes train; go on in one."""
-    member = NNRegressor(max_epochs=10_000, early_stopping=False, training=Training())
-    est = EnsembleRegressor(member, n_estimators=2, random_state=0)
-
-    def have_trained():
-        states = [CheckpointFile(f"fit.ckpt.{i}").read() for i in range(2)]
-        return all(state and state["history"] for state in states)
-
-    def interrupt():
-        while not have_trained():
-            time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt).start()
-    try:
-        clone(est).set_params(n_jobs=2, estimator__training__checkpoint="fit.ckpt").fit(X, Y)
-    except KeyboardInterrupt:
-        print("interrupted")
-    print(have_trained())
-
-
-def test_members_in_other_processes_leave_their_files(tmp_path, server):
-    code, output, errors = server.run(tmp_path, ensemble_in_processes)
-    assert code == 0 and output.split() == ["interrupted", "True"], output + errors
 
 
 def test_an_ensemble_that_is_to_go_on_needs_a_seed(path):

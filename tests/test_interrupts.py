@@ -29,6 +29,7 @@ from skcvae import (
 )
 from skcvae.architectures import MLP
 from skcvae.data import batches
+from skcvae.io.checkpoint_file import CheckpointFile
 from skcvae.training import net as training
 from skcvae.training.callbacks import BestWeights, FiniteLoss
 
@@ -376,6 +377,11 @@ def within(seconds, condition):
     return found
 
 
+def have_checkpoints():
+    states = [CheckpointFile(f"fit.ckpt.{i}").read() for i in (0, 2)]
+    return all(state and state["history"] for state in states)
+
+
 def in_two_processes(kind, whole_group):
     """Interrupt what trains in two processes, for a million epochs if nothing ended it."""
     os.setsid()  # a process group, as a terminal makes one for each command
@@ -386,6 +392,7 @@ def in_two_processes(kind, whole_group):
 
     def interrupt():
         within(120, lambda: len(list(Path().glob("*.training"))) == 2)
+        within(20, lambda: kind == "search" or have_checkpoints())
         signalled.append(time.monotonic())
         (os.killpg if whole_group else os.kill)(os.getpid(), signal.SIGINT)
 
@@ -397,10 +404,17 @@ def in_two_processes(kind, whole_group):
         print(time.monotonic() - signalled[0] < 20, is_fitted)
     processes = [int(path.stem) for path in Path().glob("*.training")]
     print(len(processes), within(20, lambda: not any(map(is_running, processes))))
+    print(kind == "search" or have_checkpoints())
+
+
+def ensemble(member):
+    """Return an ensemble of which one process trains members 0 and 1, the other member 2."""
+    member.set_params(training__checkpoint="fit.ckpt")
+    return EnsembleRegressor(member, n_estimators=3, n_jobs=2, random_state=0)
 
 
 IN_PROCESSES = {
-    "ensemble": lambda est: EnsembleRegressor(est, n_estimators=3, n_jobs=2, random_state=0),
+    "ensemble": ensemble,
     "search": lambda est: GridSearchCV(est, {"lr": [0.01, 0.02]}, cv=2, n_jobs=2),
 }
 
@@ -408,6 +422,9 @@ IN_PROCESSES = {
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 @pytest.mark.parametrize(("kind", "whole_group"), [("ensemble", True), ("search", False)])
 def test_an_interrupt_ends_the_fits_in_other_processes_too(tmp_path, server, kind, whole_group):
-    """Whether a terminal sends it to all of them, or a notebook to the parent alone."""
+    """Whether a terminal sends it to all of them, or a notebook to the parent alone.
+
+    Members leave their checkpoints.
+    """
     code, output, errors = server.run(tmp_path, in_two_processes, kind, whole_group)
-    assert code == 0 and output.split() == ["True", "False", "2", "True"], output + errors
+    assert code == 0 and output.split() == ["True", "False", "2", "True", "True"], output + errors
