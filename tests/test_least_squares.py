@@ -522,6 +522,27 @@ def test_an_interrupt_of_the_second_training_keeps_the_epochs_that_had_ended(aft
     assert gain > 0.1 if after else gain == pytest.approx(0, abs=1e-6)
 
 
+class OutOfMemory(Callback):
+    """Fail in the second training, after two of its epochs; note how many there were before."""
+
+    def on_train_begin(self, net, **kwargs):
+        type(self).n_before = len(net.history)
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.n_before and len(net.history) == self.n_before + 2:
+            raise MemoryError
+
+
+def test_smaller_steps_that_fail_leave_the_start():
+    X, y = linear_rows(60)
+    training = Training(patience=2, temperature=None, callbacks=[OutOfMemory()])
+    est = NNRegressor(lr=0.05, random_state=0, training=training)
+    est.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    assert len(est.history_) == OutOfMemory.n_before > 0
+    expected = est.history_[0]["start_cll"]
+    assert est.score(X[40:], y[40:]) == pytest.approx(expected, abs=1e-4)
+
+
 def nearly_linear(curvature, n_rows=400):
     X, y = linear_rows(n_rows)
     return X, y + curvature * np.sin(3 * X[:, :1])
