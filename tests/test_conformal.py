@@ -630,6 +630,30 @@ def test_labels_that_are_missing_are_neither_calibrated_with_nor_contained(table
                 method(X, gaps)
 
 
+@pytest.mark.parametrize("region", REGIONS)
+def test_y_that_the_density_does_not_take_is_refused_before_draws(
+    cvae, table, region, monkeypatch
+):
+    X, y = table
+    far, counts = y.copy(), np.abs(y).round()
+    far[7, 1] = 1e300
+    how = {"region": region, "n_samples": 5, "random_state": 0}
+    real = ConformalRegressor(FrozenEstimator(cvae), **how).conformalize(X, y)
+    inner = CVAERegressor(likelihood="poisson", **QUICK)
+    discrete = ConformalRegressor(inner, **how).fit(X, counts).conformalize(X, counts)
+    monkeypatch.setattr(skcvae.pipelines, "sample", lambda *args: pytest.fail("draws"))
+    for est, given, message in (
+        (real, far, "1e.300 in row 7, column 1"),
+        (discrete, -counts - 1, "Poisson expects counts"),
+        (discrete, counts + 0.5, "Poisson expects counts"),
+    ):
+        for values in (given, np.stack([counts, given])):
+            with pytest.raises(ValueError, match=message):
+                est.contains(X, values)
+        with pytest.raises(ValueError, match=message):
+            est.conformalize(X, given)
+
+
 def test_bad_input(cvae, table):
     X, y = table
     est = ConformalRegressor(FrozenEstimator(cvae), n_samples=5)
@@ -637,6 +661,9 @@ def test_bad_input(cvae, table):
         est.predict_interval(X)
     with pytest.raises(NotFittedError):
         ConformalRegressor().conformalize(X, y)
+    search = GridSearchCV(NNRegressor(**QUICK), {"lr": [1e9]}, refit=False)
+    with pytest.raises(ValueError, match="GridSearchCV has refit=False: regions need refit=True"):
+        ConformalRegressor(search).fit(X, y)
     for change, message in {
         "region": ({"region": "ball"}, "'region' parameter of ConformalRegressor must be"),
         "n_samples": ({"n_samples": 1}, "'n_samples' parameter"),
@@ -644,7 +671,7 @@ def test_bad_input(cvae, table):
         with pytest.raises(ValueError, match=message):
             clone(est).set_params(**change).conformalize(X, y)
     for args, message in (
-        ((X, y[:9]), "inconsistent numbers of samples"),
+        ((X, y[:9]), r"y must have shape \(80, 2\), for 80 rows .* got \(9, 2\)"),
         ((X, y[:, 0]), r"y must have shape \(80, 2\), for 80 rows .* got \(80,\)"),
         ((X, np.where(y > 2, np.nan, y)), "Input y contains NaN"),
         ((X, y, [1, 2]), r"groups must have one label for each of the 80 rows, .* \(2,\)"),

@@ -16,7 +16,7 @@ from skcvae import pipelines
 from skcvae.data import hold_out, label_names
 from skcvae.data.reading import is_missing
 from skcvae.estimators import _regions
-from skcvae.pipelines._labels import likelihood_of, without_ignored
+from skcvae.pipelines._labels import codes_of, without_ignored
 
 SAVED = {
     "region": [StrOptions(set(_regions.SCORES))],
@@ -30,6 +30,11 @@ ROUNDING = 1e-9  # of (n + 1) c
 def check_density(estimator):
     """Refuse, before training, an estimator without p(y|x), or of several y of each x."""
     while not hasattr(estimator, "log_prob") and hasattr(estimator, "get_params"):
+        if getattr(estimator, "refit", True) is False:
+            raise ValueError(
+                f"{type(estimator).__name__} has refit=False: regions need refit=True, which fits "
+                "the best candidate."
+            )
         steps = getattr(estimator, "steps", [("", getattr(estimator, "estimator", None))])
         if steps[-1][1] is None:
             break
@@ -105,28 +110,43 @@ def outputs(estimator, y):
     """Return y as an array of finite numbers, or of labels that are texts or booleans."""
     last, _ = pipelines.last_step(estimator, None, "sample")
     y = without_ignored(estimator, y)
-    if not label_names.have_names(getattr(last, "classes_", None)):
-        return check_array(y, dtype=float, ensure_2d=False, allow_nd=True, input_name="y")
-    y = label_names.array_of(y)
-    if np.frompyfunc(is_missing, 1, 1)(y).any():
-        raise ValueError("Input y contains NaN, None or a label to ignore, expected labels.")
+    if label_names.have_names(getattr(last, "classes_", None)):
+        y = label_names.array_of(y)
+        missing = np.frompyfunc(is_missing, 1, 1)(y)
+    else:
+        finite = {"ensure_all_finite": "allow-nan", "input_name": "y"}
+        y = check_array(y, dtype=float, ensure_2d=False, allow_nd=True, **finite)
+        missing = np.isnan(y)
+    if missing.any():
+        raise ValueError(
+            "Input y contains NaN, None or a label to ignore: a conformal region is one of whole "
+            "rows of y. Leave out those with gaps."
+        )
     return y
 
 
-def check_support(estimator, y):
-    """Refuse y outside of the support, to which regions are cut, as `fit` does."""
-    likelihood = likelihood_of(estimator)
-    if hasattr(likelihood, "check_targets"):
-        likelihood.check_targets(y)
+def check_values(estimator, y, shape):
+    """Refuse y of shape (n_values, n_rows, ...) that are not as in `fit`.
 
-
-def check_rows(y, shape):
-    """Refuse y of shape (n_values, n_rows, ...) that are not of a shape (n_rows, ...)."""
+    Parameters
+    ----------
+    estimator : Pipeline, search or estimator
+        Fitted.
+    y : ndarray
+        Several values of y for each row.
+    shape : tuple of int
+        That of one value for each row.
+    """
     if y.shape[1:] != shape:
         raise ValueError(
             f"y must have shape {shape}, for {shape[0]} rows of X and rows of y as in fit, got "
             f"{y.shape[1:]}."
         )
+    last, _ = pipelines.last_step(estimator, None, "sample")
+    if hasattr(last, "likelihood_"):
+        for rows in codes_of(estimator, y):
+            last.likelihood_.check_targets(rows)
+            last.y_coding_.check(rows, "y")
 
 
 def weight_of(groups, X):

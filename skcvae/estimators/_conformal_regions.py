@@ -7,7 +7,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcvae import pipelines
 from skcvae.estimators import _checks, _regions
-from skcvae.estimators._calibration import check_rows, outputs
+from skcvae.estimators._calibration import check_values, outputs
 from skcvae.estimators._frames import framed, row_index
 from skcvae.pipelines._frames import check_names
 from skcvae.pipelines._labels import columns_of_labels
@@ -85,7 +85,7 @@ class ConformalRegions:
         shape = _num_samples(X), *calibration.interval_scores.shape[1:]
         values = y if y.ndim > len(shape) else y[None]
         thresholds, several = self._thresholds(calibration.region_scores, coverage)
-        check_rows(values, shape)
+        check_values(self.estimator_, values, shape)
         scores = [
             _regions.SCORES[calibration.region](self.estimator_, part, draws, values[:, rows])
             for rows, part, draws in self._draws(X)

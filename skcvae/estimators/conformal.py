@@ -11,10 +11,10 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcvae import pipelines
 from skcvae.estimators import _calibration, _checks, _regions
@@ -193,7 +193,9 @@ class ConformalRegressor(
         check_is_fitted(self)
         check_names(self.estimator_, y)
         y, labels = _calibration.outputs(self.estimator_, y), columns_of_labels(self.estimator_)
-        check_consistent_length(X, y)
+        last, _ = pipelines.last_step(self.estimator_, None, "sample")
+        shape = _num_samples(X), *getattr(last, "y_shape_", y.shape[1:])
+        _calibration.check_values(self.estimator_, y[None], shape)
         weight, seeds = _calibration.weight_of(groups, X), spawned(seed_from(self.random_state), 2)
         joint, single = np.empty(len(y)), np.zeros(y.shape)
         if self.region == "distance" and single[..., labels].size:
@@ -201,10 +203,8 @@ class ConformalRegressor(
         score = _regions.SCORES[self.region]
         drawn = _regions.draws_of(self.estimator_, X, self.n_samples, single[0].size, seeds[0])
         for rows, part, draws in drawn:
-            _calibration.check_rows(y[None, rows], draws.shape[1:])
             (joint[rows],) = score(self.estimator_, part, draws, y[None, rows])
             if labels != slice(None):
-                _calibration.check_support(self.estimator_, y[rows])
                 single[rows] = _regions.centrality(draws, y[rows])
         single[..., labels] = 0
         self.calibration_ = _calibration.Calibration(
