@@ -6,7 +6,7 @@ import torch
 from scipy.stats import multivariate_normal
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
-from skcvae import VAE, CVAERegressor, HybridStructuredPredictor
+from skcvae import VAE, CVAERegressor, EnsembleRegressor, HybridStructuredPredictor
 from skcvae.architectures import MLP
 from skcvae.distributions import CorrelatedGaussian, detached, reparameterize, rescaled
 from skcvae.factors import factors
@@ -218,3 +218,19 @@ def test_linear_networks_fit_gaps_as_well_as_expectation_maximisation(cls):
     best = fit(None, gaps[train])
     p = MultivariateNormal(best.intercept, best.covariance)
     assert reached > p.log_prob(torch.from_numpy(whole[test])).mean() - 0.1
+
+
+@pytest.mark.parametrize("method", ["importance_sampling", "monte_carlo"])
+@pytest.mark.parametrize(
+    "params", [{}, {"prior": "mixture"}, {"likelihood": "bernoulli"}], ids=["t", "mixture", "b"]
+)
+def test_a_row_of_which_nothing_is_observed_has_the_probability_one(params, method):
+    X, y, whole = rows_with_gaps(60)
+    if "likelihood" in params:
+        y, whole = ((part > 5).astype(float) for part in (y, whole))
+    est = CVAERegressor(max_epochs=1, random_state=0, partial_y=True, **params)
+    members = EnsembleRegressor(est, n_estimators=2, random_state=0)
+    whole[::2] = np.nan
+    for fitted in (est.fit(X, y), members.fit(X, y)):
+        log_p = fitted.log_prob(X, whole, method=method, n_samples=20)
+        assert (log_p[::2] == 0).all() and (log_p[1::2] != 0).all()

@@ -241,6 +241,8 @@ def estimates(estimator, X, y, n_samples, method, random_state, smooth=False):
         estimate = partial(importance_sampling, widening=WIDENING, n_draws=n_samples)
     how = {"estimate": estimate, "n_samples": n_samples, "seed": seed, "smooth": smooth}
     log_p, ess = fitted.log_prob(X, y, **how)
+    unobserved = np.isnan(y).all(axis=tuple(range(1, y.ndim)))
+    log_p[unobserved], ess[unobserved] = 0.0, n_samples  # the integral over all outputs is one
     drawn = method == "importance_sampling" and not fitted.model.is_deterministic
     if drawn and n_samples >= 10:
         _warn_if_coarse(ess, n_samples)
