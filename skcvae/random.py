@@ -19,11 +19,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 def seed_from(random_state) -> int:
     """Return a seed for torch generators."""
-    if isinstance(random_state, bool):
-        raise ValueError(f"random_state must be an int, RandomState or None, got {random_state}.")
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
-    return int(check_random_state(random_state).randint(2**31 - 1))
+    try:
+        drawn = check_random_state(random_state)
+    except ValueError:
+        drawn = None
+    if drawn is None or isinstance(random_state, bool):
+        raise ValueError(
+            "random_state must be an int from 0 to 2**32 - 1, a RandomState or None, got "
+            f"{random_state!r}."
+        )
+    return int(drawn.randint(2**31 - 1))
 
 
 def spawned(seed: int, n_streams: int) -> list[int]:

@@ -267,7 +267,7 @@ def test_the_chosen_model_is_pickled_and_saved(chosen, tmp_path):
     assert loaded.score(X, y) == est.score(X, y)
 
 
-@pytest.mark.parametrize("alphas", [[], [0.5, 1.5], [[0.5]], [np.nan]])
+@pytest.mark.parametrize("alphas", [[], ["a"], [0.5, 1.5], [[0.5]], [np.nan]])
 def test_bad_alphas_are_named(data, alphas):
     est = HybridStructuredPredictorCV(alphas, **QUICK)
     with pytest.raises(ValueError, match="alphas must be"):

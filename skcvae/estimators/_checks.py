@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
@@ -48,15 +48,22 @@ def named_keywords(method):
 
 
 def check_call(estimator, method, /, *args, **kwargs):
-    """Raise an error if a method, as a function, does not take these arguments."""
+    """Raise an error if a method, as a function, does not take these arguments.
+
+    Flags are those whose default is True or False, but `as_frame`, which may be an index.
+    """
     signature = inspect.signature(method)
     try:
-        signature.bind(estimator, *args, **kwargs)
+        given = signature.bind(estimator, *args, **kwargs).arguments
     except TypeError as error:
         known = [name for name in signature.parameters if name != "self"]
         close = " ".join(filter(None, (suggestion(k, known) for k in kwargs if k not in known)))
         text = f"{type(estimator).__name__}.{method.__name__}() {error}. {close}".strip()
         raise TypeError(text) from None
+    for name in given.keys() - {"as_frame"}:
+        is_flag = isinstance(signature.parameters[name].default, bool)
+        if is_flag and not isinstance(given[name], bool | np.bool_):
+            raise ValueError(f"{name} must be True or False, got {given[name]!r}.")
 
 
 def in_terms(error, terms):
@@ -70,7 +77,18 @@ def in_terms(error, terms):
 
 def check_weights(sample_weight, X):
     """Return one weight per row, not negative and not all zero; None counts as ones."""
-    if sample_weight is not None and not np.asarray(sample_weight).any():
+    if sample_weight is None:
+        return np.ones(_num_samples(X))
+    try:
+        weight = np.asarray(sample_weight, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"sample_weight must be numbers, got {sample_weight!r:.60}.") from None
+    if weight.shape not in ((), (_num_samples(X),)):
+        raise ValueError(
+            f"sample_weight must have one weight for each of the {_num_samples(X)} rows of X, got "
+            f"shape {weight.shape}."
+        )
+    if not weight.any():
         raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
     return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
@@ -146,13 +164,22 @@ def prediction(estimator, return_std, return_proba, method):
 
 def check_levels(quantiles):
     """Return quantile levels as an array."""
-    array = np.asarray(quantiles, dtype=float)
-    if array.ndim > 1 or not array.size or not ((array >= 0) & (array <= 1)).all():
+    array = in_unit_interval(quantiles)
+    if array is None:
         raise ValueError(
             "quantiles must be a number in [0, 1] or a non-empty sequence of them, "
             f"got {quantiles!r}."
         )
     return array
+
+
+def in_unit_interval(given):
+    """Return a number in [0, 1], or a list of them, as an array; None if it is neither."""
+    try:
+        array = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        return None
+    return array if array.ndim < 2 and array.size and ((0 <= array) & (array <= 1)).all() else None
 
 
 def check_parameters(estimator):

@@ -125,6 +125,10 @@ def _numbers(estimator, y, likelihood, name, names):
     y = reading.numbers(y, name)
     if np.isscalar(y):
         return y
+    if 0 in np.shape(y):
+        raise ValueError(
+            f"{name} must have at least one row and one output, got shape {np.shape(y)}."
+        )
     check = functools.partial(
         check_array,
         ensure_2d=False,

@@ -2,7 +2,6 @@
 
 from numbers import Integral
 
-import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics import get_scorer_names
@@ -238,8 +237,8 @@ class HybridStructuredPredictorCV(StructuredPredictor):
         return search
 
     def _checked_alphas(self):
-        alphas = np.asarray(self.alphas, dtype=float)
-        if alphas.ndim != 1 or not alphas.size or not ((alphas >= 0) & (alphas <= 1)).all():
+        alphas = _checks.in_unit_interval(self.alphas)
+        if alphas is None or not alphas.ndim:
             raise ValueError(
                 f"alphas must be a non-empty list of numbers in [0, 1], got {self.alphas!r}."
             )
