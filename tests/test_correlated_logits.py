@@ -46,6 +46,18 @@ def test_without_columns_and_scale_the_labels_are_independent():
     torch.testing.assert_close(module()(parameters).log_prob(y), expected)
 
 
+@pytest.mark.parametrize("n_draws", [32, 33])
+def test_few_points_have_the_probabilities_of_single_labels(n_draws):
+    p = module(rank=1, n_draws=n_draws)
+    loc, column = torch.tensor([[0.0, 1.5], [2.0, -3.0]]).double()
+    found = p(torch.stack([loc, column])[None]).mean.squeeze(0)
+    u, weight = (torch.tensor(part) for part in np.polynomial.hermite_e.hermegauss(100))
+    exact = weight @ torch.sigmoid(loc + u[:, None] * column) / math.sqrt(2 * math.pi)
+    torch.testing.assert_close(found, exact, atol=0.01, rtol=0)
+    if n_draws % 2 == 0:
+        assert found[0].item() == pytest.approx(0.5, abs=1e-9)  # points and their negatives
+
+
 def test_signs_of_correlated_logits_agree_as_often_as_gaussians_do():
     """Large logits: P(equal) = 1/2 + arcsin(r) / pi for a correlation of r."""
     angle = 0.9

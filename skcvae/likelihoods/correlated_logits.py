@@ -12,6 +12,7 @@ from skcvae.likelihoods.base import LikelihoodModule
 from skcvae.likelihoods.bernoulli import Bernoulli
 from skcvae.likelihoods.categorical import Categorical
 from skcvae.likelihoods.nested import Nested
+from skcvae.random import normal_points
 
 MIN_SCALE = 1e-3
 
@@ -27,8 +28,11 @@ class CorrelatedLogits(Nested):
     ``observation_noise=False`` it returns the likeliest labels, or the means, given the logits.
 
     The expectation is a mean over `n_draws` draws of the noise, so `log_prob` is biased low as
-    any such estimate, the less the more draws. Training draws anew in each step; a
-    fitted model has one Latin hypercube of draws, so that the same row has the same score.
+    any such estimate, the less the more draws. Training draws anew in each step; a fitted model
+    has quasi-random points in their place, the same for all rows, so that a row has one score.
+    `sample` has new noise for each draw: shares of draws differ from probabilities of
+    `log_prob`, for five binary outputs whose logits have a deviation of 3 by 0.13 in total
+    variation with 32 points, and by 0.02 with 512.
 
     Parameters
     ----------
@@ -111,7 +115,8 @@ class _CorrelatedLogits(LikelihoodModule):
         self.out_shape = (n_draws, *y_shape)  # of the widest tensor, to plan memory by
         self.generator: Generator | None = None
         self.n_own = diagonal * torch.Size(y_shape).numel()
-        self.register_buffer("noise", self.draws(torch.empty(n_draws, rank + self.n_own)))
+        points = normal_points(n_draws + n_draws % 2, (rank + self.n_own,))[:n_draws]
+        self.register_buffer("noise", points.to(torch.get_default_dtype()))
 
     def forward(self, parameters: Tensor) -> Distribution:
         axis = -len(self.parameter_shape)
