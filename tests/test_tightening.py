@@ -221,7 +221,7 @@ LEFT = {
     "no epochs left": {**QUICK, "max_epochs": 20},
     "a schedule": {"training__lr_schedule": "one_cycle", "training__patience": 10, "lr": 0.3},
     "images": {"architecture": Conv((4, 4)), "x_shape": (1, 2), "y_shape": (1, 2)},
-    "one output": {"y_shape": (1,)},
+    "one output, with z of no use": {"y_shape": (1,)},
     "few rows held out": {"validation_fraction": 0.12},
 }
 
@@ -232,12 +232,25 @@ def test_other_fits_are_left_as_they_are(kind, monkeypatch):
     monkeypatch.setattr(_second_training, "ObjectiveModule", refused)
     est = clone(CVAERegressor(**SHORT)).set_params(**LEFT.get(kind, {}))
     rows = wide_or_narrow(400)
-    if kind == "one output":
+    if kind == "one output, with z of no use":
         rows = rows[0], rows[1][:, :1]
     with nullcontext() if kind in LEFT else pytest.raises(Failed, match="a tighter bound"):
         est.fit(*rows)
         if kind not in ("no early stopping", "no epochs left"):
             assert len(est.history_) < est.max_epochs
+
+
+def branches(n_rows, seed=0):
+    """Return rows of one output with two branches."""
+    rng = np.random.default_rng(seed)
+    X, sign = rng.normal(size=(n_rows, 1)), rng.choice([-1, 1], n_rows, p=[0.3, 0.7])
+    return X, sign * (1 + abs(X[:, 0])) + 0.2 * rng.normal(size=n_rows)
+
+
+def test_branches_of_one_output_are_narrower():
+    est, new = CVAERegressor(**QUICK | {"random_state": 2}), branches(2000, seed=1)
+    one = clone(est).set_params(objective="elbo").fit(*branches(500))
+    assert est.fit(*branches(500)).score(*new) > one.score(*new) + 0.1
 
 
 def test_members_of_a_stack_train_on_together(monkeypatch):

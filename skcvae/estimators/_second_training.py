@@ -76,11 +76,13 @@ def _tighten(estimator, parts, rows, validation):
     """Train on with the importance-weighted bound; first bring z into use, where it hardly is.
 
     The bound of one draw favours models whose posterior is Gaussian, and so makes several outputs
-    too independent; from the first epoch on, the tighter one would take several times as long.
-    Of images and sequences, and where the KL term has a weight, the bound is left as it is.
+    too independent and branches too wide; from the first epoch on, the tighter one would take
+    several times as long. Of images and sequences, and where the KL term has a weight, the bound
+    is left as it is. The noise of one output seldom needs z.
     """
     held, n_draws = (parts, rows, validation), estimator.n_train_samples
-    if _kl(estimator.net_) < LEAST_KL:
+    (n_outputs,) = estimator.specification_.y_coding.row_shape
+    if n_outputs > 1 and _kl(estimator.net_) < LEAST_KL:
         options = {"warms_up": True, "callbacks": [LatentsInUse(LEAST_KL / 2)]}
         yield from _train_on(estimator, *held, ELBO(), n_draws, stage="z in use", **options)
     if _kl(estimator.net_) >= LEAST_KL:
@@ -150,9 +152,8 @@ def _may_be_tightened(estimator, parts, validation) -> bool:
         return False
     if estimator.beta or estimator.kl_warmup not in ("auto", 0):
         return False
-    row_shape = estimator.specification_.y_coding.row_shape
     has_latents = not estimator.net_.module.model.is_deterministic
-    if not has_latents or len(row_shape) != 1 or row_shape[0] < 2:
+    if not has_latents or len(estimator.specification_.y_coding.row_shape) != 1:
         return False
     return has_independent(validation, FEWEST_TO_TIGHTEN)
 

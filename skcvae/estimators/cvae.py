@@ -51,12 +51,12 @@ class CVAERegressor(StructuredPredictor):
         What training maximises, as an object of :mod:`skcvae.objectives` or by its name:
         "elbo" is the bound above; "iwae" the importance-weighted one of `n_train_samples`
         draws together, which is tighter and has no KL term to weight, so that `beta` and
-        `kl_warmup` must be 0. "auto" is "elbo", and where rows of y are several numbers, and
-        50 rows or more are held out, then "iwae" of at least five draws, which is kept if
-        they gain by more than two standard errors; copies, rows of a group and annotations
-        of a row count as one there. Where z is hardly used, the weight of the
-        KL term first grows once more. Of a number of `max_epochs`, this has those that early
-        stopping left.
+        `kl_warmup` must be 0. "auto" is "elbo", and where rows of y are numbers, and 50 rows
+        or more are held out, then "iwae" of at least five draws, which is kept if they gain
+        by more than two standard errors; copies, rows of a group and annotations of a row
+        count as one there. Where z is hardly used, one output is left as it is, and of several
+        the weight of the KL term first grows once more. Of a number of `max_epochs`, this has
+        those that early stopping left.
     n_train_samples : int, default=1
         Draws L of z per example and step.
     beta : float, default=0.0
