@@ -421,7 +421,8 @@ def test_smooth_log_prob_is_smooth_in_y(cvae, table):
     X, y = np.repeat(table[0][:1], 200, axis=0), np.zeros((200, 2))
     y[:, 0] = np.linspace(-1, 1, 200)
     rough, smooth = (
-        np.abs(np.diff(cvae.log_prob(X, y, n_samples=3, smooth=s), 2)).mean() for s in (0, 1)
+        np.abs(np.diff(cvae.log_prob(X, y, n_samples=3, smooth=s), 2)).mean()
+        for s in (False, True)
     )
     assert smooth < rough / 10
     ensemble = EnsembleRegressor(cvae, n_estimators=1)
