@@ -49,6 +49,15 @@ class Documented(BaseEstimator):
             error.args = (unknown_name(message),)
             raise
 
+    def _check_odd(self, name: str) -> None:
+        """Refuse an even number, of a kernel without a middle."""
+        value = getattr(self, name)
+        if value % 2 == 0:
+            raise ValueError(
+                f"The {name!r} parameter of {type(self).__name__} must be odd. "
+                f"Got {value} instead."
+            )
+
     @property
     def _doc_link_template(self):
         package = ".".join(type(self).__module__.split(".")[:2])

@@ -107,10 +107,7 @@ class Model(nn.Module):
         self.noiseless = noiseless
         self.is_deterministic = generation is None or noiseless
         self.noise_shape: Shape = () if self.is_deterministic else prior.noise_shape
-        sizes = [1]
-        for module in self.modules():
-            sizes.append(math.prod(getattr(module, "out_shape", ())))
-        self.row_size = max(sizes)
+        self.row_size = max(math.prod(getattr(part, "out_shape", ())) for part in self.modules())
 
     def condition(self, x: Tensor | None = None) -> Conditional:
         """Return the model given x, or given nothing.

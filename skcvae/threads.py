@@ -23,11 +23,8 @@ LATEST = 0.3  # weight of the latest step in a mean time
 
 def row_work(module: nn.Module) -> float:
     """Return the multiply-adds of the largest product for one row; infinity with convolutions."""
-    work = 0
-    for weight in module.parameters():
-        if weight.ndim > 1:
-            work = max(work, weight.numel() if weight.ndim == 2 else math.inf)
-    return work
+    weights = [weight for weight in module.parameters() if weight.ndim > 1]
+    return max((w.numel() if w.ndim == 2 else math.inf for w in weights), default=0)
 
 
 def limited(work: float, n_threads: str | int = "auto") -> contextlib.AbstractContextManager:

@@ -132,11 +132,7 @@ class Conv(Architecture):
                     "architecture='temporal', or say by x_shape or y_shape that it is an image, "
                     f"{(1, *shape)}."
                 )
-        if self.kernel_size % 2 == 0:
-            raise ValueError(
-                f"The 'kernel_size' parameter of {type(self).__name__} must be odd. "
-                f"Got {self.kernel_size} instead."
-            )
+        self._check_odd("kernel_size")
         size = self.image_size
         if isinstance(size, str):
             size = (y_shape if is_image(y_shape) else x_shape)[-2:]

@@ -92,11 +92,7 @@ class Temporal(Architecture):
                 f"channels), got rows of shape {found}. Set x_shape or y_shape, such as "
                 f"{(*(y_shape or x_shape), 1)}, if sequences are flat, or use architecture='mlp'."
             )
-        if self.kernel_size % 2 == 0:
-            raise ValueError(
-                "The 'kernel_size' parameter of Temporal must be odd. "
-                f"Got {self.kernel_size} instead."
-            )
+        self._check_odd("kernel_size")
         n_blocks = self.n_blocks
         if isinstance(n_blocks, str):
             others = (max(lengths) - 1) / (self.kernel_size - 1)

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from torch.utils.data import Dataset
 
+from skcvae.data.hold_out import group_labels
 from skcvae.data.label_names import array_of, check_whole, known
 
 PARTIAL = " Entries that are not known are NaN, with partial_y=True."
@@ -78,64 +79,8 @@ class Annotated(NamedTuple):
         weight = weights_of_annotations(sample_weight, present)
         return cls(_safe_indexing(X, row), y[present], weight, row, present)
 
-    @classmethod
-    def of_validation(cls, X_val, y_val, likelihood) -> tuple:
-        """Return rows to validate on, one for each annotation; None stays None.
-
-        Parameters
-        ----------
-        X_val, y_val : array-like or None
-            As of :meth:`of`.
-        likelihood : object
-            Of y.
-
-        Returns
-        -------
-        tuple
-            The same two, annotation by annotation.
-        """
-        if X_val is None or y_val is None:
-            return X_val, y_val
-        return tuple(cls.of(X_val, y_val, likelihood, name="y_val")[:2])
-
-    def groups(self, groups) -> np.ndarray:
-        """Return the groups of annotations, which are those of their rows.
-
-        Parameters
-        ----------
-        groups : array-like of shape (n_rows,)
-            Groups of rows.
-
-        Returns
-        -------
-        ndarray of shape (n_present,)
-            A group for each annotation.
-
-        Raises
-        ------
-        ValueError
-            If there is not one group for each row.
-        """
-        if len(groups) != len(self.present):
-            raise ValueError(
-                f"groups must have one label for each of {len(self.present)} rows, got "
-                f"{len(groups)}."
-            )
-        return array_of(groups)[self.row]
-
     def by_row(self, values: np.ndarray) -> np.ndarray:
-        """Return one value per annotation as (n_rows, n_annotations), NaN where absent.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n_present,)
-            Of the annotations that are present.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_annotations)
-            The same values.
-        """
+        """Return one value per annotation as (n_rows, n_annotations), NaN where absent."""
         out = np.full(self.present.shape, np.nan)
         out[self.present] = values
         return out
@@ -144,28 +89,15 @@ class Annotated(NamedTuple):
 def one_by_one(arrays: tuple, likelihood, sample_weight, validation: tuple, groups) -> tuple:
     """Return what `fit` was given, annotation by annotation; those of a row stay together.
 
-    Parameters
-    ----------
-    arrays, validation : tuple
-        (X, y) to train on, and to validate on or (None, None).
-    likelihood : object
-        Of y.
-    sample_weight : array-like or None
-        Weights of rows, or of annotations.
-    groups : array-like of shape (n_rows,) or None
-        Groups of rows.
-
-    Returns
-    -------
-    tuple
-        The same without the likelihood, and the number of the row of each annotation, or None if
-        there are rows to validate on.
+    Beside it the row of each annotation, or None if there are rows to validate on.
     """
     annotated = Annotated.of(*arrays, likelihood, sample_weight)
     _refuse_signs(np.asarray(arrays[1]), annotated.present, likelihood)
     row = annotated.row if validation[0] is None else None
-    groups = groups if groups is None or row is None else annotated.groups(groups)
-    validation = Annotated.of_validation(*validation, likelihood)
+    if groups is not None and row is not None:
+        groups = group_labels(groups, len(annotated.present))[row]
+    if all(part is not None for part in validation):
+        validation = Annotated.of(*validation, likelihood, name="y_val")[:2]
     return annotated[:2], annotated.weight, validation, groups, row
 
 
@@ -187,20 +119,7 @@ def _refuse_signs(y, present, likelihood):
 
 
 def present_annotations(y: np.ndarray, codes=(-1,)) -> np.ndarray:
-    """Return which annotations are present: those with an entry that is known.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_rows, n_annotations, ...) or (n_annotations, n_rows, ...)
-        Annotations.
-    codes : iterable of int or str, default=(-1,)
-        What stands for no value, beside NaN and None.
-
-    Returns
-    -------
-    ndarray of bool of the first two sides of y
-        False where absent.
-    """
+    """Return which annotations have an entry that is not NaN, None or one of the codes."""
     there = known(y)
     for code in codes:
         there = there & (y != code)
@@ -208,25 +127,7 @@ def present_annotations(y: np.ndarray, codes=(-1,)) -> np.ndarray:
 
 
 def labels_of(name: str, maps: np.ndarray) -> np.ndarray:
-    """Return the labels of maps.
-
-    Parameters
-    ----------
-    name : str
-        What errors call the maps.
-    maps : ndarray
-        Label maps that are present.
-
-    Returns
-    -------
-    ndarray of shape (n_labels,)
-        Sorted.
-
-    Raises
-    ------
-    ValueError
-        If maps have a hole, -1, or a number that is not whole.
-    """
+    """Return the labels of maps that are present, sorted; refuse holes, -1 and fractions."""
     if not known(maps).all():
         raise ValueError(f"Input {name} contains NaN or None in part of a map, expected labels.")
     found = np.unique(np.array(maps.tolist()) if maps.dtype == object else maps)
@@ -236,22 +137,7 @@ def labels_of(name: str, maps: np.ndarray) -> np.ndarray:
 
 
 def refuse_part(name: str, present: np.ndarray, advice: str = "") -> None:
-    """Refuse -1 in what is present, where it marks an annotation that is absent as a whole.
-
-    Parameters
-    ----------
-    name : str
-        What errors call the annotations.
-    present : ndarray
-        Those that are present, or their labels.
-    advice : str, default=""
-        What else errors say.
-
-    Raises
-    ------
-    ValueError
-        If there is a -1.
-    """
+    """Refuse -1 in what is present, where it marks an annotation that is absent as a whole."""
     is_code = present == -1
     if is_code.any():
         beside = "nothing but -1" if is_code.all() else "-1 beside other values"
@@ -262,25 +148,7 @@ def refuse_part(name: str, present: np.ndarray, advice: str = "") -> None:
 
 
 def weights_of_annotations(sample_weight, present: np.ndarray) -> np.ndarray | None:
-    """Return the weight of each annotation that is present.
-
-    Parameters
-    ----------
-    sample_weight : array-like of shape (n_rows,) or (n_rows, n_annotations), or None
-        Weights of rows, or of annotations.
-    present : ndarray of bool of shape (n_rows, n_annotations)
-        Which annotations are present.
-
-    Returns
-    -------
-    ndarray of shape (n_present,) or None
-        None without weights.
-
-    Raises
-    ------
-    ValueError
-        If the weights are of another shape.
-    """
+    """Return the weight of each annotation that is present, from those of rows or annotations."""
     if sample_weight is None:
         return None
     weight = np.asarray(sample_weight)

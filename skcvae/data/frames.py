@@ -13,22 +13,7 @@ from skcvae.data.reading import column_names, is_missing, numbers
 
 
 def table(X, feature):
-    """Return X as a table whose columns can be replaced, and the column of a feature.
-
-    Parameters
-    ----------
-    X : array-like or DataFrame of shape (n_rows, n_features)
-        Inputs.
-    feature : int or str
-        The feature: its column, or its name in a DataFrame.
-
-    Returns
-    -------
-    X : ndarray or DataFrame
-        The table.
-    name : int or str
-        By which the column is found.
-    """
+    """Return X as a table whose columns can be replaced, and the column, or name, of a feature."""
     is_frame = hasattr(X, "columns")
     X = X if is_frame else np.asarray(X)
     if not is_frame and X.ndim != 2:
@@ -45,40 +30,12 @@ def table(X, feature):
 
 
 def column(X, name):
-    """Return a column of a table.
-
-    Parameters
-    ----------
-    X : ndarray or DataFrame
-        The table.
-    name : int or str
-        By which the column is found.
-
-    Returns
-    -------
-    ndarray or Series
-        Of one entry for each row.
-    """
+    """Return a column of a table."""
     return X[name] if hasattr(X, "columns") else X[:, name]
 
 
 def with_column(X, name, values):
-    """Return a table with other values in a column.
-
-    Parameters
-    ----------
-    X : ndarray or DataFrame
-        The table.
-    name : int or str
-        By which the column is found.
-    values : object or ndarray of shape (n_rows,)
-        A value for all rows, or one for each.
-
-    Returns
-    -------
-    ndarray or DataFrame
-        A copy.
-    """
+    """Return a copy of a table with one value, or one for each row, in a column."""
     if hasattr(X, "with_columns"):  # polars, which takes text for the name of a column
         listed = values if isinstance(values, np.ndarray) else [values] * len(X)
         return X.with_columns(type(X[name])(name, listed))

@@ -68,18 +68,7 @@ def is_missing(value) -> bool:
 
 
 def column_names(frame):
-    """Return the names of the columns of a DataFrame, or of a Series; None of an array.
-
-    Parameters
-    ----------
-    frame : DataFrame, Series or array-like
-        Of pandas, polars or numpy.
-
-    Returns
-    -------
-    list or None
-        Of one entry for each column.
-    """
+    """Return the names of the columns of a DataFrame, or of a Series; None of an array."""
     if hasattr(frame, "columns"):
         return list(frame.columns)
     has_name = hasattr(frame, "to_frame") and frame.name not in (None, "")
@@ -87,15 +76,7 @@ def column_names(frame):
 
 
 def check_distinct(names, name):
-    """Raise an error if columns of a DataFrame have a name in common.
-
-    Parameters
-    ----------
-    names : sequence or None
-        Names of the columns.
-    name : str
-        Of the DataFrame.
-    """
+    """Raise an error if columns of a DataFrame have a name in common."""
     counted = Counter(names or [])
     if len(counted) < counted.total():
         several = [label for label, n in counted.items() if n > 1]
@@ -106,15 +87,7 @@ def check_distinct(names, name):
 
 
 def check_same(names, expected, name):
-    """Raise an error if columns have other names, or another order, than in fit.
-
-    Parameters
-    ----------
-    names, expected : sequence of str
-        Names of the columns, and those in fit.
-    name : str
-        Of what has the columns.
-    """
+    """Raise an error if columns have other names, or another order, than in fit."""
     if [*names] != [*expected]:
         raise ValueError(
             f"{name} has columns {[*names]}, expected {[*expected]} as in fit, in this order."

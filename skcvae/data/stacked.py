@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from skcvae.data.batches import OrderedBatches, ShuffledBatches
+from skcvae.data.batches import ShuffledBatches
 from skcvae.data.omission import omit
 
 
@@ -90,24 +90,8 @@ class StackedBatches:
         return noise.to(y.device)
 
 
-def stacked_validation(batches: list[OrderedBatches]) -> list[StackedBatch]:
-    """Return the batches of validation rows, which are the same in each epoch.
-
-    Parameters
-    ----------
-    batches : list of OrderedBatches
-        Of the members, as many from each.
-
-    Returns
-    -------
-    list of StackedBatch
-        Of as many rows as the member with most has.
-    """
-    return [_beside(parts) for parts in zip(*batches, strict=True)]
-
-
-def _beside(parts: tuple) -> StackedBatch:
-    """Stack one batch of each member."""
+def beside(parts: tuple) -> StackedBatch:
+    """Stack one validation batch of each member; rows that one lacks have weight zero."""
     n_rows = max(len(inputs["arrays"][-1]) for inputs, _ in parts)
     arrays, noises, weights = [], [], []
     for inputs, weight in parts:

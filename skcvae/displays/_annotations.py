@@ -4,7 +4,7 @@ import numpy as np
 
 from skcvae.data.annotations import labels_of, present_annotations
 from skcvae.data.label_names import array_of, known, without_label
-from skcvae.displays._axes import axes_for, pyplot, style
+from skcvae.displays._axes import pyplot, style
 from skcvae.displays._images import (
     check_length,
     check_rows,
@@ -15,7 +15,7 @@ from skcvae.displays._images import (
     look_of_labels,
     names_of_labels,
     numbered,
-    show_image,
+    show_grid,
 )
 from skcvae.pipelines import sample
 from skcvae.pipelines._labels import without_ignored
@@ -196,18 +196,11 @@ class AnnotationsDisplay:
             "annotations": self._disagreement(self.annotations),
             "draws": self._disagreement(self.draws),
         }
-        columns, (n_rows, height, width) = self._columns(imshow_kw), self.draws.shape[1:]
-        size = (0.95 * len(columns), 0.95 * height / width * n_rows + 0.4)
-        self.ax_ = axes_for(ax, (n_rows, len(columns)), self, figsize=size)
-        self.figure_ = self.ax_[0, 0].figure
-        self.images_ = np.empty(self.ax_.shape, dtype=object)
-        for j, (title, images, look) in enumerate(columns):
-            self.ax_[0, j].set_title(title, fontsize="small")
-            for i, image in enumerate(images):
-                if not known(image).any():
-                    self.ax_[i, j].set_axis_off()
-                else:
-                    self.images_[i, j] = show_image(self.ax_[i, j], image, look)
+        columns = [
+            (title, [image if known(image).any() else None for image in images], look)
+            for title, images, look in self._columns(imshow_kw)
+        ]
+        show_grid(self, ax, columns, self.draws.shape[1:], fontsize="small", margin=0.4)
         last_draw = self.images_[0, -3] if self.n_shown else None
         self.legend_ = last_draw and legend_of_labels(last_draw, self.label_names)
         return self

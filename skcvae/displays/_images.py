@@ -4,7 +4,7 @@ import numpy as np
 
 from skcvae.data.checks import has_channels_last
 from skcvae.data.label_names import known
-from skcvae.displays._axes import pyplot
+from skcvae.displays._axes import axes_for, pyplot
 
 MOST_ROWS = 20  # larger grids are not readable
 LABELS = "iubOU"  # kinds of the dtypes of labels
@@ -156,6 +156,25 @@ def grey(images):
     low, high = np.nanmin(images), np.nanmax(images)
     inside = 0 <= low and high <= 1
     return {"cmap": "gray", "vmin": 0 if inside else low, "vmax": 1 if inside else high}
+
+
+def show_grid(display, ax, columns, size, row_names=None, fontsize="medium", margin=0.3):
+    """Plot columns of (title, images, look); an image may be None, `size` is that of a column."""
+    n_rows, height, width = size
+    names_width = 0.09 * max(map(len, row_names or [""]))
+    size = (0.95 * len(columns) + names_width, 0.95 * height / width * n_rows + margin)
+    display.ax_ = axes_for(ax, (n_rows, len(columns)), display, figsize=size)
+    display.figure_ = display.ax_[0, 0].figure
+    display.images_ = np.empty(display.ax_.shape, dtype=object)
+    for j, (title, images, look) in enumerate(columns):
+        display.ax_[0, j].set_title(title, fontsize=fontsize)
+        for i, image in enumerate(images):
+            if image is None:
+                display.ax_[i, j].set_axis_off()
+            else:
+                display.images_[i, j] = show_image(display.ax_[i, j], image, look)
+    for first, name in zip(display.ax_[:, 0], row_names or [], strict=False):
+        first.set_ylabel(name, rotation=0, ha="right", va="center")
 
 
 def show_image(ax, image, look):

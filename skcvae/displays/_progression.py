@@ -5,8 +5,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from skcvae.displays._axes import axes_for, pyplot, style
-from skcvae.displays._images import as_images, check_rows, grey, show_image
+from skcvae.displays._axes import pyplot, style
+from skcvae.displays._images import as_images, check_rows, grey, show_grid
 from skcvae.pipelines import encode
 from skcvae.progressions import progression
 
@@ -178,19 +178,9 @@ class ProgressionDisplay:
         columns = list(zip(titles, self.images, strict=True))
         if self.y_true is not None:
             columns.insert(0, ("image", self.y_true))
-        n_rows, height, width = self.images.shape[1:4]
-        names_width = 0.09 * max(map(len, self.row_names or [""]))
-        size = (0.95 * len(columns) + names_width, 0.95 * height / width * n_rows + 0.3)
-        self.ax_ = axes_for(ax, (n_rows, len(columns)), self, figsize=size)
-        self.figure_ = self.ax_[0, 0].figure
-        self.images_ = np.empty(self.ax_.shape, dtype=object)
         look = style(imshow_kw, **grey(self.images if self.y_true is None else self.y_true))
-        for j, (title, images) in enumerate(columns):
-            self.ax_[0, j].set_title(title, fontsize="medium")
-            for i, image in enumerate(images):
-                self.images_[i, j] = show_image(self.ax_[i, j], image, look)
-        for first, name in zip(self.ax_[:, 0], self.row_names or [], strict=False):
-            first.set_ylabel(name, rotation=0, ha="right", va="center")
+        columns = [(title, images, look) for title, images in columns]
+        show_grid(self, ax, columns, self.images.shape[1:4], self.row_names)
         return self
 
 

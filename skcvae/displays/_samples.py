@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from skcvae.displays._axes import axes_for, pyplot, style
+from skcvae.displays._axes import pyplot, style
 from skcvae.displays._images import (
     LABELS,
     check_length,
@@ -17,7 +17,7 @@ from skcvae.displays._images import (
     names_of_labels,
     numbered,
     outputs_as_images,
-    show_image,
+    show_grid,
 )
 from skcvae.pipelines import sample
 from skcvae.pipelines._labels import without_ignored
@@ -253,20 +253,11 @@ class SamplesDisplay:
             The display, plotted.
         """
         inputs = [] if self.X is None else input_columns(self.X)
-        columns, (n_rows, height, width) = inputs + self._columns(), self.draws.shape[1:4]
-        names_width = 0.09 * max(map(len, self.row_names or [""]))
-        size = (0.95 * len(columns) + names_width, 0.95 * height / width * n_rows + 0.3)
-        self.ax_ = axes_for(ax, (n_rows, len(columns)), self, figsize=size)
-        self.figure_ = self.ax_[0, 0].figure
-        self.images_ = np.empty(self.ax_.shape, dtype=object)
-        for j, (title, images) in enumerate(columns):
-            self.ax_[0, j].set_title(title, fontsize="medium")
-            own = j < len(inputs) and not self.joined
-            look = grey(images) if own else style(imshow_kw, **self._look())
-            for i, image in enumerate(images if own else self._coloured(images)):
-                self.images_[i, j] = show_image(self.ax_[i, j], image, look)
-        for first, name in zip(self.ax_[:, 0], self.row_names or [], strict=False):
-            first.set_ylabel(name, rotation=0, ha="right", va="center")
+        own = [] if self.joined else inputs
+        others, look = (inputs if self.joined else []) + self._columns(), self._look()
+        columns = [(title, images, grey(images)) for title, images in own]
+        columns += [(t, self._coloured(images), style(imshow_kw, **look)) for t, images in others]
+        show_grid(self, ax, columns, self.draws.shape[1:4], self.row_names)
         self.legend_ = legend_of_labels(self.images_[0, -1], self.label_names)
         return self
 

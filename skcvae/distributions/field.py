@@ -32,7 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
+from skcvae.distributions.latent import LOG_ROOT_2_PI
 
 
 class FieldNoise(nn.Module):
@@ -170,7 +170,7 @@ class FieldGaussian(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         white = self.noise.whiten((value - self.loc) / self.scale)
-        each = -0.5 * white.square() - self.scale.log() - HALF_LOG_TAU
+        each = -0.5 * white.square() - self.scale.log() - LOG_ROOT_2_PI
         return each.flatten(-len(self.event_shape)).sum(-1)
 
     def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008

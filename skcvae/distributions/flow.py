@@ -1,16 +1,13 @@
 """Normalising flows."""
 
-import math
-
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Transform
 from torch.quasirandom import SobolEngine
 
-from skcvae.distributions.latent import reparameterize
+from skcvae.distributions.latent import LOG_ROOT_2_PI, reparameterize
 
 N_MOMENT_DRAWS = 128  # draws that estimate the moments of a flow
-LOG_2PI = math.log(2 * math.pi)
 
 
 class NormalizingFlow(Distribution):
@@ -27,7 +24,6 @@ class NormalizingFlow(Distribution):
     """
 
     arg_constraints: dict = {}
-    has_rsample = True
 
     def __init__(self, gaussian: Independent, inverse: Transform):
         self.gaussian = gaussian
@@ -40,7 +36,7 @@ class NormalizingFlow(Distribution):
         transformed = ((value - loc) / scale).flatten(-event_ndim)
         noise, log_det = self.inverse.call_and_ladj(transformed)
         log_scale = scale.log().flatten(-event_ndim).sum(-1)
-        return -0.5 * (noise.square() + LOG_2PI).sum(-1) + log_det - log_scale
+        return -(0.5 * noise.square() + LOG_ROOT_2_PI).sum(-1) + log_det - log_scale
 
     @property
     def mean(self) -> Tensor:

@@ -104,22 +104,7 @@ class Completion:
 
 
 def masked(mask, y, name="y_partial"):
-    """Return y with NaN where a mask is True.
-
-    Parameters
-    ----------
-    mask : array-like of bool of the shape of y, or None
-        None returns y unchanged.
-    y : array-like
-        Outputs, as the user passed them.
-    name : str, default="y_partial"
-        Of y, for errors.
-
-    Returns
-    -------
-    array-like of the shape of y
-        Floats, or objects where y holds texts.
-    """
+    """Return y as floats, or objects where it holds texts, with NaN where a mask is True."""
     if mask is None or issparse(y):
         return y
     check_alike(y, mask, "mask", of=name)
@@ -144,28 +129,7 @@ def checked_counts(n_samples, n_steps):
 
 
 def completions(estimator, X, y, n_samples, random_state, **params):
-    """Return draws of y whose observed entries are unchanged.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        Fitted.
-    X : ndarray of shape (n_rows, ...) or None
-        Inputs, checked.
-    y : ndarray of shape (n_rows, ...)
-        What is modelled, NaN where missing, checked.
-    n_samples : int
-        Joint completions per row.
-    random_state : int, RandomState or None
-        None makes new draws.
-    **params
-        Passed to :meth:`skcvae.fitted.Fitted.complete`.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_rows, ...)
-        Complete rows.
-    """
+    """Return draws of y, NaN where missing, whose observed entries are unchanged."""
     drawn = estimator._shown_fitted().complete(X, y, n_samples, seed_from(random_state), **params)
     completed = estimator._shaped(drawn)
     np.copyto(completed, y, where=~np.isnan(y), casting="unsafe")

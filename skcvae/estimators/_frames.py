@@ -5,20 +5,7 @@ from sklearn.utils.validation import _num_samples
 
 
 def row_index(as_frame, X):
-    """Return the index of the rows of the frames to return, or None for arrays.
-
-    Parameters
-    ----------
-    as_frame : bool or Index
-        True takes the index of X.
-    X : array-like
-        Inputs as the user passed them.
-
-    Returns
-    -------
-    pandas.Index or None
-        Of one entry for each row.
-    """
+    """Return the index of the frames to return: True takes that of X; None for arrays."""
     if isinstance(as_frame, bool | np.bool_):
         return _index(X) if as_frame else None
     if not hasattr(as_frame, "get_indexer") or len(as_frame) != _num_samples(X):
@@ -40,22 +27,9 @@ def _index(X):
 def framed(estimator, array, index, ends=None):
     """Return an array of outputs as a frame; unchanged without an index.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    array : ndarray of shape ([n_draws,] n_rows[, n_outputs][, n_ends])
-        Predictions, draws, quantiles or intervals.
-    index : pandas.Index or None
-        Of the rows.
-    ends : tuple of (str, sequence), default=None
-        The name of the last axis, and its labels.
-
-    Returns
-    -------
-    DataFrame or ndarray
-        A column for each output, or each output and end; a row for each row, or each draw and
-        row, with levels "draw" and "row" whatever the name of the index.
+    The array is ([n_draws,] n_rows[, n_outputs][, n_ends]), `index` that of its rows, `ends` the
+    name and the labels of its last axis. Where there are draws the index of the frame has the
+    levels "draw" and "row".
     """
     if index is None:
         return array

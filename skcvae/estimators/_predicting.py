@@ -209,27 +209,7 @@ class Predicting(Completion, LatentSpace, Modes, ConditionalDensity):
 def estimates(estimator, X, y, n_samples, method, random_state, smooth=False):
     """Return log p(y|x), or log p(y) where X is None, and the effective sample size.
 
-    Parameters
-    ----------
-    estimator : Estimator
-        Fitted.
-    X : ndarray of shape (n_rows, ...) or None
-        Inputs, checked.
-    y : ndarray of shape (n_rows, ...)
-        What is modelled, checked.
-    n_samples : int or None
-        Draws of z per row; None takes `n_score_samples`.
-    method : str
-        One of METHODS.
-    random_state : int, RandomState or None
-        None takes the seed of the fit.
-    smooth : bool, default=False
-        Whether the noise follows from X alone.
-
-    Returns
-    -------
-    log_prob, ess : ndarray of shape (n_rows,)
-        Estimates in nats, and effective sample sizes.
+    Seeds are those of the fit by default; with `smooth` the noise follows from X alone.
     """
     n_samples = estimator.n_score_samples if n_samples is None else n_samples
     n_samples = whole_numbers.checked(n_samples, "n_samples")

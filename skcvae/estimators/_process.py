@@ -1,7 +1,6 @@
 """The second stage of a fit whose prior is a process over the rows."""
 
 import math
-from copy import copy
 
 import torch
 from skorch.callbacks import Callback
@@ -10,6 +9,7 @@ from torch import Tensor
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
 from skcvae.data.neighborhoods import NeighborhoodBatches
+from skcvae.estimators._second_training import next_net
 from skcvae.model import Conditional, Model
 from skcvae.objectives import ELBO
 from skcvae.priors.process import Others
@@ -96,10 +96,9 @@ def finetune(estimator, parts, selection, rows, validation):
 
 def _trained(estimator, parts, model, rows, validation):
     """Yield the net of the second stage and its rows; return it once it is trained."""
-    training = copy(parts.training)
-    training.callbacks = [*(training.callbacks or []), Conditioning(rows)]
-    module = ProcessModule(model.train(), parts.finetuned, estimator.n_train_samples)
-    net = estimator._net(training, module, parts.device, rows, validation, stage="process")
+    module = ProcessModule(model, parts.finetuned, estimator.n_train_samples)
+    held, conditioning = (parts, module, rows, validation), [Conditioning(rows)]
+    net = next_net(estimator, *held, conditioning, stage="process")
     net.iterator_train = NeighborhoodBatches
     yield net, rows
     return net

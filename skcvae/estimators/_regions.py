@@ -202,7 +202,10 @@ def pieces(estimator, drawn, score, threshold):
     lowest = -np.inf if likelihood is None else support(likelihood)
     found = []
     for _, X, draws in drawn:
-        _check_single(draws)
+        if draws[0, 0].size > 1:
+            raise ValueError(
+                f"predict_region expects one output, got rows of shape {draws.shape[2:]}."
+            )
         draws = np.sort(draws, axis=0)
         if score is distance:
             balls = draws.reshape(len(draws), -1).T, threshold * _scale(draws).ravel()
@@ -221,13 +224,6 @@ def _union(centers, radius, *, lowest):
     gaps = np.flatnonzero(np.diff(centers) > 2 * radius)
     lower, upper = centers[[0, *gaps + 1]] - radius, centers[[*gaps, -1]] + radius
     return np.stack([np.maximum(lower, lowest), upper], axis=1)
-
-
-def _check_single(draws):
-    if draws[0, 0].size > 1:
-        raise ValueError(
-            f"predict_region expects one output, got rows of shape {draws.shape[2:]}."
-        )
 
 
 def _grid(draws, width, lowest):

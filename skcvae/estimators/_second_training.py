@@ -66,7 +66,7 @@ def _take_smaller_steps(estimator, parts, rows, validation):
     module.load_state_dict(module.departure)
     module.starts_at_random, module.is_last_training = False, True
     held = parts, module, rows, validation
-    second = _net(estimator, *held, lr=SMALLER * first.lr, stage="smaller steps")
+    second = next_net(estimator, *held, lr=SMALLER * first.lr, stage="smaller steps")
     second.history_ = first.history
     if (yield from _completed(first, second, rows)):
         estimator.net_ = second
@@ -108,7 +108,7 @@ def _train_on(
     module.least_gain = LEAST_GAIN
     module.goes_on = True
     held = parts, module, rows, validation
-    second = _net(estimator, *held, lr=first.lr, **options)
+    second = next_net(estimator, *held, lr=first.lr, **options)
     second.max_epochs -= n_spent
     if warms_up:
         second.criterion_.warmup = Loss(warmup=None).n_warmup(first.max_epochs)
@@ -158,7 +158,7 @@ def _may_be_tightened(estimator, parts, validation) -> bool:
     return has_independent(validation, FEWEST_TO_TIGHTEN)
 
 
-def _net(estimator, parts, module, rows, validation, callbacks=(), **others) -> Net:
+def next_net(estimator, parts, module, rows, validation, callbacks=(), **others) -> Net:
     """Return the net of a second training."""
     training = copy(parts.training)
     training.callbacks = [*(training.callbacks or []), *callbacks]

@@ -5,14 +5,11 @@ region of a new x holds all y whose score is at most the :math:`\lceil (n + 1) c
 smallest of the n; it holds the new y with probability c or more if all rows are exchangeable.
 """
 
-from numbers import Integral
-
 import numpy as np
 from sklearn import get_config
 from sklearn.base import MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
@@ -118,8 +115,7 @@ class ConformalRegressor(
 
     _parameter_constraints = {
         "estimator": "no_validation",
-        "region": [StrOptions(set(_regions.SCORES))],
-        "n_samples": [Interval(Integral, 2, None, closed="left")],
+        **{name: _calibration.SAVED[name] for name in ("region", "n_samples")},
         "random_state": ["random_state"],
     }
     _named = {"estimator": {None: CVAERegressor}}

@@ -154,8 +154,9 @@ def _(p: Independent, y: Tensor) -> Tensor:
     return log_p.where(~y.isnan(), 0.0).flatten(-p.reinterpreted_batch_ndims).sum(-1)
 
 
-@given_observed.register
-def _(p: Independent, y: Tensor) -> Distribution:
+@given_observed.register(Independent)
+@given_observed.register(FieldGaussian)  # missing pixels of a field are refused before
+def _(p, y: Tensor) -> Distribution:
     return p
 
 
@@ -169,26 +170,15 @@ def _(p: Product, y: Tensor) -> Distribution:
     return Product([given_observed(*pair) for pair in p.paired(y)])
 
 
-# Missing pixels of a field are refused before: all are observed.
-
-
-@log_prob_of_observed.register
-def _(p: FieldGaussian, y: Tensor) -> Tensor:
+@log_prob_of_observed.register(FieldGaussian)
+@log_prob_of_observed.register(MaskedPixels)
+def _(p, y: Tensor) -> Tensor:
     return p.log_prob(y)
 
 
-@given_observed.register
-def _(p: FieldGaussian, y: Tensor) -> Distribution:
-    return p
-
-
-@log_prob_of_observed.register
-def _(p: MaskedPixels, y: Tensor) -> Tensor:
-    return p.log_prob(y)
-
-
-@given_observed.register
-def _(p: MaskedPixels, y: Tensor) -> Distribution:
+@given_observed.register(ChainRule)
+@given_observed.register(MaskedPixels)
+def _(p, y: Tensor) -> Distribution:
     return p.given(y)
 
 
@@ -217,11 +207,6 @@ def _(p: GaussianLogits, y: Tensor) -> Distribution:
 @log_prob_of_observed.register
 def _(p: ChainRule, y: Tensor) -> Tensor:
     return p.log_prob_observed(y)
-
-
-@given_observed.register
-def _(p: ChainRule, y: Tensor) -> Distribution:
-    return p.given(y)
 
 
 def _log_joint(p: MixtureSameFamily, y: Tensor) -> Tensor:

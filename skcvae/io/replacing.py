@@ -19,9 +19,8 @@ except ImportError:  # Windows, where a file that is open cannot be removed
 LONGEST_STEM = 200  # bytes of a name, of the 255 that file systems allow
 
 
-def replace(path: str, *parts) -> None:
-    """Atomically replace the file behind a path, with permissions and owner of the old one."""
-    target = os.path.realpath(path)
+def replace(target: str, *parts) -> None:
+    """Atomically replace a file, with permissions and owner of the old one."""
     with suppress(OSError):
         remove_litter(target)
     temporary, file = _opened(target)
@@ -53,7 +52,7 @@ def _take_over(old: os.stat_result, temporary: str) -> None:
 
 def remove_litter(path: str) -> None:
     """Remove what killed writers of a file left beside it."""
-    folder, name = os.path.split(os.path.realpath(path))
+    folder, name = os.path.split(path)
     ours = re.compile(rf"\.{re.escape(_stem(name))}\.[0-9a-f]{{16}}\.part")
     for other in filter(ours.fullmatch, os.listdir(folder or ".")):
         litter = os.path.join(folder, other)

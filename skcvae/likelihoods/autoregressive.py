@@ -141,11 +141,7 @@ class Autoregressive(Nested):
 
     def _check_parameters(self):
         self._validate_params()
-        if self.kernel_size % 2 == 0:
-            raise ValueError(
-                "The 'kernel_size' parameter of Autoregressive must be odd. "
-                f"Got {self.kernel_size} instead."
-            )
+        self._check_odd("kernel_size")
         if self.ignore_label is not None:
             raise ValueError(
                 "Autoregressive reads every output and can ignore no label, got "

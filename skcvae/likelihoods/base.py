@@ -6,10 +6,11 @@ where y is standardised first, and define `build`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils._param_validation import HasMethods, Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
@@ -25,6 +26,8 @@ Family = Callable[[Tensor, Tensor], Distribution]
 DAMPING = 0.2
 
 LIKELIHOOD = HasMethods(["build", "check_targets", "fit_coding", "code_shape"])
+POSITIVE = [Interval(Real, 0, None, closed="neither")]
+SCALES = {"heteroscedastic": ["boolean"], "init_scale": POSITIVE, "min_scale": POSITIVE}
 
 
 class Likelihood(Documented, ABC):
@@ -247,6 +250,12 @@ class LearnedScale(LikelihoodModule):
         self.family: Family = family
         self.raw_scale = nn.Parameter(torch.full(y_shape, raw_scale_of(init_scale)))
         self.register_buffer("temperature", torch.ones(1))
+
+    @staticmethod
+    def of(likelihood: Likelihood, y_shape: tuple[int, ...], family) -> "LearnedScale":
+        """Return the layer of the scales that a likelihood asks for."""
+        layer = PredictedScale if likelihood.heteroscedastic else LearnedScale
+        return layer(y_shape, likelihood.init_scale, likelihood.min_scale, family)
 
     def start_at(self, covariance: Tensor) -> None:
         """Start at the noise of a linear model: a covariance of shape (n_outputs, n_outputs)."""

@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from skcvae.data.field import FieldStatistics
 from skcvae.distributions import FieldGaussian, FieldNoise, SharedScaleNormal
-from skcvae.likelihoods.base import LearnedScale, LikelihoodModule, PredictedScale, RealOutputs
+from skcvae.likelihoods.base import SCALES, LearnedScale, LikelihoodModule, RealOutputs
 from skcvae.likelihoods.rarity import Rarity, RarityWeighted
 
 MOST_CHANNELS = 3  # of which the joint frequencies fit in a table
@@ -98,9 +98,7 @@ class ColorField(RealOutputs):
         "gradient": [Interval(Real, 0, None, closed="left")],
         "rarity": [Interval(Real, 0, 1, closed="left")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "heteroscedastic": ["boolean"],
-        "init_scale": [Interval(Real, 0, None, closed="neither")],
-        "min_scale": [Interval(Real, 0, None, closed="neither")],
+        **SCALES,
         "statistics": [FieldStatistics, None],
     }
 
@@ -179,8 +177,7 @@ class ColorField(RealOutputs):
             components=self.statistics.components,
             variances=self.statistics.variances,
         )
-        layer = PredictedScale if self.heteroscedastic else LearnedScale
-        scales = layer(y_shape, self.init_scale, self.min_scale, SharedScaleNormal)
+        scales = LearnedScale.of(self, y_shape, SharedScaleNormal)
         rarity = Rarity(self.statistics, self.rarity, y_shape) if self.rarity else None
         return _Field(scales, noise, rarity)
 
@@ -188,7 +185,7 @@ class ColorField(RealOutputs):
 class _Field(LikelihoodModule):
     """Read locations, and offsets of scales, as images with correlated noise."""
 
-    def __init__(self, scales: LearnedScale, noise: FieldNoise, rarity: Rarity | None):
+    def __init__(self, scales: LikelihoodModule, noise: FieldNoise, rarity: Rarity | None):
         super().__init__(scales.parameter_shape)
         self.scales, self.noise, self.rarity = scales, noise, rarity
 

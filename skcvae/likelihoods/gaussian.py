@@ -1,12 +1,9 @@
 """Real outputs with independent Gaussian noise."""
 
-from numbers import Real
-
-from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from skcvae.distributions import SharedScaleNormal
-from skcvae.likelihoods.base import LearnedScale, PredictedScale, RealOutputs
+from skcvae.likelihoods.base import SCALES, LearnedScale, RealOutputs
 
 
 class Gaussian(RealOutputs):
@@ -33,11 +30,7 @@ class Gaussian(RealOutputs):
     CVAERegressor(likelihood=Gaussian(heteroscedastic=True))
     """
 
-    _parameter_constraints = {
-        "heteroscedastic": ["boolean"],
-        "init_scale": [Interval(Real, 0, None, closed="neither")],
-        "min_scale": [Interval(Real, 0, None, closed="neither")],
-    }
+    _parameter_constraints = SCALES
 
     def __init__(self, heteroscedastic=False, *, init_scale=0.3, min_scale=1e-3):
         self.heteroscedastic = heteroscedastic
@@ -46,5 +39,4 @@ class Gaussian(RealOutputs):
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
-        layer = PredictedScale if self.heteroscedastic else LearnedScale
-        return layer(y_shape, self.init_scale, self.min_scale, SharedScaleNormal)
+        return LearnedScale.of(self, y_shape, SharedScaleNormal)

@@ -15,7 +15,7 @@ from torch.distributions import Distribution
 
 from skcvae.data.coding import FARTHEST, Scaling
 from skcvae.distributions import LogitNormal as LogitNormalDistribution
-from skcvae.likelihoods.base import LearnedScale, Likelihood, PredictedScale, Rescaled, row_of
+from skcvae.likelihoods.base import SCALES, LearnedScale, Likelihood, Rescaled, row_of
 
 LARGEST_SCALE = 4.0  # of a logit: wider ones have their mass at both ends
 END = 1e-6  # logits of numbers nearer to an end do not rule the standardisation
@@ -62,9 +62,7 @@ class LogitNormal(Likelihood):
     _parameter_constraints = {
         "low": ["array-like", Real],
         "high": ["array-like", Real],
-        "heteroscedastic": ["boolean"],
-        "init_scale": [Interval(Real, 0, None, closed="neither")],
-        "min_scale": [Interval(Real, 0, None, closed="neither")],
+        **SCALES,
         "logit_mean": ["array-like", Real, None],
         "logit_scale": ["array-like", Interval(Real, 0, None, closed="neither"), None],
     }
@@ -119,8 +117,7 @@ class LogitNormal(Likelihood):
         mean = row_of(self, "logit_mean", y_shape, 0.0)
         scale = row_of(self, "logit_scale", y_shape, 1.0, positive=True)
         family = _Family(torch.from_numpy(mean).float(), torch.from_numpy(scale).float())
-        layer = PredictedScale if self.heteroscedastic else LearnedScale
-        return _LogitNormal(layer(y_shape, self.init_scale, self.min_scale, family))
+        return _LogitNormal(LearnedScale.of(self, y_shape, family))
 
     def _ends(self, y_shape):
         low, high = (row_of(self, name, y_shape) for name in ("low", "high"))

@@ -1,6 +1,6 @@
 """Real outputs with correlated Gaussian noise."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import torch
 from sklearn.utils._param_validation import Interval
@@ -13,7 +13,7 @@ from torch.distributions import (
 
 from skcvae.distributions import raw_scale_of, scale_of
 from skcvae.factors import factors
-from skcvae.likelihoods.base import LikelihoodModule, RealOutputs
+from skcvae.likelihoods.base import SCALES, LikelihoodModule, RealOutputs
 
 SMALL = 0.1  # of the noise, the ties that outputs without ties start with
 
@@ -55,9 +55,7 @@ class MultivariateGaussian(RealOutputs):
 
     _parameter_constraints = {
         "rank": [Interval(Integral, 1, None, closed="left"), None],
-        "heteroscedastic": ["boolean"],
-        "init_scale": [Interval(Real, 0, None, closed="neither")],
-        "min_scale": [Interval(Real, 0, None, closed="neither")],
+        **SCALES,
     }
 
     def __init__(self, rank=None, *, heteroscedastic=False, init_scale=0.3, min_scale=1e-3):

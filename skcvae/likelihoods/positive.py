@@ -15,7 +15,7 @@ from torch.distributions import Distribution
 from torch.distributions import Gamma as GammaDistribution
 from torch.distributions import LogNormal as LogNormalDistribution
 
-from skcvae.likelihoods.base import LearnedScale, Likelihood, PredictedScale, Rescaled, row_of
+from skcvae.likelihoods.base import POSITIVE, SCALES, LearnedScale, Likelihood, Rescaled, row_of
 
 BOUND = 10.0  # on the logarithm of the location: a factor of at most 22,000
 LARGEST_SCALE = 4.0  # beyond it the mean of a log-normal distribution overflows
@@ -28,10 +28,9 @@ class Positive(Likelihood):
     bounds = 0.0, np.inf
 
     _parameter_constraints = {
-        "heteroscedastic": ["boolean"],
+        **SCALES,
         "init_scale": [Interval(Real, 0, LARGEST_SCALE, closed="neither")],
-        "min_scale": [Interval(Real, 0, None, closed="neither")],
-        "init_mean": ["array-like", Interval(Real, 0, None, closed="neither"), None],
+        "init_mean": ["array-like", *POSITIVE, None],
     }
 
     def __init__(self, heteroscedastic=False, *, init_scale=0.3, min_scale=1e-3, init_mean=None):
@@ -58,9 +57,8 @@ class Positive(Likelihood):
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
         mean = row_of(self, "init_mean", y_shape, 1.0, positive=True)
-        layer = PredictedScale if self.heteroscedastic else LearnedScale
         family = _Family(torch.from_numpy(mean).float(), self.family)
-        return _Positive(layer(y_shape, self.init_scale, self.min_scale, family))
+        return _Positive(LearnedScale.of(self, y_shape, family))
 
 
 class LogNormal(Positive):

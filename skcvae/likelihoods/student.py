@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Chi2, Distribution
 from torch.distributions import StudentT as StudentTDistribution
 
-from skcvae.likelihoods.base import LearnedScale, PredictedScale, RealOutputs
+from skcvae.likelihoods.base import SCALES, LearnedScale, RealOutputs
 
 # Above 2, so that the variance exists; at 200 the tails are practically Gaussian.
 MIN_DF, MAX_DF = 2.1, 200.0
@@ -46,9 +46,7 @@ class StudentT(RealOutputs):
     """
 
     _parameter_constraints = {
-        "heteroscedastic": ["boolean"],
-        "init_scale": [Interval(Real, 0, None, closed="neither")],
-        "min_scale": [Interval(Real, 0, None, closed="neither")],
+        **SCALES,
         "init_df": [Interval(Real, MIN_DF, MAX_DF, closed="neither")],
     }
 
@@ -60,8 +58,7 @@ class StudentT(RealOutputs):
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:
         self._validate_params()
-        layer = PredictedScale if self.heteroscedastic else LearnedScale
-        return layer(y_shape, self.init_scale, self.min_scale, _Family(y_shape, self.init_df))
+        return LearnedScale.of(self, y_shape, _Family(y_shape, self.init_df))
 
 
 class _Family(nn.Module):

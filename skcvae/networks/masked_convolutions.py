@@ -104,7 +104,7 @@ class CausalConvolutions(nn.Module):
         n_channels, *self.image_size = image_shape
         inputs, hidden = orders(n_channels * size, n_channels), orders(width, n_channels)
         numbers = orders(n_channels * n_numbers, n_channels)
-        self.n_channels, self.n_numbers = n_channels, n_numbers
+        self.n_channels = n_channels
         self.feature_shape = (n_features, *self.image_size)
         self.out_shape = (width, *self.image_size)
         self.features = nn.Conv2d(n_features, 2 * width, 1)

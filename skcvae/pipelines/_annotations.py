@@ -6,20 +6,7 @@ from skcvae.pipelines.steps import last_step
 
 
 def check_single(estimator, y):
-    """Refuse several annotations of each row, where one y is compared with predictions or draws.
-
-    Parameters
-    ----------
-    estimator : Pipeline, search or estimator
-        Fitted.
-    y : array-like
-        Outputs: one annotation of each row of an estimator with ``annotations=True``.
-
-    Raises
-    ------
-    ValueError
-        If y has an axis of annotations.
-    """
+    """Refuse several annotations of a row, where one y is compared with predictions or draws."""
     try:
         last, _ = last_step(estimator, None, "y_shape_")
     except TypeError:  # not of this package

@@ -15,35 +15,13 @@ UNNAMED = ["y"]  # the column of a single output without a name, in frames of pr
 
 
 def output_names(y):
-    """Return the names of outputs, or None where they are not texts.
-
-    Parameters
-    ----------
-    y : array-like, Series or DataFrame
-        Outputs, or a frame of draws.
-
-    Returns
-    -------
-    list of str or None
-        In the order of the columns.
-    """
+    """Return the names of outputs, or None where they are not texts."""
     names = column_names(y)
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def names_in_fit(estimator):
-    """Return the names of the outputs that the last step has seen in fit, or None.
-
-    Parameters
-    ----------
-    estimator : Pipeline, search or estimator
-        Fitted.
-
-    Returns
-    -------
-    list of str or None
-        In the order of the outputs.
-    """
+    """Return the names of the outputs that the last step has seen in fit, or None."""
     try:
         last, _ = last_step(estimator, None, "target_names_in_")
     except TypeError:  # y had no names, or the estimator is not of this package
@@ -52,22 +30,7 @@ def names_in_fit(estimator):
 
 
 def check_names(estimator, y, name="y"):
-    """Refuse y whose outputs have other names, or another order, than in fit.
-
-    Parameters
-    ----------
-    estimator : Pipeline, search or estimator
-        Fitted.
-    y : array-like, Series or DataFrame
-        Outputs.
-    name : str, default="y"
-        Of `y`, for errors.
-
-    Raises
-    ------
-    ValueError
-        If both have names, and these differ.
-    """
+    """Refuse y whose outputs have other names, or another order, than in fit."""
     expected, names = names_in_fit(estimator), output_names(y)
     if None not in (expected, names):
         check_same(names, expected, name)
@@ -76,23 +39,7 @@ def check_names(estimator, y, name="y"):
 def check_alike(y_true, other, name, *, of="y_true", outputs=None):
     """Refuse frames whose outputs or rows have other names, or another order, than those of y.
 
-    Parameters
-    ----------
-    y_true : array-like, Series or DataFrame
-        Outputs.
-    other : array-like, Series or DataFrame
-        What is compared with it: predictions, draws or intervals.
-    name : str
-        Of `other`, for errors.
-    of : str, default="y_true"
-        Name of `y_true`, for errors.
-    outputs : list, default=None
-        Names of the outputs in `other`, empty if it has none; None are its columns.
-
-    Raises
-    ------
-    ValueError
-        If both have names, and these differ.
+    `outputs` are the names in `other`, empty if it has none; by default those of its columns.
     """
     columns = column_names(y_true), column_names(other) if outputs is None else outputs
     if all(columns) and columns[0] != columns[1] and not _are_unnamed(columns):
@@ -123,27 +70,9 @@ def _refuse(name, of, what, expected, got):
 
 
 def as_array(frame, y_true, name):
-    """Return draws or intervals as arrays of floats, also from frames (`as_frame=True`).
+    """Return draws (n_samples, n_rows, ...), or intervals (n_rows, ..., 2), as arrays of floats.
 
-    Parameters
-    ----------
-    frame : array-like or DataFrame
-        Draws of shape (n_samples, n_rows, ...), or intervals of shape (n_rows, ..., 2).
-    y_true : array-like, Series or DataFrame of shape (n_rows, ...), or None
-        The outputs that they are of. None if they are not known.
-    name : str
-        Of `frame`, for errors.
-
-    Returns
-    -------
-    ndarray of float64
-        Of frames of draws or intervals with an axis of outputs.
-
-    Raises
-    ------
-    ValueError
-        If names differ, as in :func:`check_alike`, parts of a draw or an interval are apart, or
-        there are texts.
+    Frames (`as_frame=True`) have an axis of outputs; their names are those of y, if it is known.
     """
     axis = "columns" if _n_levels(frame, "columns") > 1 else "index"
     is_array = _n_levels(frame, axis) < 2
@@ -160,25 +89,7 @@ def as_array(frame, y_true, name):
 
 
 def as_numbers(array, name):
-    """Return an array of floats; refuse texts, such as labels.
-
-    Parameters
-    ----------
-    array : array-like, Series or DataFrame
-        Outputs, draws or intervals.
-    name : str
-        Of `array`, for errors.
-
-    Returns
-    -------
-    ndarray of float64
-        NaN for None.
-
-    Raises
-    ------
-    ValueError
-        If there are texts.
-    """
+    """Return an array of floats; refuse texts, such as labels."""
     array = np.asarray(array)
     texts = array.dtype.kind in "OU" and [v for v in array.flat if isinstance(v, str)]
     if texts:

@@ -7,39 +7,13 @@ from skcvae.pipelines.steps import last_step
 
 
 def columns_of_labels(estimator):
-    """Return the columns of y that hold labels.
-
-    Parameters
-    ----------
-    estimator : Pipeline, search or estimator
-        Fitted.
-
-    Returns
-    -------
-    list of int or slice
-        Empty for an estimator of another package.
-    """
+    """Return the columns of y that hold labels, a list or slice; none of another package."""
     last, _ = last_step(estimator, None, "sample")
     return getattr(getattr(last, "y_coding_", None), "labels", [])
 
 
 def check_numbers_only(estimator, what, output=None):
-    """Refuse estimators of labels, whose codes have no distances and no order.
-
-    Parameters
-    ----------
-    estimator : Pipeline, search or estimator
-        Fitted.
-    what : str
-        What expects numbers, for errors.
-    output : int, default=None
-        The column that it is about; None are all.
-
-    Raises
-    ------
-    ValueError
-        If y has labels there.
-    """
+    """Refuse labels, which have no distances and no order, in y or in one column of it."""
     labels = columns_of_labels(estimator)
     if output is not None and not isinstance(labels, slice):
         labels = [column for column in labels if column == output]
@@ -55,21 +29,7 @@ def check_numbers_only(estimator, what, output=None):
 
 
 def without_ignored(estimator, y):
-    """Return labels, missing where they are those that an estimator ignores.
-
-    Parameters
-    ----------
-    estimator : Pipeline, search or estimator
-        Fitted.
-    y : array-like
-        Labels.
-
-    Returns
-    -------
-    array-like of the same shape
-        Of y itself if there is nothing to ignore; else NaN where not observed, or None beside
-        texts.
-    """
+    """Return y, with NaN, or None beside texts, for labels that an estimator ignores."""
     try:
         last, _ = last_step(estimator, None, "sample")
     except TypeError:  # not of this package
@@ -80,37 +40,13 @@ def without_ignored(estimator, y):
 
 
 def likelihood_of(estimator):
-    """Return the fitted likelihood of the last step, or None.
-
-    Parameters
-    ----------
-    estimator : Pipeline, search or estimator
-        Fitted.
-
-    Returns
-    -------
-    Likelihood or None
-        None if it is not of this package.
-    """
+    """Return the fitted likelihood of the last step; None of another package."""
     last, _ = last_step(estimator, None, "sample")
     return getattr(last, "likelihood_", None)
 
 
 def codes_of(estimator, y):
-    """Return outputs as numbers, NaN where an estimator takes them as not observed.
-
-    Parameters
-    ----------
-    estimator : Pipeline, search or estimator
-        Fitted.
-    y : ndarray
-        Outputs.
-
-    Returns
-    -------
-    ndarray of the same shape
-        Texts and booleans as their positions in `classes_`.
-    """
+    """Return outputs as numbers, NaN where an estimator takes them as not observed."""
     likelihood = likelihood_of(estimator)
     y = likelihood.codes_of(y) if hasattr(likelihood, "codes_of") else y
     return numbers(y, "y")

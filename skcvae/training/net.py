@@ -141,8 +141,6 @@ class Net(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Evaluate the objective of a batch, which is on the device, in the chosen precision."""
-        if self.precision != "bfloat16":
-            return self.module_(**x)
         with self.autocast():
             return self.module_(**x)
 

@@ -23,6 +23,7 @@ from skcvae.training.net import Net, ObjectiveModule
 from skcvae.training.recording import recorded
 from skcvae.training.stackable import stackable
 from skcvae.training.validation import evaluated
+from skcvae.training.weights import WeightAverage
 
 RECORDED_AFTER = 30  # calls; it takes as long as some 200 calls save
 
@@ -55,7 +56,8 @@ class Stack:
         self.shapes = {name: p.shape for name, p in self.member.named_parameters()}
         vectors = [parameters_to_vector(net.module.parameters()).detach() for net in nets]
         self.rows = [nn.Parameter(vector) for vector in vectors]
-        self.averages, self.n_steps = [vector.clone() for vector in vectors], 0
+        self.averages = [vector.clone() for vector in vectors]
+        self.moving = WeightAverage(nets[0].average.decay)
         self.optimizer = _optimizer(nets, self.rows)
         clips = (c.max_norm for _, c in nets[0].callbacks_ if isinstance(c, ClipGradients))
         self.max_norm = next(clips, None)
@@ -64,7 +66,10 @@ class Stack:
     def _assemble(self) -> None:
         """Lay the weights of all members side by side."""
         self.weights = torch.stack([row.data for row in self.rows])
-        self.average = torch.stack(self.averages) if self.nets[0].average.decay else self.weights
+        self.average = self.weights
+        if self.moving.decay:
+            self.average = torch.stack(self.averages)
+            self.moving.weights, self.moving.average = [self.weights], [self.average]
         for row, weights in zip(self.rows, self.weights, strict=True):
             row.data = weights
         for net, average in zip(self.nets, self.average, strict=True):
@@ -120,7 +125,7 @@ class Stack:
                 for row, part in zip(self.rows, gradient, strict=True):
                     row.grad = part
                 self.optimizer.step()
-                self._update_average()
+                self.moving.update()
             bounds.append(torch.stack(bound))
             weights.append(batch.weight)
         return _sums(torch.cat(bounds, -1), torch.cat(weights, -1))
@@ -138,13 +143,6 @@ class Stack:
     def _state(self) -> tuple[Tensor, dict, dict]:
         weights = self.weights if self.member.training else self.average
         return weights, self.buffers, self.numbers
-
-    def _update_average(self) -> None:
-        """Move the average as :class:`WeightAverage` does."""
-        if self.average is not self.weights:
-            self.n_steps += 1
-            decay = min(self.nets[0].average.decay, self.n_steps / (self.n_steps + 9))
-            self.average.lerp_(self.weights, 1 - decay)
 
     # Functions of all members, and their recordings.
 

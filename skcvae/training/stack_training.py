@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from skcvae.data.stacked import StackedBatches, stacked_validation
+from skcvae.data.stacked import StackedBatches, beside
 from skcvae.training.history import record
 from skcvae.training.interrupts import StopTraining
 from skcvae.training.net import Net, end, released
@@ -79,7 +79,7 @@ class StackTraining:
         self.batches = StackedBatches([fit.batches for fit in fits])
         validates = fits[0].validation is not None
         batches = [fit.validation_batches for fit in fits] if validates else []
-        self.validation_batches = stacked_validation(batches)
+        self.validation_batches = [beside(parts) for parts in zip(*batches, strict=True)]
 
     def _epoch(self) -> None:
         """Run one epoch, and let fits leave the stack where enough of them have ended."""
@@ -88,12 +88,8 @@ class StackTraining:
         if self.validation_batches:
             self._record("valid", self.stack.validate(self.validation_batches))
         self.tell("on_epoch_end")
-        nets = (self.fits[i].net for i in self.members)
-        self.going -= {
-            i
-            for i, net in zip(self.members, nets, strict=True)
-            if len(net.history) >= net.max_epochs
-        }
+        nets = {i: self.fits[i].net for i in self.members}
+        self.going -= {i for i, net in nets.items() if len(net.history) >= net.max_epochs}
         kept = [place for place, i in enumerate(self.members) if i in self.going]
         if 0 < len(kept) < KEPT_IDLE * len(self.members):
             self.stack.release()
@@ -122,24 +118,9 @@ class StackTraining:
 
 
 def train_stack(nets: list[Net], rows: list) -> list[BaseException | None]:
-    """Train several nets at once, each as :func:`skcvae.training.net.train` would.
+    """Train initialised nets of one kind at once; return the error of each, or None.
 
-    Parameters
-    ----------
-    nets : list of Net
-        Initialised, of one kind: :func:`skcvae.training.together.kind`.
-    rows : list of Rows
-        The training rows of each.
-
-    Returns
-    -------
-    list of Exception or None
-        Why a net could not be trained; the others are.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If interrupted before the first epoch of a net has ended.
+    If interrupted before the first epoch of a net has ended, KeyboardInterrupt is raised.
     """
     training = StackTraining(list(map(Fit.of, nets, rows)))
     training.run()

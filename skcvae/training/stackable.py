@@ -21,22 +21,7 @@ class BatchedLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Return the layer of one member.
-
-        Parameters
-        ----------
-        x : Tensor of shape (..., n_in)
-            Inputs.
-        weight : Tensor of shape (n_out, n_in)
-            Weights.
-        bias : Tensor of shape (n_out,) or None
-            Bias.
-
-        Returns
-        -------
-        Tensor of shape (..., n_out)
-            Outputs.
-        """
+        """Return the layer of one member."""
         return F.linear(x, weight, bias)
 
     @staticmethod
@@ -45,28 +30,7 @@ class BatchedLinear(torch.autograd.Function):
 
     @staticmethod
     def vmap(info, in_dims, x: Tensor, weight: Tensor, bias: Tensor | None):
-        """Return the layers of all members.
-
-        Parameters
-        ----------
-        info : object
-            Of torch: the number M of members.
-        in_dims : tuple of int or None
-            The axes of the members; weights have it first.
-        x : Tensor of shape (M, ..., n_in)
-            Inputs, or those of one member for all.
-        weight : Tensor of shape (M, n_out, n_in)
-            Weights.
-        bias : Tensor of shape (M, n_out) or None
-            Biases.
-
-        Returns
-        -------
-        outputs : Tensor of shape (M, ..., n_out)
-            Outputs.
-        out_dim : int
-            The axis of the members, 0.
-        """
+        """Return the layers of all members, (M, ..., n_out), and the axis of members, 0."""
         x = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
         rows, weight = x.reshape(info.batch_size, -1, x.shape[-1]), weight.transpose(1, 2)
         h = rows @ weight if bias is None else torch.baddbmm(bias[:, None], rows, weight)

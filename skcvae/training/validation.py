@@ -23,21 +23,7 @@ def evaluated(
 ) -> tuple[Bound | Tensor, ...]:
     """Return the bound, log p(y|x), and the KL of each unit where the prior is Gaussian.
 
-    Parameters
-    ----------
-    module : ObjectiveModule
-        A model under an objective.
-    arrays : tuple of Tensors of shape (n, ...)
-        Such as (x, y).
-    noise : Tensor of shape (n_draws, n, ...)
-        Standard normal numbers.
-    n_at_once : int
-        Draws that are processed at once.
-
-    Returns
-    -------
-    tuple of Bound and Tensors of shape (n,)
-        The bound alone if the model has no density.
+    The bound alone if the model has no density; noise is (n_draws, n, ...).
     """
     model = module.model
     x, y = arrays if len(arrays) > 1 else (None, *arrays)
@@ -73,17 +59,7 @@ def row_scores(net, rows: Rows | StreamedRows) -> tuple[Tensor, Tensor]:
 def lowest_gain(gain: Tensor, weight: Tensor, n_errors: float = 1.0) -> float:
     """Return a mean gain less so many of its standard errors, which few rows widen.
 
-    Parameters
-    ----------
-    gain, weight : Tensor of shape (n_rows,)
-        The gain of each row, and its weight.
-    n_errors : float, default=1.0
-        Standard errors.
-
-    Returns
-    -------
-    float
-        Minus infinity for one or two rows, which tell no error; infinity for a mean of infinity.
+    Minus infinity for one or two rows, which tell no error; infinity for a mean of infinity.
     """
     share = weight / weight.sum()
     n_rows = effective_rows(share)
@@ -98,17 +74,7 @@ def lowest_gain(gain: Tensor, weight: Tensor, n_errors: float = 1.0) -> float:
 def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean gain, and the weight, of each group: more rows of it tell little new.
 
-    Parameters
-    ----------
-    rows : Rows or StreamedRows
-        Without groups, rows of one x are one; where x has few values, copies of x and y are.
-    gain, weight : Tensor of shape (n_rows,)
-        Of each row.
-
-    Returns
-    -------
-    gain, weight : Tensor of shape (n_groups,)
-        Of each group.
+    Without groups, rows of one x are one; where x has few values, copies of x and y are.
     """
     if rows.group is None and len(rows[slice(1)][0]) < 2:
         return gain, weight
