@@ -94,7 +94,7 @@ def fit(
     share = 1 / len(y) if weight is None else (weight / weight.sum())[:, None]
     if x is None:
         left_out = (intercept - share * y) / (1 - share)
-        labels = None if group is None else ridge.numbered(x, y, group)
+        labels = None if group is None else ridge.row_groups(x, y, group)
     else:
         coef, intercept, penalty, left_out, labels = ridge.fit(x, y, weight, group)
     residual = y - left_out

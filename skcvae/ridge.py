@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from skcvae.data.hold_out import belonging
+from skcvae.data.hold_out import groups_of
 from skcvae.data.weights import effective_rows
 
 PENALTIES = np.logspace(-5, 5, 21)
@@ -137,7 +137,7 @@ def fit(
     RidgeModel
         The model of all rows, and predictions of rows left out.
     """
-    labels, n_rows = numbered(x, y, group), len(y) if weight is None else effective_rows(weight)
+    labels, n_rows = row_groups(x, y, group), len(y) if weight is None else effective_rows(weight)
     if labels is not None:
         n_rows = min(n_rows, labels.max() + 1)
     along = principal_axes(x, weight)
@@ -150,7 +150,7 @@ def fit(
     return RidgeModel(*along.coefficients(y, penalty), penalty, left_out, labels)
 
 
-def numbered(x: np.ndarray | None, y: np.ndarray, group: np.ndarray | None) -> np.ndarray | None:
+def row_groups(x: np.ndarray | None, y: np.ndarray, group: np.ndarray | None) -> np.ndarray | None:
     """Number the rows so that those that belong together have the same number.
 
     Parameters
@@ -169,7 +169,7 @@ def numbered(x: np.ndarray | None, y: np.ndarray, group: np.ndarray | None) -> n
     """
     if group is None and len(set(map(bytes, x))) == len(x):
         return None
-    labels = belonging((x, y), group)
+    labels = groups_of((x, y), group)
     # One group is none: as many as there are y.
     return None if labels.max() in (0, len(y) - 1) else labels
 

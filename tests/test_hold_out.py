@@ -465,10 +465,10 @@ def test_tables_of_few_values_or_rounded_numbers_do_not_warn():
 def test_rows_of_subjects_belong_together_and_those_of_a_category_do_not(n_features, dtype):
     X, y, subject = subjects(n_features=n_features)
     X = ((X - X.mean(0)) / X.std(0)).astype(dtype)
-    assert np.array_equal(hold_out.belonging((X, y)), subject)
-    assert np.array_equal(hold_out.belonging((X, y), subject % 3), subject % 3)
+    assert np.array_equal(hold_out.groups_of((X, y)), subject)
+    assert np.array_equal(hold_out.groups_of((X, y), subject % 3), subject % 3)
     for X, y in usual_tables():
-        assert len(set(hold_out.belonging((X.astype(dtype), y)))) > 0.6 * len(X)
+        assert len(set(hold_out.groups_of((X.astype(dtype), y)))) > 0.6 * len(X)
 
 
 @pytest.mark.parametrize("n_copies", [2, 3, 10, 20])

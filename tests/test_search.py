@@ -223,7 +223,7 @@ def test_an_interrupt_ends_the_search(data, monkeypatch):
     def interrupted(self, batches):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skcvae.training.stack.Stack.train", interrupted)
+    monkeypatch.setattr("skcvae.training.stack.StackedNets.train", interrupted)
     est = NNRegressor(**QUICK)
     search = StackedGridSearchCV(est, {"lr": [0.001, 0.01]}, cv=2)
     with pytest.raises(KeyboardInterrupt):

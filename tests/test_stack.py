@@ -167,13 +167,13 @@ def test_members_have_rows_and_weights_of_their_own(data, recorded_after):
 
 def test_members_that_stop_leave_the_stack(data, monkeypatch):
     monkeypatch.setattr(stack, "RECORDED_AFTER", 50)
-    left, keep = [], stack.Stack.keep
+    left, keep = [], stack.StackedNets.keep
 
     def noted(self, kept):
         left.append(len(kept))
         keep(self, kept)
 
-    monkeypatch.setattr(stack.Stack, "keep", noted)
+    monkeypatch.setattr(stack.StackedNets, "keep", noted)
     members = [
         NNRegressor(lr=0.05, random_state=i, training=Training(patience=patience))
         for i, patience in enumerate((2, 4, 8, 12))

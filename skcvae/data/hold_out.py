@@ -246,7 +246,7 @@ def rows(array: np.ndarray, index) -> Iterable[bytes]:
         yield blake2b(array[row].tobytes(), digest_size=16).digest()
 
 
-def belonging(arrays, group: np.ndarray | None = None) -> np.ndarray:
+def groups_of(arrays, group: np.ndarray | None = None) -> np.ndarray:
     """Number the rows so that those that tell little more than one have the same number.
 
     That are rows of a group; without groups, those of one x, and in a table of few values of x,

@@ -43,7 +43,7 @@ class Member(nn.Module):
         return evaluated(self.module, arrays, noise, len(noise))
 
 
-class Stack:
+class StackedNets:
     """The weights of several nets, their optimizer and their average.
 
     Between steps each net's module has the averaged weights, so that its callbacks find what

@@ -7,7 +7,7 @@ from skcvae.data.stacked import StackedBatches, beside
 from skcvae.training.history import record
 from skcvae.training.interrupts import StopTraining
 from skcvae.training.net import Net, end, released
-from skcvae.training.stack import Stack
+from skcvae.training.stack import StackedNets
 
 KEPT_IDLE = 0.75  # a stack is made anew where fewer of its members are still in training
 
@@ -63,7 +63,7 @@ class StackTraining:
 
     def _epochs(self) -> None:
         self.tell("on_train_begin")
-        self._load(Stack([fit.net for fit in self.fits]), list(range(len(self.fits))))
+        self._load(StackedNets([fit.net for fit in self.fits]), list(range(len(self.fits))))
         try:
             while self.going:
                 self._epoch()
@@ -72,7 +72,7 @@ class StackTraining:
                 self.fits[i].net.interrupted = True
         self.stack.release()
 
-    def _load(self, stack: Stack, members: list[int]) -> None:
+    def _load(self, stack: StackedNets, members: list[int]) -> None:
         """Prepare the batches of the fits in the stack."""
         self.stack, self.members = stack, members
         fits = [self.fits[i] for i in members]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from skcvae.data.batches import Rows, StreamedRows
 from skcvae.data.coding import FORWARD_ROWS, slices
-from skcvae.data.hold_out import belonging
+from skcvae.data.hold_out import groups_of
 from skcvae.data.weights import effective_rows
 from skcvae.inference.conditional_likelihood import WIDENING, double, importance_sampling
 from skcvae.inference.posterior_collapse import has_units, kl_of_units
@@ -82,7 +82,7 @@ def by_group(rows: Rows | StreamedRows, gain: Tensor, weight: Tensor) -> tuple[T
     if rows.group is None:
         blocks = [rows[block][0] for block in slices(len(rows), FORWARD_ROWS)]
         arrays = [torch.cat(part).cpu().numpy() for part in zip(*blocks, strict=True)]
-    number = torch.from_numpy(belonging(arrays, rows.group)).to(gain.device)
+    number = torch.from_numpy(groups_of(arrays, rows.group)).to(gain.device)
     n_groups = int(number.max()) + 1
     total = gain.new_zeros(n_groups).index_add(0, number, weight)
     return gain.new_zeros(n_groups).index_add(0, number, weight * gain) / total, total
