@@ -45,24 +45,13 @@ def generator(seed: int, device: str | torch.device = "cpu") -> Generator:
 
 @functools.lru_cache(maxsize=16)
 def normal_points(n_points: int, shape: tuple[int, ...]) -> Tensor:
-    r"""Return standard normal numbers for integration, the same at every call.
+    """Return standard normal numbers for integration, the same at every call.
 
     Half of them are a scrambled Sobol sequence (Owen, 1995; Joe and Kuo, 2008) mapped by the
     inverse normal cdf, the others their negatives (antithetic variates): averages of functions
     that are linear in the noise are exact. Beyond the dimensions that torch's sequence has, they
-    are pseudo-random.
-
-    Parameters
-    ----------
-    n_points : int
-        An even number; powers of two spread best.
-    shape : tuple of int
-        Shape of one point.
-
-    Returns
-    -------
-    Tensor of shape (n_points, *shape)
-        Float64, on the CPU; not to be changed.
+    are pseudo-random. An even number of points is expected; powers of two spread best. The
+    tensor, float64 on the CPU, is not to be changed.
     """
     size = int(np.prod(shape))
     with torch.inference_mode(False):
@@ -76,12 +65,7 @@ def normal_points(n_points: int, shape: tuple[int, ...]) -> Tensor:
 
 
 class drawing_from(TorchDispatchMode):  # noqa: N801 (used as a statement)
-    """Let every random operation of this thread draw from one generator.
-
-    Parameters
-    ----------
-    source : Generator
-        On the device of the tensors involved.
+    """Let every random operation of this thread draw from a generator on its tensors' device.
 
     Examples
     --------

@@ -46,49 +46,24 @@ Shape = tuple[int, ...]
 class Specification(NamedTuple):
     """Codings, resolved parameter objects and sizes, from which the networks are built.
 
-    Parameters
-    ----------
-    architecture, likelihood : object
-        With every size a number.
-    x_coding, y_coding : Scaling, Flagged, OneHot or Table
-        From the user's units of X and y to the networks'. `x_coding` is None in a model with
-        nothing to condition on.
-    prior : object or None
-        None in a model without z.
-    latent_shape : tuple of int or None
-        Shape of z for one row.
-    initial_guess : bool
-        Whether a baseline network feeds the prior and the output.
-    recognition : bool
-        Whether there is a recognition network.
-    partial_y : bool
-        Whether y may have NaN entries.
-    n_scales : int
-        Number of resolutions at which y is predicted in training.
-    noiseless : bool
-        Whether z is E[z|x] always.
-    code_activation : str or None
-        Activation of the code of an autoencoder; None in a model of a density.
-    n_context : int
-        Number of rows that a Gaussian process prior is conditioned on.
-    annotations : bool
-        Whether a row of the user's y holds several annotations of what is modelled.
+    Every size in the architecture and the likelihood is a number. Codings are from the user's
+    units of X and y to the networks'.
     """
 
     architecture: object
     likelihood: object
-    x_coding: Scaling | Flagged | None
+    x_coding: Scaling | Flagged | None  # None with nothing to condition on
     y_coding: Scaling | OneHot | Table
-    prior: object = None
-    latent_shape: Shape | None = None
-    initial_guess: bool = False
-    recognition: bool = False
-    partial_y: bool = False
-    n_scales: int = 1
-    noiseless: bool = False
-    code_activation: str | None = None
-    n_context: int = 0
-    annotations: bool = False
+    prior: object = None  # None in a model without z
+    latent_shape: Shape | None = None  # of z for one row
+    initial_guess: bool = False  # whether a baseline network feeds the prior and the output
+    recognition: bool = False  # whether there is a recognition network
+    partial_y: bool = False  # whether y may have NaN entries
+    n_scales: int = 1  # number of resolutions at which y is predicted in training
+    noiseless: bool = False  # whether z is E[z|x] always
+    code_activation: str | None = None  # of an autoencoder; None in a model of a density
+    n_context: int = 0  # number of rows that a Gaussian process prior is conditioned on
+    annotations: bool = False  # whether a row of the user's y has several of what is modelled
 
     @property
     def codings(self) -> tuple:

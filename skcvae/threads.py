@@ -30,13 +30,8 @@ def row_work(module: nn.Module) -> float:
 def limited(work: float, n_threads: str | int = "auto") -> contextlib.AbstractContextManager:
     """Return a context in which torch takes so many threads, in the calling thread alone.
 
-    Parameters
-    ----------
-    work : float
-        Multiply-adds of the largest product.
-    n_threads : "auto" or int, default="auto"
-        "auto" takes as many as the work pays for, at most those it would take anyway; a number,
-        at most one for each core.
+    "auto" takes as many as the work, multiply-adds of the largest product, pays for, at most
+    those it would take anyway; a number, at most one for each core.
     """
     available = torch.get_num_threads()
     if n_threads == "auto":

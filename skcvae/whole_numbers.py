@@ -12,15 +12,7 @@ def is_positive(value) -> bool:
 
 
 def checked(value, name: str, least: int = 1, most: int | None = None) -> int:
-    """Return an argument as an int, as torch takes no integers of NumPy.
-
-    Raises
-    ------
-    TypeError
-        If it is no whole number.
-    ValueError
-        If it is below `least` or above `most`.
-    """
+    """Return a whole number within bounds as an int, as torch takes no integers of NumPy."""
     number = np.bool_(value) if isinstance(value, bool) else value  # scikit-learn takes bools
     check_scalar(number, name, Integral, min_val=least, max_val=most)
     return int(value)

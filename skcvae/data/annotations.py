@@ -13,53 +13,20 @@ PARTIAL = " Entries that are not known are NaN, with partial_y=True."
 
 
 class Annotated(NamedTuple):
-    """A row (x, y) for each annotation that is present.
+    """A row (x, y) for each annotation that is present."""
 
-    Parameters
-    ----------
-    X, y : ndarrays of shape (n_present, ...)
-        Inputs, repeated, and one annotation each.
-    weight : ndarray of shape (n_present,) or None
-        Sample weights.
-    row : ndarray of shape (n_present,)
-        The number of the row that an annotation is of.
-    present : ndarray of shape (n_rows, n_annotations)
-        Which annotations are present.
-    """
-
-    X: np.ndarray
+    X: np.ndarray  # inputs, repeated
     y: np.ndarray
     weight: np.ndarray | None
-    row: np.ndarray
-    present: np.ndarray
+    row: np.ndarray  # the number of the row that an annotation is of
+    present: np.ndarray  # which annotations are present, (n_rows, n_annotations)
 
     @classmethod
     def of(cls, X, y, likelihood, sample_weight=None, name: str = "y") -> "Annotated":
-        """Return the annotations of rows.
+        """Return the annotations of rows, in y of shape (n_rows, n_annotations, ...).
 
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, ...)
-            Inputs.
-        y : array-like of shape (n_rows, n_annotations, ...)
-            Annotations.
-        likelihood : object
-            Of y: its `absent_code` and `ignore_label` say what stands for no value.
-        sample_weight : array-like of shape (n_rows,) or (n_rows, n_annotations), default=None
-            Weights of rows, or of annotations.
-        name : str, default="y"
-            What errors call y.
-
-        Returns
-        -------
-        Annotated
-            One row per annotation.
-
-        Raises
-        ------
-        ValueError
-            If X is a Dataset, y is not of that shape or has no annotation, or one that is absent
-            in part, or weights are not of that shape.
+        `absent_code` and `ignore_label` of the likelihood of y say what stands for no value.
+        Weights are those of rows, or of annotations.
         """
         y = array_of(y)
         if isinstance(X, Dataset):

@@ -30,27 +30,13 @@ Tensors = tuple[Tensor, ...]
 
 
 class Selection(NamedTuple):
-    """Some rows of a source, and their weights.
+    """Some rows of a source, and their weights."""
 
-    Parameters
-    ----------
-    source : tuple of ndarrays of shape (n_all, ...), or Items
-        All rows, such as (X, y), or (y,).
-    index : ndarray of shape (n,)
-        The numbers of the selected rows.
-    weight : ndarray of shape (n,) or None
-        None if all weights are equal.
-    group : ndarray of shape (n,) or None
-        Labels of rows that belong together.
-    row : ndarray of shape (n,) or None
-        The numbers of the user's rows, of which these are annotations.
-    """
-
-    source: Row | Items
-    index: np.ndarray
-    weight: np.ndarray | None = None
-    group: np.ndarray | None = None
-    row: np.ndarray | None = None
+    source: Row | Items  # all rows, such as (X, y), or (y,)
+    index: np.ndarray  # the numbers of the selected rows
+    weight: np.ndarray | None = None  # None if all weights are equal
+    group: np.ndarray | None = None  # labels of rows that belong together
+    row: np.ndarray | None = None  # numbers of the user's rows, of which these are annotations
 
     @classmethod
     def select(
@@ -104,18 +90,9 @@ class Selection(NamedTuple):
 
 
 class Rows(Dataset):
-    """Encoded rows on the device.
+    """Encoded rows on the device, with weights of mean one; `source` has them not encoded.
 
-    Parameters
-    ----------
-    arrays : tuple of Tensors of shape (n, ...)
-        Such as (x, y).
-    weight : Tensor of shape (n,), optional
-        Weights of mean one.
-    group : ndarray of shape (n,), optional
-        Labels of rows that belong together.
-    source : StreamedRows, optional
-        The same rows, not encoded.
+    Rows of one `group` belong together.
     """
 
     def __init__(

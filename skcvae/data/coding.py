@@ -208,15 +208,7 @@ def as_images(sequences: np.ndarray) -> np.ndarray:
 
 
 class Plan(NamedTuple):
-    """Chunk sizes: rows per chunk and draws per block.
-
-    Parameters
-    ----------
-    rows : int
-        Rows per chunk.
-    draws : int
-        Draws per block, for each of these rows.
-    """
+    """Chunk sizes: rows per chunk, and draws per block for each of these rows."""
 
     rows: int
     draws: int

@@ -28,11 +28,6 @@ def warn_of_dependence(kept: Selection, held_out: Selection) -> None:
 
     Rows of another source, which the user gave to validate on, are not compared, nor are items
     of a Dataset. Of rows with groups, only repeated x are warned of.
-
-    Parameters
-    ----------
-    kept, held_out : Selection
-        The rows to train, and to validate on.
     """
     if held_out.source is not kept.source or isinstance(kept.source, Items):
         return

@@ -17,25 +17,13 @@ SMALLEST = 1e-6  # of the largest variance: smaller ones are of no component
 
 
 class FieldStatistics(NamedTuple):
-    """Principal components of images, and frequencies of the quantised values of a pixel.
+    """Principal components of images, and frequencies of the quantised values of a pixel."""
 
-    Parameters
-    ----------
-    components : ndarray of shape (n_components, *row_shape)
-        Orthonormal.
-    variances : ndarray of shape (n_components,)
-        Variance along each, in decreasing order.
-    low, step : ndarray of shape (n_channels,)
-        The lowest edge and the width of the bins of each channel.
-    frequencies : ndarray of shape (n_bins,) * n_channels
-        Share of the pixels in each bin of all channels.
-    """
-
-    components: np.ndarray
-    variances: np.ndarray
-    low: np.ndarray
-    step: np.ndarray
-    frequencies: np.ndarray
+    components: np.ndarray  # orthonormal, (n_components, *row_shape)
+    variances: np.ndarray  # along each, in decreasing order
+    low: np.ndarray  # lowest edge of the bins of each channel
+    step: np.ndarray  # width of these bins
+    frequencies: np.ndarray  # share of pixels in each bin of all channels, (n_bins,) * n_channels
 
     @classmethod
     def fit(

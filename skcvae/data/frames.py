@@ -51,10 +51,7 @@ def with_column(X, name, values):
 class select_columns:  # noqa: N801, as scikit-learn's make_column_selector
     """Select the columns of a DataFrame of pandas or polars by what they hold.
 
-    Parameters
-    ----------
-    kind : {"numbers", "categories"}
-        Texts, booleans and categories are "categories".
+    Texts, booleans and categories are "categories".
     """
 
     def __init__(self, kind):

@@ -17,17 +17,10 @@ class Flagged(NamedTuple):
 
     A vector becomes one of twice the length, numbers before flags; of an image the flags are
     channels. Where `fit` saw no gaps there is no flag, whose weights would not be trained.
-
-    Parameters
-    ----------
-    scaling : Scaling
-        The map of the numbers.
-    had_gaps : ndarray of bool of shape (*row_shape,)
-        Whether the column, or the channel, had gaps in `fit`.
     """
 
     scaling: Scaling
-    had_gaps: np.ndarray
+    had_gaps: np.ndarray  # of bool: whether the column, or the channel, had gaps in `fit`
 
     @classmethod
     def fit(cls, scaling: Scaling, rows: np.ndarray, *, are_sequences: bool) -> "Flagged":
@@ -70,17 +63,7 @@ def flagged(code: Tensor, had_gaps: Tensor, code_shape: tuple[int, ...]) -> Tens
 
 
 def warn_of_new_gaps(places: list, name: str, assumed: str) -> None:
-    """Warn of gaps where `fit` saw none.
-
-    Parameters
-    ----------
-    places : list
-        Names of columns, or positions in a row; none are no warning.
-    name : str
-        Of the rows.
-    assumed : str
-        What such a gap is read as.
-    """
+    """Warn of gaps where `fit` saw none: `places` are columns, or positions in a row."""
     if places:
         more = ", ..." if len(places) > SHOWN else ""
         warnings.warn(

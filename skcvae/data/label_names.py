@@ -12,18 +12,10 @@ NEGATIVE_LABELS = (-1, -100)  # the same, of pandas and torch
 
 
 class Codes(NamedTuple):
-    """Labels as numbers.
+    """Labels as numbers."""
 
-    Parameters
-    ----------
-    numbers : ndarray
-        Float64, NaN where a label is not known.
-    classes : ndarray or None
-        The texts or booleans that these are positions of; None for integers.
-    """
-
-    numbers: np.ndarray
-    classes: np.ndarray | None
+    numbers: np.ndarray  # float64, NaN where a label is not known
+    classes: np.ndarray | None  # texts or booleans that these are positions of; None for integers
 
 
 def have_names(classes) -> bool:

@@ -39,23 +39,7 @@ def neighborhoods(x: Tensor, index: Tensor, size: int, source: Generator) -> lis
     """Split rows along random directions into as few parts of at most `size` as there are.
 
     These are the cells of a random projection tree, which adapt to the dimension in which
-    the rows lie (Dasgupta and Freund, 2008).
-
-    Parameters
-    ----------
-    x : Tensor of shape (n, d)
-        All rows.
-    index : Tensor of shape (m,)
-        The numbers of the rows to split.
-    size : int
-        Most rows of a part.
-    source : Generator
-        Of the directions, and of where the rows are cut.
-
-    Returns
-    -------
-    list of Tensors of int
-        The numbers of the rows of each part.
+    the rows lie (Dasgupta and Freund, 2008). `index` and the parts are numbers of rows of x.
     """
     if len(index) <= size:
         return [index]

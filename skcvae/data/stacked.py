@@ -16,33 +16,18 @@ from skcvae.data.omission import omit
 
 
 class StackedBatch(NamedTuple):
-    """One batch of each of M members.
+    """One batch of each of M members."""
 
-    Parameters
-    ----------
-    arrays : tuple of Tensors of shape (M, n, ...)
-        Such as (x, y).
-    noise : Tensor of shape (M, n_draws, n, ...)
-        Standard normal noise.
-    weight : Tensor of shape (M, n)
-        Weights of the rows.
-    share : Tensor of shape (M, n)
-        Weights over the number of rows that the member has in the batch.
-    """
-
-    arrays: tuple[Tensor, ...]
-    noise: Tensor
-    weight: Tensor
-    share: Tensor
+    arrays: tuple[Tensor, ...]  # such as (x, y), each (M, n, ...)
+    noise: Tensor  # standard normal, (M, n_draws, n, ...)
+    weight: Tensor  # of the rows, (M, n)
+    share: Tensor  # weights over the number of rows that the member has in the batch
 
 
 class StackedBatches:
     """Iterate over the shuffled batches of all members at once.
 
-    Parameters
-    ----------
-    batches : list of ShuffledBatches
-        Of the members, with equal batch sizes and as many batches per epoch.
+    Members have equal batch sizes and as many batches per epoch.
     """
 
     def __init__(self, batches: list[ShuffledBatches]):

@@ -50,30 +50,14 @@ def check_density(estimator):
 
 
 class Calibration(NamedTuple):
-    """Scores of the rows that calibrate, and how they were made.
+    """Scores of the rows that calibrate, and how they were made."""
 
-    Parameters
-    ----------
-    region : str
-        The kind of joint region.
-    n_samples : int
-        Draws per row.
-    seed : int
-        Of the draws of predictions.
-    weight : ndarray of shape (n_rows,)
-        One part in the number of rows of the group of a row.
-    region_scores : ndarray of shape (n_rows,)
-        The score of each row.
-    interval_scores : ndarray of shape (n_rows, ...)
-        The score of each output; 0 for labels.
-    """
-
-    region: str
-    n_samples: int
-    seed: int
-    weight: np.ndarray
+    region: str  # the kind of joint region
+    n_samples: int  # draws per row
+    seed: int  # of the draws of predictions
+    weight: np.ndarray  # one part in the number of rows of the group of a row
     region_scores: np.ndarray
-    interval_scores: np.ndarray
+    interval_scores: np.ndarray  # of each output of a row; 0 for labels
 
     def threshold(self, scores, coverage):
         """Return the score up to which regions reach, for each output by itself."""
@@ -126,17 +110,7 @@ def outputs(estimator, y):
 
 
 def check_values(estimator, y, shape):
-    """Refuse y of shape (n_values, n_rows, ...) that are not as in `fit`.
-
-    Parameters
-    ----------
-    estimator : Pipeline, search or estimator
-        Fitted.
-    y : ndarray
-        Several values of y for each row.
-    shape : tuple of int
-        That of one value for each row.
-    """
+    """Refuse y of shape (n_values, n_rows, ...) that are not as in `fit`."""
     if y.shape[1:] != shape:
         raise ValueError(
             f"y must have shape {shape}, for {shape[0]} rows of X and rows of y as in fit, got "

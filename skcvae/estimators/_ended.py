@@ -20,14 +20,7 @@ from skcvae.training.temperature import choose_temperature
 def conclude(estimator, kept, held_out, rows, validation):
     """Set what follows from trained networks, and warn of what they were trained on.
 
-    Parameters
-    ----------
-    estimator : Estimator
-        Its net has been trained.
-    kept, held_out : Selection
-        The rows to train, and to validate on, in the user's units; the latter may be None.
-    rows, validation : Rows or StreamedRows
-        The same, encoded.
+    `rows` and `validation` are `kept` and `held_out`, encoded.
     """
     estimator.structure_ = structure(estimator)
     net, training = estimator.net_, estimator.training or DEFAULT_TRAINING

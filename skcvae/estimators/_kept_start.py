@@ -6,16 +6,8 @@ from skcvae.training.temperature import set_temperature, temperatures
 def fit_start_to_all(estimator, parts, selection) -> None:
     """Fit the linear model to the rows held out as well, if training did not improve on it.
 
-    Its score, and the temperature, are those of the model of the rows to train on.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        Its net has been trained.
-    parts : Parts
-        Its parameters.
-    selection : Selection
-        The rows to train on and those held out, in the user's units.
+    Its score, and the temperature, are those of the model of the rows to train on. `selection`
+    has all rows, in the user's units.
     """
     net = estimator.net_
     if net.interrupted or "start_cll" not in net.history[0]:

@@ -103,14 +103,8 @@ class Members:
     def _mixed(self, draw, n_rows, n_samples, seed, weights):
         """Return draws, each from a member chosen with the weights of its row.
 
-        Parameters
-        ----------
-        draw : callable
-            Takes a member, a number of draws and a seed, and returns the draws.
-        n_rows, n_samples, seed : int
-            Rows, draws per row, and the seed that all streams follow from.
-        weights : ndarray of shape (n_members, n_rows)
-            They sum to one over the members.
+        `draw` takes a member, a number of draws and a seed. Weights, (n_members, n_rows), sum to
+        one over the members.
         """
         seed, *seeds = spawned(seed, 1 + len(self.estimators_))
         uniform = np.random.default_rng(seed).random((n_samples, n_rows))

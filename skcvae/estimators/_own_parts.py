@@ -12,16 +12,7 @@ from skcvae.training.net import ObjectiveModule
 def check_own_parts(parts, module, n_samples, rows):
     """Raise an error if a part of the user's own class cannot be trained with.
 
-    Parameters
-    ----------
-    parts : SimpleNamespace
-        What :func:`skcvae.estimators._checks.check_parameters` returned.
-    module : ObjectiveModule
-        What is to be trained, on the CPU; it is left as it is.
-    n_samples : int
-        Draws of z per example.
-    rows : Rows or StreamedRows
-        Some of them are tried.
+    The module, on the CPU, is left as it is.
     """
     prior, objective = parts.prior, parts.finetuned or parts.objective
     if not (_is_own(prior) or _is_own(objective)):

@@ -31,21 +31,7 @@ FAILURES = (DivergenceError, torch.linalg.LinAlgError, MemoryError, torch.cuda.O
 def train_again(estimator, parts, rows, validation):
     """Train a second time where that may help: with smaller steps, or with a tighter bound.
 
-    Parameters
-    ----------
-    estimator : Estimator
-        Its net has been trained.
-    parts : Parts
-        Its parameters.
-    rows, validation : Rows or StreamedRows
-        The rows to train, and to validate on; the latter may be None.
-
-    Yields
-    ------
-    net : Net
-        What is to be trained.
-    rows : Rows or StreamedRows
-        The rows to train on.
+    Yields nets to train, each with its rows.
     """
     net = estimator.net_
     if not _may_go_on(net, validation):

@@ -60,18 +60,7 @@ class Summarised(Documented):
 
 
 def summary_entries(estimator):
-    """Return the entries of the summary of a single estimator.
-
-    Parameters
-    ----------
-    estimator : StructuredPredictor
-        Fitted.
-
-    Returns
-    -------
-    dict of str to str
-        In the order in which they are shown.
-    """
+    """Return the entries of the summary of a single estimator, in the order they are shown."""
     architecture, *others = network_entries(estimator).items()
     return dict(
         [
@@ -84,18 +73,7 @@ def summary_entries(estimator):
 
 
 def network_entries(estimator):
-    """Return the entries of networks and training, of an estimator with or without a density.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        Fitted.
-
-    Returns
-    -------
-    dict of str to str
-        In the order in which they are shown.
-    """
+    """Return the entries of networks and training, of an estimator with or without a density."""
     model = estimator.net_.module.model
     sizes = {name: _n_parameters(network) for name, network in model.named_children()}
     listed = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)

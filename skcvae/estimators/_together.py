@@ -36,21 +36,11 @@ class Job(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A fit that has ended.
+    """A fit that has ended."""
 
-    Parameters
-    ----------
-    estimator : Estimator
-        Fitted, or as before where there is an error.
-    error : Exception or None
-        Why it could not be fitted.
-    way : str
-        How it was trained: with others, or alone and why.
-    """
-
-    estimator: object
+    estimator: object  # fitted, or as before where there is an error
     error: Exception | None
-    way: str
+    way: str  # how it was trained: with others, or alone and why
 
     @property
     def is_interrupted(self) -> bool:
@@ -61,12 +51,7 @@ class Ended(NamedTuple):
 class Begun:
     """A fit that goes from one training to the next; without a net it has ended.
 
-    Parameters
-    ----------
-    estimator : Estimator
-        Fitted in place.
-    trainings : generator
-        What the fit yields: nets and their rows.
+    The estimator is fitted in place; `trainings` yields nets and their rows.
     """
 
     def __init__(self, estimator, trainings: Generator):
@@ -95,13 +80,7 @@ class Begun:
 
 
 class Together:
-    """Fits that were begun, until enough of them wait to be trained.
-
-    Parameters
-    ----------
-    jobs : iterable of Job
-        The estimators are fitted in place.
-    """
+    """Fits that were begun, until enough of them wait to be trained."""
 
     def __init__(self, jobs: Iterable[Job]):
         self.jobs = jobs

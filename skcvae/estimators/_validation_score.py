@@ -39,15 +39,7 @@ NOTABLE_OF_ONE = 0.1  # nats of an output of a row to train on
 def kept_score(history: list[dict]) -> float | None:
     """Return the validation score of what is kept: the CLL, or the negative loss.
 
-    Parameters
-    ----------
-    history : list of dict
-        A row for each epoch.
-
-    Returns
-    -------
-    float or None
-        None if nothing was held out.
+    None if nothing was held out.
     """
     for name in ("temperature_cll", "start_cll"):
         if name in history[0]:
@@ -69,12 +61,7 @@ def warn_if_constant_is_better(
 ) -> None:
     """Warn if a distribution that ignores x is better for the rows held out than what was learned.
 
-    Parameters
-    ----------
-    estimator : Estimator
-        Fitted. Weighted rows are not compared.
-    rows, held_out : Rows or StreamedRows
-        The rows to train, and to validate on.
+    Weighted rows are not compared.
     """
     model = estimator.net_.module.model
     if held_out.weight is not None or len(held_out) < FEWEST_ROWS or not isinstance(model, Model):
@@ -98,13 +85,8 @@ def warn_if_constant_is_better(
 def warn_if_training_diverged(estimator, rows: Rows | StreamedRows) -> None:
     """Warn if rows to train on are less likely after training than if x were ignored.
 
-    Parameters
-    ----------
-    estimator : Estimator
-        Fitted without rows held out, of which the best epoch is kept. Weighted rows are not
-        compared.
-    rows : Rows or StreamedRows
-        The rows to train on.
+    For fits without rows held out, of which the best epoch is kept. Weighted rows are not
+    compared.
     """
     net = estimator.net_
     if rows.weight is not None or not isinstance(net.module.model, Model) or net.interrupted:
@@ -136,13 +118,9 @@ def constant_scores(
 ):
     """Yield mean log densities of rows held out, of distributions with the moments of others.
 
-    Yields
-    ------
-    score : float
-        Of real outputs: of a Gaussian for each output; of few outputs given X, then of one with
-        their covariance. Of others: of the distribution at which training starts, if there is one.
-    which : str
-        The distribution, and what to do where a model is below it.
+    Of real outputs: of a Gaussian for each output; of few outputs given X, then of one with
+    their covariance. Of others: of the distribution at which training starts, if there is one.
+    Beside each: the distribution, and what to do where a model is below it.
     """
     (*x, y), (*_, y_new) = _some(rows), _some(held_out)
     log_jacobian = held_out.log_jacobian[0]

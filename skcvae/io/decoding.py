@@ -29,13 +29,7 @@ def parsed(document: str):
 
 
 class PlainDecoder:
-    """Decodes plain data beside arrays.
-
-    Parameters
-    ----------
-    arrays : dict of str to ndarray
-        Each is taken out when it is referred to.
-    """
+    """Decodes plain data beside arrays, each of which is taken out when it is referred to."""
 
     def __init__(self, arrays: dict[str, np.ndarray]):
         self.arrays = arrays
@@ -77,15 +71,7 @@ class PlainDecoder:
 
 
 class Decoder(PlainDecoder):
-    """Builds the objects of one file.
-
-    Parameters
-    ----------
-    arrays : dict of str to ndarray
-        Each is taken out when it is referred to.
-    classes : sequence of types
-        A user's own classes that the file may name.
-    """
+    """Builds the objects of one file, which may name `classes`, a user's own."""
 
     def __init__(self, arrays: dict[str, np.ndarray], classes=()):
         super().__init__(arrays)

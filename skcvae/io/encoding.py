@@ -10,13 +10,7 @@ import numpy as np
 
 
 class Encoder:
-    """Encodes values; arrays go by their names into `arrays`.
-
-    Parameters
-    ----------
-    arrays : dict of str to ndarray
-        Filled.
-    """
+    """Encodes values; arrays go by their names into `arrays`."""
 
     def __init__(self, arrays: dict[str, np.ndarray]):
         self.arrays = arrays

@@ -98,18 +98,7 @@ def _opened(path: str):
 
 
 def named(path):
-    """Return a path; refuse contents of files, and open files.
-
-    Parameters
-    ----------
-    path : str, bytes or path-like
-        The name of a file.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-    """
+    """Return a path; refuse contents of files, and open files."""
     is_content = isinstance(path, bytes) and b"\0" in path
     if is_content or not isinstance(path, str | bytes | os.PathLike):
         got = f"{len(path)} bytes of content" if is_content else f"type {type(path).__name__}"

@@ -166,15 +166,7 @@ class CausalConvolutions(nn.Module):
 
 
 class _Walk:
-    """The maps of an image whose outputs are chosen one after another.
-
-    Parameters
-    ----------
-    net : CausalConvolutions
-        The layers.
-    n : int
-        Number of images.
-    """
+    """The maps of n images whose outputs are chosen one after another."""
 
     def __init__(self, net: CausalConvolutions, n: int):
         self.net, self.before = net, (net.first_before, *net.before)

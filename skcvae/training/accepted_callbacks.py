@@ -34,14 +34,7 @@ REFUSED = {
 def check_callbacks(callbacks: list, *, optimizer: Optimizer, columns: set[str]) -> None:
     """Refuse callbacks that would fail in training, or silently do nothing.
 
-    Parameters
-    ----------
-    callbacks : list
-        The user's, in the order in which they are called.
-    optimizer : Optimizer
-        One like that of the net, to try schedules on.
-    columns : set of str
-        Those that the net records in an epoch.
+    Schedules are tried on `optimizer`, one like that of the net, which records `columns`.
     """
     known, given = set(columns), list(map(_checked, callbacks))
     are_known = all(type(each).__module__.startswith(("skorch.", "skcvae.")) for each in given)

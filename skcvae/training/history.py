@@ -14,19 +14,9 @@ SIGNS = {"train_loss": -1, "valid_loss": -1, "valid_cll": 1}  # with which highe
 
 
 def columns(module, *, validated: bool, judged: bool) -> set[str]:
-    """Return the columns of an epoch, as they are known before training.
+    """Return the net's own columns of an epoch, as they are known before training.
 
-    Parameters
-    ----------
-    module : ObjectiveModule
-        What is trained.
-    validated, judged : bool
-        Whether there are rows held out, and whether early stopping judges by them.
-
-    Returns
-    -------
-    set of str
-        Those of the net itself.
+    There are rows held out if `validated`, and early stopping judges by them if `judged`.
     """
     prior, penalty = getattr(module.model, "prior", None), module.objective.penalty
     sizes = getattr(getattr(prior, "family", None), "sizes", ())
@@ -49,20 +39,10 @@ def summed(step: dict, weight: Tensor | None) -> Tensor:
 
 
 def record(net, prefix: str, rows, totals: list[float], n_scales: int = 1) -> None:
-    """Record an epoch in the history, in the units of y.
+    """Record an epoch in the last row of the history, in the units of y.
 
-    Parameters
-    ----------
-    net : Net
-        Its history has a row for the epoch.
-    prefix : {"train", "valid"}
-        Of the columns.
-    rows : Rows or StreamedRows
-        The rows of the epoch.
-    totals : list of float
-        Weighted sums of the terms of all batches, and of the weights.
-    n_scales : int, default=1
-        Number of KL terms, one for each latent scale.
+    `totals` are weighted sums of the terms of all batches, and of the weights; `n_scales` of the
+    terms are KL terms.
     """
     history = net.history
     if not history[-1]["batches"]:
@@ -89,15 +69,7 @@ def record(net, prefix: str, rows, totals: list[float], n_scales: int = 1) -> No
 
 
 def join(first: History, net) -> None:
-    """Let the history of a later training follow that of the first.
-
-    Parameters
-    ----------
-    first : History
-        A row for each epoch of the first training.
-    net : Net
-        That of the later one, of which every epoch counts.
-    """
+    """Let the history of a later training, whose every epoch counts, follow that of the first."""
     for epoch, row in zip(count(len(first) + 1), net.history, strict=False):
         row["epoch"] = epoch
     net.history_ = History([*first.to_list(), *net.history.to_list()])

@@ -55,12 +55,7 @@ class ObjectiveModule(nn.Module):
     def compete_with(self, weights: dict[str, Tensor], least_gain: float) -> None:
         """Set the weights of a model that is kept if training does not exceed it.
 
-        Parameters
-        ----------
-        weights : dict of Tensor
-            The state of a model; it now has the weights from which training departs.
-        least_gain : float
-            Standard errors.
+        Training departs from the weights that the module now has.
         """
         self.departure, self.least_gain = deepcopy(self.state_dict()), least_gain
         self.start = self.departure | {f"model.{name}": part for name, part in weights.items()}
@@ -251,13 +246,7 @@ def train(net: Net, rows) -> None:
 
 
 def train_all(trainings: Generator) -> None:
-    """Train nets as a fit asks for them; what a training raises is raised where it was asked for.
-
-    Parameters
-    ----------
-    trainings : generator
-        Yields a net and its rows.
-    """
+    """Train nets as a fit asks for them; what one raises is raised where it was asked for."""
     error = None
     with contextlib.suppress(StopIteration):
         while True:

@@ -23,13 +23,7 @@ def optimizer_params(optimizer: str | type, weight_decay: float, own: dict | Non
 
 
 def tried(optimizer: str | type, weight_decay: float, own: dict | None, lr: float) -> Optimizer:
-    """Return the optimizer, of weights that stand for those of a net.
-
-    Raises
-    ------
-    ValueError
-        If it does not take its parameters.
-    """
+    """Return the optimizer, of weights that stand for those of a net, or refuse its parameters."""
     for name in OWN & (own or {}).keys():
         raise ValueError(f"optimizer_params cannot have {name!r}: set the parameter {name}.")
     params = optimizer_params(optimizer, weight_decay, own)

@@ -21,17 +21,8 @@ MATRIX_AXES = 1, 2  # of a batch of matrices
 def recorded(function: Callable, arguments: tuple) -> nn.Module:
     """Return the tensor operations of a call, as a function of arguments of the same shapes.
 
-    Parameters
-    ----------
-    function : callable
-        Its tensor operations depend on shapes alone, and draw nothing.
-    arguments : tuple
-        Tensors, and containers of them.
-
-    Returns
-    -------
-    Module
-        Returns what the function returns.
+    The operations depend on shapes alone, and draw nothing. Arguments are tensors, and
+    containers of them.
     """
     recording = make_fx(lambda *given: function(*given), tracing_mode="fake")(*arguments)
     _forget_source(recording)
@@ -51,11 +42,7 @@ def _forget_source(recording: nn.Module) -> None:
 def simplify(graph: Graph) -> None:
     """Leave out operations that change nothing, or whose result is there already.
 
-    Parameters
-    ----------
-    graph : Graph
-        As torch records it, with the values of its operations. It is left as it is if one writes
-        in place, since what others share then would change.
+    A graph is left as it is if one writes in place, since what others share then would change.
     """
     calls, made = [node for node in graph.nodes if node.op == "call_function"], {}
     if any(node.is_impure() for node in calls):

@@ -45,18 +45,7 @@ class StackableLinear(nn.Linear):
 
 
 def stackable(module: nn.Module) -> nn.Module:
-    """Return a copy of a module whose linear layers are :class:`StackableLinear`.
-
-    Parameters
-    ----------
-    module : Module
-        Any module.
-
-    Returns
-    -------
-    Module
-        Of the same parameters.
-    """
+    """Return a copy of a module whose linear layers are :class:`StackableLinear`."""
     module = copy.deepcopy(module)
     for layer in module.modules():
         if type(layer) is nn.Linear:

@@ -37,14 +37,6 @@ def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | Str
     It moves away from 1 in steps of 2^(1/4) while each is better than the one before by twice the
     standard error of the difference, and below 1 if ten rows are held out. It stays 1 where an
     output has few distinct values: the densest model of these is not the best one.
-
-    Parameters
-    ----------
-    net : Net
-        Trained; marked if it is interrupted here. Its history gets a column "temperature_cll", the
-        CLL with the temperature, where that is not 1.
-    rows, held_out : Rows or StreamedRows
-        The rows to train, and to validate on.
     """
     model, chosen = net.module.model, 1.0
     try:
@@ -71,18 +63,7 @@ def choose_temperature(net: Net, rows: Rows | StreamedRows, held_out: Rows | Str
 
 
 def has_density(rows: Rows | StreamedRows) -> bool:
-    """Return whether outputs are vectors, none of which has few distinct values.
-
-    Parameters
-    ----------
-    rows : Rows or StreamedRows
-        The rows that were trained on.
-
-    Returns
-    -------
-    bool
-        Whether they are.
-    """
+    """Return whether outputs are vectors, none of which has few distinct values."""
     y = rows[slice(SOME_ROWS)][0][-1]
     if y.ndim > 2:
         return False

@@ -32,20 +32,7 @@ LARGEST_STEP = 40_000_000
 
 
 def why_alone(net: Net, rows: Rows | StreamedRows) -> str | None:
-    """Return why a net is not trained in a stack, or None where it can be.
-
-    Parameters
-    ----------
-    net : Net
-        Initialised.
-    rows : Rows or StreamedRows
-        The training rows.
-
-    Returns
-    -------
-    str or None
-        What stands against it.
-    """
+    """Return why a net is not trained in a stack, or None where it can be."""
     module, held_out = net.module, net.get_split_datasets(rows)[1]
     callbacks = {type(callback) for _, callback in net.callbacks_} - CALLBACKS
     layers = {type(layer) for layer in module.modules() if not _is_stackable(layer)}
@@ -83,18 +70,6 @@ def kind(net: Net, rows: Rows) -> str:
 
     Nets may differ in all that belongs to one fit: seeds and rows, the weight of the KL term,
     learning rate and weight decay, and the objective's `varying` parameters.
-
-    Parameters
-    ----------
-    net : Net
-        A net with nothing against a stack.
-    rows : Rows
-        The training rows.
-
-    Returns
-    -------
-    str
-        Equal for nets of one kind.
     """
     held_out = net.get_split_datasets(rows)[1]
     optimizer = {**net.optimizer_.defaults, "lr": None, "weight_decay": None}

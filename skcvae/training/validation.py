@@ -99,18 +99,6 @@ def ceiling(module, held_out: Rows | StreamedRows) -> float:
 
     After n labels that were all right, the next one is wrong with probability 1 / (n + 2), by the
     rule of succession. A network that is more certain than that has only seen too few errors.
-
-    Parameters
-    ----------
-    module : ObjectiveModule
-        What is trained.
-    held_out : Rows or StreamedRows
-        The rows to validate on.
-
-    Returns
-    -------
-    float
-        A mean log-likelihood; infinity where y are no labels.
     """
     output = getattr(module.model, "output", None)
     has_labels = getattr(getattr(output, "likelihood", None), "has_labels", False)

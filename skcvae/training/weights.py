@@ -19,17 +19,8 @@ def moved_weights(net) -> list[nn.Parameter]:
 
     They stay apart where something could treat them one by one: another optimizer, groups of
     parameters, callbacks of the user, a compiler, several processes; on a GPU, where each
-    gradient would be a kernel of its own; and with channels last, which convolutions need.
-
-    Parameters
-    ----------
-    net : Net
-        Initialised, and not trained. Its optimizer is told of the vector.
-
-    Returns
-    -------
-    list of Parameter
-        The vector, of which the net's parameters and their gradients are now views, or these.
+    gradient would be a kernel of its own; and with channels last, which convolutions need. Else
+    the net's parameters and their gradients are now views of the vector.
     """
     parameters, groups = list(net.module.parameters()), net.optimizer_.param_groups
     single = net.compile or hasattr(net, "accelerator") or len(groups) > 1
