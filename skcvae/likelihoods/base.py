@@ -42,8 +42,7 @@ class Likelihood(Documented, ABC):
     accepts_means : bool
         Whether means of targets, such as pooled pixels, are targets too.
     absent_code : int or None
-        What marks an absent annotation: -1 where y are labels, binary or counts, of which it is
-        none.
+        What marks an absent annotation: -1 where y are labels, binary or counts.
     has_labels : bool
         Whether y are labels, all of which are held out for validation where y is one output.
     bounds : tuple of float
@@ -157,12 +156,13 @@ class LikelihoodModule(nn.Module):
     def forward(self, parameters: Tensor) -> Distribution:
         """Return the distribution of encoded rows, from unbounded numbers.
 
-        `parameters` has shape ``batch + parameter_shape``, the distribution the batch shape
-        ``batch``.
+        Their shape is ``batch + parameter_shape``, the batch shape of the distribution ``batch``.
         """
 
     def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
         """Return where training starts: a distribution that ignores x, and y as seen from there.
+
+        By default this is None, and training starts at random.
 
         Parameters
         ----------
@@ -178,10 +178,6 @@ class LikelihoodModule(nn.Module):
         response : Tensor of shape (n_rows,) + parameter_shape
             What least squares predicts from x, to be added to the numbers: as the working response
             of a generalised linear model (McCullagh and Nelder, 1989, section 2.5).
-
-        Notes
-        -----
-        By default None is returned: training then starts at random.
         """
         return None
 
@@ -237,10 +233,7 @@ def row_of(
 
 
 class LearnedScale(LikelihoodModule):
-    """One learned scale per output, the same for every row.
-
-    A fitted model multiplies it by its temperature.
-    """
+    """One learned scale per output, for all rows; a fitted model multiplies it by a temperature."""
 
     n_numbers = 1
 
