@@ -156,7 +156,7 @@ class LikelihoodModule(nn.Module):
     def forward(self, parameters: Tensor) -> Distribution:
         """Return the distribution of encoded rows, from unbounded numbers.
 
-        Their shape is ``batch + parameter_shape``, the batch shape of the distribution ``batch``.
+        Their shape is ``batch + parameter_shape``, the batch shape of the distribution is ``batch``.
         """
 
     def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
@@ -233,7 +233,7 @@ def row_of(
 
 
 class LearnedScale(LikelihoodModule):
-    """One learned scale per output, for all rows; a fitted model multiplies it by a temperature."""
+    """One learned scale per output, the same for every row; fitted ones have a temperature."""
 
     n_numbers = 1
 
