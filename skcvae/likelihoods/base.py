@@ -156,7 +156,7 @@ class LikelihoodModule(nn.Module):
     def forward(self, parameters: Tensor) -> Distribution:
         """Return the distribution of encoded rows, from unbounded numbers.
 
-        Their shape is ``batch + parameter_shape``, the batch shape of the distribution is ``batch``.
+        Their shape is ``batch + parameter_shape``; that of the distribution is ``batch``.
         """
 
     def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
