@@ -262,7 +262,8 @@ def test_members_of_a_stack_train_on_together(monkeypatch):
 
     monkeypatch.setattr(_together, "train_stack", noted)
     monkeypatch.setattr(_second_training, "LEAST_KL", 0.0)  # z is in use
-    est = EnsembleRegressor(CVAERegressor(**SHORT), n_estimators=2, random_state=0).fit(*rows)
+    member = CVAERegressor(**SHORT | {"max_epochs": 40})
+    est = EnsembleRegressor(member, n_estimators=2, random_state=0).fit(*rows)
     assert stacks == [[ELBO] * 2, [IWAE] * 2]
     assert est.training_ == "2 in a stack of 2"
 
