@@ -215,7 +215,7 @@ def test_a_single_draw_and_bad_weights(rule, drawn):
         rule(y, draws[:1])
     with pytest.raises(ValueError, match="[Nn]egative"):
         rule(y, draws, [1, 1, 1, 1, -1])
-    for weight in ([1, 1], [0, 0, 0, 0, 0]):
+    for weight in ([1, 1], [0, 0, 0, 0, 0], "balanced"):
         with pytest.raises(ValueError, match="sample_weight"):
             rule(y, draws, weight)
 

@@ -1,12 +1,31 @@
-"""What weights of rows are worth."""
+"""Weights of rows: which are accepted, and what they are worth."""
 
 import warnings
 
 import numpy as np
+from sklearn.utils import check_array
 from torch import Tensor
 
 FEW = 3
 NOTABLE = 10  # rows: fewer are known to be few
+
+
+def weights_of_rows(sample_weight, n_rows: int, of: str = "X") -> np.ndarray:
+    """Return one weight per row, not negative and not all zero; None counts as ones."""
+    try:
+        weight = np.asarray(1.0 if sample_weight is None else sample_weight, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"sample_weight must be numbers, got {sample_weight!r:.60}.") from None
+    weight = weight if weight.ndim else np.full(n_rows, weight)
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight must have one weight for each of the {n_rows} rows of {of}, got shape "
+            f"{weight.shape}."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
+    how = {"ensure_2d": False, "ensure_non_negative": True, "input_name": "sample_weight"}
+    return check_array(weight, **how)
 
 
 def effective_rows(weight: np.ndarray | Tensor) -> float:

@@ -9,7 +9,6 @@ import functools
 from copy import deepcopy
 from operator import attrgetter
 
-import numpy as np
 from sklearn.base import RegressorMixin
 from torch.utils.data import Dataset
 
@@ -18,6 +17,7 @@ from skcvae.data.annotations import one_by_one
 from skcvae.data.batches import Selection
 from skcvae.data.checks import row_shape, warn_of_labels
 from skcvae.data.items import Items, sampled
+from skcvae.data.weights import weights_of_rows
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._attributes import FittedAttributes
 from skcvae.estimators._ended import conclude, finish
@@ -100,8 +100,8 @@ class Estimator(FittedAttributes, Persistent, Parameters):
             return self._checked_items(arrays, sample_weight, groups, parts)
         likelihood = None if parts.continues else parts.likelihood
         arrays = self._check_rows(*arrays, likelihood=likelihood)
-        X, n_all = arrays[0], len(arrays[0])
-        weight = None if sample_weight is None else _checks.check_weights(sample_weight, X)
+        n_all = len(arrays[0])
+        weight = None if sample_weight is None else weights_of_rows(sample_weight, n_all)
         selection = Selection.select(arrays, weight, groups, row)
         if len(selection.index) < n_all:
             arrays = selection.read(slice(None))
@@ -112,7 +112,7 @@ class Estimator(FittedAttributes, Persistent, Parameters):
         """Return the items to fit; codings follow from some of them, sizes from their number."""
         dataset = _checks.items(*arrays)
         if sample_weight is not None:
-            sample_weight = _checks.check_weights(sample_weight, np.empty(len(dataset)))
+            sample_weight = weights_of_rows(sample_weight, len(dataset))
         selection = Selection.select(Items(dataset, len(arrays)), sample_weight, groups)
         n_rows = len(selection.index)
         row_size = sum(part.size for part in selection.read(slice(1)))

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from skcvae.estimators import _process
 from skcvae.suggestions import suggestion
@@ -73,24 +72,6 @@ def in_terms(error, terms):
         rf"""(?<![\w'"(])({names})(?![\w'"|])""", lambda match: terms[match[0]], str(error)
     )
     error.args = (re.sub(r"\b(\w+) (?:or|and) \1\b", r"\1", text),)  # "X or y"
-
-
-def check_weights(sample_weight, X):
-    """Return one weight per row, not negative and not all zero; None counts as ones."""
-    if sample_weight is None:
-        return np.ones(_num_samples(X))
-    try:
-        weight = np.asarray(sample_weight, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"sample_weight must be numbers, got {sample_weight!r:.60}.") from None
-    if weight.shape not in ((), (_num_samples(X),)):
-        raise ValueError(
-            f"sample_weight must have one weight for each of the {_num_samples(X)} rows of X, got "
-            f"shape {weight.shape}."
-        )
-    if not weight.any():
-        raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
-    return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
 
 def items(dataset, y=None, *, name="X"):

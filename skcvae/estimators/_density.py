@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcvae import whole_numbers
 from skcvae.data.annotations import weights_of_annotations
+from skcvae.data.weights import weights_of_rows
 from skcvae.estimators import _checks, _regions
 from skcvae.estimators._frames import framed, row_index
 
@@ -31,7 +32,7 @@ class ConditionalDensity:
         -------
         float
             Nats per row, or annotation; higher is better. With `partial_y`, rows with nothing
-            observed count, with about 0 nats. Scores compare between estimators whose likelihoods
+            observed count, with 0 nats. Scores compare between estimators whose likelihoods
             are of one kind: a density in the same units of y, or a mass, or the same grey targets.
         """
         log_p = self.log_prob(X, y)
@@ -39,7 +40,7 @@ class ConditionalDensity:
             present = ~np.isnan(log_p)
             sample_weight = weights_of_annotations(sample_weight, present)
             log_p = log_p[present]
-        return float(np.average(log_p, weights=_checks.check_weights(sample_weight, log_p)))
+        return float(np.average(log_p, weights=weights_of_rows(sample_weight, len(log_p))))
 
     @_checks.named_keywords
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95), n_samples=1000, *, as_frame=False):

@@ -5,6 +5,7 @@ from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skcvae import whole_numbers
+from skcvae.data.weights import weights_of_rows
 from skcvae.estimators import _checks
 from skcvae.estimators._completion import checked_counts, completions, masked
 from skcvae.estimators._predicting import estimates
@@ -102,7 +103,7 @@ class RowDensity(DensityMixin):
             with about 0 nats. `KernelDensity.score` is the sum over rows.
         """
         log_p = self.score_samples(X)
-        return float(np.average(log_p, weights=_checks.check_weights(sample_weight, log_p)))
+        return float(np.average(log_p, weights=weights_of_rows(sample_weight, len(log_p))))
 
     @_checks.named_keywords
     def complete(

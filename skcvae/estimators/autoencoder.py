@@ -7,6 +7,7 @@ from sklearn.metrics import mean_squared_error
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skcvae.data.weights import weights_of_rows
 from skcvae.estimators import _checks
 from skcvae.estimators._codes import Encoder
 from skcvae.estimators._parameters import LATENT
@@ -207,7 +208,7 @@ class Autoencoder(Encoder):
         check_is_fitted(self)
         (X,) = self._check_rows(X)
         rows, found = (part.reshape(len(X), -1) for part in (X, self.reconstruct(X)))
-        weight = None if sample_weight is None else _checks.check_weights(sample_weight, X)
+        weight = None if sample_weight is None else weights_of_rows(sample_weight, len(X))
         return -float(mean_squared_error(rows, found, sample_weight=weight))
 
     @property

@@ -2,8 +2,8 @@
 
 import numpy as np
 from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import _check_sample_weight
 
+from skcvae.data.weights import weights_of_rows
 from skcvae.pipelines._frames import as_array, as_numbers
 
 
@@ -44,7 +44,5 @@ def are_one_output(*shapes):
 
 def weights_of_outputs(sample_weight, y_true):
     """Return the weight of its row for each output."""
-    if sample_weight is not None and not np.asarray(sample_weight).any():
-        raise ValueError("sample_weight must have a positive weight, got only weights of zero.")
-    weight = _check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
+    weight = weights_of_rows(sample_weight, len(y_true), of="y_true")
     return np.broadcast_to(weight.reshape(-1, *[1] * (y_true.ndim - 1)), y_true.shape)
