@@ -21,15 +21,12 @@ def cut_short(patch, n_epochs=1):
 
     `patch` sets an attribute, as ``setattr`` does.
     """
-    initialize, fit_loop = NeuralNet.initialize, NeuralNet.fit_loop
+    initialize = NeuralNet.initialize
     complete, log_prob, sample = completion.complete, Fitted.log_prob, Fitted.sample
 
-    def of_few_epochs(self):  # fits in a stack have a loop of their own
+    def of_few_epochs(self):
         self.max_epochs = min(self.max_epochs, n_epochs)
         return initialize(self)
-
-    def few_epochs(self, X, y=None, epochs=None, **kwargs):
-        return fit_loop(self, X, y, min(epochs or self.max_epochs, n_epochs), **kwargs)
 
     def one_step(*args, n_steps, **kwargs):
         return complete(*args, n_steps=1, **kwargs)
@@ -47,7 +44,6 @@ def cut_short(patch, n_epochs=1):
         return lambda self: itertools.islice(batches(self), 1)
 
     patch(NeuralNet, "initialize", of_few_epochs)
-    patch(NeuralNet, "fit_loop", few_epochs)
     patch(completion, "complete", one_step)
     patch(Fitted, "log_prob", few_rows_and_draws)
     patch(Fitted, "sample", few_draws)

@@ -1,6 +1,6 @@
 """Class labels or binary outputs whose logits are correlated: stochastic segmentation networks."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import torch
 from sklearn.utils._param_validation import Interval
@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
 from skcvae.distributions import GaussianLogits, raw_scale_of, scale_of
-from skcvae.likelihoods.base import LikelihoodModule
+from skcvae.likelihoods.base import POSITIVE, LikelihoodModule
 from skcvae.likelihoods.bernoulli import Bernoulli
 from skcvae.likelihoods.categorical import Categorical
 from skcvae.likelihoods.nested import Nested
@@ -73,7 +73,7 @@ class CorrelatedLogits(Nested):
         "rank": [Interval(Integral, 1, None, closed="left")],
         "diagonal": ["boolean"],
         "n_draws": [Interval(Integral, 1, None, closed="left")],
-        "init_scale": [Interval(Real, 0, None, closed="neither")],
+        "init_scale": POSITIVE,
     }
 
     def __init__(self, likelihood=None, *, rank=10, diagonal=False, n_draws=32, init_scale=1.0):

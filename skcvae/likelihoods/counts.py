@@ -8,17 +8,15 @@ nats at a hundred million.
 """
 
 from abc import abstractmethod
-from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 from torch.distributions import NegativeBinomial as NegativeBinomialDistribution
 from torch.distributions import Poisson as PoissonDistribution
 
-from skcvae.likelihoods.base import Likelihood, LikelihoodModule, row_of
+from skcvae.likelihoods.base import POSITIVE, Likelihood, LikelihoodModule, row_of
 from skcvae.likelihoods.marginals import mean_of
 
 BOUND = 10.0  # on logarithms: rates and dispersions change by a factor of at most 22,000
@@ -34,9 +32,7 @@ class Counts(Likelihood):
     absent_code = -1
     bounds = 0.0, np.inf
 
-    _parameter_constraints = {
-        "init_rate": ["array-like", Interval(Real, 0, None, closed="neither"), None]
-    }
+    _parameter_constraints = {"init_rate": ["array-like", *POSITIVE, None]}
 
     def check_targets(self, y):
         strange = np.isfinite(y) & ((y % 1 != 0) | (y < 0) | (y > LARGEST))
@@ -131,7 +127,7 @@ class NegativeBinomial(Counts):
 
     _parameter_constraints = {
         **Counts._parameter_constraints,
-        "init_dispersion": [Interval(Real, 0, None, closed="neither")],
+        "init_dispersion": POSITIVE,
     }
 
     def __init__(self, init_rate=None, *, init_dispersion=0.1):

@@ -9,13 +9,12 @@ from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from skcvae.data.coding import FARTHEST, Scaling
 from skcvae.distributions import LogitNormal as LogitNormalDistribution
-from skcvae.likelihoods.base import SCALES, LearnedScale, Likelihood, Rescaled, row_of
+from skcvae.likelihoods.base import POSITIVE, SCALES, LearnedScale, Likelihood, Rescaled, row_of
 
 LARGEST_SCALE = 4.0  # of a logit: wider ones have their mass at both ends
 END = 1e-6  # logits of numbers nearer to an end do not rule the standardisation
@@ -64,7 +63,7 @@ class LogitNormal(Likelihood):
         "high": ["array-like", Real],
         **SCALES,
         "logit_mean": ["array-like", Real, None],
-        "logit_scale": ["array-like", Interval(Real, 0, None, closed="neither"), None],
+        "logit_scale": ["array-like", *POSITIVE, None],
     }
 
     def __init__(

@@ -7,18 +7,16 @@ r"""Images with a mask of their foreground.
 """
 
 import math
-from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from skcvae import whole_numbers
 from skcvae.data.coding import Scaling
 from skcvae.distributions import MaskedPixels, WeightedMask
-from skcvae.likelihoods.base import LIKELIHOOD, Likelihood, LikelihoodModule
+from skcvae.likelihoods.base import LIKELIHOOD, POSITIVE, Likelihood, LikelihoodModule
 from skcvae.likelihoods.bernoulli import Bernoulli
 
 
@@ -78,7 +76,7 @@ class MaskedImage(Likelihood):
     _parameter_constraints = {
         "likelihood": [LIKELIHOOD],
         "image_size": ["array-like", None],
-        "mask_weight": [Interval(Real, 0, None, closed="neither")],
+        "mask_weight": POSITIVE,
     }
 
     def __init__(self, likelihood, *, image_size=None, mask_weight=1.0):

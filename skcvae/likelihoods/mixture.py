@@ -1,6 +1,6 @@
 """Real outputs with a multimodal distribution: a mixture of Gaussians."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import torch
 from sklearn.utils._param_validation import Interval
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, Normal
 
 from skcvae.distributions import diagonal_normal, raw_scale_of
-from skcvae.likelihoods.base import LikelihoodModule, RealOutputs
+from skcvae.likelihoods.base import POSITIVE, LikelihoodModule, RealOutputs
 from skcvae.likelihoods.marginals import mean_of
 
 APART = 0.5  # standard deviations, between components at the start
@@ -47,8 +47,8 @@ class GaussianMixture(RealOutputs):
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "init_scale": [Interval(Real, 0, None, closed="neither")],
-        "min_scale": [Interval(Real, 0, None, closed="neither")],
+        "init_scale": POSITIVE,
+        "min_scale": POSITIVE,
     }
 
     def __init__(self, n_components=3, *, init_scale=0.3, min_scale=1e-3):
