@@ -33,7 +33,7 @@ def seed_from(random_state) -> int:
     return int(drawn.randint(2**31 - 1))
 
 
-def spawned(seed: int, n_streams: int) -> list[int]:
+def spawned(seed: int | list[int], n_streams: int) -> list[int]:
     """Return seeds of independent streams, by numpy's ``SeedSequence``."""
     return (np.random.SeedSequence(seed).generate_state(n_streams) >> 1).tolist()
 

@@ -33,9 +33,13 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+gc.disable()
+
+
 def pytest_collection_finish():
     # Collections take a tenth of the time: they go through imports, and come often.
     gc.freeze()
+    gc.enable()
     gc.set_threshold(10_000)
 
 

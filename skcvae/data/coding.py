@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 FORWARD_ROWS = 2048  # rows in one forward pass: fewer starve the cores, more miss the cache
@@ -27,6 +26,40 @@ LIMIT = 3.0  # scales, beyond which inputs of rare or far numbers grow like loga
 QUANTILE_ROWS = 10_000
 MIDDLE_HALF = 1.349  # width of the middle half of N(0, 1)
 KEPT_NUMBERS = 2**23  # numbers kept over all draws of a chunk, where quantiles need them all
+
+
+class Moments(NamedTuple):
+    """Moments of the observed numbers of columns, about an origin; those of more can be added.
+
+    Parameters
+    ----------
+    origin : ndarray of shape (n_columns,)
+        The least number of the first rows with any, NaN before.
+    total : ndarray of shape (n_columns,)
+        Sum of the weights.
+    mean, squares : ndarray of shape (n_columns,)
+        Weighted mean, and sum of squared deviations from it, after the origin is subtracted.
+    """
+
+    origin: np.ndarray
+    total: np.ndarray
+    mean: np.ndarray
+    squares: np.ndarray
+
+    def joined(self, columns: np.ndarray, weight: np.ndarray) -> "Moments":
+        """Return the moments of these numbers and of more, NaN left out (Chan et al., 1983)."""
+        origin = np.where(np.isnan(self.origin), np.fmin.reduce(columns, axis=0), self.origin)
+        observed = ~np.isnan(columns)
+        u = np.where(observed, columns - origin, 0.0)
+        new = weight @ observed
+        total = self.total + new
+        mean = weight @ u / np.where(new > 0, new, 1.0)
+        u = np.where(observed, u - mean, 0.0)
+        rest, share = weight @ u, new / np.where(total > 0, total, 1.0)
+        squares = weight @ u**2 - rest**2 / np.where(new > 0, new, 1.0)
+        apart = mean - self.mean
+        between = self.total * share * apart**2
+        return Moments(origin, total, self.mean + share * apart, self.squares + squares + between)
 
 
 class Scaling(NamedTuple):
@@ -50,6 +83,13 @@ class Scaling(NamedTuple):
         return cls(np.zeros(row_shape), np.ones(row_shape), np.full(row_shape, FARTHEST))
 
     @classmethod
+    def identity_of(cls, array: np.ndarray, name: str) -> "Scaling":
+        """Return the identity, if rows are within its reach."""
+        coding = cls.identity(array.shape[1:])
+        coding.check(array, name)
+        return coding
+
+    @classmethod
     def fit(
         cls,
         array: np.ndarray,
@@ -68,28 +108,23 @@ class Scaling(NamedTuple):
         columns and those with rare numbers, which are otherwise constant, have a limit.
         """
         if not standardise:
-            return cls.identity(array.shape[1:])
+            return cls.identity_of(array, name)
         row_shape = array.shape[1:]
-        scaler, origin = StandardScaler(), None
+        moments = Moments(origin=np.nan, total=0.0, mean=0.0, squares=0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             for rows in slices(len(array), max(SCALED_NUMBERS // math.prod(row_shape), 1)):
                 columns = columns_of(array[rows]).astype(float)
-                if origin is None:
-                    origin = np.nan_to_num(np.fmin.reduce(columns, axis=0))
-                columns -= origin
-                if np.isinf(columns).any():
-                    break
-                share = None if weight is None else weight[rows]
-                if share is not None:
-                    share = share.repeat(len(columns) // len(share))
-                scaler.partial_fit(columns, sample_weight=share)
-        if np.isinf(columns).any() or not np.isfinite(scaler.var_).all():
+                share = np.ones(len(array[rows])) if weight is None else weight[rows]
+                moments = moments.joined(columns, share.repeat(len(columns) // len(share)))
+            scale = np.sqrt(moments.squares / np.where(moments.total > 0, moments.total, 1.0))
+        if not np.isfinite(scale).all():
             raise ValueError(
                 f"{name} cannot be standardised: values up to {np.nanmax(np.abs(array)):.3g} "
                 f"overflow. Expected a finite variance; rescale {name} first."
             )
         channels = (*row_shape[:-2], 1, 1) if len(row_shape) > 1 else row_shape
-        loc, scale = (scaler.mean_ + origin).reshape(channels), scaler.scale_.reshape(channels)
+        loc = (moments.mean + np.nan_to_num(moments.origin)).reshape(channels)
+        scale = np.where(scale > 0, scale, 1.0).reshape(channels)
         limit = np.full(row_shape, FARTHEST)
         coding = cls(np.full(row_shape, loc), np.full(row_shape, scale), limit)
         return coding._robust(array, name, limited) if len(row_shape) == 1 else coding
@@ -142,7 +177,8 @@ class Scaling(NamedTuple):
                 raise ValueError(
                     f"{name} has {block[row, column]:.3g} in row {rows.start + row}, column "
                     f"{column}, {distance[row, column]:.2g} standard deviations from the mean in "
-                    f"fit, expected at most {FARTHEST:g}. Correct it or leave the row out."
+                    f"fit, expected at most {FARTHEST:g}. Correct it, leave the row out, "
+                    f"or rescale {name}."
                 )
 
     def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:

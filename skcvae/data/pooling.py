@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 def pooled(y: Tensor, halvings: int) -> Tensor:
     """Return images at lower resolution: means of the observed pixels."""
+    y = y if y.is_floating_point() else y.float()
     observed = ~y.isnan()
     total = _pool(y.where(observed, 0.0), 2**halvings)
     return total / _pool(observed.to(y.dtype), 2**halvings)

@@ -99,20 +99,15 @@ class GaussianLogits(Distribution):
     def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
         return self._given_new_noise(sample_shape).sample().squeeze(-len(self.event_shape) - 1)
 
-    def sample_mean(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
+    def sample_mean(self) -> Tensor:
         """Draw logits, and return the mean of the labels given them.
-
-        Parameters
-        ----------
-        sample_shape : tuple of int, default=()
-            Shape of the draws.
 
         Returns
         -------
-        Tensor of shape sample_shape + batch + event
+        Tensor of shape batch + event
             The means: draws without the noise of single labels.
         """
-        return self._given_new_noise(sample_shape).mean.squeeze(-len(self.event_shape) - 1)
+        return self._given_new_noise(()).mean.squeeze(-len(self.event_shape) - 1)
 
     def _given_new_noise(self, sample_shape) -> Distribution:
         wide = self.expand((*sample_shape, *self.batch_shape))

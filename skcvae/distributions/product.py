@@ -54,5 +54,14 @@ class Product(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         return sum(p.log_prob(part) for p, part in self.paired(value))
 
+    def by_draw(self, first: int) -> "Product":
+        """Return the product of the parts, each by draw if it can be."""
+        return Product([p.by_draw(first) if hasattr(p, "by_draw") else p for p in self.parts])
+
+    def sample_mean(self) -> Tensor:
+        """Return one draw of the mean, of parts that draw it, and else the mean."""
+        means = (p.sample_mean() if hasattr(p, "sample_mean") else p.mean for p in self.parts)
+        return torch.cat([*means], -1)
+
     def sample(self, sample_shape=torch.Size()) -> Tensor:  # noqa: B008
         return torch.cat([p.sample(sample_shape) for p in self.parts], -1)

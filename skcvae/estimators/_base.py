@@ -86,9 +86,10 @@ class Estimator(FittedAttributes, Persistent, Parameters):
                 self.net_ = self._net(parts.training, module, parts.device, rows, validation)
                 yield self.net_, rows
                 yield from train_again(self, parts, rows, validation)
+                whole = None
                 if parts.finetuned is not None:
-                    yield from finetune(self, parts, selection, rows, validation)
-            conclude(self, kept, held_out, rows, validation)
+                    whole = yield from finetune(self, parts, selection, rows, validation)
+            conclude(self, kept, held_out, rows, validation, whole)
             if kept is not selection:
                 fit_start_to_all(self, parts, selection)
 

@@ -172,6 +172,8 @@ def check_parameters(estimator):
         estimator.device, estimator.random_state, warm_start=estimator.warm_start
     )
     parts.continues = estimator.warm_start and hasattr(estimator, "net_")
+    if parts.continues and estimator.random_state is None:
+        parts.seed = estimator.seed_  # or rows held out were trained on
     objective, parts.finetuned = parts.objective, None
     objective._validate_params()
     if not estimator.early_stopping and estimator.validation != "random":

@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skcvae.data.dependence import warn_of_dependence
 from skcvae.estimators._active_units import count_active_units
 from skcvae.estimators._checks import DEFAULT_TRAINING
+from skcvae.estimators._process import condition
 from skcvae.estimators._validation_score import (
     warn_if_constant_is_better,
     warn_if_training_diverged,
@@ -17,15 +18,19 @@ from skcvae.training.checkpoint import LATER, path_of
 from skcvae.training.temperature import choose_temperature
 
 
-def conclude(estimator, kept, held_out, rows, validation):
+def conclude(estimator, kept, held_out, rows, validation, whole=None):
     """Set what follows from trained networks, and warn of what they were trained on.
 
-    `rows` and `validation` are `kept` and `held_out`, encoded.
+    `rows` and `validation` are `kept` and `held_out`, encoded; a process gets the codes of
+    `whole`.
     """
     estimator.structure_ = structure(estimator)
     net, training = estimator.net_, estimator.training or DEFAULT_TRAINING
     if held_out is not None and training.temperature is not None:
         choose_temperature(net, rows, validation)
+    if whole is not None:
+        with net.threads():
+            condition(net.module.model, whole)
     estimator._set_fitted(net.module)
     count_active_units(estimator, kept)
     if held_out is None:

@@ -43,6 +43,11 @@ def _check_bound(bound, n_rows, objective):
             f"{n_rows} examples of shape ({n_rows},), or the kl of several latent scales "
             f"({n_rows}, n_latent_scales); its bound returned {_told(bound)}."
         )
+    if not any(term.requires_grad for term in bound):
+        raise ValueError(
+            f"objective={objective!r} must return a bound that depends on the networks; it has no "
+            "gradient."
+        )
 
 
 def _told(bound) -> str:

@@ -76,9 +76,10 @@ def _refusal(parts, expected, got):
 
 
 def finetune(estimator, parts, selection, rows, validation):
-    """Choose the kernel, yield a net to train under the process, and condition it on all rows.
+    """Choose the kernel, yield a net to train under the process; return all rows, to condition it.
 
-    After an interrupt in the first stage nothing more is trained.
+    After an interrupt in the first stage nothing more is trained. Until rows held out have been
+    scored, the process is conditioned on the rows to train on alone.
     """
     first, model = estimator.net_, estimator.net_.module.model
     process, (x, mean, scale) = model.prior.family, codes_of(model, rows)
@@ -89,9 +90,10 @@ def finetune(estimator, parts, selection, rows, validation):
     if not first.interrupted:
         estimator.net_ = yield from _trained(estimator, parts, model, rows, validation)
         join(first.history, estimator.net_)
+        condition(model, rows)
     whole = estimator.specification_.rows(selection, parts.device)
-    condition(model, whole)
     estimator.specification_ = estimator.specification_._replace(prior=prior, n_context=len(whole))
+    return whole
 
 
 def _trained(estimator, parts, model, rows, validation):

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
+from torch.linalg import LinAlgError
+
 from skcvae.data.batches import resident_bytes
 from skcvae.estimators._base import StructuredPredictor
 from skcvae.training.net import train
@@ -54,8 +56,9 @@ class Begun:
     The estimator is fitted in place; `trainings` yields nets and their rows.
     """
 
-    def __init__(self, estimator, trainings: Generator):
-        self.estimator, self.trainings = estimator, trainings
+    def __init__(self, job: Job):
+        self.job, self.estimator = job, job.estimator
+        self.trainings: Generator = job.estimator._trainings(*job[1:])
         self.way, self.error = "not trained", None
         self.go_on()
 
@@ -69,6 +72,13 @@ class Begun:
             pass
         except Exception as raised:
             self.error = raised
+
+    def start_again(self) -> None:
+        """Drop what was trained, and call the estimator's own `fit`."""
+        self.trainings.close()
+        self.net = self.rows = None
+        self.way = "alone: a matrix of a stack had no factor"
+        self.error = self.job.fit()
 
     @property
     def n_bytes(self) -> int:
@@ -104,7 +114,7 @@ class Together:
             self.is_interrupted |= ended.is_interrupted
             yield ended
             return
-        fit = Begun(job.estimator, job.estimator._trainings(*job[1:]))
+        fit = Begun(job)
         yield from self._go_on(fit)
         if fit.net is not None and self.n_bytes > resident_bytes(fit.rows.device):
             yield from self._train_all()
@@ -142,6 +152,9 @@ class Together:
         try:
             errors = train_stack(nets, rows) if len(fits) > 1 else [train(*nets, *rows)]
         except BaseException as error:
+            if len(fits) > 1 and isinstance(error, LinAlgError):  # of one, but raised for all
+                self._fit_again(fits)
+                return
             errors = [error] * len(fits)
         self.is_interrupted = any(net.interrupted for net in nets)
         stops = []
@@ -154,6 +167,13 @@ class Together:
                 stops.append(stop)
         if stops:
             raise stops[0]
+
+    def _fit_again(self, fits: list[Begun]) -> None:
+        """Fit one after another, until an interrupt."""
+        for fit in fits:
+            if not self.is_interrupted:
+                fit.start_again()
+                self.is_interrupted = Ended(fit.estimator, fit.error, fit.way).is_interrupted
 
 
 def is_fitted_in_parts(estimator) -> bool:

@@ -44,9 +44,9 @@ def kept_score(history: list[dict]) -> float | None:
     for name in ("temperature_cll", "start_cll"):
         if name in history[0]:
             return history[0][name]
-    held_out = [row for row in history if "valid_loss" in row]
-    scores = [row.get("valid_cll", -row["valid_loss"]) for row in held_out]
-    return max(scores) if best_column(history) else next(reversed(scores), None)
+    best = best_column(history)
+    kept = [row for row in history if "valid_loss" in row and (best is None or row.get(best))]
+    return kept[-1].get("valid_cll", -kept[-1]["valid_loss"]) if kept else None
 
 
 def best_column(history: list[dict]) -> str | None:

@@ -184,9 +184,15 @@ class ConformalRegressor(
             If the estimator has no such region, or if y are not as in `fit`.
         """
         self._validate_params()
-        if isinstance(self.estimator, FrozenEstimator):
-            self.fit(X, y)
-        check_is_fitted(self)
+        with _checks.restored_on_error(self):
+            if isinstance(self.estimator, FrozenEstimator):
+                self.fit(X, y)
+            check_is_fitted(self)
+            self.calibration_ = self._calibrated(X, y, groups)
+        return self
+
+    def _calibrated(self, X, y, groups):
+        """Return the scores of rows."""
         check_names(self.estimator_, y)
         y, labels = _calibration.outputs(self.estimator_, y), columns_of_labels(self.estimator_)
         last, _ = pipelines.last_step(self.estimator_, None, "sample")
@@ -203,10 +209,9 @@ class ConformalRegressor(
             if labels != slice(None):
                 single[rows] = _regions.centrality(draws, y[rows])
         single[..., labels] = 0
-        self.calibration_ = _calibration.Calibration(
+        return _calibration.Calibration(
             self.region, self.n_samples, seeds[1], weight, joint, single
         )
-        return self
 
     def predict(self, X, **params):
         """Predict y, as the estimator does.

@@ -88,7 +88,7 @@ class Likelihood(Documented, ABC):
         Scaling, OneHot or Table
             The coding; likelihoods may set parameters that follow from y.
         """
-        return Scaling.identity(y.shape[1:])
+        return Scaling.identity_of(y, "y")
 
     def code_shape(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of one encoded row.

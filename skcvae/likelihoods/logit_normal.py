@@ -17,7 +17,7 @@ from skcvae.distributions import LogitNormal as LogitNormalDistribution
 from skcvae.likelihoods.base import POSITIVE, SCALES, LearnedScale, Likelihood, Rescaled, row_of
 
 LARGEST_SCALE = 4.0  # of a logit: wider ones have their mass at both ends
-END = 1e-6  # logits of numbers nearer to an end do not rule the standardisation
+END = 1e-6  # nearer to `high`, float32 is too coarse; such logits do not rule the standardisation
 
 
 class LogitNormal(Likelihood):
@@ -30,7 +30,8 @@ class LogitNormal(Likelihood):
     Parameters
     ----------
     low, high : float or array-like of the shape of one row of y, default=0.0 and 1.0
-        The bounds. All y are strictly between them.
+        The bounds. All y are strictly between them, and at least 1e-6 of their distance below
+        `high`.
     heteroscedastic : bool, default=True
         If True, the network predicts :math:`\sigma(x, z)` for each row and draw: near a bound,
         the same noise of y is a wider one of its logit. If False, :math:`\sigma` is a learned
@@ -98,6 +99,13 @@ class LogitNormal(Likelihood):
                 f"high={self.high} in y, got {y[strange][0]:g}. Set these bounds, or move numbers "
                 "at a bound inside by half of what y is rounded to."
             )
+        close = y > high - END * (high - low)
+        if close.any():
+            raise ValueError(
+                f"LogitNormal expects numbers in y at least {END:g} (high - low) below "
+                f"high={self.high}, as float32 cannot tell nearer ones apart, got "
+                f"{y[close][0]:.17g}. Move them there, or model high - y."
+            )
 
     def fit_coding(self, y, weight=None, *, normalize=True):
         low, high = self._ends(y.shape[1:])
@@ -108,7 +116,7 @@ class LogitNormal(Likelihood):
             self.set_params(logit_mean=np.nanmean(logit, axis=0))
         if self.logit_scale is None:
             scale = np.nanstd(logit, axis=0)
-            self.set_params(logit_scale=np.where(scale > 0, scale, 1.0))
+            self.set_params(logit_scale=np.where(scale > END, scale, 1.0))
         return Scaling(low, high - low, np.full(low.shape, FARTHEST))
 
     def build(self, y_shape: tuple[int, ...]) -> nn.Module:

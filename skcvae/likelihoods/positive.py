@@ -155,10 +155,14 @@ class Gamma(Positive):
         Distribution
             Of batch shape batch + y_shape.
         """
-        concentration = scale.square().reciprocal()
-        return GammaDistribution(
-            concentration, concentration * (-log_mean).exp(), validate_args=False
-        )
+        concentration = scale.double().square().reciprocal()
+        rate = concentration * (-log_mean.double()).exp()
+        return _DoubleGamma(concentration, rate, validate_args=False)
+
+
+class _DoubleGamma(GammaDistribution):
+    def log_prob(self, value: Tensor) -> Tensor:
+        return super().log_prob(value.double())
 
 
 class _Family(nn.Module):

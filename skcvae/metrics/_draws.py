@@ -45,4 +45,7 @@ def are_one_output(*shapes):
 def weights_of_outputs(sample_weight, y_true):
     """Return the weight of its row for each output."""
     weight = weights_of_rows(sample_weight, len(y_true), of="y_true")
+    is_observed = ~np.isnan(y_true).reshape(len(y_true), -1).all(axis=1)
+    if not weight[is_observed].any():
+        raise ValueError("sample_weight must not be zero for all rows with an observed output.")
     return np.broadcast_to(weight.reshape(-1, *[1] * (y_true.ndim - 1)), y_true.shape)

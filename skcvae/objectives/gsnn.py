@@ -30,6 +30,7 @@ class GSNN(Objective):
     """
 
     uses_recognition = False
+    weighs_kl = False
     draws_from_prior = True
 
     def bound(

@@ -17,6 +17,7 @@ from skcvae.priors.kernels import covariance, gram, variance
 JITTER = 1e-8  # of the diagonal
 MOST_NEIGHBORS = 2000  # up to which "auto" conditions on all rows
 NEIGHBORS = 64  # beyond
+NEGLIGIBLE = 1e-10  # share of a variance, below which what codes tell of it is rounding
 PART = 256  # rows whose neighbours are found at once
 
 
@@ -50,18 +51,26 @@ class Weights(NamedTuple):
         k = covariance(kernel, context, x)
         share = torch.cholesky_solve(k, factor).mT
         told = (share * k.mT).sum(-1)
-        left = (variance(kernel, x) - told).clamp_min(0)
-        return cls(share, left, told, (share.square() * noise[..., None, :]).sum(-1))
+        whole = variance(kernel, x)
+        error = (share.square() * noise[..., None, :]).sum(-1)
+        return cls(share, (whole - told).clamp_min(0), told, error)._told_of(whole)
 
     @classmethod
     def leave_one_out(cls, factor: Tensor, noise: Tensor) -> "Weights":
         """Return the weights of all other rows for each row."""
         inverse = torch.cholesky_inverse(factor)
         left = inverse.diagonal().reciprocal()
-        told = factor.square().sum(-1) - left
+        whole = factor.square().sum(-1)
         share = -inverse * left[:, None]
         share = share - torch.diag(share.diagonal())
-        return cls(share, (left - noise).clamp_min(0), told, share.square() @ noise)
+        error = share.square() @ noise
+        return cls(share, (left - noise).clamp_min(0), whole - left, error)._told_of(whole)
+
+    def _told_of(self, variance: Tensor) -> "Weights":
+        """Return the weights, zero where codes tell nothing of this variance."""
+        tells = self.told > NEGLIGIBLE * variance
+        share, told, error = self.share * tells[..., None], self.told * tells, self.error * tells
+        return Weights(share, self.left, told, error)
 
     def mixed(self, mean: Tensor, scale: Tensor, *, encoder_scale: bool) -> tuple[Tensor, Tensor]:
         """Return mean and variance, each (..., m, L), from those of codes, each (..., n, L)."""
@@ -77,7 +86,8 @@ class Weights(NamedTuple):
         """Return mean and variance given sums whose errors have these variances."""
         left, told, least = (part.to(total.dtype)[..., None] for part in self[1:])
         more = error - least
-        whole = (told + more).clamp_min(torch.finfo(total.dtype).tiny)  # variance of the sum
+        rounding = torch.finfo(total.dtype).eps * told
+        whole = (told + more).maximum(rounding).where(told > 0, 1.0)  # variance of the sum
         return told / whole * total, left + told * (more / whole)
 
 

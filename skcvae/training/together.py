@@ -36,14 +36,16 @@ def why_alone(net: Net, rows: Rows | StreamedRows) -> str | None:
     module, held_out = net.module, net.get_split_datasets(rows)[1]
     callbacks = {type(callback) for _, callback in net.callbacks_} - CALLBACKS
     layers = {type(layer) for layer in module.modules() if not _is_stackable(layer)}
-    size = sum(p.numel() for p in module.parameters()) * net.batch_size
+    size = sum(p.numel() for p in module.parameters()) * min(net.batch_size, rows.n_rows)
     reasons = {
         "an accelerator": type(net) is not Net,
         "compile": net.compile,
+        "groups of parameters": len(net.optimizer_.param_groups) > 1,
         f"precision={net.precision!r}": net.precision != "float32",
         _named("callbacks", callbacks): callbacks,
         f"the optimizer {type(net.optimizer_).__name__}": type(net.optimizer_) not in ELEMENTWISE,
         f"the objective {module.objective!r}": type(module.objective) not in OBJECTIVES,
+        "free nats, which are of a whole batch": getattr(module.objective, "free_nats", 0),
         _named("layers", layers): layers,
         "rows that are read in batches": not {type(rows), type(held_out)} <= {Rows, type(None)},
         "large products": rows.device.type == "cpu" and size > LARGEST_STEP,
