@@ -220,6 +220,17 @@ def test_a_single_draw_and_bad_weights(rule, drawn):
             rule(y, draws, weight)
 
 
+@each_rule
+def test_outputs_without_a_weight_are_refused(rule, drawn):
+    y, draws = drawn
+    y = np.where(np.arange(5).reshape(-1, 1, 1) < 3, np.nan, y)
+    weight = [1, 1, 1, 0, 0]
+    with pytest.raises(ValueError, match="sample_weight .* rows with an observed output"):
+        rule(y, draws, weight)
+    with pytest.raises(ValueError, match="sample_weight .* rows with an observed output"):
+        interval_coverage(y, np.zeros((*y.shape, 2)), weight)
+
+
 def test_bad_intervals():
     with pytest.raises(ValueError, match=r"intervals must have shape \(3, 2\) .* got \(2, 3\)"):
         interval_coverage(np.zeros(3), np.zeros((2, 3)))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from skcvae.data import coding
 from skcvae.data.coding import (
     FORWARD_NUMBERS,
     FORWARD_ROWS,
@@ -11,6 +12,7 @@ from skcvae.data.coding import (
     slices,
 )
 from skcvae.data.labels import OneHot
+from skcvae.likelihoods import Gamma
 
 ROW_SHAPES = [(1,), (3,), (4, 5), (2, 4, 4), (2, 3, 4, 5)]
 LABELS = np.array([-3, 7, 100])
@@ -58,12 +60,27 @@ def test_columns_and_channels_are_standardised(row_shape, share_of_nan):
     assert n_scales == np.prod(row_shape[:-2] if len(row_shape) > 1 else row_shape)
 
 
-def test_what_is_missing_in_one_chunk_is_learned_from_the_others():
-    array = np.random.default_rng(0).normal(3, 2, (FORWARD_ROWS + 200, 2))
-    array[:FORWARD_ROWS, 0] = array[-100:, 1] = np.nan
-    scaling = Scaling.fit(array, None, "y")
-    np.testing.assert_allclose(scaling.loc, np.nanmean(array, axis=0))
-    np.testing.assert_allclose(scaling.scale, np.nanstd(array, axis=0))
+@pytest.mark.parametrize("is_weighted", [False, True])
+@pytest.mark.parametrize("row_shape", [(3,), (3, 4, 5)])
+def test_what_is_missing_in_chunks_is_learned_from_the_others(row_shape, is_weighted, monkeypatch):
+    rng = np.random.default_rng(0)
+    array = 1e6 + rng.normal(3, 2, (200, *row_shape))
+    array[:90, 0] = array[70:, 1] = array[30:150, 2] = np.nan
+    weight = rng.uniform(size=200) if is_weighted else None
+    whole = Scaling.fit(array, weight, "y")
+    monkeypatch.setattr(coding, "SCALED_NUMBERS", 20 * array[0].size)
+    parts = Scaling.fit(array, weight, "y")
+    counts = np.ones(200) if weight is None else weight
+    for i in range(3):
+        column = np.moveaxis(array, 1, 0)[i].reshape(200, -1)
+        observed = ~np.isnan(column)
+        expected = np.average(column[observed], weights=(counts[:, None] * observed)[observed])
+        spread = np.average(
+            (column[observed] - expected) ** 2, weights=(counts[:, None] * observed)[observed]
+        )
+        for found in (whole, parts):
+            np.testing.assert_allclose(found.loc[i], expected, rtol=1e-12)
+            np.testing.assert_allclose(found.scale[i], spread**0.5, rtol=1e-9)
 
 
 @pytest.mark.parametrize("share_of_nan", [0, 0.3])
@@ -171,11 +188,18 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("coding", [Scaling.identity((4, 5)), OneHot(LABELS, (4, 5))])
-def test_the_memory_of_an_array_does_not_matter(kind, coding):
+@pytest.mark.parametrize("one", [Scaling.identity((4, 5)), OneHot(LABELS, (4, 5))])
+def test_the_memory_of_an_array_does_not_matter(kind, one):
     array = labels(9, (4, 5))
-    found = coding.to_tensor(KINDS[kind](array), torch.float32, "cpu")
-    assert torch.equal(found, coding.to_tensor(array, torch.float32, "cpu"))
+    found = one.to_tensor(KINDS[kind](array), torch.float32, "cpu")
+    assert torch.equal(found, one.to_tensor(array, torch.float32, "cpu"))
+
+
+@pytest.mark.parametrize("fit", [Scaling.fit, Gamma().fit_coding])
+def test_what_is_not_standardised_is_refused_before_training(fit):
+    given = {"name": "y", "standardise": False} if fit == Scaling.fit else {}
+    with pytest.raises(ValueError, match="^y has 1e.18 in row 1, .* or rescale y"):
+        fit(np.array([[1.0], [1e18]]), None, **given)
 
 
 def test_overflow_is_an_error_that_names_the_array():

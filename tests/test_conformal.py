@@ -655,6 +655,30 @@ def test_y_that_the_density_does_not_take_is_refused_before_draws(
             est.conformalize(X, given)
 
 
+@pytest.mark.parametrize("region", ["density", "distance"])
+def test_rows_that_are_asked_for_one_by_one_have_noise_of_their_own(table, region):
+    X, y = table[0], table[1][:, 0]
+    linear = ConformalRegressor(Known(scale=1.0), region=region, n_samples=20, random_state=0)
+    linear.fit(X, y).conformalize(X, y)
+    alone = np.concatenate([linear.predict_interval(row[None]) for row in X[:40]])
+    middle = alone.mean(axis=1) - linear.predict(X[:40])
+    assert len(np.unique(middle.round(6))) == 40
+    assert abs(middle.mean()) < 3 * middle.std() / 40**0.5
+    for row in X[:3].astype(np.float32).astype(float):
+        again = linear.predict_interval(row[None].tolist())
+        np.testing.assert_array_equal(again, linear.predict_interval(pd.DataFrame(row[None])))
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_rows_that_cannot_calibrate_leave_the_calibration(cvae, table, is_frozen):
+    X, y = table
+    est = ConformalRegressor(FrozenEstimator(cvae) if is_frozen else clone(cvae), n_samples=5)
+    before = vars(est.fit(X, y).conformalize(X, y)).copy()
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        est.conformalize(X, np.where(y > 2, np.nan, y))
+    assert vars(est) == before
+
+
 def test_bad_input(cvae, table):
     X, y = table
     est = ConformalRegressor(FrozenEstimator(cvae), n_samples=5)

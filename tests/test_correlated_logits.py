@@ -9,7 +9,7 @@ import torch
 from skcvae import CVAERegressor, NNRegressor
 from skcvae.architectures import Conv
 from skcvae.inference.partial import given_observed
-from skcvae.likelihoods import Bernoulli, Categorical, CorrelatedLogits, Gaussian
+from skcvae.likelihoods import Bernoulli, Categorical, Columns, CorrelatedLogits, Gaussian
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 2))
@@ -102,6 +102,20 @@ def test_draws_without_observation_noise_have_logits_of_their_own():
         likelihood=CorrelatedLogits(Bernoulli(), rank=2), partial_y=True, **PARAMS
     ).fit(X, AGREE)
     assert (partial.sample(X, 20, 0, observation_noise=False).std(axis=0) > 0).all()
+
+
+def test_they_have_them_among_other_columns_too():
+    likelihood = Columns(
+        [
+            ("real", Gaussian(), [0]),
+            ("labels", CorrelatedLogits(Bernoulli(), rank=2), [1, 2, 3, 4]),
+        ]
+    )
+    y = np.c_[X[:, :1], AGREE]
+    est = NNRegressor(likelihood=likelihood, **PARAMS).fit(X, y)
+    means = est.sample(X, 200, 0, observation_noise=False)
+    assert (means[..., 1:].std(axis=0) > 0).all() and (means[..., 0] == means[0, :, 0]).all()
+    np.testing.assert_allclose(means.mean(axis=0), est.predict(X), atol=0.1)
 
 
 def test_what_is_known_of_a_row_tells_the_rest():

@@ -514,6 +514,12 @@ def test_warm_start_goes_on_where_the_last_fit_ended(any_class, data):
     assert est.history_[0]["train_loss"] < cold
 
 
+def test_a_warm_start_holds_out_the_same_rows_without_a_seed(any_class, data):
+    est = any_class(warm_start=True, max_epochs=1).fit(*data)
+    seed = est.seed_
+    assert est.fit(*data).seed_ == seed != any_class(max_epochs=1).fit(*data).seed_
+
+
 # Training reaches what it should.
 
 

@@ -15,11 +15,13 @@ import skcvae
 from skcvae import VAE, CVAERegressor, EnsembleRegressor, GSNNRegressor, Training
 from skcvae.architectures import MLP
 from skcvae.data.neighborhoods import neighborhoods
+from skcvae.estimators import _ended
 from skcvae.priors import GaussianProcess
 from skcvae.priors.kernels import covariance, gram, variance
 from skcvae.priors.process import JITTER, Others
 from skcvae.random import generator
 from skcvae.training.net import Net
+from skcvae.training.temperature import choose_temperature
 
 KERNELS = [
     k.RBF(0.7),
@@ -315,6 +317,29 @@ def test_interpolation_beats_a_prior_network(fitted):
         est.fit(X[~held_out], y[~held_out])
         errors.append(np.mean((est.predict(X[held_out]) - y[held_out]) ** 2))
     assert errors[0] < 0.5 * errors[1]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rows_that_tell_each_other_nothing_are_fitted(seed):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 2)), rng.normal(size=(100, 3))
+    prior = GaussianProcess(1.0 * k.RBF(0.05, "fixed") + k.WhiteKernel(0.1))
+    est = CVAERegressor(prior=prior, max_epochs=5, random_state=seed).fit(X, y)
+    assert np.isfinite(est.log_prob(X, y)).all()
+
+
+def test_rows_held_out_have_a_temperature_given_the_others(monkeypatch):
+    known = []
+
+    def noted(net, rows, held_out):
+        known.append((len(net.module.model.prior.family.x), len(rows)))
+        return choose_temperature(net, rows, held_out)
+
+    monkeypatch.setattr(_ended, "choose_temperature", noted)
+    est = CVAERegressor(**LINEAR | {"max_epochs": 2}).fit(*curve())
+    (n_known, n_rows) = known[0]
+    assert n_known == n_rows < len(curve()[0])
+    assert len(est.net_.module.model.prior.family.x) == len(curve()[0])
 
 
 def test_both_stages_are_in_the_history(fitted):

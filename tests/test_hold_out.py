@@ -660,6 +660,12 @@ BAD = [
     ({"validation": Odd()}, {}, "must have rows to train on in its first split"),
     ({"validation": Odd(ROWS, [])}, {}, "must have rows to validate on in its first split"),
     ({"validation": Odd(ROWS, ROWS[:5])}, {}, "must not validate on rows to train on"),
+    (
+        {"validation": Odd(ROWS[:9], ROWS[9:] / 1)},
+        {},
+        "row numbers, or masks of bools.*float64",
+    ),
+    ({"validation": Odd(ROWS > 9, ROWS[:9])}, {}, "row numbers, or masks of bools.* got bool"),
     ({"validation": 5, "early_stopping": False}, {}, "early_stopping=False holds no rows out"),
     ({"validation": 5}, {"X_val": True}, r"^X_val .*: leave out X_val, or validation=5\.$"),
     ({}, {"groups": GROUPS, "X_val": True}, r"^X_val .*: leave out X_val, or groups\.$"),
@@ -684,6 +690,15 @@ def test_errors_say_what_was_got_and_leave_the_estimator(cls, params, given, mes
     with pytest.raises(ValueError, match=message):
         est.fit(*rows, **given)
     assert vars(est) == before
+
+
+def test_a_splitter_may_have_masks():
+    X, y = table()
+    numbers, masks = (
+        unfitted(CVAERegressor, validation=Odd(*parts)).fit(X, y)
+        for parts in ((ROWS[20:], ROWS[:20]), (ROWS >= 20, ROWS < 20))
+    )
+    np.testing.assert_array_equal(masks.predict(X), numbers.predict(X))
 
 
 def test_without_rows_held_out_groups_have_no_use():

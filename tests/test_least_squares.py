@@ -493,6 +493,17 @@ def test_steps_of_a_schedule_and_few_rows_held_out_are_left_as_they_are():
         assert est.net_.lr == est.lr and len(est.history_) < 12
 
 
+def test_scores_of_a_training_that_was_given_up_do_not_count():
+    rng = np.random.default_rng(5)
+    rng.integers(2, size=3)
+    X = rng.normal(size=(234, 5))
+    y = X @ rng.normal(size=(5, 1)) + 0.3 * np.sin(2 * X[:, :1]) + 0.5 * rng.normal(size=(234, 1))
+    est = CVAERegressor(max_epochs=25, lr=0.003, random_state=5, validation=30).fit(X, y)
+    scores, best = (est.history_[:, name] for name in ("valid_cll", "valid_cll_best"))
+    assert est.net_.lr < est.lr and est.best_validation_score_ < max(scores) - 0.01
+    assert est.best_validation_score_ == [s for s, b in zip(scores, best, strict=True) if b][-1]
+
+
 class Interrupt(Callback):
     """Interrupt the second training so many epochs after it began."""
 

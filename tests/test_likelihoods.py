@@ -319,6 +319,20 @@ def test_a_bounded_output_of_a_known_law_is_found():
     assert est.score(X[1500:], y[1500:]) == pytest.approx(exact[1500:].mean(), abs=0.05)
 
 
+@pytest.mark.parametrize("value", [0.1, 0.45, 0.9])
+def test_a_constant_bounded_output_has_logits_of_scale_one(value):
+    likelihood = LogitNormal()
+    likelihood.fit_coding(np.full((30, 1), value))
+    assert likelihood.logit_scale == 1
+
+
+def test_bounded_outputs_that_float32_cannot_tell_from_the_end_are_refused():
+    y = np.array([[1e-30], [0.5], [1 - 2e-6]])
+    LogitNormal().check_targets(y)
+    with pytest.raises(ValueError, match="at least 1e-06 .* below high=1.0, .* model high - y"):
+        LogitNormal().check_targets(np.array([[0.5], [1 - 1e-7]]))
+
+
 @pytest.mark.parametrize("bad", [0.0, 1.0, -2.0, 7.0])
 def test_outputs_at_or_beyond_an_end_are_refused(bad):
     X, y = np.zeros((20, 1)), np.linspace(0.1, 0.9, 20)
@@ -610,6 +624,17 @@ def test_large_counts_have_the_mass_that_scipy_has(mean):
         p = likelihood.build((1,))(torch.zeros(1, 1))
         found = p.log_prob(torch.tensor(y)[:, None]).detach().numpy()
         np.testing.assert_allclose(found, exact.logpmf(y.astype(int)), rtol=1e-7, atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.002])
+@pytest.mark.parametrize("mean", [1e-6, 150.0, 1e9])
+def test_gamma_densities_are_scipys_however_narrow(mean, scale):
+    log_mean, scale = torch.tensor(mean).log(), torch.tensor(scale)
+    concentration = scale.double().item() ** -2
+    exact = stats.gamma(concentration, scale=log_mean.double().exp().item() / concentration)
+    y = torch.tensor(exact.ppf([0.01, 0.5, 0.99]).astype(np.float32))
+    found = Gamma.family(log_mean, scale).log_prob(y)
+    np.testing.assert_allclose(found, exact.logpdf(y.double()), rtol=1e-6, atol=1e-4)
 
 
 @pytest.mark.parametrize("likelihood", [Poisson, NegativeBinomial])

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from skcvae import NNRegressor
 from skcvae.architectures import MLP, Conv
@@ -151,6 +152,15 @@ def test_every_attribute_is_that_of_the_objective_inside():
     assert {name: getattr(whole, name, None) for name in names} == {
         name: getattr(inner, name) for name in names
     }
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8, np.int16, np.int32, np.float16])
+def test_the_type_of_the_pixels_does_not_matter(dtype):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 2)), rng.random((30, 5, 7)) < 0.5
+    est = NNRegressor(likelihood="bernoulli", n_scales=2, max_epochs=1, random_state=0)
+    expected = clone(est).fit(X, y.astype(float)).predict(X)
+    np.testing.assert_array_equal(est.fit(X, y.astype(dtype)).predict(X), expected)
 
 
 def test_a_start_that_is_kept_ends_a_fit():

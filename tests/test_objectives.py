@@ -254,10 +254,11 @@ def test_a_lighter_kl_term_lets_more_of_y_into_z():
 
 
 @pytest.mark.parametrize("params", [{"beta": 0.5}, {"kl_warmup": 3}])
-def test_the_bound_of_many_draws_has_no_term_to_weigh(params):
+@pytest.mark.parametrize("objective", ["iwae", "gsnn"])
+def test_an_objective_without_a_kl_term_has_nothing_to_weigh(params, objective):
     X = torch.randn(20, 2).numpy()
-    est = CVAERegressor(objective="iwae", **params)
-    with pytest.raises(ValueError, match="objective='iwae'.*expects beta=0 and kl_warmup=0"):
+    est = CVAERegressor(objective=objective, **params)
+    with pytest.raises(ValueError, match=f"'{objective}'.*expects beta=0 and kl_warmup=0"):
         est.fit(X, X)
     assert not hasattr(est, "net_")
 
@@ -350,6 +351,7 @@ CHANGES = {
     "nothing": (lambda bound: (), "returned a tuple of shapes "),
     "a mean": (lambda bound: bound._replace(reconstruction=bound.kl.mean()), r"shapes \(\), \(2,"),
     "a mean of the kl": (lambda bound: bound._replace(kl=bound.kl.mean()), r"\(2,\), \(\)"),
+    "constants": (lambda bound: Bound(*(t.detach() for t in bound)), "it has no gradient"),
     "numbers": (lambda bound: Bound(1.0, 0.0), r"a Bound of shapes \(\), \(\)"),
     "columns": (lambda bound: Bound(*(term[:, None] for term in bound)), r"\(2, 1\), \(2, 1\)"),
 }
@@ -366,7 +368,7 @@ def test_an_objective_of_ones_own_returns_two_numbers_for_each_example(
     change, message = CHANGES[name]
     rows = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)).numpy()
     est = CVAERegressor(objective=Own(change), early_stopping=early_stopping, **params)
-    with pytest.raises(ValueError, match=rf"objective=Own\(.*must return a .*Bound.*{message}"):
+    with pytest.raises(ValueError, match=rf"objective=Own\(.*must return a .*ound.*{message}"):
         est.fit(rows, rows)
 
 

@@ -32,6 +32,7 @@ from skcvae.likelihoods import (
     MultivariateGaussian,
     StudentT,
 )
+from skcvae.objectives import ELBO
 from skcvae.training import stack, stack_training, together
 
 TOLERANCE = 1e-4  # of single precision, after some steps
@@ -237,6 +238,9 @@ def test_an_interrupt_keeps_the_epochs_that_had_ended(data, monkeypatch, event):
 # What is fitted one after another, and what says so.
 
 
+GROUPS = {"param_groups": [("*output*", {"lr": 0.2})]}
+
+
 class Silent(Callback):
     pass
 
@@ -256,6 +260,8 @@ class OwnNN(torch.optim.AdamW):
         ({"training": Training(precision="bfloat16")}, "precision='bfloat16'"),
         ({"training": Training(optimizer=OwnNN)}, "the optimizer OwnNN"),
         ({"architecture": MLP((1000, 1000))}, "large products"),
+        ({"objective": ELBO(free_nats=1.0)}, "free nats"),
+        ({"training": Training(optimizer_params=GROUPS)}, "groups of parameters"),
     ],
 )
 def test_others_are_fitted_one_after_another(data, params, reason):
@@ -327,6 +333,23 @@ def test_a_stack_is_cut_where_memory_has_no_room(data, monkeypatch):
     monkeypatch.setattr(_together, "resident_bytes", lambda device: 2.5 * n_bytes)
     assert_as_alone(members, *data)
     assert sizes == [3, 3]
+
+
+def test_a_matrix_of_one_member_that_has_no_factor_ends_no_other_fit(data):
+    X, y = data[0], np.where(data[1] > data[1].max(0) - 0.3, np.nan, data[1])
+    members = varied(CVAERegressor, *({"lr": lr, "partial_y": True} for lr in (0.003, 1e6, 0.01)))
+    alone = list(map(clone, members))
+    ended = fit_all(members, X, y)
+    assert [fit.error is None for fit in ended] == [True, False, True]
+    assert {fit.way for fit in ended} == {"alone: a matrix of a stack had no factor"}
+    for i in (0, 2):
+        assert torch.equal(weights(members[i]), weights(alone[i].fit(X, y)))
+    assert not hasattr(members[1], "net_")
+
+
+def test_a_batch_size_above_the_rows_is_stacked(data):
+    members = varied(CVAERegressor, *({"batch_size": 10**6, "max_epochs": n} for n in (2, 3)))
+    assert_as_alone(members, *data, rows=[slice(None), slice(20)])
 
 
 def test_the_summary_says_how_members_were_trained(data):

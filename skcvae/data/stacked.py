@@ -38,7 +38,7 @@ class StackedBatches:
         ones = [torch.ones(part.n_rows, device=part.device) for part in rows]
         given = (part.weight for part in rows)
         self.weight = torch.cat([w if g is None else g for w, g in zip(ones, given, strict=True)])
-        self.n_rows = batches[0].batch_size
+        self.n_rows = min(batches[0].batch_size, int(self.sizes.max()))
 
     def __iter__(self) -> Iterator[StackedBatch]:
         index, is_own = self._orders()

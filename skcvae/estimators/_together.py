@@ -86,7 +86,8 @@ class Begun:
         n_weights = sum(p.numel() for p in self.net.module.parameters())
         in_rows = sum(array.nbytes for array in self.rows.arrays)
         row_size = self.net.module.model.row_size
-        return 2 * in_rows + 4 * (8 * n_weights + 64 * self.net.batch_size * row_size)
+        n_at_once = min(self.net.batch_size, len(self.rows))
+        return 2 * in_rows + 4 * (8 * n_weights + 64 * n_at_once * row_size)
 
 
 class Together:

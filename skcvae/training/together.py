@@ -36,7 +36,7 @@ def why_alone(net: Net, rows: Rows | StreamedRows) -> str | None:
     module, held_out = net.module, net.get_split_datasets(rows)[1]
     callbacks = {type(callback) for _, callback in net.callbacks_} - CALLBACKS
     layers = {type(layer) for layer in module.modules() if not _is_stackable(layer)}
-    size = sum(p.numel() for p in module.parameters()) * min(net.batch_size, rows.n_rows)
+    size = sum(p.numel() for p in module.parameters()) * min(net.batch_size, len(rows))
     reasons = {
         "an accelerator": type(net) is not Net,
         "compile": net.compile,
