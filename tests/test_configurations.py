@@ -35,7 +35,7 @@ MODELS = {
     ),
     "correlated logits": (
         "stripes",
-        NNRegressor(likelihood=CORRELATED, **{**PARAMS, "lr": 0.01, "max_epochs": 700}),
+        NNRegressor(likelihood=CORRELATED, **{**PARAMS, "lr": 0.01, "max_epochs": 450}),
     ),
     "pixel by pixel": (
         "stripes",

@@ -14,7 +14,7 @@ from skcvae.datasets import load_digits_quadrants, make_linear_gaussian, make_tw
 def test_two_branches_are_found():
     train = make_two_branches(n_samples=1000, random_state=0)
     test = make_two_branches(n_samples=1000, random_state=99)
-    est = CVAERegressor(max_epochs=130, random_state=0).fit(train.X, train.y)
+    est = CVAERegressor(max_epochs=100, random_state=0).fit(train.X, train.y)
     draws = est.sample(test.X, n_samples=20, random_state=0)
     assert np.mean(draws > 0) == pytest.approx(np.mean(train.y > 0), abs=0.03)
     assert np.mean(np.abs(np.abs(draws) - test.branch(test.X)) < 0.4) > 0.88
