@@ -664,9 +664,10 @@ def test_rows_that_are_asked_for_one_by_one_have_noise_of_their_own(table, regio
     middle = alone.mean(axis=1) - linear.predict(X[:40])
     assert len(np.unique(middle.round(6))) == 40
     assert abs(middle.mean()) < 3 * middle.std() / 40**0.5
-    for row in X[:3].astype(np.float32).astype(float):
-        again = linear.predict_interval(row[None].tolist())
-        np.testing.assert_array_equal(again, linear.predict_interval(pd.DataFrame(row[None])))
+    rows = np.round(np.c_[X[:9], -X[:9]] * 8) / 8
+    expected = linear.predict_interval(rows)
+    for held in (rows.tolist(), pd.DataFrame(rows), np.asfortranarray(rows), rows.astype("f4")):
+        np.testing.assert_array_equal(linear.predict_interval(held), expected)
 
 
 @pytest.mark.parametrize("is_frozen", [False, True])

@@ -76,6 +76,7 @@ def test_quadrants_there_and_back(image_shape, n_quadrants):
     task = Quadrants(image_shape, n_quadrants)
     X, y = task.split(images)
     np.testing.assert_array_equal(task.join(X, y), images)
+    np.testing.assert_array_equal(task.join(X.tolist(), y.tolist()), images)
     draws = np.stack([y, 1 - y, 0 * y])
     joined = task.join(X, draws)
     assert joined.shape == (3, *images.shape)

@@ -514,10 +514,11 @@ def test_warm_start_goes_on_where_the_last_fit_ended(any_class, data):
     assert est.history_[0]["train_loss"] < cold
 
 
-def test_a_warm_start_holds_out_the_same_rows_without_a_seed(any_class, data):
-    est = any_class(warm_start=True, max_epochs=1).fit(*data)
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
+def test_a_warm_start_holds_out_the_same_rows_without_a_seed(any_class, data, random_state):
+    est = any_class(warm_start=True, max_epochs=1, random_state=random_state).fit(*data)
     seed = est.seed_
-    assert est.fit(*data).seed_ == seed != any_class(max_epochs=1).fit(*data).seed_
+    assert est.fit(*data).seed_ == seed != est.set_params(warm_start=False).fit(*data).seed_
 
 
 # Training reaches what it should.

@@ -663,9 +663,14 @@ BAD = [
     (
         {"validation": Odd(ROWS[:9], ROWS[9:] / 1)},
         {},
-        "row numbers, or masks of bools.*float64",
+        "row numbers, or masks of 60 bools.* 51 of float64",
     ),
-    ({"validation": Odd(ROWS > 9, ROWS[:9])}, {}, "row numbers, or masks of bools.* got bool"),
+    (
+        {"validation": Odd(ROWS > 9, ROWS[:9])},
+        {},
+        "or masks of 60 bools.* 60 of bool",
+    ),
+    ({"validation": Odd(ROWS[:9] > 5, ROWS[:9] < 6)}, {}, "masks of 60 bools.* 9 of bool"),
     ({"validation": 5, "early_stopping": False}, {}, "early_stopping=False holds no rows out"),
     ({"validation": 5}, {"X_val": True}, r"^X_val .*: leave out X_val, or validation=5\.$"),
     ({}, {"groups": GROUPS, "X_val": True}, r"^X_val .*: leave out X_val, or groups\.$"),

@@ -79,6 +79,12 @@ def test_what_is_not_observed_does_not_count(metric, maps):
 
 
 @of_labels
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_what_is_missing_in_lists_of_texts_is_no_label(metric, missing):
+    assert metric([["a", missing], ["b", "a"]], [["a", "b"], ["b", "a"]]) == 1
+
+
+@of_labels
 def test_bad_labels(metric, maps):
     y_true, y_pred = maps
     with pytest.raises(ValueError, match=r"shape of y_true, \(5, 4, 6\), got \(5, 24\)"):

@@ -357,6 +357,13 @@ CHANGES = {
 }
 
 
+@torch.no_grad()
+def test_an_objective_of_ones_own_trains_where_gradients_are_off():
+    rows = np.random.default_rng(0).normal(size=(40, 2))
+    est = CVAERegressor(objective=Own(), max_epochs=2, random_state=0).fit(rows, rows)
+    assert len(est.history_) == 2
+
+
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize(
     "params", [{}, {"prior": "gaussian_process"}, {"initial_guess": True, "n_train_samples": 3}]

@@ -52,12 +52,12 @@ def test_by_default_z_is_the_prior_s_mean_at_x_as_it_is(est):
 
 
 def test_x_is_left_as_it_is_and_whole_numbers_may_move_by_parts(est):
-    whole = np.round(X).astype(int)
+    whole = np.round(X).astype(np.int8)
     before = whole.copy()
     z = est.encode(X, IMAGES)
-    found = progression(est, whole, 1, [0.25, 0.75], z)
+    found = progression(est, whole, 1, [0.1, 101.3], z)
     np.testing.assert_array_equal(whole, before)
-    expected = [est.decode(moved(whole, 1, value), z) for value in (0.25, 0.75)]
+    expected = [est.decode(moved(whole, 1, value), z) for value in (0.1, 101.3)]
     np.testing.assert_array_equal(found, expected)
 
 

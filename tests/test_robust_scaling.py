@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skcvae import CVAERegressor, NNRegressor
-from skcvae.data.coding import LIMIT, Scaling
+from skcvae.data.coding import LIMIT, QUANTILE_ROWS, Scaling
 from skcvae.serving import encoder
 
 FAR_COLUMN = "Column 0 of {} has .* times the spread of its middle half"
@@ -26,6 +26,15 @@ def test_far_numbers_do_not_set_the_scale(name, n_far, value):
     assert abs(scaling.loc[0] - 5) < 0.5 and 1.5 < scaling.scale[0] < 2.5
     np.testing.assert_allclose(scaling.loc[1:], array[:, 1:].mean(0))
     np.testing.assert_allclose(scaling.scale[1:], array[:, 1:].std(0))
+
+
+def test_gaps_of_any_period_hide_no_far_number():
+    n_rows = 2 * QUANTILE_ROWS + 4
+    x = np.random.default_rng(0).normal(size=n_rows)
+    x[1], x[::3] = 1e6, np.nan
+    with pytest.warns(UserWarning, match="Column 0 of X has 1e.06 in row 1"):
+        found = Scaling.fit(x[:, None], None, "X")
+    assert found.scale == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize("df", [3, 5, 30])

@@ -176,10 +176,16 @@ class Scaling(NamedTuple):
                 row, column = far[0]
                 raise ValueError(
                     f"{name} has {block[row, column]:.3g} in row {rows.start + row}, column "
-                    f"{column}, {distance[row, column]:.2g} standard deviations from the mean in "
+                    f"{column}, {distance[row, column]:.2g} {self._unit} in "
                     f"fit, expected at most {FARTHEST:g}. Correct it, leave the row out, "
                     f"or rescale {name}."
                 )
+
+    @property
+    def _unit(self) -> str:
+        """How far numbers are, in words."""
+        is_identity = not self.loc.any() and (self.scale == 1).all()
+        return "from 0" if is_identity else "standard deviations from the mean"
 
     def to_tensor(self, array: np.ndarray, dtype: torch.dtype, device) -> Tensor:
         """Return encoded rows on a device, without a second copy of all in float64."""
@@ -265,8 +271,10 @@ def plan(n_rows: int, n_draws: int, row_size: int, draw_size: int = 0) -> Plan:
 
 
 def thinned(array: np.ndarray) -> np.ndarray:
-    """Return some rows at equal distances, enough for quantiles."""
-    return array[:: -(-len(array) // QUANTILE_ROWS)]
+    """Return some rows, enough for quantiles, at random: what has a period would repeat."""
+    if len(array) <= QUANTILE_ROWS:
+        return array
+    return array[np.sort(np.random.default_rng(0).choice(len(array), QUANTILE_ROWS, False))]
 
 
 def slices(n: int, size: int) -> Iterator[slice]:

@@ -43,7 +43,7 @@ def with_column(X, name, values):
         moved = X.copy()
         moved[name] = values
         return moved
-    moved = X.astype(np.result_type(X, np.min_scalar_type(values)))
+    moved = X.astype(np.result_type(X, np.asarray(values)))
     moved[:, name] = values
     return moved
 

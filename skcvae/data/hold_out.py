@@ -108,13 +108,13 @@ def first_split(splitter, arrays, index, seed: int, groups) -> Parts:
     given = [array[index] for array in arrays] or [index]
     x, y = (*given, None)[:2]
     kept, held_out = map(np.asarray, next(iter(splitter.split(x, y, groups)), ([], [])))
-    if kept.dtype == held_out.dtype == bool:
+    if kept.dtype == held_out.dtype == bool and len(kept) == len(held_out) == len(index):
         kept, held_out = map(np.flatnonzero, (kept, held_out))
     for name, part in (("train", kept), ("validate", held_out)):
         if part.size and part.dtype.kind not in "iu":
             raise ValueError(
-                f"validation={splitter!r} must give row numbers, or masks of bools, in its first "
-                f"split, got {part.dtype} for the rows to {name} on."
+                f"validation={splitter!r} must give row numbers, or masks of {len(index)} bools, "
+                f"in its first split, got {part.size} of {part.dtype} for the rows to {name} on."
             )
         if not part.size:
             raise ValueError(

@@ -102,7 +102,7 @@ class Quadrants:
         ndarray of shape (..., n_images, height, width)
             Whole images.
         """
-        y = np.asarray(y)
+        X, y = np.asarray(X), np.asarray(y)
         images = np.empty((*y.shape[:-1], *self.image_shape), dtype=np.result_type(X, y))
         images[..., self.seen] = X
         images[..., ~self.seen] = y

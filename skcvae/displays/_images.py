@@ -3,7 +3,7 @@
 import numpy as np
 
 from skcvae.data.checks import has_channels_last
-from skcvae.data.label_names import known
+from skcvae.data.label_names import array_of, known
 from skcvae.displays._axes import axes_for, pyplot
 
 MOST_ROWS = 20  # larger grids are not readable
@@ -29,7 +29,7 @@ def check_length(name, given, draws, axis):
 
 def outputs_as_images(name, y, draws, joined):
     """Check that outputs have the shape of a draw, and return them as images."""
-    y = np.asarray(y)
+    y = array_of(y)
     if y.shape != draws.shape[1:]:
         raise ValueError(
             f"{name} must have shape {draws.shape[1:]} for draws of shape {draws.shape}, "

@@ -3,7 +3,9 @@
 from numbers import Integral
 from typing import NamedTuple
 
+import joblib
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import (
     Interval,
@@ -14,9 +16,10 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcvae import pipelines
 from skcvae.data import hold_out, label_names
-from skcvae.data.reading import is_missing
+from skcvae.data.reading import is_missing, numbers
 from skcvae.estimators import _regions
 from skcvae.pipelines._labels import codes_of, without_ignored
+from skcvae.random import spawned
 
 SAVED = {
     "region": [StrOptions(set(_regions.SCORES))],
@@ -121,6 +124,20 @@ def check_values(estimator, y, shape):
         for rows in codes_of(estimator, y):
             last.likelihood_.check_targets(rows)
             last.y_coding_.check(rows, "y")
+
+
+def seed_of(X, seed):
+    """Return a seed that follows from the values of rows too, whatever holds them.
+
+    Rows that are asked for one by one have noise of their own, as those that calibrate; else the
+    errors of all their quantiles would be the same.
+    """
+    X = X.toarray() if issparse(X) else X
+    try:
+        array = np.ascontiguousarray(numbers(X, "X"), dtype=float) + 0.0  # -0.0 is 0.0
+    except (TypeError, ValueError):
+        array = np.array(X, dtype=object).tolist()
+    return spawned([seed, int(joblib.hash(array), base=16)], 1)[0]
 
 
 def weight_of(groups, X):

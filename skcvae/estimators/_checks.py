@@ -4,7 +4,7 @@ import contextlib
 import functools
 import inspect
 import re
-from numbers import Real
+from numbers import Integral, Real
 from types import SimpleNamespace
 
 import numpy as np
@@ -172,7 +172,7 @@ def check_parameters(estimator):
         estimator.device, estimator.random_state, warm_start=estimator.warm_start
     )
     parts.continues = estimator.warm_start and hasattr(estimator, "net_")
-    if parts.continues and estimator.random_state is None:
+    if parts.continues and not isinstance(estimator.random_state, Integral):
         parts.seed = estimator.seed_  # or rows held out were trained on
     objective, parts.finetuned = parts.objective, None
     objective._validate_params()

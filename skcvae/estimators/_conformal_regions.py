@@ -7,7 +7,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcvae import pipelines
 from skcvae.estimators import _checks, _regions
-from skcvae.estimators._calibration import check_values, outputs
+from skcvae.estimators._calibration import check_values, outputs, seed_of
 from skcvae.estimators._frames import framed, row_index
 from skcvae.pipelines._frames import check_names
 from skcvae.pipelines._labels import columns_of_labels
@@ -185,8 +185,9 @@ class ConformalRegions:
     def _draws(self, X):
         """Yield chunks of rows, their X and draws for predictions."""
         how = self.calibration_
+        seed = seed_of(X, how.seed)
         return _regions.draws_of(
-            self.estimator_, X, how.n_samples, how.interval_scores[0].size, how.seed
+            self.estimator_, X, how.n_samples, how.interval_scores[0].size, seed
         )
 
     def _thresholds(self, scores, coverage):

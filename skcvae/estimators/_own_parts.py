@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 
+import torch
 from torch import Tensor
 
 from skcvae.model import check_prior
@@ -24,7 +25,8 @@ def check_own_parts(parts, module, n_samples, rows):
         trial = ObjectiveModule(module.model, deepcopy(objective), n_samples).eval()
         n_draws, *shape = trial.noise_shape
         noise = arrays[0].new_zeros(n_draws, len(arrays[0]), *shape)
-        _check_bound(trial(arrays, noise), len(arrays[0]), objective)
+        with torch.enable_grad():
+            _check_bound(trial(arrays, noise), len(arrays[0]), objective)
         module.model.train()
 
 

@@ -10,7 +10,6 @@ import math
 from functools import partial
 from inspect import signature
 
-import joblib
 import numpy as np
 from scipy.special import gammaln, logsumexp
 from sklearn.utils import _safe_indexing
@@ -27,23 +26,12 @@ HUGE = 1e300  # stands for infinity
 
 
 def draws_of(estimator, X, n_samples, row_size, seed):
-    """Yield chunks of rows, their X, and draws, in bounded memory.
-
-    The seed of a chunk follows from its rows too: those that are asked for one by one have noise
-    of their own, as the rows that calibrate, or the errors of all their quantiles would be one.
-    """
+    """Yield chunks of rows, their X, and draws, in bounded memory, from seeds of their own."""
     n_rows = _num_samples(X)
     chunks = [*slices(max(n_rows, 1), plan(n_rows, n_samples, 1, row_size).rows)]
     for rows, own in zip(chunks, spawned(seed, len(chunks)), strict=True):
         part = _safe_indexing(X, rows)
-        (own,) = spawned([own, _digest(part)], 1)
         yield rows, part, pipelines.sample(estimator, part, n_samples, own)
-
-
-def _digest(X):
-    """Return a number that follows from the values of rows, whatever holds them."""
-    array = np.asarray(X)
-    return int(joblib.hash(array.astype(float) if array.dtype.kind in "biuf" else array), base=16)
 
 
 # Levels: the distribution function of sorted draws, piecewise linear, and its inverse.

@@ -30,8 +30,8 @@ class LogitNormal(Likelihood):
     Parameters
     ----------
     low, high : float or array-like of the shape of one row of y, default=0.0 and 1.0
-        The bounds. All y are strictly between them, and at least 1e-6 of their distance below
-        `high`.
+        The bounds. All y are strictly between them, and those of `fit` at least 1e-6 of the
+        distance below `high`: float32 tells numbers apart down to 1e-7 of it.
     heteroscedastic : bool, default=True
         If True, the network predicts :math:`\sigma(x, z)` for each row and draw: near a bound,
         the same noise of y is a wider one of its logit. If False, :math:`\sigma` is a learned
@@ -99,6 +99,9 @@ class LogitNormal(Likelihood):
                 f"high={self.high} in y, got {y[strange][0]:g}. Set these bounds, or move numbers "
                 "at a bound inside by half of what y is rounded to."
             )
+
+    def fit_coding(self, y, weight=None, *, normalize=True):
+        low, high = self._ends(y.shape[1:])
         close = y > high - END * (high - low)
         if close.any():
             raise ValueError(
@@ -106,10 +109,7 @@ class LogitNormal(Likelihood):
                 f"high={self.high}, as float32 cannot tell nearer ones apart, got "
                 f"{y[close][0]:.17g}. Move them there, or model high - y."
             )
-
-    def fit_coding(self, y, weight=None, *, normalize=True):
-        low, high = self._ends(y.shape[1:])
-        share = np.clip((y - low) / (high - low), END, 1 - END)
+        share = np.maximum((y - low) / (high - low), END)
         logit = np.log(share) - np.log1p(-share)
         logit = np.where(np.isnan(logit).all(axis=0), 0.0, logit)
         if self.logit_mean is None:

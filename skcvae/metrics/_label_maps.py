@@ -6,7 +6,13 @@ import numpy as np
 from sklearn.metrics import accuracy_score, jaccard_score
 from sklearn.utils import assert_all_finite
 
-from skcvae.data.label_names import UNKNOWN_LABEL, check_whole, has_unknown_label, known
+from skcvae.data.label_names import (
+    UNKNOWN_LABEL,
+    array_of,
+    check_whole,
+    has_unknown_label,
+    known,
+)
 from skcvae.pipelines._annotations import check_single
 from skcvae.pipelines._frames import check_alike, check_names
 from skcvae.pipelines._labels import without_ignored
@@ -174,7 +180,7 @@ def mean_iou_scorer(estimator, X, y):
 def _observed(y_true, y_pred):
     """Return the observed labels and their predictions, flattened."""
     check_alike(y_true, y_pred, "y_pred")
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    y_true, y_pred = array_of(y_true), np.asarray(y_pred)
     if y_true.shape != y_pred.shape:
         raise ValueError(
             f"y_pred must have the shape of y_true, {y_true.shape}, got {y_pred.shape}."
