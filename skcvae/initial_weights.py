@@ -27,6 +27,7 @@ MOST_TIMES = 20_000  # of all rows, to which a linear filter is fitted
 FARTHEST = 5.0  # standard deviations: y beyond counts as so far
 LEAST_WEIGHT = 1e-12  # of the largest: of less, rows left out could not be predicted
 LEAST_NOISE = 0.03  # from which training departs: steps move y by more than a thousandth
+UNSEEN_LOSS = 0.5  # nats; fits to few rows gained by it, and lost by a whole nat
 LEAST_NOISE_BESIDE_Z = 0.002  # of which z explains the rest
 
 
@@ -40,10 +41,14 @@ class Start(NamedTuple):
     least_gain : float
         How many standard errors training has to gain over it; none where outputs share a z that
         is still random.
+    unseen_loss : float
+        Nats that a row beyond those held out is expected to lose by it: the noise of real outputs
+        may be too narrow by chance.
     """
 
     weights: dict[str, Tensor]
     least_gain: float
+    unseen_loss: float
 
 
 def departs_from(model: Model) -> bool:
@@ -88,7 +93,7 @@ def start(model: Model, rows, n_outputs: int) -> Start | None:
     if weights is None or not (model.generation is None or _is_standard(model.prior)):
         return None
     shares_z = model.generation is not None and n_outputs > 1
-    return Start(weights, float(is_linear or not shares_z))
+    return Start(weights, float(is_linear or not shares_z), UNSEEN_LOSS * is_linear)
 
 
 def _linear(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]:

@@ -494,11 +494,10 @@ def test_steps_of_a_schedule_and_few_rows_held_out_are_left_as_they_are():
 
 
 def test_scores_of_a_training_that_was_given_up_do_not_count():
-    rng = np.random.default_rng(5)
-    rng.integers(2, size=3)
+    rng = np.random.default_rng(2)
     X = rng.normal(size=(234, 5))
     y = X @ rng.normal(size=(5, 1)) + 0.3 * np.sin(2 * X[:, :1]) + 0.5 * rng.normal(size=(234, 1))
-    est = CVAERegressor(max_epochs=25, lr=0.003, random_state=5, validation=30).fit(X, y)
+    est = CVAERegressor(max_epochs=25, lr=0.003, random_state=2, validation=30).fit(X, y)
     scores, best = (est.history_[:, name] for name in ("valid_cll", "valid_cll_best"))
     assert est.net_.lr < est.lr and est.best_validation_score_ < max(scores) - 0.01
     assert est.best_validation_score_ == [s for s, b in zip(scores, best, strict=True) if b][-1]
@@ -599,6 +598,25 @@ def test_rows_of_a_group_or_with_the_same_x_gain_as_one():
     ]:
         found = by_group(Rows(arrays, None, group), gain, weight)
         assert all(map(torch.equal, found, map(torch.as_tensor, expected)))
+
+
+@pytest.mark.parametrize("seed", [1, 10])
+def test_few_rows_held_out_show_no_gain_of_a_network_that_knows_its_rows(seed):
+    rng = np.random.default_rng(1000 + seed)
+    X = rng.normal(size=(560, 500))
+    y = 2 * X[:, 0] + X[:, 1] + rng.normal(size=560)
+    est = CVAERegressor(random_state=seed).fit(X[:60], y[:60])
+    ignoring_x = norm.logpdf(y[60:], y[:60].mean(), y[:60].std(ddof=1)).mean()
+    assert est.score(X[60:], y[60:]) > ignoring_x - 0.1
+
+
+def test_a_row_that_loses_is_to_be_expected_beyond_few_rows():
+    gain = torch.full((200,), 0.25, dtype=torch.double)
+    ones = torch.ones_like(gain)
+    few, many = (lowest_gain(gain[:n], ones[:n], unseen_loss=0.5) for n in (6, 200))
+    assert few < 0 < many < lowest_gain(gain, ones)
+    twice = lowest_gain(gain[:6], 2 * ones[:6], unseen_loss=0.5)
+    assert few == pytest.approx(twice)
 
 
 def test_infinite_gains_are_gains_and_one_row_decides_nothing():

@@ -357,3 +357,17 @@ def test_the_users_likelihood_is_not_changed():
     fitted = est.likelihood_.get_params()
     assert fitted["kinds__classes"].tolist() == [2, 5, 9]
     np.testing.assert_allclose(fitted["counts__init_rate"], MIXED[:, 3].mean())
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([("a", Gaussian, [0])], r"an object, Gaussian\(\), not the class"),
+        ([], r"Got \[\] instead"),
+        ({"a": 3}, r"Got \{'a': 3\} instead"),
+    ],
+)
+def test_groups_that_are_none_are_named(groups, message):
+    X = np.zeros((20, 1))
+    with pytest.raises(ValueError, match=f"'groups' parameter of Columns.*{message}"):
+        NNRegressor(likelihood=Columns(groups)).fit(X, X)

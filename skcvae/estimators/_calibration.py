@@ -32,6 +32,11 @@ ROUNDING = 1e-9  # of (n + 1) c
 
 def check_density(estimator):
     """Refuse, before training, an estimator without p(y|x), or of several y of each x."""
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"estimator must be an instance, got the class {estimator.__name__}: expected "
+            f"{estimator.__name__}()."
+        )
     while not hasattr(estimator, "log_prob") and hasattr(estimator, "get_params"):
         if getattr(estimator, "refit", True) is False:
             raise ValueError(

@@ -97,7 +97,8 @@ class Columns(Likelihood, _BaseComposition):
         dict
             Parameter names mapped to values.
         """
-        return self._get_params("_named_likelihoods", deep=deep)
+        is_whole = isinstance(self.groups, list | tuple) and all(map(_is_group, self.groups))
+        return self._get_params("_named_likelihoods", deep=deep and is_whole)
 
     def set_params(self, **params):
         """Set parameters.
@@ -206,7 +207,7 @@ class Columns(Likelihood, _BaseComposition):
 
     def _check_groups(self):
         self._validate_params()
-        for group in self.groups or [None]:
+        for group in self.groups or [self.groups]:
             if not _is_group(group):
                 raise ValueError(
                     "The 'groups' parameter of Columns must be a non-empty list of (name, "
@@ -235,6 +236,8 @@ def _meant(group) -> str:
     _, likelihood, columns = group
     if isinstance(likelihood, str):
         return f": expected an object, such as Gaussian(), not the name {likelihood!r}"
+    if isinstance(likelihood, type):
+        return f": expected an object, {likelihood.__name__}(), not the class"
     if isinstance(columns, Integral | str):
         return f": expected a list of columns, such as [{columns!r}]"
     return ""

@@ -143,7 +143,7 @@ class BestWeights(Callback):
         net.module.load_state_dict(net.module.start)
         before, _ = row_scores(net, held_out)
         gain = by_group(held_out, score - before, weight)
-        if lowest_gain(*gain, net.module.least_gain) > RESOLUTION:
+        if lowest_gain(*gain, net.module.least_gain, net.module.unseen_loss) > RESOLUTION:
             net.module.load_state_dict(self.kept_["weights"])
             for row in net.history:
                 row.pop("start_cll", None)

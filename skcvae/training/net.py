@@ -32,15 +32,16 @@ class ObjectiveModule(nn.Module):
     """A model under an objective with L draws of z per example: the module that is trained.
 
     `noise_shape` is the shape of the noise of one example, draws first; `start` is the state of
-    a fitted model, if there is one, that training has to exceed by `least_gain` errors, and
-    `departure` that of this model with noise that steps do not exceed. A warning of lost rows
-    comes from the last training, if it started there, and not where it goes on from a trained
-    model.
+    a fitted model, if there is one, that training has to exceed by `least_gain` errors, where one
+    more row loses `unseen_loss` nats, and `departure` that of this model with noise that steps do
+    not exceed. A warning of lost rows comes from the last training, if it started there, and not
+    where it goes on from a trained model.
     """
 
     start: dict[str, Tensor] | None = None
     departure: dict[str, Tensor]
     least_gain = 1.0
+    unseen_loss = 0.0
     starts_at_random = False
     is_last_training = False
     goes_on = False
@@ -52,12 +53,15 @@ class ObjectiveModule(nn.Module):
         self.n_noise = n_samples * objective.noise_per_sample
         self.noise_shape = (self.n_noise, *(model.noise_shape if self.n_noise else ()))
 
-    def compete_with(self, weights: dict[str, Tensor], least_gain: float) -> None:
+    def compete_with(
+        self, weights: dict[str, Tensor], least_gain: float, unseen_loss: float
+    ) -> None:
         """Set the weights of a model that is kept if training does not exceed it.
 
         Training departs from the weights that the module now has.
         """
-        self.departure, self.least_gain = deepcopy(self.state_dict()), least_gain
+        self.departure = deepcopy(self.state_dict())
+        self.least_gain, self.unseen_loss = least_gain, unseen_loss
         self.start = self.departure | {f"model.{name}": part for name, part in weights.items()}
 
     def forward(

@@ -26,7 +26,7 @@ LAYERS = {
     *(nn.ELU, nn.GELU, nn.ReLU, nn.SiLU, nn.Tanh),
 }
 # Attributes of a module that differ between members.
-OF_ONE = {"objective", "start", "departure", "least_gain", "starts_at_random"}
+OF_ONE = {"objective", "start", "departure", "least_gain", "unseen_loss", "starts_at_random"}
 # Weights times rows of a batch, above which a CPU is busy with products: benchmarks/stack.py.
 LARGEST_STEP = 40_000_000
 

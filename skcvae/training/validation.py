@@ -56,15 +56,23 @@ def row_scores(net, rows: Rows | StreamedRows) -> tuple[Tensor, Tensor]:
     return torch.cat(scores), torch.cat(weights)
 
 
-def lowest_gain(gain: Tensor, weight: Tensor, n_errors: float = 1.0) -> float:
+def lowest_gain(
+    gain: Tensor, weight: Tensor, n_errors: float = 1.0, unseen_loss: float = 0.0
+) -> float:
     """Return a mean gain less so many of its standard errors, which few rows widen.
 
     Minus infinity for one or two rows, which tell no error; infinity for a mean of infinity.
+    With `unseen_loss` one more row counts, which loses so many nats: a density that is too narrow
+    gains alike at all of a few rows, until one is further out.
     """
-    share = weight / weight.sum()
-    n_rows = effective_rows(share)
+    n_rows = effective_rows(weight)
     if n_rows < FEWEST_ROWS:
         return -math.inf
+    if unseen_loss:
+        gain = torch.cat([gain, gain.new_tensor([-unseen_loss])])
+        weight = torch.cat([weight, weight.sum()[None] / n_rows])
+        n_rows = effective_rows(weight)
+    share = weight / weight.sum()
     mean = share @ gain
     widening = stdtrit(n_rows - 1, LEVEL) / ndtri(LEVEL) * (n_rows / (n_rows - 1)) ** 0.5
     error = (share * (gain - mean)).norm() * widening
