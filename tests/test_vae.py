@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skcvae
-from skcvae import VAE, Training
+from skcvae import VAE
 from skcvae.architectures import MLP, Conv
 from skcvae.likelihoods import Categorical
 
@@ -335,7 +335,7 @@ def test_a_parameter_of_the_conditional_model_is_unknown():
 
 def test_a_vae_that_uses_no_latent_variable_warns():
     X = np.random.default_rng(0).normal(size=(100, 3))
-    est = VAE(2, beta=50.0, max_epochs=12, random_state=0, training=Training(patience=20))
+    est = VAE(2, beta=50.0, max_epochs=12, random_state=0, early_stopping=False)
     with pytest.warns(UserWarning, match="independent columns.*another n_components"):
         est.fit(X)
     assert est.n_active_units_ == 0

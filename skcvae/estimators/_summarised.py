@@ -26,7 +26,7 @@ class Summarised(Documented):
         --------
         >>> from skcvae import NNRegressor
         >>> from skcvae.datasets import make_two_branches
-        >>> data = make_two_branches(n_samples=200, random_state=0)
+        >>> data = make_two_branches(n_samples=300, random_state=0)
         >>> est = NNRegressor(max_epochs=20, device="cpu", random_state=0)
         >>> print(est.fit(data.X, data.y).summary())
         NNRegressor
