@@ -33,11 +33,11 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+# Collections take a tenth of the time: they go through imports, and come often.
 gc.disable()
 
 
 def pytest_collection_finish():
-    # Collections take a tenth of the time: they go through imports, and come often.
     gc.freeze()
     gc.enable()
     gc.set_threshold(10_000)

@@ -687,7 +687,9 @@ def test_bad_input(cvae, table):
         est.predict_interval(X)
     with pytest.raises(NotFittedError):
         ConformalRegressor().conformalize(X, y)
-    with pytest.raises(TypeError, match=r"the class NNRegressor: expected NNRegressor\(\)"):
+    with pytest.raises(
+        TypeError, match=r"the class NNRegressor: expected estimator=NNRegressor\(\)"
+    ):
         ConformalRegressor(NNRegressor).fit(X, y)
     search = GridSearchCV(NNRegressor(**QUICK), {"lr": [1e9]}, refit=False)
     with pytest.raises(ValueError, match="GridSearchCV has refit=False: regions need refit=True"):

@@ -272,9 +272,13 @@ def plan(n_rows: int, n_draws: int, row_size: int, draw_size: int = 0) -> Plan:
 
 def thinned(array: np.ndarray) -> np.ndarray:
     """Return some rows, enough for quantiles, at random: what has a period would repeat."""
-    if len(array) <= QUANTILE_ROWS:
-        return array
-    return array[np.sort(np.random.default_rng(0).choice(len(array), QUANTILE_ROWS, False))]
+    n_rows = len(array)
+    return array if n_rows <= QUANTILE_ROWS else array[at_random(n_rows, QUANTILE_ROWS, seed=0)]
+
+
+def at_random(n_rows: int, n: int, seed: int) -> np.ndarray:
+    """Return n random row numbers, in order."""
+    return np.sort(np.random.default_rng(seed).permutation(n_rows)[:n])
 
 
 def slices(n: int, size: int) -> Iterator[slice]:

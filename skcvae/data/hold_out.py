@@ -111,15 +111,15 @@ def first_split(splitter, arrays, index, seed: int, groups) -> Parts:
     if kept.dtype == held_out.dtype == bool and len(kept) == len(held_out) == len(index):
         kept, held_out = map(np.flatnonzero, (kept, held_out))
     for name, part in (("train", kept), ("validate", held_out)):
-        if part.size and part.dtype.kind not in "iu":
-            raise ValueError(
-                f"validation={splitter!r} must give row numbers, or masks of {len(index)} bools, "
-                f"in its first split, got {part.size} of {part.dtype} for the rows to {name} on."
-            )
         if not part.size:
             raise ValueError(
                 f"validation={splitter!r} must have rows to {name} on in its first split, got "
                 f"none of the {len(index)} rows."
+            )
+        if part.dtype.kind not in "iu":
+            raise ValueError(
+                f"validation={splitter!r} must give row numbers, or masks of {len(index)} bools, "
+                f"in its first split, got {part.size} of {part.dtype} for the rows to {name} on."
             )
         if not 0 <= part.min() <= part.max() < len(index):
             raise ValueError(

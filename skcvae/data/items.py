@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from torch.utils.data import Dataset
 
-from skcvae.data.coding import FORWARD_NUMBERS
+from skcvae.data.coding import FORWARD_NUMBERS, at_random
 
 Row = tuple[np.ndarray, ...]
 
@@ -70,4 +70,4 @@ class Items:
 def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:
     """Return random row numbers, of as many rows as fit in memory easily."""
     n_sampled = min(n_rows, SAMPLED_ROWS, max(FORWARD_NUMBERS // row_size, 100))
-    return np.sort(np.random.default_rng(seed).permutation(n_rows)[:n_sampled])
+    return at_random(n_rows, n_sampled, seed)

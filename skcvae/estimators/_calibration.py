@@ -17,7 +17,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from skcvae import pipelines
 from skcvae.data import hold_out, label_names
 from skcvae.data.reading import is_missing, numbers
-from skcvae.estimators import _regions
+from skcvae.estimators import _checks, _regions
 from skcvae.pipelines._labels import codes_of, without_ignored
 from skcvae.random import spawned
 
@@ -32,11 +32,7 @@ ROUNDING = 1e-9  # of (n + 1) c
 
 def check_density(estimator):
     """Refuse, before training, an estimator without p(y|x), or of several y of each x."""
-    if isinstance(estimator, type):
-        raise TypeError(
-            f"estimator must be an instance, got the class {estimator.__name__}: expected "
-            f"{estimator.__name__}()."
-        )
+    _checks.check_instance(estimator, "estimator")
     while not hasattr(estimator, "log_prob") and hasattr(estimator, "get_params"):
         if getattr(estimator, "refit", True) is False:
             raise ValueError(

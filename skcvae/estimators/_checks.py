@@ -217,17 +217,22 @@ def chosen(estimator, *names):
     found = {}
     for name in names:
         value = getattr(estimator, name)
-        if isinstance(value, type):
-            raise TypeError(
-                f"{name} must be an instance, got the class {value.__name__}: expected "
-                f"{name}={value.__name__}()."
-            )
+        check_instance(value, name)
         if value is None or isinstance(value, str):
             named = estimator._named[name].get(value)
             found[name] = named and named()
         else:
             found[name] = _in_plain_numbers(clone(value))
     return found
+
+
+def check_instance(value, name):
+    """Refuse a class in place of an object."""
+    if isinstance(value, type):
+        raise TypeError(
+            f"{name} must be an instance, got the class {value.__name__}: expected "
+            f"{name}={value.__name__}()."
+        )
 
 
 def _in_plain_numbers(value):

@@ -74,10 +74,9 @@ class Columns(Likelihood, _BaseComposition):
     @property
     def _named_likelihoods(self):
         """The groups without their columns, as scikit-learn's compositions expect."""
-        try:
-            return [(name, likelihood) for name, likelihood, _ in self.groups]
-        except (TypeError, ValueError):  # invalid groups raise an error in fit
-            return self.groups
+        if not (isinstance(self.groups, list | tuple) and all(map(_is_group, self.groups))):
+            return []  # invalid groups raise an error in fit
+        return [(name, likelihood) for name, likelihood, _ in self.groups]
 
     @_named_likelihoods.setter
     def _named_likelihoods(self, named):
@@ -97,8 +96,7 @@ class Columns(Likelihood, _BaseComposition):
         dict
             Parameter names mapped to values.
         """
-        is_whole = isinstance(self.groups, list | tuple) and all(map(_is_group, self.groups))
-        return self._get_params("_named_likelihoods", deep=deep and is_whole)
+        return self._get_params("_named_likelihoods", deep=deep)
 
     def set_params(self, **params):
         """Set parameters.
