@@ -76,6 +76,17 @@ def placeholders(rng, n_rows=400):
     return X, y, n_rows
 
 
+def log_normal(rng, n_rows=300):
+    X = np.exp(2 * rng.normal(size=(n_rows + N_TEST, 3)))
+    return X, X[:, :1] + rng.normal(size=(len(X), 1)), n_rows
+
+
+def mostly_zero(rng, n_rows=300):
+    X = np.exp(1.5 * rng.normal(size=(n_rows + N_TEST, 3)))
+    X *= rng.random(X.shape) < 0.3
+    return X, X[:, :1] + rng.normal(size=(len(X), 1)), n_rows
+
+
 def rare_category(rng, n_rows=1400):
     X = rng.normal(size=(n_rows + N_TEST, 6))
     y = X[:, :2] + 0.3 * rng.normal(size=(len(X), 2))
@@ -125,6 +136,8 @@ CASES = {
     "y at 1e4, one output": lambda rng: typing_error(rng, 1),
     "y at 1e4, three outputs": lambda rng: typing_error(rng, 3),
     "x at -9999": placeholders,
+    "log-normal x": log_normal,
+    "x mostly zero": mostly_zero,
     "rare category at test": rare_category,
     "x of two kinds": lambda rng: categories(rng, 2),
     "x of 100 kinds": lambda rng: categories(rng, 100),

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from skcvae.distributions import DiagonalGaussian, raw_scale_of
 from skcvae.factors import coarse_factors, factors
+from skcvae.far_outputs import bounded
 from skcvae.generalised_linear import fit_generalised
 from skcvae.least_squares import LinearModel, fit
 from skcvae.model import Model
@@ -24,7 +25,6 @@ from skcvae.networks.temporal import LinearFilter, TemporalNetwork, by_time, fro
 
 MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this allows
 MOST_TIMES = 20_000  # of all rows, to which a linear filter is fitted
-FARTHEST = 5.0  # standard deviations: y beyond counts as so far
 LEAST_WEIGHT = 1e-12  # of the largest: of less, rows left out could not be predicted
 LEAST_NOISE = 0.03  # from which training departs: steps move y by more than a thousandth
 UNSEEN_LOSS = 0.5  # nats; fits to few rows gained by it, and lost by a whole nat
@@ -98,12 +98,12 @@ def start(model: Model, rows, n_outputs: int) -> Start | None:
 
 def _linear(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]:
     """Start at the linear model."""
-    seen = model.output.likelihood.read(y).flatten(1).clip(-FARTHEST, FARTHEST)
+    outputs = bounded(x, model.output.likelihood.read(y).flatten(1).numpy(), weight, group)
     reader = (model.generation if model.baseline is None else model.baseline.trunk).shortcut[0]
     if isinstance(reader, LinearFilter):
-        kernel, linear = _filter(reader, x, seen, weight, group)
+        kernel, linear = _filter(reader, x, torch.from_numpy(outputs), weight, group)
     else:
-        linear = fit(x, seen.numpy(), weight, group)
+        linear = fit(x, outputs, weight, group)
         kernel = linear.coef
     _set_linear(model, kernel, linear)
     weights = deepcopy(model.state_dict())

@@ -10,6 +10,7 @@ from skcvae.data.coding import Scaling, plan
 from skcvae.data.gaps import Flagged, flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
+from skcvae.data.tails import Tails
 from skcvae.distributions import reparameterize
 from skcvae.inference import moments
 
@@ -153,9 +154,9 @@ class ServedVAE(nn.Module):
         return x.reshape(-1, *self.x_shape)
 
 
-def encoder(coding: Scaling | Flagged | OneHot | Table) -> nn.Module:
+def encoder(coding: Scaling | Tails | Flagged | OneHot | Table) -> nn.Module:
     """Return the module that does what `to_tensor` of a coding does."""
-    kinds = {Scaling: Standardised, Flagged: Filled, OneHot: Encoded, Table: Split}
+    kinds = {Scaling: Standardised, Tails: Heavy, Flagged: Filled, OneHot: Encoded, Table: Split}
     return kinds[type(coding)](coding)
 
 
@@ -180,16 +181,29 @@ class Standardised(nn.Module):
         return code + code.sign() * (excess.log1p() - excess)
 
 
-class Filled(Standardised):
+class Heavy(nn.Module):
+    """Numbers in the networks' units, with heavy tails once more without a limit."""
+
+    def __init__(self, tails: Tails):
+        super().__init__()
+        self.columns = tails.columns.tolist()
+        self.all, self.linear = encoder(tails.scaling), encoder(tails.linear)
+
+    def forward(self, array: Tensor) -> Tensor:
+        return torch.cat([self.all(array), self.linear(array[:, self.columns])], 1)
+
+
+class Filled(nn.Module):
     """Numbers in the networks' units, zero for NaN, and the flags of NaN."""
 
     def __init__(self, coding: Flagged):
-        super().__init__(coding.scaling)
+        super().__init__()
+        self.numbers = encoder(coding.scaling)
         self.code_shape = coding.code_shape
         self.register_buffer("had_gaps", torch.tensor(coding.had_gaps))
 
     def forward(self, array: Tensor) -> Tensor:
-        return flagged(super().forward(array), self.had_gaps, self.code_shape)
+        return flagged(self.numbers(array), self.had_gaps, self.code_shape)
 
 
 class Encoded(nn.Module):

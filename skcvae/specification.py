@@ -25,6 +25,7 @@ from skcvae.data.items import sampled
 from skcvae.data.labels import OneHot
 from skcvae.data.pooling import pooled, pooled_shape
 from skcvae.data.table import Table
+from skcvae.data.tails import Tails
 from skcvae.distributions import MIN_SCALE, DiagonalGaussian, GaussianHierarchy
 from skcvae.inference.partial import Partial
 from skcvae.likelihoods import RealOutputs
@@ -52,7 +53,7 @@ class Specification(NamedTuple):
 
     architecture: object
     likelihood: object
-    x_coding: Scaling | Flagged | None  # None with nothing to condition on
+    x_coding: Scaling | Tails | Flagged | None  # None with nothing to condition on
     y_coding: Scaling | OneHot | Table
     prior: object = None  # None in a model without z
     latent_shape: Shape | None = None  # of z for one row
@@ -266,6 +267,7 @@ def _coding_of_inputs(X, weight, *, is_sequences, is_partial, standardise, is_sh
         coding = Scaling.fit_sequences(X, weight, "X", standardise=standardise)
     else:
         coding = Scaling.fit(X, weight, "X", standardise=standardise, limited=True)
+        coding = Tails.fit(coding, X, weight)
         if standardise and not is_shaped:
             warn_of_channels(X, "X")
     return Flagged.fit(coding, X, are_sequences=is_sequences) if is_partial else coding

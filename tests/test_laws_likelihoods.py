@@ -8,13 +8,16 @@ from sklearn.base import clone
 
 from skcvae.distributions import divergence
 from skcvae.likelihoods import (
+    Gamma,
     Gaussian,
     GaussianMixture,
+    LogNormal,
     MultivariateGaussian,
     NegativeBinomial,
     Poisson,
     StudentT,
 )
+from skcvae.likelihoods.bound import bounded, unbounded
 from skcvae.priors import Gaussian as GaussianPrior
 from skcvae.priors import Mixture, Standard
 
@@ -78,9 +81,26 @@ def test_no_prior_density_is_higher_than_the_smallest_scale_allows(prior):
 @pytest.mark.parametrize("likelihood", COUNTS)
 def test_rates_stay_within_a_factor_of_where_they_start(likelihood):
     module = built(likelihood(init_rate=3.0))
-    for sign in (-1, 1):
-        p = module(torch.full(module.parameter_shape, sign * 1e6).double())
-        assert ((p.mean / 3).log().abs() <= 10 + 1e-9).all()
+    for raw, bound in ((-1e6, -20), (1e6, 10)):
+        p = module(torch.full(module.parameter_shape, raw).double())
+        torch.testing.assert_close((p.mean / 3).log(), torch.full_like(p.mean, bound))
+
+
+@pytest.mark.parametrize("likelihood", [*COUNTS, Gamma, LogNormal])
+def test_logarithms_of_means_are_linear_until_far_out(likelihood):
+    module = built(likelihood())
+    raw = torch.zeros(5, *module.parameter_shape).double()
+    raw[:, 0] = torch.tensor([-10, -5, 0, 2, 5]).view(-1, *[1] * (raw.ndim - 2))
+    means = module(raw).mean.log()
+    torch.testing.assert_close(means - means[2], raw[:, 0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-20.0, 10.0), (-4.0, 4.0)])
+def test_bounds_have_an_inverse_and_a_continuous_slope(low, high):
+    number = torch.linspace(0.9 * low, 0.9 * high, 2001, dtype=torch.double)
+    torch.testing.assert_close(bounded(unbounded(number, low, high), low, high), number)
+    slope = bounded(2 * number, low, high).diff() / (2 * number).diff()
+    assert slope.max() < 1 + 1e-9 and slope.min() > 0 and slope.diff().abs().max() < 0.01
 
 
 # Starts.

@@ -19,7 +19,7 @@ LAYERS = [
     ["autoencoder"],
     ["objectives"],
     ["inference"],
-    ["least_squares"],
+    ["least_squares", "far_outputs"],
     ["generalised_linear"],
     ["initial_weights"],
     ["specification"],

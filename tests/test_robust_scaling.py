@@ -6,6 +6,8 @@ import torch
 
 from skcvae import CVAERegressor, NNRegressor
 from skcvae.data.coding import LIMIT, QUANTILE_ROWS, Scaling
+from skcvae.data.gaps import Flagged
+from skcvae.data.tails import Tails
 from skcvae.serving import encoder
 
 FAR_COLUMN = "Column 0 of {} has .* times the spread of its middle half"
@@ -88,3 +90,42 @@ def test_a_typing_error_in_y_costs_little():
     with pytest.warns(UserWarning, match=FAR_COLUMN.format("y")):
         est.fit(X[:300], y[:300])
     assert est.score(X[300:], y[300:]) > clean - 0.15
+
+
+def test_the_others_tell_the_scale_of_a_column_that_is_mostly_constant():
+    rng = np.random.default_rng(0)
+    array = rng.normal(size=(400, 2)) * (rng.random((400, 2)) < 0.3)
+    np.testing.assert_allclose(Scaling.fit(array, None, "X").scale, array.std(0))
+    array[:8, 0] = -9999.0
+    with pytest.warns(UserWarning, match=FAR_COLUMN.format("X")):
+        assert 0.5 < Scaling.fit(array, None, "X").scale[0] < 2
+
+
+def test_inputs_that_are_often_another_number_have_no_limit():
+    rng = np.random.default_rng(0)
+    array = rng.lognormal(size=(400, 1)) * (rng.random((400, 1)) < 0.05)
+    assert Scaling.fit(array, None, "X", limited=True).limit > 1e9
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_columns_with_heavy_tails_are_read_with_a_limit_and_in_proportion(gaps):
+    rng = np.random.default_rng(0)
+    array = np.c_[rng.normal(size=400), np.exp(3 * rng.normal(size=400)), np.arange(400) == 7]
+    rows = np.where(rng.random(array.shape) < 0.1, np.nan, array) if gaps else array
+    with pytest.warns(UserWarning, match="Column 1 of X"):
+        scaling = Scaling.fit(rows, None, "X", limited=True)
+    coding = Tails.fit(scaling, rows, None)
+    assert coding.columns.tolist() == [1]  # a rare number is a straight line as it is
+    coding = Flagged.fit(coding, rows, are_sequences=False) if gaps else coding
+    code = coding.to_tensor(rows, torch.float64, "cpu").numpy()
+    assert code.shape[1:] == coding.code_shape == ((4 + 3,) if gaps else (4,))
+    np.testing.assert_allclose(encoder(coding)(torch.tensor(rows)).numpy(), code)
+    seen = ~np.isnan(rows[:, 1])
+    assert np.abs(code[:, 1]).max() < 12 and np.ptp(np.diff(np.unique(code[seen, 3]))) > 1
+    slope = np.polyfit(rows[seen, 1], code[seen, 3], 1, full=True)
+    assert slope[1] < 1e-18 and code[seen, 3].std() == pytest.approx(1)
+
+
+def test_a_scaling_without_heavy_tails_is_all_that_is_needed():
+    scaling = Scaling.fit(np.random.default_rng(0).normal(size=(50, 3)), None, "X", limited=True)
+    assert Tails.fit(scaling, np.zeros((50, 3)), None) is scaling

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import resource
+import warnings
 import zlib
 
 import numpy as np
@@ -65,6 +66,7 @@ from skcvae.priors import Flow, GaussianProcess, Mixture
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))
 REAL = X[:, :2] + rng.normal(size=(40, 2))
+HEAVY = X * np.where(np.arange(40) % 20, 1.0, 1e3)[:, None]
 COUNTS = rng.poisson(3.0, size=(40, 2))
 LABELS = rng.integers(3, 6, size=(40, 2))
 MIXED = np.hstack([LABELS, REAL, COUNTS])
@@ -183,6 +185,8 @@ CASES = {
     ),
     "holes": (CVAERegressor(partial_y=True, objective=ELBO()), X, HOLES),
     "gaps": (NNRegressor(partial_X=True), np.where(X > 1, np.nan, X), REAL),
+    "heavy tails": (NNRegressor(), HEAVY, REAL),
+    "heavy tails with gaps": (NNRegressor(partial_X=True), np.where(X > 1, np.nan, HEAVY), REAL),
     "names": (NNRegressor(), pd.DataFrame(X, columns=list("abc")), REAL),
     "ensemble": (EnsembleRegressor(CVAERegressor(max_epochs=1), n_estimators=2), X, REAL),
     "ensemble of labels": (
@@ -208,7 +212,10 @@ def fitted():
         est, X, y = CASES[case]
         if case not in found:
             quick = {} if isinstance(est, EnsembleRegressor) else {"max_epochs": 1}
-            found[case] = copy.deepcopy(est).set_params(random_state=0, **quick).fit(X, y)
+            est = copy.deepcopy(est).set_params(random_state=0, **quick)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Column 0 of X has")
+                found[case] = est.fit(X, y)
         return copy.deepcopy(found[case]), X, y
 
     return fit

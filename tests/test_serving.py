@@ -30,6 +30,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 3))
 Y = X + 0.1 * RNG.normal(size=(30, 3))
 IMAGES = RNG.normal(size=(30, 8, 8))
+HEAVY = X * np.where(np.arange(30) % 15, 1.0, 1e3)[:, None]
 GAPS = np.where(RNG.random(X.shape) < 0.1, np.nan, X)
 TABLE = np.column_stack([Y[:, 0], RNG.poisson(2, 30), Y[:, 1] > 0])
 OF_TABLE = Columns([("s", StudentT(), [0]), ("v", Poisson(), [1]), ("k", Categorical(), [2])])
@@ -46,6 +47,12 @@ MODELS = {
     "linear": (partial(CVAERegressor, architecture=MLP(())), X, Y),
     "bins": (partial(CVAERegressor, architecture=MLP(bins=4)), X, Y),
     "gaps": (partial(CVAERegressor, partial_X=True), GAPS, Y),
+    "heavy tails": (CVAERegressor, HEAVY, Y),
+    "heavy tails with gaps": (
+        partial(CVAERegressor, partial_X=True),
+        np.where(X > 1, np.nan, HEAVY),
+        Y,
+    ),
     "conv": (partial(CVAERegressor, architecture=SMALL), IMAGES, IMAGES),
     "a vector of an image": (partial(CVAERegressor, architecture=SMALL), IMAGES, IMAGES[:, 0]),
     "an image of a vector": (partial(CVAERegressor, architecture=SMALL), X, IMAGES),

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skcvae.data.moments import Moments
+
 FORWARD_ROWS = 2048  # rows in one forward pass: fewer starve the cores, more miss the cache
 FORWARD_NUMBERS = 2**22  # numbers in the widest tensor of one forward pass
 SCALED_NUMBERS = 2**20  # numbers whose mean and variance are taken at once
@@ -23,43 +25,11 @@ FARTHEST = 1e15  # standard deviations
 HEAVY = 10.0  # standard deviation over that of the middle half, beyond which a few numbers rule it
 FAR = 4.0  # standard deviations; one value in 17 lies so far where the others are equal
 LIMIT = 3.0  # scales, beyond which inputs of rare or far numbers grow like logarithms
+RARE = 0.02  # share of rows, at each end, with which numbers of a constant column are rare
+FEW = 0.1  # share of rows with other numbers than the median, which fewer do not replace
 QUANTILE_ROWS = 10_000
 MIDDLE_HALF = 1.349  # width of the middle half of N(0, 1)
 KEPT_NUMBERS = 2**23  # numbers kept over all draws of a chunk, where quantiles need them all
-
-
-class Moments(NamedTuple):
-    """Moments of the observed numbers of columns, about an origin; those of more can be added.
-
-    Parameters
-    ----------
-    origin : ndarray of shape (n_columns,)
-        The least number of the first rows with any, NaN before.
-    total : ndarray of shape (n_columns,)
-        Sum of the weights.
-    mean, squares : ndarray of shape (n_columns,)
-        Weighted mean, and sum of squared deviations from it, after the origin is subtracted.
-    """
-
-    origin: np.ndarray
-    total: np.ndarray
-    mean: np.ndarray
-    squares: np.ndarray
-
-    def joined(self, columns: np.ndarray, weight: np.ndarray) -> "Moments":
-        """Return the moments of these numbers and of more, NaN left out (Chan et al., 1983)."""
-        origin = np.where(np.isnan(self.origin), np.fmin.reduce(columns, axis=0), self.origin)
-        observed = ~np.isnan(columns)
-        u = np.where(observed, columns - origin, 0.0)
-        new = weight @ observed
-        total = self.total + new
-        mean = weight @ u / np.where(new > 0, new, 1.0)
-        u = np.where(observed, u - mean, 0.0)
-        rest, share = weight @ u, new / np.where(total > 0, total, 1.0)
-        squares = weight @ u**2 - rest**2 / np.where(new > 0, new, 1.0)
-        apart = mean - self.mean
-        between = self.total * share * apart**2
-        return Moments(origin, total, self.mean + share * apart, self.squares + squares + between)
 
 
 class Scaling(NamedTuple):
@@ -101,14 +71,23 @@ class Scaling(NamedTuple):
     ) -> "Scaling":
         """Return the map to mean 0 and variance 1 of each column, or channel of an image.
 
-        Constant columns are centred only; NaN entries are ignored. Without `standardise` it
-        is the identity. Moments are taken about the least number of a column, so that they
-        are exact however far that is from zero. Where a few far numbers rule the deviation of
-        a column, its median and middle half take their place, with a warning. If `limited`, such
-        columns and those with rare numbers, which are otherwise constant, have a limit.
+        Without `standardise` it is the identity. Where a few far numbers rule the deviation of
+        a column, its median and middle half take their place, with a warning; where the middle
+        half is constant, the distance of the others does. If `limited`, such columns and those
+        with rare numbers, which are otherwise constant, have a limit.
         """
         if not standardise:
             return cls.identity_of(array, name)
+        coding = cls.standardising(array, weight, name)
+        return coding._robust(array, name, limited) if array.ndim == 2 else coding
+
+    @classmethod
+    def standardising(cls, array: np.ndarray, weight: np.ndarray | None, name: str) -> "Scaling":
+        """Return the map to mean 0 and variance 1, however far single numbers are.
+
+        Constant columns are centred only; NaN entries are ignored. Moments are taken about the
+        least number of a column, so that they are exact however far that is from zero.
+        """
         row_shape = array.shape[1:]
         moments = Moments(origin=np.nan, total=0.0, mean=0.0, squares=0.0)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -126,8 +105,7 @@ class Scaling(NamedTuple):
         loc = (moments.mean + np.nan_to_num(moments.origin)).reshape(channels)
         scale = np.where(scale > 0, scale, 1.0).reshape(channels)
         limit = np.full(row_shape, FARTHEST)
-        coding = cls(np.full(row_shape, loc), np.full(row_shape, scale), limit)
-        return coding._robust(array, name, limited) if len(row_shape) == 1 else coding
+        return cls(np.full(row_shape, loc), np.full(row_shape, scale), limit)
 
     @classmethod
     def fit_sequences(
@@ -140,14 +118,17 @@ class Scaling(NamedTuple):
     def _robust(self, array: np.ndarray, name: str, limited: bool) -> "Scaling":
         """Return a map that does not follow from a few far numbers, if this one does."""
         some = thinned(array).astype(float)
-        lower, median, upper = np.nanquantile(some, [0.25, 0.5, 0.75], axis=0)
+        levels = [RARE, 0.25, 0.5, 0.75, 1 - RARE]
+        least, lower, median, upper, most = np.nanquantile(some, levels, axis=0)
         middle = (upper - lower) / MIDDLE_HALF
+        for column in np.flatnonzero(middle == 0):
+            middle[column] = _spread_of_others(some[:, column] - median[column])
         extremes = np.stack([np.nanmin(array, axis=0), np.nanmax(array, axis=0)])
         is_far = np.abs(extremes - self.loc).max(axis=0) > FAR * self.scale
         far = is_far & (middle > 0) & (self.scale > HEAVY * middle)
         if far.any():
             _warn_of_far(array, np.flatnonzero(far)[0], median, middle, name)
-        limit = np.where(limited & (far | (middle == 0)), LIMIT, self.limit)
+        limit = np.where(limited & (far | (least == most)), LIMIT, self.limit)
         return Scaling(np.where(far, median, self.loc), np.where(far, middle, self.scale), limit)
 
     @property
@@ -220,6 +201,12 @@ class Scaling(NamedTuple):
         if not np.isnan(array).any():
             return np.full(len(array), gain.sum())
         return ~np.isnan(array.reshape(len(array), -1)) @ gain
+
+
+def _spread_of_others(distance: np.ndarray) -> float:
+    """Return the scale of numbers other than a median, 0 if they are few."""
+    others = np.abs(distance[(distance != 0) & ~np.isnan(distance)])
+    return 2 * np.median(others) / MIDDLE_HALF if len(others) > FEW * len(distance) else 0.0
 
 
 def _warn_of_far(array, column, median, middle, name):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from skcvae.data.coding import Scaling, as_images, columns_of
+from skcvae.data.tails import Tails
 
 SHOWN = 5  # places in a warning
 
@@ -19,11 +20,11 @@ class Flagged(NamedTuple):
     channels. Where `fit` saw no gaps there is no flag, whose weights would not be trained.
     """
 
-    scaling: Scaling
+    scaling: Scaling | Tails
     had_gaps: np.ndarray  # of bool: whether the column, or the channel, had gaps in `fit`
 
     @classmethod
-    def fit(cls, scaling: Scaling, rows: np.ndarray, *, are_sequences: bool) -> "Flagged":
+    def fit(cls, scaling: Scaling | Tails, rows: np.ndarray, *, are_sequences: bool) -> "Flagged":
         """Return the map of rows with NaN."""
         gaps = np.isnan(as_images(rows) if are_sequences else rows)
         had_gaps = columns_of(gaps).any(axis=0)
@@ -39,7 +40,8 @@ class Flagged(NamedTuple):
     def code_shape(self) -> tuple[int, ...]:
         """Shape of one encoded row."""
         shape = self.scaling.row_shape
-        return (2, *shape) if len(shape) == 2 else (2 * shape[0], *shape[1:])
+        size = self.scaling.code_shape[0] + shape[0]
+        return (2, *shape) if len(shape) == 2 else (size, *shape[1:])
 
     def check(self, array: np.ndarray, name: str) -> None:
         """Refuse numbers that are too far from those of `fit`."""
@@ -58,8 +60,8 @@ class Flagged(NamedTuple):
 
 def flagged(code: Tensor, had_gaps: Tensor, code_shape: tuple[int, ...]) -> Tensor:
     """Return standardised rows with zero for NaN, and the flags of NaN beside them."""
-    flags = code.isnan() & had_gaps
-    return torch.stack([code.nan_to_num(0.0), flags.to(code)], 1).reshape(-1, *code_shape)
+    flags = code[:, : len(had_gaps)].isnan() & had_gaps
+    return torch.cat([code.nan_to_num(0.0), flags.to(code)], 1).reshape(-1, *code_shape)
 
 
 def warn_of_new_gaps(places: list, name: str, assumed: str) -> None:

@@ -46,7 +46,9 @@ def rows_to_validate_on(estimator, arrays, groups):
 def _warn_if_far(estimator, X):
     """Warn if the medians of X_val are far from X, as those of other units are."""
     coding = estimator.specification_.codings[0]
-    scaling = getattr(coding, "scaling", coding)
+    scaling = coding
+    while hasattr(scaling, "scaling"):
+        scaling = scaling.scaling
     if not isinstance(scaling, Scaling) or not estimator.normalize_X:
         return
     some = thinned(X).reshape(-1, *scaling.row_shape)

@@ -10,11 +10,12 @@ from skcvae.data.field import FieldStatistics
 from skcvae.data.gaps import Flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
+from skcvae.data.tails import Tails
 
 # Filled by the packages that define the classes.
 ESTIMATORS: dict[str, type] = {}
 PARAMETER_OBJECTS: dict[str, type] = {}
-RECORDS = {cls.__name__: cls for cls in (FieldStatistics, Flagged, OneHot, Scaling, Table)}
+RECORDS = {cls.__name__: cls for cls in (FieldStatistics, Flagged, OneHot, Scaling, Table, Tails)}
 OPTIMIZERS = {
     name: value
     for name, value in vars(torch.optim).items()

@@ -21,6 +21,7 @@ from skcvae.data.coding import Scaling
 from skcvae.data.gaps import Flagged
 from skcvae.data.labels import OneHot
 from skcvae.data.table import Table
+from skcvae.data.tails import Tails
 from skcvae.likelihoods.base import LIKELIHOOD
 from skcvae.priors import Flow, GaussianProcess
 from skcvae.priors.base import PRIOR
@@ -42,7 +43,7 @@ SOMETIMES = {
 SPECIFICATION = {
     "architecture": [ARCHITECTURE],
     "likelihood": [LIKELIHOOD],
-    "x_coding": [Flagged, Scaling, None],
+    "x_coding": [Flagged, Scaling, Tails, None],
     "y_coding": [OneHot, Scaling, Table],
     "prior": [PRIOR, None],
     "latent_shape": [tuple, None],
@@ -117,8 +118,12 @@ def recorded(row: dict) -> set[str]:
 
 
 def _check_shapes(state, specification, names):
-    if isinstance(specification.x_coding, Flagged):
-        _agree(isinstance(specification.x_coding.scaling, Scaling), "x_coding", "its scaling")
+    x_scaling = specification.x_coding
+    if isinstance(x_scaling, Flagged):
+        x_scaling = x_scaling.scaling
+        _agree(isinstance(x_scaling, Scaling | Tails), "x_coding", "its scaling")
+    if isinstance(x_scaling, Tails):
+        x_scaling = _checked_tails(x_scaling)
     shapes = {name: state[name] for name in names}
     if specification.latent_shape is not None:
         shapes["latent_shape"] = specification.latent_shape
@@ -129,9 +134,19 @@ def _check_shapes(state, specification, names):
     for name, coding in zip(names, specification.codings, strict=True):
         _agree(math.prod(state[name]) == math.prod(coding.row_shape), name, "its coding")
     _agree(state["n_features_in_"] == state["x_shape_"][0], "n_features_in_", "x_shape_")
-    if specification.x_coding is not None:
-        scaling = getattr(specification.x_coding, "scaling", specification.x_coding)
-        _check_scaling(scaling, scaling.row_shape, "x_coding")
+    if x_scaling is not None:
+        _check_scaling(x_scaling, x_scaling.row_shape, "x_coding")
+
+
+def _checked_tails(tails):
+    """Return the scaling of all columns."""
+    known = isinstance(tails.scaling, Scaling) and isinstance(tails.linear, Scaling)
+    _agree(known and isinstance(tails.columns, np.ndarray), "x_coding", "its columns")
+    _check_scaling(tails.linear, tails.columns.shape, "x_coding")
+    inside = tails.columns.ndim == 1 and tails.columns.dtype.kind == "i"
+    inside = inside and np.isin(tails.columns, np.arange(tails.scaling.loc.size)).all()
+    _agree(inside and tails.scaling.loc.ndim == 1, "x_coding", "its columns")
+    return tails.scaling
 
 
 def _check_names(state):

@@ -1,10 +1,9 @@
 r"""Count likelihoods with a predicted rate.
 
-The rate is :math:`\lambda(x, z) = \lambda_0 \exp(f(x, z))`. To avoid overflow, :math:`f`
-is bounded by :math:`\pm 10`; :math:`\lambda_0` is the mean of the training counts. The
-networks get y encoded as :math:`\log(1 + y) - \log(1 + \lambda_0)`. Log-probabilities are
-computed in float64: float32 loses hundredths of nats at counts of ten thousand, and tens of
-nats at a hundred million.
+The rate is :math:`\lambda(x, z) = \lambda_0 \exp(f(x, z))`. To avoid overflow,
+:math:`-20 < f < 10`; :math:`\lambda_0` is the mean of the training counts. The networks get y
+encoded as :math:`\log(1 + y) - \log(1 + \lambda_0)`. Log-probabilities are computed in float64:
+float32 loses hundredths of nats at counts of ten thousand, and tens of nats at a hundred million.
 """
 
 from abc import abstractmethod
@@ -17,9 +16,9 @@ from torch.distributions import NegativeBinomial as NegativeBinomialDistribution
 from torch.distributions import Poisson as PoissonDistribution
 
 from skcvae.likelihoods.base import POSITIVE, Likelihood, LikelihoodModule, row_of
+from skcvae.likelihoods.bound import bounded, unbounded
 from skcvae.likelihoods.marginals import mean_of
 
-BOUND = 10.0  # on logarithms: rates and dispersions change by a factor of at most 22,000
 LARGEST = 1e9
 LEAST_DISPERSION = 1e-3  # at the start, where counts vary no more than a Poisson's
 MIN_RATE = 0.01  # if all training counts are zero
@@ -156,14 +155,14 @@ class _Counts(LikelihoodModule):
     def marginal(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         rate = mean_of(y, weight).clamp_min(MIN_RATE)
         response = (y.log1p() - rate.log1p()) * (1 + rate) / rate
-        return _bounded_log(rate / self.init_rate)[None], response[:, None]
+        return unbounded((rate / self.init_rate).log())[None], response[:, None]
 
     def read(self, y: Tensor) -> Tensor:
         return y.log1p() - self.init_rate.log1p()
 
     def rate(self, parameters: Tensor) -> Tensor:
         (raw,) = parameters.unbind(-self.init_rate.ndim - 1)
-        return self.init_rate.double() * _bounded_exp(raw)
+        return self.init_rate.double() * bounded(raw.double()).exp()
 
 
 class _Poisson(_Counts):
@@ -184,19 +183,11 @@ class _NegativeBinomial(_Counts):
         rate = mean_of(y, weight).clamp_min(MIN_RATE)
         excess = mean_of((y - rate).square(), weight) - rate  # over that of the Poisson
         dispersion = (excess / rate.square()).clamp(LEAST_DISPERSION, 1 / LEAST_DISPERSION)
-        self.raw_dispersion.copy_(_bounded_log(dispersion / self.init_dispersion))
+        self.raw_dispersion.copy_(unbounded((dispersion / self.init_dispersion).log()))
         return super().marginal(y, weight)
 
     def forward(self, parameters: Tensor) -> Distribution:
-        dispersion = self.init_dispersion * _bounded_exp(self.raw_dispersion)
+        dispersion = self.init_dispersion * bounded(self.raw_dispersion.double()).exp()
         logits = (self.rate(parameters) * dispersion).log()
         p = _DoubleNegativeBinomial(1 / dispersion, logits=logits, validate_args=False)
         return Independent(p, self.init_rate.ndim, validate_args=False)
-
-
-def _bounded_exp(raw: Tensor) -> Tensor:
-    return (BOUND * (raw.double() / BOUND).tanh()).exp()
-
-
-def _bounded_log(ratio: Tensor) -> Tensor:
-    return BOUND * (ratio.log() / BOUND).clamp(-0.99, 0.99).atanh()

@@ -15,6 +15,7 @@ from torch.distributions import Distribution
 from skcvae.data.coding import FARTHEST, Scaling
 from skcvae.distributions import LogitNormal as LogitNormalDistribution
 from skcvae.likelihoods.base import POSITIVE, SCALES, LearnedScale, Likelihood, Rescaled, row_of
+from skcvae.likelihoods.bound import bounded
 
 LARGEST_SCALE = 4.0  # of a logit: wider ones have their mass at both ends
 END = 1e-6  # nearer to `high`, float32 is too coarse; such logits do not rule the standardisation
@@ -145,7 +146,7 @@ class _Family(nn.Module):
         self.register_buffer("scale", scale)
 
     def forward(self, loc: Tensor, scale: Tensor) -> Distribution:
-        scale = LARGEST_SCALE * (self.scale * scale / LARGEST_SCALE).tanh()
+        scale = bounded(self.scale * scale, -LARGEST_SCALE, LARGEST_SCALE)
         return LogitNormalDistribution(self.mean + self.scale * loc, scale)
 
 

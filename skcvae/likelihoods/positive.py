@@ -1,7 +1,7 @@
 r"""Positive outputs, such as prices, durations and amounts.
 
 The network's location is added to the logarithm of the mean of the training targets,
-:math:`\log m(x, z) = \log m_0 + f(x, z)`, with :math:`f` bounded by :math:`\pm 10`. The
+:math:`\log m(x, z) = \log m_0 + f(x, z)`, with :math:`-20 < f < 10`. The
 networks get :math:`\log(y / m_0)`. Densities are those of y itself, which is not standardised.
 """
 
@@ -16,8 +16,8 @@ from torch.distributions import Gamma as GammaDistribution
 from torch.distributions import LogNormal as LogNormalDistribution
 
 from skcvae.likelihoods.base import POSITIVE, SCALES, LearnedScale, Likelihood, Rescaled, row_of
+from skcvae.likelihoods.bound import bounded
 
-BOUND = 10.0  # on the logarithm of the location: a factor of at most 22,000
 LARGEST_SCALE = 4.0  # beyond it the mean of a log-normal distribution overflows
 
 
@@ -174,8 +174,8 @@ class _Family(nn.Module):
         self.family = family
 
     def forward(self, raw: Tensor, scale: Tensor) -> Distribution:
-        log_mean = self.init_mean.log() + BOUND * (raw / BOUND).tanh()
-        return self.family(log_mean, LARGEST_SCALE * (scale / LARGEST_SCALE).tanh())
+        scale = bounded(scale, -LARGEST_SCALE, LARGEST_SCALE)
+        return self.family(self.init_mean.log() + bounded(raw), scale)
 
 
 class _Positive(Rescaled):
