@@ -215,15 +215,16 @@ class Fitted:
         return [log_p + self.y_coding.log_jacobian(y), effective_sample_size]
 
     def log_prob_observed(
-        self, X: Inputs, y: np.ndarray, completed: np.ndarray, *, n_samples: int, seed: int
+        self, X: Inputs, y: np.ndarray, *, n_samples: int, n_steps: int, seed: int
     ) -> np.ndarray:
-        """Return log p(y_o|x) of the observed entries in the user's units, of shape (n,)."""
+        """Return log p(y_o|x) of the observed entries in the user's units, (n,)."""
+        how = {"n_draws": n_samples, "n_steps": n_steps, "generators": self._generators(seed)}
 
         def evaluate(rows, block, shown):
             x, observed = self._inputs(X, rows), self._outputs(y[rows])
             noise = self._noise(n_samples, block, seed, x, observed)
-            given = self.model, x, observed, self._outputs(completed[rows]), noise
-            return [completion.log_prob_observed(*given, n_draws=n_samples).log_prob.cpu().numpy()]
+            found = completion.log_prob_observed(self.model, x, observed, noise, **how)
+            return [found.log_prob.cpu().numpy()]
 
         return self._by_rows(len(y), n_samples, evaluate)[0] + self.y_coding.log_jacobian(y)
 

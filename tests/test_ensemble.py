@@ -19,7 +19,7 @@ from torch.utils.data import TensorDataset
 
 import skcvae
 from skcvae import CVAERegressor, EnsembleRegressor, GSNNRegressor, NNRegressor
-from skcvae.datasets import load_digits_label_maps, make_two_branches
+from skcvae.datasets import load_digits_label_maps, make_linear_gaussian, make_two_branches
 from skcvae.likelihoods import Categorical, Columns, Gaussian, MultivariateGaussian
 
 QUICK = {"max_epochs": 3}
@@ -380,6 +380,16 @@ def test_correlated_outputs_explain_members_together(data):
     exact = np.subtract(log_p[1], log_p[0])
     assert np.abs(exact - (apart[1] - apart[0])).max() > 0.5
     assert_share(share_of_the_second(est, X, partial), exact)
+
+
+@pytest.mark.parametrize("partial_y", [False, True])
+def test_equal_members_complete_as_often(partial_y):
+    data = make_linear_gaussian(400, n_outputs=4, n_latent=2, noise=0.3, random_state=0)
+    est = CVAERegressor(partial_y=partial_y, max_epochs=30, random_state=0).fit(data.X, data.y)
+    y = data.y[:20].copy()
+    y[:, ::2] = np.nan
+    log_p = [est._log_prob_observed(data.X[:20], y, None, 20, seed) for seed in range(10)]
+    assert np.std(log_p, axis=0).max() < 0.2
 
 
 def test_where_nothing_is_observed_each_member_completes_as_often(data):

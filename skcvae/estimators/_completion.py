@@ -9,7 +9,7 @@ from skcvae.data import reading
 from skcvae.estimators import _checks, _inputs
 from skcvae.estimators._frames import framed, row_index
 from skcvae.pipelines._frames import check_alike, check_names
-from skcvae.random import seed_from, spawned
+from skcvae.random import seed_from
 
 
 class Completion:
@@ -87,14 +87,8 @@ class Completion:
     def _log_prob_observed(self, X, y_partial, mask, n_steps, seed):
         """Estimate log p(y_o|x) of the observed entries of each row, in the units of y."""
         X, y = self._check_partial(X, y_partial, mask)
-        y_seed, z_seed = spawned(seed, 2)
-        (completed,) = self._shown_fitted().complete(
-            X, y, 1, y_seed, n_steps=n_steps, observation_noise=True
-        )
-        completed = np.where(np.isnan(y), self._shaped(completed), y)
-        return self._shown_fitted().log_prob_observed(
-            X, y, completed, n_samples=self.n_score_samples, seed=z_seed
-        )
+        how = {"n_samples": self.n_score_samples, "n_steps": n_steps, "seed": seed}
+        return self._shown_fitted().log_prob_observed(X, y, **how)
 
     def _check_partial(self, X, y_partial, mask):
         X = _inputs.checked(self, X)

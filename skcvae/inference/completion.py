@@ -107,25 +107,21 @@ def _latents(
     outputs: Generator,
 ) -> Tensor:
     """Return draws of z given x and what is observed of y."""
-    is_vector, q = y.ndim == 2, given.prior
+    is_vector = y.ndim == 2
+    q = _guess(model, given, x, y, noise)
 
-    def standard(n: int) -> Tensor:
-        return torch.randn((n, len(y), *model.noise_shape), generator=noise).to(y)
+    def standard() -> Tensor:
+        return torch.randn((n_draws, len(y), *model.noise_shape), generator=noise).to(y)
 
-    if model.recognition is not None and model.recognition.partial:
-        q = model.recognition(x, y)
-    elif is_vector and len(model.noise_shape) == 1:
-        blocks = slices(DRAWS_PER_LATENT * model.noise_shape[0], -(-FORWARD_ROWS // len(y)))
-        q = linearised(given, y, (standard(block.stop - block.start) for block in blocks))
     if model.recognition is None or is_vector:
-        z = _chosen(given, y, q, (standard(n_draws)[None] for _ in range(n_steps)), n_steps, noise)
+        z = _chosen(given, y, q, (standard()[None] for _ in range(n_steps)), n_steps, noise)
     else:
-        z = reparameterize(q, standard(n_draws))
+        z = reparameterize(q, standard())
     for _ in range(n_steps if model.recognition is not None else 0):
         p = given.likelihood(z)
         whole = _filled(y, draw(given_observed(p, y), outputs))
         q = model.recognition(x, whole)
-        proposed = reparameterize(q, standard(n_draws))
+        proposed = reparameterize(q, standard())
         if is_vector:
             gain = given.likelihood(proposed).log_prob(whole) - p.log_prob(whole)
             gain = gain + _log_ratio(given.prior, q, proposed) - _log_ratio(given.prior, q, z)
@@ -134,19 +130,37 @@ def _latents(
     return z
 
 
+def _guess(
+    model: Model, given: Conditional, x: Tensor | None, y: Tensor, noise: Generator
+) -> Distribution:
+    """Return a proposal for z given what is observed of y; the prior where there is no better."""
+    if model.recognition is not None and model.recognition.partial:
+        return model.recognition(x, y)
+    if y.ndim > 2 or len(model.noise_shape) > 1:
+        return given.prior
+    blocks = (
+        torch.randn((block.stop - block.start, len(y), *model.noise_shape), generator=noise).to(y)
+        for block in slices(DRAWS_PER_LATENT * model.noise_shape[0], -(-FORWARD_ROWS // len(y)))
+    )
+    return linearised(given, y, blocks)
+
+
 def log_prob_observed(
     model: Model,
     x: Tensor | None,
     y: Tensor,
-    completed: Tensor,
     noise: Iterable[Tensor],
     *,
-    n_draws: int | None = None,
+    n_draws: int,
+    n_steps: int,
+    generators: tuple[Generator, Generator],
 ) -> Estimate:
-    r"""Estimate :math:`\log p(y_o \mid x)` of the observed entries.
+    r"""Estimate :math:`\log p(y_o \mid x)` of the observed entries, in the density unbiased.
 
-    The proposal is q(z|x,y) at any completed y, or the prior where there is no recognition
-    network; the estimate is unbiased for the density in both cases.
+    The proposal is q(z|x,y_o) where the recognition network was trained with missing y, of other
+    vectors :mod:`skcvae.inference.linearised`. Where neither is there, it is q(z|x,y) at a
+    completed y, and the prior without a recognition network. A share of the draws comes from the
+    prior, as in :func:`~skcvae.inference.conditional_likelihood.importance_sampling`.
 
     Parameters
     ----------
@@ -156,13 +170,14 @@ def log_prob_observed(
         Inputs; None where the model has nothing to condition on.
     y : Tensor of shape (n, ...)
         Outputs, NaN where missing.
-    completed : Tensor of shape (n, ...)
-        The same without NaN, such as a draw of :func:`complete`.
     noise : iterable of Tensors of shape (n_draws, n, ...)
         Standard normal numbers in blocks of draws.
-    n_draws : int, default=None
-        S. Where it is given, a share of the draws comes from the prior, as in
-        :func:`~skcvae.inference.conditional_likelihood.importance_sampling`.
+    n_draws : int
+        S, over all blocks.
+    n_steps : int
+        Number of alternations, as in :func:`complete`.
+    generators : tuple of Generators
+        Of z and of outputs, as in :func:`complete`.
 
     Returns
     -------
@@ -173,10 +188,12 @@ def log_prob_observed(
     if given.prior is None:
         log_p = double(log_prob_of_observed(given.likelihood(), y))
         return Estimate(log_p, torch.ones_like(log_p))
-    if model.recognition is None:
-        z_of = (reparameterize(given.prior, eps) for eps in noise)
-        return log_mean_exp(log_prob_of_observed(given.likelihood(z), y) for z in z_of)
-    q = widened(model.recognition(x, completed), given.prior, WIDENING)
+    q = _guess(model, given, x, y, generators[0])
+    if q is given.prior and model.recognition is not None:
+        how = {"n_steps": n_steps, "observation_noise": True}
+        parts = dict(zip(("noise", "outputs"), generators, strict=True))
+        (whole,) = complete(model, x, y, 1, **how, **parts)
+        q = widened(model.recognition(x, whole), given.prior, WIDENING)
     drawn = weighted_draws(given.prior, q, noise, n_draws)
     return log_mean_exp(log_prob_of_observed(given.likelihood(z), y) + log_w for z, log_w in drawn)
 
