@@ -72,7 +72,7 @@ FITS = {
         X,
         Y,
         {"sample_weight": "balanced"},
-        "sample_weight must be numbers, got 'balanced'",
+        "sample_weight must hold numbers, got a string such as .balanced.",
     ),
     "no outputs": (X, Y[:, :0], {}, r"y must have at least .* one output, got shape \(20, 0\)"),
     "X_val alone": (X, Y, {"X_val": X}, "X_val and y_val go together, got no y_val"),

@@ -199,8 +199,8 @@ COLOURS = rng.random((30, 3, 4, 6))
         (COLOURS, {"y": 255 * COLOURS[:4]}, r"^y must have colours in \[0, 1\]"),
         (IMAGES, {"z": np.zeros((4, 4, 2))}, r"^z must have shape \(4, 2\), .* got \(4, 4, 2\)"),
         (IMAGES, {"z": np.zeros((3, 2))}, "^z must have shape"),
-        (IMAGES, {"row_names": ["a"]}, "^row_names must have length 4, the number of rows"),
-        (IMAGES, {"value_names": ["a"]}, "^value_names must have length 7, the number of values"),
+        (IMAGES, {"row_names": ["a"]}, "^row_names must have length 4 for images"),
+        (IMAGES, {"value_names": ["a"]}, "^value_names must have length 7 for images"),
     ],
 )
 def test_errors_of_the_display_name_its_arguments(rows, params, message):

@@ -124,7 +124,7 @@ def _kind(series, name):
         return "numbers"
     if dtype.startswith(("int", "uint", "float", "double", "decimal")):
         return "numbers"
-    if dtype.startswith(("str", "large_str", "bool", "cat", "enum", "dictionary")):
+    if dtype.startswith(("str", "large_str", "bool", "cat", "enum", "dictionary", "null")):
         return "categories"
     if dtype == "object" and _holds_objects_of(series, str | bool | np.bool_):
         return "categories"

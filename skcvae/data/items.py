@@ -6,6 +6,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from skcvae.data.coding import FORWARD_NUMBERS, at_random
+from skcvae.data.reading import plain
 
 Row = tuple[np.ndarray, ...]
 
@@ -58,13 +59,13 @@ class Items:
                     f"X as a Dataset must have items x, one array each, got a "
                     f"{type(item).__name__} of {len(item)} for item {row}."
                 )
-            return (np.asarray(item),)
+            return (np.asarray(plain(item)),)
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise TypeError(
                 f"X as a Dataset must have items (x, y), got a {type(item).__name__} for item "
                 f"{row}."
             )
-        return tuple(np.asarray(part) for part in item)
+        return tuple(np.asarray(plain(part)) for part in item)
 
 
 def sampled(n_rows: int, row_size: int, seed: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from skcvae.data.reading import is_missing
+from skcvae.data.reading import is_missing, plain
 
 UNKNOWN_LABEL = 255  # of label maps in bytes, by convention
 NEGATIVE_LABELS = (-1, -100)  # the same, of pandas and torch
@@ -39,7 +39,8 @@ def codes_of(y, classes, ignore_label) -> Codes | None:
     """Return labels as numbers, or None if they are integers already."""
     array = _array(y)
     if array is None or (array.dtype.kind not in "OUb" and not have_names(classes)):
-        return _without_ignored(array, ignore_label)
+        found = _without_ignored(array, ignore_label)
+        return Codes(array.astype(float), None) if found is None and _are_categories(y) else found
     if array.dtype.kind == "b" and not have_names(classes):
         return _of_booleans(array, classes, ignore_label)
     entries = array.ravel().tolist()
@@ -113,11 +114,18 @@ def _array(y):
         return None
 
 
+def _are_categories(y) -> bool:
+    """Return whether labels are pandas' categories, which hold texts, booleans or numbers."""
+    kinds = getattr(y, "dtypes", [getattr(y, "dtype", "")])
+    return "category" in map(str, kinds if np.ndim(kinds) else [kinds])
+
+
 def array_of(y) -> np.ndarray:
     """Return labels as an array, of objects where NaN in a list of texts would become a text."""
+    y = plain(y)
     array = np.asarray(y)
     is_listed = isinstance(y, list | tuple) and array.dtype.kind == "U"
-    return np.asarray(y, dtype=object) if is_listed else array
+    return np.asarray(y, dtype=object) if is_listed or array.dtype.kind == "T" else array
 
 
 def _without_ignored(array, ignore_label) -> Codes | None:

@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 import torch
 from scipy.sparse import issparse
+from torch.utils.data import Dataset
 
 OF_LABELS = (
     "If y are labels: likelihood='categorical'; beside numbers they are integers in "
@@ -48,14 +49,17 @@ def numbers(values, name):
     """
     if type(values) is np.ndarray and _holds_numbers(values.dtype):
         return values
-    values = _without_tensors(values)
+    if isinstance(values, Dataset):
+        raise TypeError(
+            f"{name} must be an array or a table, got {type(values).__name__}, a Dataset, which "
+            "only fit takes. Read its rows first."
+        )
+    values = plain(values)
     if values is None or issparse(values):
         return values
     table = len(getattr(values, "shape", ())) == 2
     if table and (_is_polars(values) or hasattr(values, "iloc")):
         return _frame(values, name)
-    if np.ma.isMaskedArray(values):
-        return np.where(values.mask, np.nan, numbers(values.data, name))
     if hasattr(values, "dtype") and not _holds_rows(values):
         return _column(values, name, getattr(values, "name", None) or None)
     read = _column(_array(values, name), name)
@@ -94,12 +98,18 @@ def check_same(names, expected, name):
         )
 
 
-def _without_tensors(values):
+def plain(values):
+    """Return arrays in place of tensors, and NaN, or None beside texts, of masked entries."""
     if isinstance(values, torch.Tensor):
         # numpy has no bfloat16.
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy(force=True)
-    if isinstance(values, list | tuple) and any(isinstance(v, torch.Tensor) for v in values):
-        return [_without_tensors(v) for v in values]
+    if np.ma.isMaskedArray(values):
+        missing = np.nan if values.dtype.kind in "iuf" else None
+        is_masked = np.ma.getmaskarray(values)
+        return np.where(is_masked, missing, values.data) if is_masked.any() else values.data
+    kinds = torch.Tensor, np.ma.MaskedArray
+    if isinstance(values, list | tuple) and any(isinstance(v, kinds) for v in values):
+        return [plain(v) for v in values]
     return values
 
 

@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.utils import check_array
 from torch import Tensor
 
+from skcvae.data.reading import numbers
+
 FEW = 3
 NOTABLE = 10  # rows: fewer are known to be few
 
@@ -13,8 +15,9 @@ NOTABLE = 10  # rows: fewer are known to be few
 def weights_of_rows(sample_weight, n_rows: int, of: str = "X") -> np.ndarray:
     """Return one weight per row, not negative and not all zero; None counts as ones."""
     try:
-        weight = np.asarray(1.0 if sample_weight is None else sample_weight, dtype=float)
-    except (TypeError, ValueError):
+        weight = 1.0 if sample_weight is None else numbers(sample_weight, "sample_weight")
+        weight = np.asarray(weight, dtype=float)
+    except TypeError:
         raise ValueError(f"sample_weight must be numbers, got {sample_weight!r:.60}.") from None
     weight = weight if weight.ndim else np.full(n_rows, weight)
     if weight.shape != (n_rows,):

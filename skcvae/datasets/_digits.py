@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.datasets import fetch_openml, get_data_home, load_digits
 from sklearn.utils import Bunch
 
+from skcvae.datasets._files import expecting
 from skcvae.datasets._quadrants import Quadrants
 
 SUBSETS = {
@@ -150,9 +151,10 @@ def _find(folder, name):
 
 def _read_idx(path):
     """Read an idx file of bytes: magic number 0 0 8 ndim, big-endian sizes, data."""
-    content = (gzip.decompress if path.suffix == ".gz" else bytes)(path.read_bytes())
-    ndim = content[3] if content[:3] == b"\0\0\x08" else 0
-    shape = np.frombuffer(content, ">i4", count=ndim, offset=4) if ndim else ()
-    if not ndim or len(content) != 4 + 4 * ndim + np.prod(shape, dtype=int):
-        raise ValueError(f"{path} must be an idx file of bytes, got a damaged or other file.")
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape)
+    with expecting("an idx file of bytes", path):
+        content = (gzip.decompress if path.suffix == ".gz" else bytes)(path.read_bytes())
+        ndim = content[3] if content[:3] == b"\0\0\x08" else 0
+        shape = np.frombuffer(content, ">i4", count=ndim, offset=4)
+        if not ndim:
+            raise ValueError(f"magic number {content[:4]}")
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape)

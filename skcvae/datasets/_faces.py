@@ -1,6 +1,5 @@
 """Tasks on images of faces: segmentation and completion."""
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.datasets import fetch_olivetti_faces, get_data_home
 from sklearn.utils import Bunch
 
 from skcvae import whole_numbers
+from skcvae.datasets._files import expecting
 
 SUBSETS = {"train": 0, "validation": 1, "test": 2}
 PARTS = ["hair", "face", "background"]
@@ -126,21 +126,9 @@ def fetch_olivetti_completion(*, data_home=None, return_X_y=False):
     return Bunch(data=data, target=target, images=images, people=people, train=people < 30)
 
 
-@contextmanager
-def _expecting(what, path):
-    """Re-raise reading errors as a ValueError that names the file and the expected format."""
-    try:
-        yield
-    except (FileNotFoundError, MemoryError):
-        raise
-    # Readers raise many kinds of exceptions for damaged files.
-    except Exception as error:
-        raise ValueError(f"{path} must be {what}, got a damaged or other file.") from error
-
-
 def _read_npz(path, subset, size):
     what = "an npz file with image (n, height, width, 3), mask (n, height, width) and split (n,)"
-    with _expecting(what, path):
+    with expecting(what, path):
         # np.load leaves a damaged file open if it is given a path.
         with path.open("rb") as file, np.load(file) as arrays:
             images, labels, split = (arrays[name] for name in ("image", "mask", "split"))
@@ -177,18 +165,18 @@ def _read_folder(path, subset, size):
     images, labels = [], []
     for person, name in _read_names(path / f"parts_{subset}.txt"):
         file = path / "lfw_funneled" / person / f"{name}.jpg"
-        with _expecting("a photograph", file):
+        with expecting("a photograph", file):
             images.append(pixels(file, Image.Resampling.BOX))
         file = path / "parts_lfw_funneled_gt_images" / f"{name}.ppm"
-        with _expecting("an image in red, green and blue of its photograph's size", file):
+        with expecting("an image in red, green and blue of its photograph's size", file):
             labels.append(_labels(pixels(file, Image.Resampling.NEAREST), images[-1].shape))
-    with _expecting("a folder of images of one size", path):
+    with expecting("a folder of images of one size", path):
         return np.stack(images), np.stack(labels)
 
 
 def _read_names(path):
     """Return the folder and the name of each image in a list file."""
-    with _expecting("a list of names and numbers, as in 'Some_Name 1'", path):
+    with expecting("a list of names and numbers, as in 'Some_Name 1'", path):
         words = path.read_text().split()
         pairs = zip(words[::2], words[1::2], strict=True)
         return [(person, f"{person}_{int(number):04d}") for person, number in pairs]
@@ -206,7 +194,7 @@ def _olivetti(path, data_home):
     """Return 400 faces of 64 x 64 floats, ordered by person."""
     if not path.is_file():
         return fetch_olivetti_faces(data_home=data_home, shuffle=False).images
-    with _expecting("a mat file with faces (4096, 400) of bytes", path):
+    with expecting("a mat file with faces (4096, 400) of bytes", path):
         faces = loadmat(path)["faces"]
         if faces.shape != (4096, 400) or faces.dtype != np.uint8:
             raise ValueError(f"faces of {faces.dtype}, shape {faces.shape}")

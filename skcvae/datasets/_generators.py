@@ -65,7 +65,8 @@ def make_linear_gaussian(
     residual = multivariate_normal(cov=loading @ loading.T + noise**2 * np.eye(n_outputs))
 
     def log_prob(X, y):
-        return np.atleast_1d(residual.logpdf(y - X @ coef.T))
+        mean = X @ coef.T
+        return np.atleast_1d(residual.logpdf(np.reshape(y, mean.shape) - mean))
 
     return Bunch(X=X, y=y, log_prob=log_prob, coef=coef, loading=loading, noise=noise)
 
@@ -109,6 +110,7 @@ def make_two_branches(n_samples=1000, *, noise=0.1, random_state=None):
     y = sign * _branch(X) + noise * rng.standard_normal(n_samples)
 
     def log_prob(X, y):
+        y = np.reshape(y, len(X))
         towards = [-0.5 * ((y - s * _branch(X)) / noise) ** 2 for s in (-1, 1)]
         return np.logaddexp(*towards) - np.log(2 * noise * np.sqrt(2 * np.pi))
 
@@ -155,7 +157,7 @@ def make_ring(n_samples=1000, *, noise=0.1, random_state=None):
     y = X * np.column_stack([np.cos(t), np.sin(t)]) + noise * rng.standard_normal((n_samples, 2))
 
     def log_prob(X, y):
-        radius, length = np.asarray(X)[:, 0], np.linalg.norm(y, axis=1)
+        radius, length = np.asarray(X)[:, 0], np.linalg.norm(np.reshape(y, (len(X), 2)), axis=1)
         # log I0(a) = log i0e(a) + a, which completes the square.
         log_bessel = np.log(i0e(radius * length / noise**2))
         return log_bessel - (length - radius) ** 2 / (2 * noise**2) - np.log(2 * np.pi * noise**2)

@@ -1,5 +1,7 @@
 """The paper's quadrant task: complete an image from some of its quadrants."""
 
+from numbers import Integral
+
 import numpy as np
 
 from skcvae import whole_numbers
@@ -46,9 +48,11 @@ class Quadrants:
 
     def __init__(self, image_shape, n_quadrants=1):
         n_quadrants = whole_numbers.checked(n_quadrants, "n_quadrants", most=3)
-        if len(image_shape) != 2 or min(image_shape) < 2:
+        are_whole = all(isinstance(side, Integral) for side in image_shape)
+        if len(image_shape) != 2 or not are_whole or min(image_shape) < 2:
             raise ValueError(
-                f"image_shape must be (height, width), both at least 2, got {image_shape!r}."
+                "image_shape must be (height, width), whole numbers of at least 2, got "
+                f"{image_shape!r}."
             )
         self.image_shape = tuple(image_shape)
         self.n_quadrants = n_quadrants
@@ -101,8 +105,19 @@ class Quadrants:
         -------
         ndarray of shape (..., n_images, height, width)
             Whole images.
+
+        Raises
+        ------
+        ValueError
+            If X or y have another shape.
         """
         X, y = np.asarray(X), np.asarray(y)
+        sizes = self.seen.sum(), (~self.seen).sum()
+        if X.ndim != 2 or X.shape[1] != sizes[0] or y.shape[-2:] != (len(X), sizes[1]):
+            raise ValueError(
+                f"X must have shape (n_images, {sizes[0]}), and y (..., n_images, {sizes[1]}), "
+                f"got {X.shape} and {y.shape}."
+            )
         images = np.empty((*y.shape[:-1], *self.image_shape), dtype=np.result_type(X, y))
         images[..., self.seen] = X
         images[..., ~self.seen] = y

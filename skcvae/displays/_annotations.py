@@ -114,7 +114,12 @@ class AnnotationsDisplay:
         check_rows(len(X))
         draws = sample(estimator, X, n_samples, random_state, observation_noise=observation_noise)
         draws = _labels(estimator, draws)
-        y = np.moveaxis(array_of(without_ignored(estimator, y)), 1, 0)
+        y = array_of(without_ignored(estimator, y))
+        if y.ndim != 4:
+            raise ValueError(
+                f"y must have shape (n_rows, n_annotations, height, width), got {y.shape}."
+            )
+        y = np.moveaxis(y, 1, 0)
         return cls.from_predictions(X, y, draws, **kwargs)
 
     @classmethod
@@ -165,7 +170,7 @@ class AnnotationsDisplay:
             )
         check_rows(y.shape[1])
         check_length("X", X, draws, 1)
-        annotations = y.astype(float if y.dtype.kind in "iubf" else object)
+        annotations = y.astype(float if y.dtype.kind in "iuf" else object)
         annotations[~present_annotations(y)] = np.nan
         labels_of("y", annotations[known(annotations)])
         labels_of("draws", draws)

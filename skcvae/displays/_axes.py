@@ -37,6 +37,17 @@ def style(given, **defaults):
     return {**defaults, **normalize_kwargs(given or {}, Line2D)}
 
 
+def style_of_dots(given, **defaults):
+    """Merge keywords of `scatter` with defaults; `c`, which may be values, replaces a colour."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.collections import PathCollection
+
+    given = normalize_kwargs(given or {}, PathCollection)
+    if given.keys() & {"c", "cmap"}:
+        defaults.pop("color")
+    return {**defaults, **given}
+
+
 def plain(ax):
     """Remove the top and right spines and add a light grid."""
     ax.spines[["top", "right"]].set_visible(False)

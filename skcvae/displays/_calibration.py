@@ -7,6 +7,7 @@ y. Both kinds of plot therefore depend on u only.
 import numpy as np
 from scipy.stats import binom
 
+from skcvae import whole_numbers
 from skcvae.displays._axes import BLUE, COLOURS, GREY, axes_for, plain, pyplot, style
 from skcvae.displays._names import check_number_of_names, names_of, names_of_either
 from skcvae.metrics import pit
@@ -195,6 +196,7 @@ class CalibrationDisplay:
             raise ValueError(f"kind must be one of {KINDS}, got {kind!r}.")
         if multioutput not in MULTIOUTPUT:
             raise ValueError(f"multioutput must be one of {MULTIOUTPUT}, got {multioutput!r}.")
+        n_bins = whole_numbers.checked(n_bins, "n_bins")
         outputs = self._outputs() if multioutput == "raw_values" else {}
         self.ax_ = axes_for(ax, (1, 1), self, figsize=(4.2, 3.6))[0, 0]
         self.figure_ = self.ax_.figure
@@ -230,13 +232,13 @@ class CalibrationDisplay:
         ends = np.linspace(0, 1, n_bins + 1)
         if outputs:
             for (label, u), colour in zip(outputs.items(), COLOURS, strict=False):
-                density, _ = np.histogram(u, ends, density=True)
+                density = _density(u, ends)
                 steps = style(line_kw, color=colour, linewidth=1.5, label=label)
                 self.lines_.append(self.ax_.stairs(density, ends, **steps))
         else:
-            density, _ = np.histogram(self.pit, ends, density=True)
-            bars = style(bar_kw, color=BLUE, alpha=0.75, label=self.name)
-            self.bars_ = self.ax_.bar(ends[:-1], density, 0.9 / n_bins, align="edge", **bars)
+            look = {"color": BLUE, "alpha": 0.75, "width": 0.9 / n_bins, "align": "edge"}
+            bars = style(bar_kw, **look, label=self.name)
+            self.bars_ = self.ax_.bar(ends[:-1], _density(self.pit, ends), **bars)
         if ref_line:
             self.ax_.axhspan(*self._chance(1 / n_bins) * n_bins, color=GREY, zorder=0)
             self.ax_.axhline(1, color="0.3", linewidth=1, linestyle="--")
@@ -250,7 +252,7 @@ class CalibrationDisplay:
             self.ax_.plot([0, 1], [0, 1], color="0.3", linewidth=1, linestyle="--")
         for label, u in (outputs or {self.name: self.pit}).items():
             needed = np.sort(np.abs(2 * u[~np.isnan(u)] - 1))
-            inside = np.searchsorted(needed, coverage, side="right") / len(needed)
+            inside = np.searchsorted(needed, coverage, side="right") / (len(needed) or np.nan)
             n_named = len(self.ax_.get_legend_handles_labels()[0])
             line = style(line_kw, color=COLOURS[n_named % len(COLOURS)], linewidth=2, label=label)
             self.lines_ += self.ax_.plot(coverage, inside, **line)
@@ -263,3 +265,9 @@ class CalibrationDisplay:
         """Return the central 95 % interval of the share of rows with an event."""
         n_rows = np.count_nonzero(~np.isnan(self.pit.reshape(len(self.pit), -1)).all(axis=1))
         return np.array(binom.interval(CHANCE, n_rows, probability)) / n_rows
+
+
+def _density(u, ends):
+    """Return a histogram of area one; NaN where nothing is observed."""
+    counts, _ = np.histogram(u, ends)
+    return counts * (len(ends) - 1) / (counts.sum() or np.nan)

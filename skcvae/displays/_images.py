@@ -19,10 +19,10 @@ def check_rows(n_rows):
         )
 
 
-def check_length(name, given, draws, axis):
+def check_length(name, given, draws, axis, of="draws"):
     if given is not None and len(given) != draws.shape[axis]:
         raise ValueError(
-            f"{name} must have length {draws.shape[axis]} for draws of shape {draws.shape}, "
+            f"{name} must have length {draws.shape[axis]} for {of} of shape {draws.shape}, "
             f"got {len(given)}."
         )
 

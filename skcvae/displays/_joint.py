@@ -2,8 +2,14 @@
 
 import numpy as np
 
-from skcvae.displays._axes import BLUE, VERMILION, axes_for, plain, pyplot, style
-from skcvae.displays._names import check_number_of_names, names_of, names_of_either, positions
+from skcvae.displays._axes import BLUE, VERMILION, axes_for, plain, pyplot, style, style_of_dots
+from skcvae.displays._names import (
+    check_number_of_names,
+    is_index,
+    names_of,
+    names_of_either,
+    positions,
+)
 from skcvae.pipelines import sample
 from skcvae.pipelines._frames import as_array, as_numbers
 
@@ -141,8 +147,9 @@ class JointSamplesDisplay:
         if y_true is not None and np.shape(y_true) != (1, n_outputs):
             raise ValueError(f"y_true must have shape (1, {n_outputs}), got {np.shape(y_true)}.")
         check_number_of_names(output_names, (n_outputs,))
-        shown = positions(range(n_outputs) if outputs is None else outputs, output_names)
-        if not 2 <= len(shown) <= MOST_OUTPUTS or not set(shown) <= set(range(n_outputs)):
+        outputs = range(n_outputs) if outputs is None else outputs
+        shown = positions(outputs if np.iterable(outputs) else [outputs], output_names)
+        if not 2 <= len(shown) <= MOST_OUTPUTS or not all(is_index(i, n_outputs) for i in shown):
             raise ValueError(
                 f"outputs must be 2 to {MOST_OUTPUTS} indices between 0 and {n_outputs - 1}, or "
                 f"their names, got {shown}."
@@ -178,7 +185,7 @@ class JointSamplesDisplay:
         self.ax_ = axes_for(ax, (n_outputs, n_outputs), self, figsize=size, sharex="col")
         self.figure_ = self.ax_[0, 0].figure
         self.scatters_, self.histograms_ = [], []
-        dots = style(scatter_kw, color=BLUE, s=8, alpha=0.5, linewidth=0)
+        dots = style_of_dots(scatter_kw, color=BLUE, s=8, alpha=0.5, linewidth=0)
         steps = style(hist_kw, color=BLUE, linewidth=1.5)
         truth = style(truth_kw, color=VERMILION, marker="X", markersize=8, markeredgecolor="w")
         for (i, j), ax in np.ndenumerate(self.ax_):

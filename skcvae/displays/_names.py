@@ -1,6 +1,7 @@
 """Names of outputs and of inputs in plots."""
 
 import math
+from numbers import Integral
 
 import numpy as np
 
@@ -24,10 +25,15 @@ def names_of(estimator, y, output=None):
 
 def names_of_either(y_true, draws, given=None):
     """Return the names of outputs: those given, or of one of two frames; refuse another order."""
-    names = output_names(y_true) or output_names(draws)
-    if None not in (names, given) and list(given) != names and set(given) == set(names):
-        raise ValueError(f"output_names must be in the order of {names}, got {[*given]}.")
+    names, given = output_names(y_true) or output_names(draws), listed(given)
+    if None not in (names, given) and given != names and set(given) == set(names):
+        raise ValueError(f"output_names must be in the order of {names}, got {given}.")
     return names if given is None else given
+
+
+def listed(names):
+    """Return names, of any kind of sequence, as a list of texts; None stays None."""
+    return None if names is None else [*map(str, names)]
 
 
 def check_number_of_names(names, row_shape):
@@ -45,11 +51,17 @@ def positions(outputs, names):
     ]
 
 
+def is_index(position, n_outputs):
+    """Return whether a position, or a name that is not known, is the index of an output."""
+    is_whole = isinstance(position, Integral) and not isinstance(position, bool)
+    return is_whole and 0 <= position < n_outputs
+
+
 def selected(output, names, draws, y):
     """Return the draws and the true values of one output."""
     (position,) = positions([output], names)
     n_outputs = draws.shape[2] if draws.ndim == 3 else 1
-    if isinstance(position, str) or not 0 <= position < n_outputs:
+    if not is_index(position, n_outputs):
         raise ValueError(
             f"output must be the index of one of {n_outputs} outputs, or among their names "
             f"{names}, got {output!r}."

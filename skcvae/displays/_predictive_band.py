@@ -5,7 +5,7 @@ from sklearn.utils import _safe_indexing
 
 from skcvae.data.frames import column, table, with_column
 from skcvae.data.reading import column_names
-from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style
+from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style, style_of_dots
 from skcvae.displays._names import check_numbers, names_of, names_of_either, positions, selected
 from skcvae.pipelines import sample
 from skcvae.pipelines._frames import as_array, as_numbers
@@ -130,8 +130,12 @@ class PredictiveBandDisplay:
             _single("X", X, "feature")
         X, feature_name = table(X, 0 if feature is None else feature)
         check_numbers(X, feature_name)
-        x = np.asarray(column(X, feature_name), dtype=float)
+        x = as_numbers(column(X, feature_name), f"feature {feature_name!r}")
         known = np.isfinite(x)
+        if not known.any():
+            raise ValueError(f"feature {feature_name!r} must have a value in X, got none.")
+        if y is not None and len(y) != len(x):
+            raise ValueError(f"y must have {len(x)} rows, as X, got {len(y)}.")
         grid = np.linspace(x[known].min(), x[known].max(), grid_resolution)
         n_rows = 1 if feature is None else OTHERS
         draws = _draws(estimator, X, feature_name, grid, n_rows, n_samples, random_state)
@@ -268,14 +272,16 @@ class PredictiveBandDisplay:
         (self.line_,) = self.ax_.plot(self.x, self.median, **look)
         self.scatter_ = None
         if self.X is not None:
-            dots = style(scatter_kw, color="0.2", s=6, alpha=0.5, linewidth=0, label="rows")
+            dots = style_of_dots(
+                scatter_kw, color="0.2", s=6, alpha=0.5, linewidth=0, label="rows"
+            )
             self.scatter_ = self.ax_.scatter(self.X, self.y_true, zorder=3, **dots)
         self.ax_.set(xlabel=self.x_name or "x", ylabel=self.y_name or "y")
         self.ax_.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         return self
 
     def _fill(self, i, band_kw, *, alpha):
-        label = f"{self.coverages[i]:.0%} band"
+        label = f"{100 * self.coverages[i]:g}% band"
         look = style(band_kw, color=BLUE, alpha=alpha, linewidth=0, label=label)
         return self.ax_.fill_between(self.x, *self.bands[i].T, **look)
 

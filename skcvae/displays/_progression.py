@@ -6,7 +6,8 @@ from numbers import Integral, Real
 import numpy as np
 
 from skcvae.displays._axes import pyplot, style
-from skcvae.displays._images import as_images, check_rows, grey, show_grid
+from skcvae.displays._images import as_images, check_length, check_rows, grey, show_grid
+from skcvae.displays._names import listed
 from skcvae.pipelines import encode
 from skcvae.progressions import progression
 
@@ -150,8 +151,9 @@ class ProgressionDisplay:
                 f"images must have shape (n_values, n_rows, ...), got {images.shape}."
             )
         check_rows(images.shape[1])
-        _check_names("value_names", value_names, images.shape[0], "values")
-        _check_names("row_names", row_names, images.shape[1], "rows")
+        value_names, row_names = listed(value_names), listed(row_names)
+        check_length("value_names", value_names, images, 0, of="images")
+        check_length("row_names", row_names, images, 1, of="images")
         joined = _joined(join, X)
         truth = None if y_true is None else _true_images("y_true", y_true, images, joined)
         steps = [as_images("images", joined(step)) for step in images]
@@ -207,16 +209,8 @@ def _check_codes(z, shape):
         )
 
 
-def _check_names(name, names, length, what):
-    if names is not None and len(names) != length:
-        raise ValueError(
-            f"{name} must have length {length}, the number of {what} of the images, got "
-            f"{len(names)}."
-        )
-
-
 def _names(values):
     """Return titles of the columns of some values, or of a number of equal steps."""
     if isinstance(values, Integral):
         return ["lowest", *[""] * (values - 2), "highest"]
-    return [f"{value:.3g}" if isinstance(value, Real) else str(value) for value in values]
+    return [f"{value:g}" if isinstance(value, Real) else str(value) for value in values]

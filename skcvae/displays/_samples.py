@@ -19,6 +19,7 @@ from skcvae.displays._images import (
     outputs_as_images,
     show_grid,
 )
+from skcvae.displays._names import listed
 from skcvae.pipelines import sample
 from skcvae.pipelines._labels import without_ignored
 
@@ -211,6 +212,7 @@ class SamplesDisplay:
         draws = np.asarray(draws)
         if draws.ndim < 2 or not draws.size:
             raise ValueError(f"draws must have shape (n_samples, n_rows, ...), got {draws.shape}.")
+        row_names, draw_names = listed(row_names), listed(draw_names)
         check_rows(draws.shape[1])
         check_length("X", X, draws, axis=1)
         check_length("row_names", row_names, draws, axis=1)

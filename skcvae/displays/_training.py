@@ -126,8 +126,9 @@ class TrainingDisplay:
 
 def _histories(estimator):
     """Return the histories of all fits inside an estimator."""
-    if hasattr(estimator, "best_estimator_"):
-        return _histories(estimator.best_estimator_)
+    for inside in ("best_estimator_", "estimator_"):
+        if hasattr(estimator, inside):
+            return _histories(getattr(estimator, inside))
     if hasattr(estimator, "steps"):
         return _histories(estimator[-1])
     if hasattr(estimator, "estimators_"):

@@ -1,11 +1,12 @@
 """Scores of rows that calibrate, and their conformal quantiles."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import joblib
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.base import is_regressor
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import (
     Interval,
@@ -28,12 +29,14 @@ SAVED = {
     **{name: [np.ndarray] for name in ("weight", "region_scores", "interval_scores")},
 }
 ROUNDING = 1e-9  # of (n + 1) c
+METHODS = {"density": "log_prob", "distance": "sample", "latent": "encode"}
 
 
-def check_density(estimator):
+def check_density(estimator, region):
     """Refuse, before training, an estimator without p(y|x), or of several y of each x."""
     _checks.check_instance(estimator, "estimator")
-    while not hasattr(estimator, "log_prob") and hasattr(estimator, "get_params"):
+    method = METHODS[region]
+    while not hasattr(estimator, method) and hasattr(estimator, "get_params"):
         if getattr(estimator, "refit", True) is False:
             raise ValueError(
                 f"{type(estimator).__name__} has refit=False: regions need refit=True, which fits "
@@ -43,7 +46,11 @@ def check_density(estimator):
         if steps[-1][1] is None:
             break
         estimator = steps[-1][1]
-    last, _ = pipelines.last_step(estimator, None, "log_prob")
+    last, _ = pipelines.last_step(estimator, None, method)
+    if not is_regressor(last):
+        raise TypeError(
+            f"estimator must be one of y given X, got {type(last).__name__}, which models X alone."
+        )
     params = last.get_params() if hasattr(last, "get_params") else {}
     if any(params[name] is True for name in params if name.endswith("annotations")):
         raise ValueError(
@@ -80,7 +87,7 @@ class Calibration(NamedTuple):
 def check_saved(*, estimator_, calibration_=None):
     """Refuse fitted attributes from a file that do not belong together."""
     check_is_fitted(estimator_)
-    fitted, _ = pipelines.last_step(estimator_, None, "log_prob")
+    fitted, _ = pipelines.last_step(estimator_, None, "sample")
     if calibration_ is None:
         return
     if not isinstance(calibration_, Calibration):
@@ -103,7 +110,7 @@ def outputs(estimator, y):
         missing = np.frompyfunc(is_missing, 1, 1)(y)
     else:
         finite = {"ensure_all_finite": "allow-nan", "input_name": "y"}
-        y = check_array(y, dtype=float, ensure_2d=False, allow_nd=True, **finite)
+        y = check_array(numbers(y, "y"), dtype=float, ensure_2d=False, allow_nd=True, **finite)
         missing = np.isnan(y)
     if missing.any():
         raise ValueError(
@@ -137,8 +144,15 @@ def seed_of(X, seed):
     try:
         array = np.ascontiguousarray(numbers(X, "X"), dtype=float) + 0.0  # -0.0 is 0.0
     except (TypeError, ValueError):
-        array = np.array(X, dtype=object).tolist()
+        array = [_value(entry) for entry in np.array(X, dtype=object).flat]
     return spawned([seed, int(joblib.hash(array), base=16)], 1)[0]
+
+
+def _value(entry):
+    """Return an entry of a table, of one kind for all numbers, and for all that is missing."""
+    if is_missing(entry):
+        return None
+    return float(entry) + 0.0 if isinstance(entry, Real) else str(entry)
 
 
 def weight_of(groups, X):

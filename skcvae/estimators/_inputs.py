@@ -163,7 +163,10 @@ def _unexpected_gaps(estimator, likelihood, name, y, names):
     if not getattr(likelihood, "accepts_missing", True):
         accepted = f"with {type(likelihood).__name__} in complete alone: leave out such rows"
     elif not hasattr(estimator, "complete"):
-        accepted = "nowhere"
+        return ValueError(
+            f"Input {name} contains {found}{where}, which {type(estimator).__name__} does not "
+            "accept."
+        )
     return ValueError(
         f"Input {name} contains {found}{where}. {type(estimator).__name__} accepts NaN, for "
         f"entries that were not observed or whose label is ignored, {accepted}."

@@ -81,7 +81,6 @@ class ConformalRegressor(
     -----
     The score of an output is the level of the smallest central interval that holds it [4]_. The
     score of a row is the level of the smallest region that holds it, the distance, or the norm.
-    Levels go on beyond the draws, so that regions of overconfident estimators are finite.
 
     With `groups`, each group counts as one, its rows sharing its weight [5]_: the coverage is
     for a row of a new group.
@@ -136,8 +135,7 @@ class ConformalRegressor(
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             Outputs.
         **fit_params
-            Passed to `fit` of the estimator, such as `sample_weight`; with metadata routing,
-            what it requests.
+            Passed to `fit` of the estimator, or, with metadata routing, what it requests.
 
         Returns
         -------
@@ -150,11 +148,11 @@ class ConformalRegressor(
             If the estimator has no p(y|x), such as :class:`VAE`, or ``annotations=True``.
         """
         self._validate_params()
-        _calibration.check_density(self._prototype())
+        _calibration.check_density(self._prototype(), self.region)
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         fitted = clone(self._prototype()).fit(X, y, **fit_params)
-        pipelines.last_step(fitted, None, "log_prob")
+        pipelines.last_step(fitted, None, _calibration.METHODS[self.region])
         self.estimator_ = fitted
         vars(self).pop("calibration_", None)
         return self
@@ -167,7 +165,7 @@ class ConformalRegressor(
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Inputs. For a coverage c at least c / (1 - c) rows are needed: 9 for 0.9, 99 for
-            0.99. Some hundreds bring the coverage close to c for these rows too.
+            0.99; some hundreds for a coverage close to c for these rows too.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             Outputs.
         groups : array-like of shape (n_rows,), default=None
@@ -231,7 +229,7 @@ class ConformalRegressor(
         check_is_fitted(self)
         return self.estimator_.predict(X, **params)
 
-    def score(self, X, y, **params):
+    def score(self, X, y, sample_weight=None, **params):
         """Return the score of the estimator: of those of skcvae, nats per row.
 
         Parameters
@@ -240,8 +238,10 @@ class ConformalRegressor(
             Inputs.
         y : array-like of shape (n_rows,), (n_rows, n_outputs) or (n_rows, ...)
             Outputs.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, if the estimator takes them.
         **params
-            Passed to `score` of the estimator, such as `sample_weight`.
+            Passed to `score` of the estimator; with metadata routing, what it requests.
 
         Returns
         -------
@@ -249,17 +249,22 @@ class ConformalRegressor(
             Higher is better.
         """
         check_is_fitted(self)
+        params |= {} if sample_weight is None else {"sample_weight": sample_weight}
+        if get_config()["enable_metadata_routing"]:
+            params = process_routing(self, "score", **params).estimator.score
         return self.estimator_.score(X, y, **params)
 
     def get_metadata_routing(self):
-        """Return the routing of metadata: that of `fit` goes to the estimator.
+        """Return the routing of metadata: that of `fit` and `score` goes to the estimator.
 
         Returns
         -------
         MetadataRouter
             As :mod:`sklearn.utils.metadata_routing` has it.
         """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
+        mapping = (
+            MethodMapping().add(caller="fit", callee="fit").add(caller="score", callee="score")
+        )
         return MetadataRouter(owner=self).add(estimator=self._prototype(), method_mapping=mapping)
 
     @property
@@ -281,11 +286,10 @@ class ConformalRegressor(
 
     def _summary_entries(self):
         calibration = getattr(self, "calibration_", None)
-        region, n_rows = self.region, 0
-        if calibration is not None:
-            region, n_rows = calibration.region, len(calibration.weight)
+        region = getattr(calibration, "region", self.region)
+        rows = f"{0 if calibration is None else len(calibration.weight):,} rows"
         kind = type(self.estimator_).__name__
-        return {"estimator": kind, "region": region, "calibration": f"{n_rows:,} rows"}
+        return {"estimator": kind, "region": region, "calibration": rows}
 
     def _restore(self, state):
         """Set the fitted attributes that a file holds, if they are consistent."""

@@ -156,7 +156,8 @@ class StackedGridSearchCV(GridSearchCV):
         for candidate in ParameterGrid(self.param_grid):
             for arrays, *others in given:
                 estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
-                jobs[key(estimator, *arrays)] = Job(estimator, arrays, *others)
+                made = key(estimator, *arrays, {"sample_weight": others[0]})
+                jobs[made] = Job(estimator, arrays, *others)
         size = max(math.ceil(len(jobs) / effective_n_jobs(self.n_jobs)), 1)
         shares = np.split(np.arange(len(jobs)), range(size, len(jobs), size))
         listed = list(jobs.values())

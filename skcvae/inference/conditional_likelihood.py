@@ -251,7 +251,8 @@ def log_mean_exp(blocks: Iterable[Tensor]) -> Estimate:
         log_w = double(log_w)
         log_sum = _log_add(log_sum, log_w.logsumexp(0))
         log_sum_squares = _log_add(log_sum_squares, (2 * log_w).logsumexp(0))
-    effective = (2 * log_sum - log_sum_squares).exp().clamp(1, n_draws)  # to rounding, it is
+    effective = (2 * log_sum - log_sum_squares).exp().nan_to_num(1)  # where all weights are zero
+    effective = effective.clamp(1, n_draws)  # to rounding, it is
     return Estimate(log_sum - math.log(n_draws), effective)
 
 

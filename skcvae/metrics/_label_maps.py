@@ -180,7 +180,7 @@ def mean_iou_scorer(estimator, X, y):
 def _observed(y_true, y_pred):
     """Return the observed labels and their predictions, flattened."""
     check_alike(y_true, y_pred, "y_pred")
-    y_true, y_pred = array_of(y_true), np.asarray(y_pred)
+    y_true, y_pred = array_of(y_true), array_of(y_pred)
     if y_true.shape != y_pred.shape:
         raise ValueError(
             f"y_pred must have the shape of y_true, {y_true.shape}, got {y_pred.shape}."

@@ -7,8 +7,9 @@ names that are on both sides must be the same, in one order.
 from numbers import Integral
 
 import numpy as np
+from sklearn.utils import check_array
 
-from skcvae.data.reading import check_same, column_names
+from skcvae.data.reading import check_same, column_names, is_missing, numbers, plain
 from skcvae.pipelines.steps import last_step
 
 UNNAMED = ["y"]  # the column of a single output without a name, in frames of predictions
@@ -90,19 +91,23 @@ def as_array(frame, y_true, name):
 
 def as_numbers(array, name):
     """Return an array of floats; refuse texts, such as labels."""
-    array = np.asarray(array)
-    texts = array.dtype.kind in "OU" and [v for v in array.flat if isinstance(v, str)]
+    array = plain(array)
+    entries = np.asarray(array)
+    texts = entries.dtype.kind in "OU" and [v for v in entries.flat if isinstance(v, str)]
     if texts:
         raise ValueError(
             f"{name} must hold numbers, got labels such as {str(texts[0])!r}. For labels, see "
             "pixel_accuracy, SamplesDisplay and predict(X, return_proba=True)."
         )
-    return array.astype(float)
+    how = {"ensure_all_finite": False, "ensure_min_samples": 0, "ensure_min_features": 0}
+    array = numbers(array, name)  # of which check_array reads pandas' NA as NaN
+    return check_array(array, dtype=float, ensure_2d=False, allow_nd=True, **how)
 
 
 def _table(labels, name):
     """Return the numbers of labels of two levels that are those of a table, row by row."""
-    first, second = (labels.get_level_values(level).to_numpy() for level in (0, 1))
+    # Codes, since labels that are missing are not equal to themselves.
+    first, second = (labels.remove_unused_levels().codes[level] for level in (0, 1))
     shape = len(labels.unique(0)), len(labels) // len(labels.unique(0))
     if len(labels) == np.prod(shape):
         first, second = first.reshape(shape), second.reshape(shape)
@@ -122,6 +127,7 @@ def _row_names(frame):
     """Return the index of pandas, of one draw where there are several; None without one."""
     if not hasattr(frame, "iloc"):
         return None
-    if _n_levels(frame, "index") < 2 or frame.index.names[0] != "draw":
-        return frame.index.tolist()
-    return frame.index.get_level_values(1)[: len(frame) // len(frame.index.unique(0))].tolist()
+    names = frame.index
+    if _n_levels(frame, "index") > 1 and names.names[0] == "draw":
+        names = names.get_level_values(1)[: len(frame) // len(names.unique(0))]
+    return [None if is_missing(name) else name for name in names.tolist()]

@@ -31,10 +31,9 @@ def check_numbers_only(estimator, what, output=None):
 def without_ignored(estimator, y):
     """Return y, with NaN, or None beside texts, for labels that an estimator ignores."""
     try:
-        last, _ = last_step(estimator, None, "sample")
+        likelihood = likelihood_of(estimator)
     except TypeError:  # not of this package
         return y
-    likelihood = getattr(getattr(last, "estimator", last), "likelihood", None)
     ignored = getattr(likelihood, "ignore_label", None)
     return y if ignored is None or y is None else without_label(y, ignored)
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
 
 ALONE = {"encode": "transform", "decode": "inverse_transform", "log_prob": "score_samples"}
 
@@ -91,6 +92,9 @@ def last_step(estimator, X, method):
             X = first.transform(X) if X is not None and len(first) else X
         elif hasattr(estimator, "best_estimator_") and not hasattr(estimator, "log_prob"):
             estimator = estimator.best_estimator_
+        elif hasattr(estimator, "conformalize") and not hasattr(estimator, method):
+            check_is_fitted(estimator)
+            estimator = estimator.estimator_
         elif isinstance(estimator, TransformedTargetRegressor):
             raise TypeError(
                 f"{method} expects an estimator of skcvae in place of TransformedTargetRegressor: "

@@ -29,7 +29,7 @@ class SharedBatches:
         for inputs, weight in self.batches:
             arrays, noise = inputs["arrays"], inputs["noise"]
             n = len(arrays[-1])
-            rows = torch.arange(self.number, n, self.n_processes)
+            rows = torch.arange(n)[self.number :: self.n_processes]
             # Gradients are averaged over processes, so unequal shares are weighted by their
             # rows; a process without rows gets one of weight zero.
             share = self.n_processes * len(rows) / n
