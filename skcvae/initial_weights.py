@@ -27,7 +27,7 @@ MOST_OPERATIONS = 2e9  # of ridge regression, which reads as many rows as this a
 MOST_TIMES = 20_000  # of all rows, to which a linear filter is fitted
 LEAST_WEIGHT = 1e-12  # of the largest: of less, rows left out could not be predicted
 LEAST_NOISE = 0.03  # from which training departs: steps move y by more than a thousandth
-UNSEEN_LOSS = 0.5  # nats; fits to few rows gained by it, and lost by a whole nat
+UNSEEN_LOSS = 0.5  # nats; fits gained at a few rows held out, and lost by a whole nat
 LEAST_NOISE_BESIDE_Z = 0.002  # of which z explains the rest
 
 
@@ -42,8 +42,9 @@ class Start(NamedTuple):
         How many standard errors training has to gain over it; none where outputs share a z that
         is still random.
     unseen_loss : float
-        Nats that a row beyond those held out is expected to lose by it: the noise of real outputs
-        may be too narrow by chance.
+        Nats that a row beyond those held out is expected to lose by it: noise may be too narrow by
+        chance, and what is rare not among those rows. None of labels, which have
+        :func:`~skcvae.training.validation.ceiling`.
     """
 
     weights: dict[str, Tensor]
@@ -93,7 +94,8 @@ def start(model: Model, rows, n_outputs: int) -> Start | None:
     if weights is None or not (model.generation is None or _is_standard(model.prior)):
         return None
     shares_z = model.generation is not None and n_outputs > 1
-    return Start(weights, float(is_linear or not shares_z), UNSEEN_LOSS * is_linear)
+    unseen_loss = 0.0 if model.output.likelihood.has_labels else UNSEEN_LOSS
+    return Start(weights, float(is_linear or not shares_z), unseen_loss)
 
 
 def _linear(model: Model, x, y: Tensor, weight, group) -> dict[str, Tensor]:
