@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -28,6 +28,7 @@ from skcvae import (
     NNRegressor,
 )
 from skcvae.estimators import _regions
+from skcvae.estimators._calibration import seed_of
 from skcvae.likelihoods import (
     Categorical,
     Columns,
@@ -36,6 +37,7 @@ from skcvae.likelihoods import (
     LogitNormal,
     MaskedImage,
 )
+from skcvae.metrics import crps_scorer
 
 REGIONS = ["density", "distance", "latent"]
 QUICK = {"max_epochs": 2, "random_state": 0}
@@ -908,3 +910,54 @@ def test_an_inconsistent_calibration_is_refused(change, message, tmp_path):
     est.save(tmp_path / "edited")
     with pytest.raises(ValueError, match=f"edited cannot be loaded .*{message}"):
         skcvae.load(tmp_path / "edited")
+
+
+class NormalDraws(RegressorMixin, BaseEstimator):
+    """An estimator of another package, with draws and no density."""
+
+    def fit(self, X, y):
+        self.is_fitted_ = True
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+    def sample(self, X, n_samples=1, random_state=None):
+        return np.random.default_rng(random_state).normal(size=(n_samples, len(X)))
+
+
+def test_a_region_asks_for_what_it_needs():
+    X = np.random.default_rng(0).normal(size=(200, 1))
+    est = ConformalRegressor(NormalDraws(), region="distance", random_state=0).fit(X, X[:, 0])
+    held = est.conformalize(X[:100], X[:100, 0]).contains(X[100:], X[100:, 0])
+    assert 0.8 < held.mean() <= 1
+    for region, method in {"density": "log_prob", "latent": "encode"}.items():
+        with pytest.raises(TypeError, match=f"method '{method}', got NormalDraws"):
+            ConformalRegressor(NormalDraws(), region=region).fit(X, X[:, 0])
+
+
+def test_weights_of_score_are_routed():
+    rng = np.random.default_rng(0)
+    X, weight = rng.normal(size=(80, 3)), rng.random(80) ** 4 + 1e-3
+    est = CVAERegressor(max_epochs=2, random_state=0)
+    with config_context(enable_metadata_routing=True):
+        est.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        scores = [
+            cross_validate(one, X, X[:, :2], cv=KFold(2), params={"sample_weight": weight})
+            for one in (est, ConformalRegressor(est, random_state=0))
+        ]
+    np.testing.assert_array_equal(*(score["test_score"] for score in scores))
+
+
+def test_scorers_see_the_estimator_inside():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    est = ConformalRegressor(CVAERegressor(max_epochs=2, random_state=0)).fit(X, X[:, :2])
+    assert crps_scorer(est, X, X[:, :2]) == crps_scorer(est.estimator_, X, X[:, :2])
+
+
+@pytest.mark.parametrize("kind", [int, float])
+def test_tables_of_several_kinds_have_seeds_of_their_values(kind):
+    table = pd.DataFrame({"a": np.arange(5).astype(kind), "b": [*"uvu", None, "v"]})
+    other = table.astype(object).where(table.notna(), np.nan)
+    assert seed_of(table, 0) == seed_of(other, 0) == seed_of(table.astype({"a": float}), 0)
+    assert seed_of(table, 0) != seed_of(table.assign(a=1), 0)

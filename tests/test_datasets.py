@@ -1,4 +1,5 @@
 import gzip
+import itertools
 import sys
 
 import numpy as np
@@ -18,6 +19,7 @@ from skcvae.datasets import (
     make_ring,
     make_two_branches,
 )
+from skcvae.datasets._digits import IDX_FILES
 
 GENERATORS = [make_linear_gaussian, make_ring, make_two_branches]
 
@@ -378,3 +380,27 @@ def test_another_or_a_damaged_mat_file_is_an_error(tmp_path):
         savemat(path, content)
         with pytest.raises(ValueError, match="olivettifaces.mat must be a mat file with faces"):
             fetch_olivetti_completion(data_home=tmp_path)
+
+
+@pytest.mark.parametrize("make", [make_two_branches, make_ring, make_linear_gaussian])
+def test_densities_read_outputs_of_any_shape(make):
+    size = {"n_outputs": 1} if make is make_linear_gaussian else {}
+    data = make(5, random_state=0, **size)
+    for y in (data.y, data.y.reshape(5, -1), data.y.reshape(5, -1).tolist()):
+        np.testing.assert_allclose(data.log_prob(data.X, y), data.log_prob(data.X, data.y))
+    assert data.log_prob(data.X, data.y).shape == (5,)
+
+
+@pytest.mark.parametrize("shapes", [((2, 1), (2, 12)), ((1, 4), (3, 12)), ((2, 4), (2, 4))])
+def test_quadrants_that_do_not_fit_are_refused(shapes):
+    with pytest.raises(ValueError, match=r"X must have shape \(n_images, 4\)"):
+        Quadrants((4, 4)).join(*map(np.zeros, shapes))
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\x08", b"\0\0\x08\3\0\0", b"no idx file"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_files_of_digits_that_are_damaged_are_named(tmp_path, content, suffix):
+    for name in itertools.chain(*IDX_FILES):
+        (tmp_path / f"{name}{suffix}").write_bytes(content)
+    with pytest.raises(ValueError, match="must be an idx file of bytes, got a damaged"):
+        fetch_mnist_quadrants(data_home=tmp_path)

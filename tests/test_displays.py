@@ -576,3 +576,71 @@ def test_annotations_may_be_texts():
     np.testing.assert_array_equal(display.disagreement_["annotations"], expected)
     shown = display.images_[1, 1].get_array().astype(int)
     np.testing.assert_array_equal(TERRAIN[shown], y[1, 0])
+
+
+def test_names_may_be_an_index_or_an_array():
+    y, draws = np.zeros((20, 2)), np.random.default_rng(0).normal(size=(30, 20, 2))
+    names = np.array(["a", "b"])
+    curves = CalibrationDisplay.from_predictions(
+        y, draws, output_names=names, multioutput="raw_values"
+    )
+    assert curves.output_names == ["a", "b"]
+    joint = JointSamplesDisplay.from_predictions(
+        y[:1], draws[:, :1], output_names=names, outputs=["b", "a"]
+    )
+    assert joint.output_names == ["b", "a"]
+    images = np.zeros((2, 3, 4, 4))
+    shown = SamplesDisplay.from_predictions(
+        None, None, images, row_names=[1, 2, 3], draw_names=np.array(["c", "d"])
+    )
+    assert shown.row_names == ["1", "2", "3"] and shown.draw_names == ["c", "d"]
+
+
+def test_labels_of_bands_are_the_coverages():
+    draws = np.random.default_rng(0).normal(size=(200, 5))
+    coverages = [0.5, 0.975, 0.999, 0.005]
+    bands = PredictiveBandDisplay.from_predictions(np.arange(5.0), draws, coverages=coverages)
+    labels = {band.get_label() for band in bands.bands_}
+    assert labels == {"50% band", "97.5% band", "99.9% band", "0.5% band"}
+
+
+def test_keywords_of_scatter_are_those_of_matplotlib():
+    x = np.arange(5.0)
+    look = {"c": x, "cmap": "magma", "linewidths": 1}
+    rows = {"X": x, "y_true": x, "scatter_kw": look}
+    shown = PredictiveBandDisplay.from_predictions(x, np.zeros((9, 5)), **rows)
+    np.testing.assert_array_equal(shown.scatter_.get_array(), x)
+    assert shown.scatter_.get_linewidth() == [1]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["pit", "coverage"])
+def test_an_output_that_is_never_observed_has_no_curve(kind):
+    u = np.column_stack([np.random.default_rng(0).random(30), np.full(30, np.nan)])
+    display = CalibrationDisplay(pit=u).plot(kind=kind, multioutput="raw_values")
+    last = display.lines_[1]
+    heights = last.get_data().values if kind == "pit" else last.get_ydata()
+    assert np.isnan(heights).all()
+
+
+@pytest.mark.parametrize("n_bins", [0, -3, 2.5])
+def test_numbers_of_bins_are_whole(n_bins):
+    with pytest.raises((TypeError, ValueError), match="n_bins"):
+        CalibrationDisplay(pit=np.linspace(0, 1, 9)).plot(n_bins=n_bins)
+
+
+@pytest.mark.parametrize("outputs", [1, [True, False], [0, 1.0], [0, "c"]])
+def test_outputs_are_indices_or_names(outputs):
+    with pytest.raises(ValueError, match="outputs must be 2 to 8 indices"):
+        JointSamplesDisplay.from_predictions(None, np.zeros((9, 1, 3)), outputs=outputs)
+
+
+def test_bands_over_a_feature_without_values_are_refused():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    est = NNRegressor(partial_X=True, max_epochs=1, random_state=0)
+    est.fit(np.where(X > 1, np.nan, X), X[:, 0])
+    rows = np.where([True, False], np.nan, X)
+    with pytest.raises(ValueError, match="feature 0 must have a value in X, got none"):
+        PredictiveBandDisplay.from_estimator(est, rows, feature=0)
+    with pytest.raises(ValueError, match="y must have 20 rows, as X, got 5"):
+        PredictiveBandDisplay.from_estimator(est, X, X[:5, 0], feature=0)

@@ -9,6 +9,7 @@ import socket
 import numpy as np
 import processes
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
@@ -35,6 +36,24 @@ def fitted(kind, accelerator=None):
         "mean": est.predict(data.X[:5]).tolist(),
         "seed": est.seed_,
     }
+
+
+@pytest.mark.parametrize("n_processes", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_rows", [1, 2, 4, 7])
+def test_processes_share_each_batch_also_if_some_have_no_rows(n_rows, n_processes):
+    pytest.importorskip("accelerate")
+    from skcvae.training.distributed import SharedBatches
+
+    class Batches(list):
+        dataset = None
+
+    arrays, noise = (torch.arange(n_rows)[:, None],), torch.zeros(1, n_rows, 2)
+    whole = Batches([({"arrays": arrays, "noise": noise}, None)])
+    shares = [next(iter(SharedBatches(whole, i, n_processes))) for i in range(n_processes)]
+    seen = [x for inputs, weight in shares for x in inputs["arrays"][0][weight > 0].tolist()]
+    assert sorted(seen) == arrays[0].tolist()
+    total = sum(float(weight.mean()) for _, weight in shares)
+    assert total == pytest.approx(n_processes)
 
 
 def one_of_two(number, port):

@@ -303,3 +303,15 @@ def test_annotations_and_rows_to_validate_on_are_passed_on(data):
     est.fit(X, y, **fit)
     assert_same_results(est.cv_results_, found.cv_results_)
     np.testing.assert_array_equal(est.predict(X), found.predict(X))
+
+
+def test_equal_rows_with_other_weights_are_another_fit():
+    rng = np.random.default_rng(0)
+    X = np.tile(rng.normal(size=(40, 3)), (2, 1))
+    weight = np.r_[np.ones(40), rng.random(40) ** 3]
+    est, found = CVAERegressor(max_epochs=2, random_state=0), []
+    for search in (GridSearchCV, StackedGridSearchCV):
+        fitted = search(est, {"beta": [0.0]}, cv=KFold(2), refit=False)
+        fitted.fit(X, X[:, :2], sample_weight=weight)
+        found.append([fitted.cv_results_[f"split{i}_test_score"][0] for i in range(2)])
+    np.testing.assert_allclose(*found, rtol=1e-4)
