@@ -43,8 +43,8 @@ class Start(NamedTuple):
         is still random.
     unseen_loss : float
         Nats that a row beyond those held out is expected to lose by it: noise may be too narrow by
-        chance, and what is rare not among those rows. None of labels, which have
-        :func:`~skcvae.training.validation.ceiling`.
+        chance, and what is rare not among those rows. None of labels, whose scores
+        have a limit instead.
     """
 
     weights: dict[str, Tensor]
