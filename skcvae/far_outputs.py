@@ -3,13 +3,13 @@
 import numpy as np
 
 from skcvae import ridge
+from skcvae.data.coding import MIDDLE_HALF
 from skcvae.ridge import N_FOLDS
 
 FARTHEST = 5.0  # standard deviations: what is beyond counts as so far
 N_STEPS = 20
 TOLERANCE = 0.01  # of the scale of errors
 SMALLEST_SCALE = 1e-9
-HALF = 0.6745  # of |N(0, 1)| are below
 
 
 def bounded(
@@ -55,11 +55,11 @@ def bounded(
 
 def _bounded(x, y, weight, group) -> np.ndarray:
     """Return complete outputs."""
-    found = y.clip(-FARTHEST, FARTHEST)
-    least, _ = _errors(y - ridge.fit(x, found, weight, group).left_out, weight)
+    found, given = y.clip(-FARTHEST, FARTHEST), (weight, group, ridge.principal_axes(x, weight))
+    least, _ = _errors(y - ridge.fit(x, found, *given).left_out, weight)
     moved, may_move = y, found != y
     for _ in range(N_STEPS):
-        expected = ridge.fit(x, moved, weight, group).left_out
+        expected = ridge.fit(x, moved, *given).left_out
         errors, scale = _errors(y - expected, weight)
         near = expected + (y - expected).clip(-FARTHEST * scale, FARTHEST * scale)
         before, moved = moved, np.where(may_move, near, y)
@@ -71,7 +71,7 @@ def _bounded(x, y, weight, group) -> np.ndarray:
 
 def _errors(residual, weight) -> tuple[np.ndarray, np.ndarray]:
     """Return the size of errors, of which single ones count little, and their scale."""
-    scale = _median(np.abs(residual), weight) / HALF + SMALLEST_SCALE
+    scale = 2 * _median(np.abs(residual), weight) / MIDDLE_HALF + SMALLEST_SCALE
     squares = np.minimum((residual / scale) ** 2, FARTHEST**2)
     return np.log(scale) + np.average(squares, axis=0, weights=weight) / 2, scale
 

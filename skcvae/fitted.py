@@ -222,9 +222,8 @@ class Fitted:
 
         def evaluate(rows, block, shown):
             x, observed = self._inputs(X, rows), self._outputs(y[rows])
-            noise = self._noise(n_samples, block, seed, x, observed)
-            found = completion.log_prob_observed(self.model, x, observed, noise, **how)
-            return [found.log_prob.cpu().numpy()]
+            given = self.model, x, observed, self._noise(n_samples, block, seed, x, observed)
+            return [completion.log_prob_observed(*given, **how).log_prob.cpu().numpy()]
 
         return self._by_rows(len(y), n_samples, evaluate)[0] + self.y_coding.log_jacobian(y)
 

@@ -118,6 +118,7 @@ def fit(
     y: np.ndarray,
     weight: np.ndarray | None = None,
     group: np.ndarray | None = None,
+    along: PrincipalAxes | None = None,
 ) -> RidgeModel:
     """Fit ridge regression; rows of a group, or copies of a row of x, are left out together.
 
@@ -131,6 +132,8 @@ def fit(
         Weights of the rows.
     group : ndarray of shape (n_rows,), default=None
         Labels of rows that belong together.
+    along : PrincipalAxes, default=None
+        Of x and weight, where several y are fitted one after the other.
 
     Returns
     -------
@@ -140,7 +143,7 @@ def fit(
     labels, n_rows = row_groups(x, y, group), len(y) if weight is None else effective_rows(weight)
     if labels is not None:
         n_rows = min(n_rows, labels.max() + 1)
-    along = principal_axes(x, weight)
+    along = principal_axes(x, weight) if along is None else along
     left_out = along.left_out(y) if labels is None else _left_out(x, y, along.weight, labels)
     needed = HANDICAP / max(n_rows - FEW_ROWS, 1e-9)
     handicap = 1 + needed * (PENALTIES < LEAST_PENALTY / n_rows)

@@ -29,21 +29,17 @@ def axes_for(ax, shape, display, **new):
     return axes.reshape(shape)
 
 
-def style(given, **defaults):
-    """Merge keywords for matplotlib, under any alias, with defaults."""
-    from matplotlib.cbook import normalize_kwargs
-    from matplotlib.lines import Line2D
+def style(given, *, dots=False, **defaults):
+    """Merge keywords for matplotlib, under any alias, with defaults.
 
-    return {**defaults, **normalize_kwargs(given or {}, Line2D)}
-
-
-def style_of_dots(given, **defaults):
-    """Merge keywords of `scatter` with defaults; `c`, which may be values, replaces a colour."""
+    Of `dots`, which `scatter` plots, `c` may be values and replaces the colour.
+    """
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.collections import PathCollection
+    from matplotlib.lines import Line2D
 
-    given = normalize_kwargs(given or {}, PathCollection)
-    if given.keys() & {"c", "cmap"}:
+    given = normalize_kwargs(given or {}, PathCollection if dots else Line2D)
+    if dots and given.keys() & {"c", "cmap"}:
         defaults.pop("color")
     return {**defaults, **given}
 

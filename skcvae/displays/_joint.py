@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skcvae.displays._axes import BLUE, VERMILION, axes_for, plain, pyplot, style, style_of_dots
+from skcvae.displays._axes import BLUE, VERMILION, axes_for, plain, pyplot, style
 from skcvae.displays._names import (
     check_number_of_names,
     is_index,
@@ -185,7 +185,7 @@ class JointSamplesDisplay:
         self.ax_ = axes_for(ax, (n_outputs, n_outputs), self, figsize=size, sharex="col")
         self.figure_ = self.ax_[0, 0].figure
         self.scatters_, self.histograms_ = [], []
-        dots = style_of_dots(scatter_kw, color=BLUE, s=8, alpha=0.5, linewidth=0)
+        dots = style(scatter_kw, dots=True, color=BLUE, s=8, alpha=0.5, linewidth=0)
         steps = style(hist_kw, color=BLUE, linewidth=1.5)
         truth = style(truth_kw, color=VERMILION, marker="X", markersize=8, markeredgecolor="w")
         for (i, j), ax in np.ndenumerate(self.ax_):

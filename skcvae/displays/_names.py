@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 
 from skcvae.data.frames import column, select_columns
-from skcvae.pipelines._frames import check_names, names_in_fit, output_names
+from skcvae.pipelines._frames import as_numbers, check_names, names_in_fit, output_names
 
 
 def names_of(estimator, y, output=None):
@@ -77,8 +77,8 @@ def selected(output, names, draws, y):
     return draws, np.asarray(y)[:, position]
 
 
-def check_numbers(X, feature):
-    """Refuse a feature of categories: between them there are no values."""
+def numbers_of(X, feature):
+    """Return a feature; refuse one of categories, between which nothing is, or without values."""
     if hasattr(X, "columns"):
         found = select_columns("numbers")(X[[feature]])
     else:
@@ -88,3 +88,7 @@ def check_numbers(X, feature):
             f"feature must hold numbers, got categories in {feature!r}. Plot bands over another "
             "feature, for the rows of one category at a time."
         )
+    x = as_numbers(column(X, feature), f"feature {feature!r}")
+    if not np.isfinite(x).any():
+        raise ValueError(f"feature {feature!r} must have a value in X, got none.")
+    return x

@@ -3,10 +3,10 @@
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from skcvae.data.frames import column, table, with_column
+from skcvae.data.frames import table, with_column
 from skcvae.data.reading import column_names
-from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style, style_of_dots
-from skcvae.displays._names import check_numbers, names_of, names_of_either, positions, selected
+from skcvae.displays._axes import BLUE, axes_for, plain, pyplot, style
+from skcvae.displays._names import names_of, names_of_either, numbers_of, positions, selected
 from skcvae.pipelines import sample
 from skcvae.pipelines._frames import as_array, as_numbers
 from skcvae.pipelines._labels import check_numbers_only
@@ -129,11 +129,8 @@ class PredictiveBandDisplay:
         if feature is None:
             _single("X", X, "feature")
         X, feature_name = table(X, 0 if feature is None else feature)
-        check_numbers(X, feature_name)
-        x = as_numbers(column(X, feature_name), f"feature {feature_name!r}")
+        x = numbers_of(X, feature_name)
         known = np.isfinite(x)
-        if not known.any():
-            raise ValueError(f"feature {feature_name!r} must have a value in X, got none.")
         if y is not None and len(y) != len(x):
             raise ValueError(f"y must have {len(x)} rows, as X, got {len(y)}.")
         grid = np.linspace(x[known].min(), x[known].max(), grid_resolution)
@@ -146,10 +143,8 @@ class PredictiveBandDisplay:
             _single("y", draws[0], "output")
         (position,) = positions([output or 0], y_names)
         check_numbers_only(estimator, cls.__name__, position)
-        names = {
-            "x_name": feature_name if column_names(X) else None,
-            "y_name": y_names and y_names[position],
-        }
+        x_name = feature_name if column_names(X) else None
+        names = {"x_name": x_name, "y_name": y_names and y_names[position]}
         shown = {} if y is None else {"X": x[known], "y_true": np.asarray(y)[known]}
         return cls.from_predictions(grid, draws, **shown, **{**names, **kwargs})
 
@@ -272,9 +267,8 @@ class PredictiveBandDisplay:
         (self.line_,) = self.ax_.plot(self.x, self.median, **look)
         self.scatter_ = None
         if self.X is not None:
-            dots = style_of_dots(
-                scatter_kw, color="0.2", s=6, alpha=0.5, linewidth=0, label="rows"
-            )
+            look = {"color": "0.2", "s": 6, "alpha": 0.5, "linewidth": 0, "label": "rows"}
+            dots = style(scatter_kw, dots=True, **look)
             self.scatter_ = self.ax_.scatter(self.X, self.y_true, zorder=3, **dots)
         self.ax_.set(xlabel=self.x_name or "x", ylabel=self.y_name or "y")
         self.ax_.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -32,7 +32,7 @@ class MadeFits:
 
     def fit(self, X, y=None, **params):
         """Take the fit to these rows, or its error; make one where there is none."""
-        made = self.fits.get(key(self.estimator, X, y, params))
+        made = self.fits.get(key(self.estimator, X, y, params.get("sample_weight")))
         if made is None:
             self.estimator.fit(X, y, **params)
         elif made.error is not None:
@@ -63,8 +63,7 @@ class MadeFolds:
         return iter(self.folds)
 
 
-def key(estimator, X, y, params):
+def key(estimator, X, y, weight):
     """Return what tells a fit from the others of a search; of rows that are equal, weights do."""
-    weight = params.get("sample_weight")
     weight = None if weight is None else np.asarray(weight)
     return joblib.hash([type(estimator), estimator.get_params(), X, y, weight])

@@ -154,10 +154,9 @@ class StackedGridSearchCV(GridSearchCV):
         """Return all fits by what they were made of."""
         jobs, given = {}, [_rows_of(rows, X, y, params) for rows in folds]
         for candidate in ParameterGrid(self.param_grid):
-            for arrays, *others in given:
+            for arrays, weight, *others in given:
                 estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
-                made = key(estimator, *arrays, {"sample_weight": others[0]})
-                jobs[made] = Job(estimator, arrays, *others)
+                jobs[key(estimator, *arrays, weight)] = Job(estimator, arrays, weight, *others)
         size = max(math.ceil(len(jobs) / effective_n_jobs(self.n_jobs)), 1)
         shares = np.split(np.arange(len(jobs)), range(size, len(jobs), size))
         listed = list(jobs.values())

@@ -190,9 +190,9 @@ def log_prob_observed(
         return Estimate(log_p, torch.ones_like(log_p))
     q = _guess(model, given, x, y, generators[0])
     if q is given.prior and model.recognition is not None:
+        source, outputs = generators
         how = {"n_steps": n_steps, "observation_noise": True}
-        parts = dict(zip(("noise", "outputs"), generators, strict=True))
-        (whole,) = complete(model, x, y, 1, **how, **parts)
+        (whole,) = complete(model, x, y, 1, noise=source, outputs=outputs, **how)
         q = widened(model.recognition(x, whole), given.prior, WIDENING)
     drawn = weighted_draws(given.prior, q, noise, n_draws)
     return log_mean_exp(log_prob_of_observed(given.likelihood(z), y) + log_w for z, log_w in drawn)
